@@ -1,0 +1,79 @@
+"""Every error that core raises on purpose. The message is for the person at the screen.
+
+BurinError
+├── BadInput                what was given cannot be used
+│   ├── ImageRefused        not an image we open, damaged, or too large
+│   ├── ArchiveRefused      an archive that is unsafe or unreadable as a whole
+│   ├── NameRefused         a class or file name that cannot be kept
+│   └── ConfigRefused       a setting outside its rule
+├── NotFound                a class, item, run or job that is not (or no longer) there
+├── Conflict                somebody or something else changed or holds it
+├── WeightsUnavailable      no source had the pretrained weights
+├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
+└── WorkspaceRefused        the workspace folder cannot be used
+
+A message is a template and its values, kept apart so that the interface can translate the
+template: ``ImageRefused("{name} is empty.", name=name)``. Values are data: they are
+inserted once and never formatted again, so a name such as ``{s}`` is harmless.
+"""
+
+from __future__ import annotations
+
+
+class BurinError(Exception):
+    """An error with one clear sentence: ``template`` (English, translatable) and its ``values``."""
+
+    def __init__(self, template: str, /, **values: object) -> None:
+        super().__init__(template)
+        self.template = template
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.template.format(**self.values) if self.values else self.template
+
+    def __reduce__(self):
+        return _rebuild, (type(self), self.template, self.values)
+
+
+def _rebuild(kind: type[BurinError], template: str, values: dict[str, object]) -> BurinError:
+    return kind(template, **values)
+
+
+class BadInput(BurinError):
+    """What was given cannot be used."""
+
+
+class ImageRefused(BadInput):
+    """Not an image we open, damaged, or too large."""
+
+
+class ArchiveRefused(BadInput):
+    """An archive that is unsafe or unreadable as a whole."""
+
+
+class NameRefused(BadInput):
+    """A class or file name that cannot be kept."""
+
+
+class ConfigRefused(BadInput):
+    """A setting outside its rule."""
+
+
+class NotFound(BurinError):
+    """A class, item, run or job that is not (or no longer) there."""
+
+
+class Conflict(BurinError):
+    """Somebody or something else changed or holds it."""
+
+
+class WeightsUnavailable(BurinError):
+    """No source had the pretrained weights."""
+
+
+class ModelRefused(BurinError):
+    """A checkpoint that is damaged, foreign or does not fit."""
+
+
+class WorkspaceRefused(BurinError):
+    """The workspace folder cannot be used."""
