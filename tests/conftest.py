@@ -1,0 +1,117 @@
+"""What tests share: the real data (or a named skip), a workspace of one's own, an embedder that
+needs no weights, and small pictures drawn on the spot. It asserts nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from core.config import Preprocessing
+from core.workspace import Workspace
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
+
+SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real drawings, icons and Omniglot; BURIN_SHARED says where, else beside the checkout."""
+    if not (SHARED / "gravures" / "raw_gravures").is_dir():
+        pytest.skip("real data not found: set BURIN_SHARED to the folder that holds gravures/ and omniglot/")
+    return SHARED
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    """An empty workspace that this test owns."""
+    return Workspace(tmp_path / "workspace")
+
+
+@pytest.fixture
+def drawn_workspace(workspace: Workspace) -> Workspace:
+    """A workspace with three classes (circle, cross, bar) of four drawn originals each."""
+    for shape in SHAPES[:3]:
+        folder = workspace.raw / shape
+        folder.mkdir(parents=True)
+        for seed in range(4):
+            (folder / f"{shape}_{seed}.png").write_bytes(png_bytes(draw(shape, seed=seed)))
+    return workspace
+
+
+@pytest.fixture
+def fake_embedder() -> FakeEmbedder:
+    """`FakeEmbedder` in ``crop`` mode at 64 px."""
+    return FakeEmbedder()
+
+
+class FakeEmbedder:
+    """Stands in for `core.embedder.Embedder`: darkness pooled on an 8 x 8 grid, L2-normalised.
+
+    Alike pictures get alike vectors, any two runs get the same ones, and no weights are read.
+    """
+
+    space = "fake-pixels-8x8"
+    dimension = 64
+    engine = "onnxruntime"
+    sentence = "A stand-in that pools pixels."
+
+    def __init__(self, preprocessing: Preprocessing | None = None) -> None:
+        self.preprocessing = preprocessing or Preprocessing(mode="crop", size=64)
+
+    def embed(self, seen: np.ndarray) -> np.ndarray:
+        """``seen`` (N, S, S, 3) uint8 -> (N, 64) float32; a blank picture gets the uniform vector."""
+        count, side = seen.shape[0], seen.shape[1]
+        step = side // 8
+        dark = 1 - seen[:, : step * 8, : step * 8].astype(np.float32).mean(axis=3) / 255
+        vectors = dark.reshape(count, 8, step, 8, step).mean(axis=(2, 4)).reshape(count, 64)
+        vectors[~vectors.any(axis=1)] = 1
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def embed_images(self, images: Iterable[Image.Image], *, batch: int = 32) -> Iterator[np.ndarray]:
+        """One (64,) vector an image, in order."""
+        from core.preprocessing import see
+
+        images = iter(images)
+        while chunk := list(itertools.islice(images, batch)):
+            yield from self.embed(np.stack([see(image, self.preprocessing) for image in chunk]))
+
+
+def draw(shape: str, *, seed: int = 0, side: int = 64) -> Image.Image:
+    """A black ``shape`` (one of `SHAPES`) on white; ``seed`` moves, scales and thickens it a little."""
+    rng = np.random.default_rng(seed)
+    image = Image.new("RGB", (side, side), "white")
+    pen = ImageDraw.Draw(image)
+    x, y = side / 2 + rng.uniform(-0.08, 0.08, 2) * side
+    r = side * rng.uniform(0.26, 0.34)
+    width = max(2, round(side * rng.uniform(0.04, 0.07)))
+    lines = {
+        "cross": [[(x - r, y - r), (x + r, y + r)], [(x - r, y + r), (x + r, y - r)]],
+        "bar": [[(x - r, y), (x + r, y)]],
+        "triangle": [[(x, y - r), (x + r, y + r), (x - r, y + r), (x, y - r)]],
+        "square": [[(x - r, y - r), (x + r, y - r), (x + r, y + r), (x - r, y + r), (x - r, y - r)]],
+        "wave": [[(x - r + 2 * r * t / 40, y + r / 2 * math.sin(t * math.tau / 40)) for t in range(41)]],
+        "circle": [],
+    }[shape]
+    for line in lines:
+        pen.line(line, fill="black", width=width)
+    if shape == "circle":
+        pen.ellipse((x - r, y - r, x + r, y + r), outline="black", width=width)
+    return image
+
+
+def png_bytes(image: Image.Image) -> bytes:
+    """``image`` as a PNG file's bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
