@@ -2,7 +2,7 @@
 
 Modules import only modules above them in this list (checked by tests/test_floors.py):
 
-ground     errors, config, workspace, images, preprocessing, jobs
+ground     errors, config, workspace, containers, images, preprocessing, jobs
 data       catalogue, journal, dataset, archives, ingest, sample
 learning   weights, model, embedder, neighbours, gallery
 reading    calibrate, identify, figures, cli

@@ -10,6 +10,7 @@ import hashlib
 import io
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import (  # the six decoders by name: asking Pillow for one it has not loaded would load all 43
@@ -23,9 +24,9 @@ from PIL import (  # the six decoders by name: asking Pillow for one it has not 
 )
 
 from core.config import Kind
+from core.containers import TooIntricate, inspect
 from core.errors import ImageRefused
 
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
@@ -36,8 +37,8 @@ WHITE = (255, 255, 255)
 # Pillow only warns between its limit and twice its limit; set once, as catch_warnings is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-_ORIENTATION = 0x0112
-_UPRIGHT = {
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
+_TURNS = {  # EXIF orientation -> what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -63,24 +64,28 @@ def decode(source: bytes | Path, *, name: str = "") -> Image.Image:
     if len(data) > MAX_BYTES:
         raise ImageRefused("{name} is larger than {limit} MB.", name=shown, limit=MAX_BYTES // 1_000_000)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+        container = inspect(data)
+        if container is None:
+            raise ImageRefused("{name} is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).", name=shown)
+        image = Image.open(io.BytesIO(container.data), formats=(container.format,))
+        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
             raise Image.DecompressionBombError
         image.load()
-        return _rgb(_upright(image))
+        if image.mode == "LAB":
+            raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
+        return _upright(_rgb(image), container.orientation)
+    except ImageRefused:
+        raise
+    except TooIntricate as error:
+        raise ImageRefused("{name} is built of too many parts to be opened safely.", name=shown) from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageRefused(
-            "{name} is too large: at most {pixels} million pixels, and {side} pixels a side.",
-            name=shown, pixels=MAX_PIXELS // 1_000_000, side=MAX_SIDE,
-        ) from error  # fmt: skip
-    except Image.UnidentifiedImageError as error:
-        raise ImageRefused(
-            "{name} is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).", name=shown
+            "{name} is too large: Burin opens up to {pixels} million pixels, and {side} pixels a side.",
+            name=shown,
+            pixels=MAX_PIXELS // 1_000_000,
+            side=MAX_SIDE,
         ) from error
-    except (
-        Exception
-    ) as error:  # a decoder fed with damage raises whatever it trips over: OSError, struct.error, IndexError...
+    except Exception as error:  # fed with damage, a decoder raises whatever it trips over (struct.error, KeyError...)
         raise ImageRefused("{name} is damaged or cut short.", name=shown) from error
 
 
@@ -146,9 +151,8 @@ def _read(path: Path, shown: str) -> bytes:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION)) if image.info or image.format == "TIFF" else None
-    return image.transpose(turn) if turn is not None else image
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -176,6 +180,8 @@ def _from_deep(image: Image.Image) -> Image.Image:
     finite = np.isfinite(values)
     low, high = _span(image, values[finite])
     grey = np.where(finite, (values - low) * (255 / (high - low)), 255)
+    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF whose zero is white: Pillow turns it for 8 bits only
+        grey[finite] = 255 - grey[finite]
     transparent = image.info.get("transparency")
     if isinstance(transparent, int):
         grey[values == transparent] = 255
@@ -184,13 +190,16 @@ def _from_deep(image: Image.Image) -> Image.Image:
 
 def _span(image: Image.Image, values: np.ndarray) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
-        bits = getattr(image, "tag_v2", {}).get(258, (16,))[0]
-        return 0, 4095 if bits == 12 else 65535
+        return 0, 4095 if _tag(image, _BITS_PER_SAMPLE) == (12,) else 65535
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     for top in (1, 255, 65535) if image.mode == "F" else (255, 65535):
         if low >= 0 and high <= top:
             return 0, top
     return low, high
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    return getattr(image, "tag_v2", {}).get(number)
 
 
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:
