@@ -21,15 +21,16 @@ ODD_CLASS_NAMES = (
     "nan", "None", "1e5", "true", "a b", "ñ", "符号", "<b>", "&amp;", "$x$", ":smile:", "`x`", "![t](http://canary.invalid/x.png)",
 )  # fmt: skip
 BAD_PATHS = (
-    "../evil.png", "../../evil.png", "a/../../evil.png", "/etc/evil.png", "//host/share/evil.png", "\\\\host\\share\\evil.png",
-    "C:\\evil.png", "C:evil.png", "\\\\?\\C:\\evil.png", "..\\evil.png", "a\\..\\..\\evil.png", "%2e%2e/evil.png", "~/evil.png",
-    "a\0.png", "evil\u202egnp.exe", "a\nb.png", "x" * 300 + ".png", "CON.png", "aux", "a.png.", " .png", ".", "..", "",
+    "../evil.png", "../../evil.png", "a/../../evil.png", "/etc/evil.png", "//host/share/evil.png", "~/evil.png",
+    "\\\\host\\share\\evil.png", "C:\\evil.png", "C:evil.png", "\\\\?\\C:\\evil.png", "..\\evil.png",
+    "a\\..\\..\\evil.png", "%2e%2e/evil.png", "a\0.png", "evil\u202egnp.exe", "a\nb.png", "x" * 300 + ".png",
+    "CON.png", "aux", "a.png.", " .png", ".", "..", "",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Case:
-    """``make()`` gives the bytes; ``opens``: True it must decode, False it must be refused, None either, but swiftly."""
+    """``make()`` gives the bytes; ``opens``: True must decode, False must be refused, None either, but swiftly."""
 
     make: Callable[[], bytes]
     opens: bool | None
@@ -192,10 +193,12 @@ for _name, _bytes in _foreign().items():
 # Damage
 
 
-def _cut(form: str, share: float, **options: object) -> Callable[[], bytes]:
+def _cut(form: str, at: float, **options: object) -> Callable[[], bytes]:
+    """A file cut after ``at`` bytes, or after that share of them."""
+
     def make() -> bytes:
         data = saved(noise(), form, **options)
-        return data[: int(len(data) * share)]
+        return data[: int(at if at > 1 else len(data) * at)]
 
     return make
 
@@ -210,7 +213,7 @@ for _form, _suffix in (
 ):
     IMAGES[f"truncated.{_suffix}"] = Case(_cut(_form, 0.6), opens=False)
     IMAGES[f"nearly_whole.{_suffix}"] = Case(_cut(_form, 0.97), opens=False)
-    IMAGES[f"header_only.{_suffix}"] = Case(lambda make=_cut(_form, 1): make()[:40], opens=False)
+    IMAGES[f"header_only.{_suffix}"] = Case(_cut(_form, 40), opens=False)
 IMAGES["truncated_progressive.jpg"] = Case(_cut("JPEG", 0.6, progressive=True), opens=False)
 IMAGES["truncated_deflate.tif"] = Case(_cut("TIFF", 0.6, compression="tiff_adobe_deflate"), opens=False)
 IMAGES["cut_at_1024.jpg"] = Case(lambda: saved(noise(), "JPEG")[:1024], opens=False)
