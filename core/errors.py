@@ -8,6 +8,7 @@ BurinError
 │   └── ConfigRefused       a setting outside its rule
 ├── NotFound                a class, item, run or job that is not (or no longer) there
 ├── Conflict                somebody or something else changed or holds it
+├── NotAllowed              the person's role does not include it
 ├── WeightsUnavailable      no source had the pretrained weights
 ├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
 └── WorkspaceRefused        the workspace folder cannot be used
@@ -65,6 +66,10 @@ class NotFound(BurinError):
 
 class Conflict(BurinError):
     """Somebody or something else changed or holds it."""
+
+
+class NotAllowed(BurinError):
+    """The person's role does not include it."""
 
 
 class WeightsUnavailable(BurinError):

@@ -1,0 +1,113 @@
+"""Reading a dataset: classes, pages of items, and counts, as SQL. It changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import catalogue as db
+from core.moves import RAW, place_of
+from core.names import search_key
+from core.records import ClassRecord, Item
+
+UNSIGNED = 1 << 64
+UNLABELLED = 0  # as a class id in a filter: the images without a class
+
+_ORDERS: dict[str, list[sa.ColumnElement[Any]]] = {
+    "class": [db.classes.c.name_key, db.items.c.class_id, db.items.c.file, db.items.c.id],
+    "newest": [db.items.c.id.desc()],
+    "oldest": [db.items.c.id],
+    "name": [db.items.c.file, db.items.c.id],
+}
+ORDERS = tuple(_ORDERS)
+
+
+def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> list[ClassRecord]:
+    """The present classes by name; ``variants`` counts a folder's written variants."""
+    count = (
+        sa.select(db.items.c.class_id, sa.func.count())
+        .where(db.items.c.state == "present")
+        .group_by(db.items.c.class_id)
+    )
+    originals = dict(connection.execute(count).tuples().all())
+    rows = connection.execute(
+        sa.select(db.classes).where(db.classes.c.state == "present").order_by(db.classes.c.name_key)
+    )
+    return [
+        ClassRecord(r.id, r.folder, r.name, r.aliases, r.fields, r.ver, originals.get(r.id, 0), variants(r.folder))
+        for r in rows
+    ]
+
+
+def where(
+    connection: sa.Connection, *, class_id: int | None, kind: str | None, text: str, state: str
+) -> list[sa.ColumnElement[bool]]:
+    """The filter of `items` and `count`; ``class_id`` `UNLABELLED` asks for the tray."""
+    terms = [db.items.c.state == state]
+    if class_id is not None:
+        terms.append(db.items.c.class_id.is_(None) if class_id == UNLABELLED else db.items.c.class_id == class_id)
+    if kind is not None:
+        terms.append(db.items.c.kind == kind)
+    if wanted := search_key(text).strip():
+        rows = connection.execute(sa.select(db.classes.c.id, db.classes.c.name, db.classes.c.aliases))
+        named = [row.id for row in rows if any(wanted in search_key(name) for name in (row.name, *row.aliases))]
+        in_file = db.items.c.file.icontains(text.strip(), autoescape=True)
+        terms.append(db.items.c.class_id.in_(named) | in_file if named else in_file)
+    return terms
+
+
+def items(
+    connection: sa.Connection,
+    terms: list[sa.ColumnElement[bool]],
+    *,
+    limit: int | None,
+    offset: int = 0,
+    order: str = "class",
+) -> list[Item]:
+    """One page of items."""
+    query = with_class().where(*terms).order_by(*_ORDERS[order]).limit(limit).offset(offset)
+    return [item_of(row) for row in connection.execute(query)]
+
+
+def item_ids(connection: sa.Connection, terms: list[sa.ColumnElement[bool]], *, order: str = "class") -> list[int]:
+    """The ids of all items of a filter, in order: "select all that match"."""
+    query = (
+        sa.select(db.items.c.id).join_from(db.items, db.classes, isouter=True).where(*terms).order_by(*_ORDERS[order])
+    )
+    return list(connection.execute(query).scalars())
+
+
+def count(connection: sa.Connection, terms: list[sa.ColumnElement[bool]]) -> int:
+    return connection.execute(sa.select(sa.func.count()).select_from(db.items).where(*terms)).scalar_one()
+
+
+def some(connection: sa.Connection, ids: list[int]) -> list[Item]:
+    """These items, in the order given; those that do not exist are left out."""
+    found = {}
+    for part in db.chunks(ids):
+        found |= {row.id: item_of(row) for row in connection.execute(with_class().where(db.items.c.id.in_(part)))}
+    return [found[item_id] for item_id in ids if item_id in found]
+
+
+def with_class() -> sa.Select:
+    """Items with their class's name and folder; `item_of` reads a row."""
+    named = (db.classes.c.name.label("class_name"), db.classes.c.folder.label("class_folder"))
+    return sa.select(db.items, *named).join_from(db.items, db.classes, isouter=True)
+
+
+def signed(dhash: int) -> int:
+    """An unsigned 64-bit hash as databases keep it."""
+    return dhash - UNSIGNED if dhash >= UNSIGNED >> 1 else dhash
+
+
+def item_of(row: sa.Row) -> Item:
+    """The record of a row of `_with_class`."""
+    place = (
+        place_of(row.state, row.class_folder, row.file, row.trashed_as) or f"{RAW}/{row.class_folder or ''}/{row.file}"
+    )
+    return Item(
+        row.id, row.class_id, row.class_name or "", f"data/{place}", row.sha256, row.dhash % UNSIGNED, row.width, row.height,
+        row.kind, row.source, row.added_at, row.ver, row.state,
+    )  # fmt: skip
