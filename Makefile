@@ -1,0 +1,53 @@
+# Two commands matter: `make run` and `make test`. Both set up .venv first; `make help` lists the rest.
+
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python $(NEW_ENOUGH) 2>/dev/null && echo $$python && break; done)
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format bench lock
+
+help:  ## list what make can do
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+setup: $(READY)  ## make .venv and install what requirements.lock pins (uv when present, else pip)
+
+run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501); an empty workspace gets a small sample
+	@$(BIN)/python -m core sample --if-empty
+	$(BIN)/streamlit run Home.py --server.port $(PORT)
+
+test: setup lint  ## the checks below, then every test
+	$(BIN)/python -m pytest
+
+lint: setup  ## style, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: setup  ## mend what ruff can mend by itself
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup  ## measure speed and accuracy (minutes)
+	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+lock:  ## pin the newest versions that requirements*.txt allow (needs uv)
+	uv pip compile requirements-dev.txt --universal --python-version 3.11 --generate-hashes --upgrade -o requirements.lock
+
+$(READY): requirements.lock
+	@set -e; \
+	if command -v uv >/dev/null 2>&1; then \
+		test -x $(BIN)/python || uv venv --python '$(or $(PYTHON),>=3.11)' $(VENV); \
+		uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
+	elif test -n '$(PYTHON)'; then \
+		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
+		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
+		$(BIN)/python -m pip install --require-hashes -r requirements.lock; \
+	else \
+		echo 'Burin needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3.11'; exit 1; \
+	fi
+	@touch $@
