@@ -2,8 +2,10 @@
 
 Modules import only modules above them in this list (checked by tests/test_floors.py):
 
-ground     errors, config, workspace, containers, images, preprocessing, jobs
-data       catalogue, journal, dataset, archives, ingest, sample
-learning   weights, model, embedder, neighbours, gallery
-reading    calibrate, identify, figures, cli
+ground     errors, config, workspace, containers, images, preprocessing, names, job, jobs
+data       catalogue, records, journal, moves, listing, operations, walk, inbox,
+           vectorstore, rescan, dataset, ingest
+marks      strokes, hands, drawing, marks, sample
+learning   weights, card, model, engine, embedder, neighbours, gallery
+reading    ranking, calibrate, identify, cli
 """
