@@ -49,7 +49,7 @@ class Dataset:
         self.notice: BurinError | None = self.catalogue.notice
         self._rename = rename
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
-        self._settle()
+        self.settle()
         if self.notice is not None:
             rescan.rescan(self.catalogue, workspace)
 
@@ -151,7 +151,7 @@ class Dataset:
             if path.is_file():
                 return path
             if attempt == 0:
-                self._settle()
+                self.settle()
                 item = self.item(item.id)
         with self.catalogue.read() as connection:
             waiting = moves.pending(connection).get(item.id)
@@ -283,7 +283,8 @@ class Dataset:
         return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)
 
     def vectors(self, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-        """Of the present, labelled items embedded in ``space``: ids (N,), class ids (N,), kinds, vectors (N, D) float32."""
+        """Of the present, labelled items embedded in ``space``: ids (N,), class ids (N,) int64, kinds, and
+        vectors (N, D) float32."""
         with self.catalogue.read() as connection:
             return vectorstore.vectors(connection, space)
 
@@ -328,7 +329,7 @@ class Dataset:
             made = plan(connection)
             if made:
                 journal.record(connection, made, action=action, who=self.actor.name, detail=detail)
-        self._settle()
+        self.settle()
 
     def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:
         self.allow("curator")
@@ -340,7 +341,7 @@ class Dataset:
                 with self.catalogue.write() as connection:
                     journal.give_up(connection, who=self.actor.name)
             raise
-        self._settle()
+        self.settle()
         with self.catalogue.read() as connection:
             return None if entry_id is None else journal.entry(connection, entry_id)
 
@@ -348,7 +349,8 @@ class Dataset:
         with self.catalogue.read() as connection:
             return operations.present_class(connection, class_id)
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Bring every file to where its row says."""
         moves.settle(self.catalogue, self.workspace, rename=self._rename)
 
     def _count_variants(self, folder: str) -> int:
