@@ -3,8 +3,9 @@
 Modules import only modules above them in this list (checked by tests/test_floors.py):
 
 ground     errors, config, workspace, containers, images, preprocessing, names, job, jobs
-data       catalogue, records, journal, moves, listing, operations, walk, inbox,
-           vectorstore, rescan, dataset, ingest
+catalogue  records, catalogue, moves, journal, listing, vectorstore, operations
+dataset    walk, rescan, inbox, dataset
+intake     originals, cells, archives, landing, ingest, exports
 marks      strokes, hands, drawing, marks, sample
 learning   weights, card, model, engine, embedder, neighbours, gallery
 reading    ranking, calibrate, identify, cli
