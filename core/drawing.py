@@ -15,7 +15,7 @@ from PIL import Image
 from core.hands import STEP, Hand, by_hand, noise, random_hand
 from core.strokes import Template
 
-Style = Literal["drawing", "photo", "icon"]
+Style = Literal["drawing", "photo", "icon"]  # the kinds of image, as ways to make one
 
 _SUPERSAMPLING = 4
 
