@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sqlalchemy as sa
 
 from core import catalogue as db
-from core import inbox, journal, listing, moves, operations, rescan, vectorstore
+from core import inbox, listing, moves, rescan, vectorstore
 from core.config import Kind
-from core.errors import BurinError, Conflict, NotAllowed, NotFound
+from core.curation import Curation
+from core.errors import BurinError, NotFound
 from core.images import decode, thumbnail
-from core.journal import Change
 from core.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
 from core.workspace import Workspace, write_atomic
 
@@ -30,10 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Actor", "ClassRecord", "Counts", "Dataset", "Entry", "FileOutcome", "InboxEntry", "Item", "RescanReport"]
 
 UNLABELLED = listing.UNLABELLED  # as ``class_id`` in a filter: the images without a class
-_RANK = {"viewer": 0, "curator": 1, "researcher": 2}
 
 
-class Dataset:
+class Dataset(Curation):
     """The classes and items of ``workspace``. Thread-safe and cheap to open (one check of the catalogue).
 
     Moves that a killed process left behind are finished here; a damaged catalogue is set aside and
@@ -43,11 +41,8 @@ class Dataset:
     def __init__(
         self, workspace: Workspace, *, actor: Actor | None = None, rename: Callable[[Path, Path], None] = os.rename
     ) -> None:
-        self.workspace = workspace
-        self.actor = actor or Actor()
-        self.catalogue = db.Catalogue(workspace)
+        super().__init__(workspace, db.Catalogue(workspace), actor or Actor(), rename)
         self.notice: BurinError | None = self.catalogue.notice
-        self._rename = rename
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
         if self.notice is not None:
@@ -125,24 +120,7 @@ class Dataset:
 
     def counts(self) -> Counts:
         with self.catalogue.read() as connection:
-            by_state = sa.select(db.items.c.state, db.items.c.class_id.is_(None), sa.func.count()).group_by(
-                db.items.c.state, db.items.c.class_id.is_(None)
-            )
-            number = {(state, bool(unlabelled)): n for state, unlabelled, n in connection.execute(by_state)}
-            folders = (
-                connection.execute(sa.select(db.classes.c.folder).where(db.classes.c.state == "present"))
-                .scalars()
-                .all()
-            )
-            waiting = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == "waiting")
-            return Counts(
-                originals=number.get(("present", False), 0) + number.get(("present", True), 0),
-                variants=sum(self._count_variants(folder) for folder in folders),
-                classes=len(folders),
-                unlabelled=number.get(("present", True), 0),
-                inbox=connection.execute(waiting).scalar_one(),
-                trash=number.get(("trash", False), 0) + number.get(("trash", True), 0),
-            )
+            return listing.counts(connection, variants=self._count_variants)
 
     def path(self, item: Item) -> Path:
         """The item's file, wherever it is at this moment; raises `NotFound` when it is gone."""
@@ -170,106 +148,6 @@ class Dataset:
             write_atomic(path, thumbnail(decode(self.image_bytes(item), name=item.path)))
         return path
 
-    # Changing: classes
-
-    def create_class(self, name: str) -> int:
-        """A new, empty class; its id. Raises `NameRefused`, or `Conflict` when the name is taken."""
-        made: list[Change] = []
-
-        def plan(connection: sa.Connection) -> list[Change]:
-            made.append(operations.new_class(connection, name))
-            return made
-
-        self._change("create", plan, name=name)
-        return made[0].row_id
-
-    def rename_class(self, class_id: int, name: str) -> None:
-        """Another display name, and the folder that goes with it."""
-        old = self._class(class_id).name
-        self._change(
-            "rename", lambda c: operations.rename(c, class_id, name, raw=self.workspace.raw), name=old, to=name
-        )
-
-    def merge_classes(self, class_ids: Sequence[int], into: int) -> None:
-        """All images of ``class_ids`` become ``into``'s, which keeps their names as aliases; the others are deleted."""
-        names = [self._class(class_id).name for class_id in class_ids if class_id != into]
-        self._change("merge", lambda c: operations.merge(c, class_ids, into), names=names, to=self._class(into).name)
-
-    def split_class(self, item_ids: Iterable[int], name: str) -> int:
-        """These items become a new class of that name; its id."""
-        ids = list(item_ids)
-        made: list[Change] = []
-
-        def plan(connection: sa.Connection) -> list[Change]:
-            made.append(operations.new_class(connection, name))
-            return [*made, *operations.relabel_to_new(connection, ids, made[0].row_id)]
-
-        self._change("split", plan, to=name)
-        return made[0].row_id
-
-    def trash_class(self, class_id: int) -> None:
-        """Delete a class; its images go to the trash."""
-        self._change("delete", lambda c: operations.trash_class(c, class_id), name=self._class(class_id).name)
-
-    def edit_fields(self, class_id: int, **fields: str | None) -> None:
-        """Set free fields of a class (maker="Essilor"); None or "" removes one."""
-        name = self._class(class_id).name
-        self._change("fields", lambda c: operations.edit_class(c, class_id, fields=fields), name=name)
-
-    def set_aliases(self, class_id: int, aliases: Sequence[str]) -> None:
-        """Replace the other names by which a class is found."""
-        name = self._class(class_id).name
-        self._change("fields", lambda c: operations.edit_class(c, class_id, aliases=aliases), name=name)
-
-    # Changing: items
-
-    def relabel(
-        self, item_ids: Iterable[int], class_id: int | None, *, versions: Mapping[int, int] | None = None
-    ) -> None:
-        """Give items another class (None: back to the unlabelled tray). With ``versions`` (item id ->
-        the ``ver`` that was shown), raises `Conflict` where somebody changed one in the meantime."""
-        to = None if class_id is None else self._class(class_id).name
-        self._change("relabel", lambda c: operations.relabel(c, item_ids, class_id, versions=versions), to=to)
-
-    def set_kind(self, item_ids: Iterable[int], kind: Kind) -> None:
-        """Say what items are: drawing, photo or icon."""
-        self._change("kind", lambda c: operations.set_kind(c, item_ids, kind), to=kind)
-
-    def trash(self, item_ids: Iterable[int]) -> None:
-        """Send items to the trash."""
-        self._change("trash", lambda c: operations.trash(c, item_ids))
-
-    def restore(self, item_ids: Iterable[int]) -> None:
-        """Bring items back from the trash to their class (which comes back too if it was deleted)."""
-        self._change("restore", lambda c: operations.restore(c, item_ids))
-
-    # Undo, redo, history
-
-    def undo(self) -> Entry | None:
-        """Take back this person's last change; its entry, or None when there is none. Raises `Conflict`
-        when something else changed it since: the next undo goes on to the change before."""
-        return self._turn(journal.undo, give_up=True)
-
-    def redo(self) -> Entry | None:
-        """Make again what was undone last, unless this person changed something since; its entry, or None."""
-        return self._turn(journal.redo)
-
-    def revert(self, entry_id: int) -> Entry | None:
-        """Take back one entry of the history, as a new change. Raises `NotFound` or `Conflict`."""
-        return self._turn(lambda connection, *, who: journal.revert(connection, entry_id, who=who))
-
-    def history(
-        self, limit: int = 100, *, offset: int = 0, item_id: int | None = None, class_id: int | None = None
-    ) -> list[Entry]:
-        """The journal, newest first; of one item or one class when asked."""
-        with self.catalogue.read() as connection:
-            return journal.history(connection, limit=limit, offset=offset, item_id=item_id, class_id=class_id)
-
-    def changes(self, entry_id: int) -> list[Change]:
-        """What one entry changed, row by row, before and after."""
-        with self.catalogue.read() as connection:
-            return journal.changes_of(connection, entry_id)
-
     # Folders, vectors, inbox
 
     def rescan(
@@ -279,7 +157,7 @@ class Dataset:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> RescanReport:
         """Bring the catalogue to what the folders hold; see `core.rescan`."""
-        how = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
+        how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
         return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)
 
     def vectors(self, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
@@ -304,54 +182,13 @@ class Dataset:
     ) -> int:
         """Keep a picture that Identify answered wrongly ("wrong") or did not know ("unknown") for the
         curator; the entry's id. Raises `ImageRefused`."""
-        about = {"verdict": verdict, "said": said, "answer": answer, "note": note, "who": who or self.actor.name}
-        return inbox.add(self.catalogue, self.workspace, image_bytes, **about)
+        about: dict[str, Any] = {"verdict": verdict, "said": said, "answer": answer, "note": note}
+        return inbox.add(self.catalogue, self.workspace, image_bytes, who=who or self.actor.name, **about)
 
     def inbox(self, *, state: str | None = "waiting") -> list[InboxEntry]:
         """What visitors reported, newest first; ``state`` None for all."""
         with self.catalogue.read() as connection:
             return inbox.entries(connection, state=state)
-
-    # Inside
-
-    def allow(self, role: str) -> None:
-        """Raise `NotAllowed` unless the actor's role includes ``role``."""
-        if _RANK[self.actor.role] < _RANK[role]:
-            raise NotAllowed(
-                "{who} may look and report, not change: this needs the role {role}.",
-                who=self.actor.name or "?",
-                role=role,
-            )
-
-    def _change(self, action: str, plan: Callable[[sa.Connection], list[Change]], **detail: Any) -> None:
-        self.allow("curator")
-        with self.catalogue.write() as connection:
-            made = plan(connection)
-            if made:
-                journal.record(connection, made, action=action, who=self.actor.name, detail=detail)
-        self.settle()
-
-    def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:
-        self.allow("curator")
-        try:
-            with self.catalogue.write() as connection:
-                entry_id = turn(connection, who=self.actor.name)
-        except (Conflict, NotFound):
-            if give_up:
-                with self.catalogue.write() as connection:
-                    journal.give_up(connection, who=self.actor.name)
-            raise
-        self.settle()
-        with self.catalogue.read() as connection:
-            return None if entry_id is None else journal.entry(connection, entry_id)
-
-    def _class(self, class_id: int) -> sa.Row:
-        with self.catalogue.read() as connection:
-            return operations.present_class(connection, class_id)
-
-    def settle(self) -> None:
-        """Bring every file to where its row says."""
-        moves.settle(self.catalogue, self.workspace, rename=self._rename)
 
     def _count_variants(self, folder: str) -> int:
         try:

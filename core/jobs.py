@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -89,7 +89,7 @@ class JobRunner:
             publish(job)
         return job
 
-    def list(self, kind: str | None = None) -> list[Job]:
+    def list(self, kind: str | None = None) -> Sequence[Job]:
         """The jobs, newest first."""
         names = (entry.name for entry in os.scandir(self.workspace.jobs)) if self.workspace.jobs.is_dir() else ()
         found = []
@@ -98,7 +98,7 @@ class JobRunner:
                 found.append(self.get(name))
         return [job for job in found if kind in (None, job.kind)]
 
-    def active(self, kind: str | None = None) -> list[Job]:
+    def active(self, kind: str | None = None) -> Sequence[Job]:
         """The jobs that are starting or running, newest first."""
         return [job for job in self.list(kind) if job.active]
 

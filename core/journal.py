@@ -63,7 +63,7 @@ def record(
         connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one_or_none() if entry_id else None
     )
     counts = {noun: sum(change.noun == noun for change in made) for noun in _CHECKED}
-    if row is None or row.undone_by is not None:
+    if entry_id is None or row is None or row.undone_by is not None:
         entry_id = db.next_id(connection, db.journal)
         values = {"id": entry_id, "at": time.time(), "who": who, "action": action, "detail": detail or {}, "of": of}
         values |= {"undone_by": None, "undoable": undoable, "items": counts["item"], "classes": counts["class"]}
@@ -107,7 +107,7 @@ def apply(
     if todo:
         raise NotFound("The image {id} is not in the catalogue.", id=next(iter(todo)))
     if updates:
-        setters = {name: sa.bindparam(f"new_{name}") for name in _WRITTEN}
+        setters: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _WRITTEN}
         connection.execute(sa.update(db.items).where(db.items.c.id == sa.bindparam("row")).values(setters), updates)
     shelf.finish()
     return done

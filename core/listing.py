@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from core import catalogue as db
 from core.moves import RAW, place_of
 from core.names import search_key
-from core.records import ClassRecord, Item
+from core.records import ClassRecord, Counts, Item
 
 UNSIGNED = 1 << 64
 UNLABELLED = 0  # as a class id in a filter: the images without a class
@@ -31,7 +31,7 @@ def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> lis
         .where(db.items.c.state == "present")
         .group_by(db.items.c.class_id)
     )
-    originals = dict(connection.execute(count).tuples().all())
+    originals: dict[int, int] = dict(connection.execute(count).tuples().all())
     rows = connection.execute(
         sa.select(db.classes).where(db.classes.c.state == "present").order_by(db.classes.c.name_key)
     )
@@ -39,6 +39,24 @@ def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> lis
         ClassRecord(r.id, r.folder, r.name, r.aliases, r.fields, r.ver, originals.get(r.id, 0), variants(r.folder))
         for r in rows
     ]
+
+
+def counts(connection: sa.Connection, *, variants: Callable[[str], int]) -> Counts:
+    """How much there is of everything."""
+    unlabelled = db.items.c.class_id.is_(None)
+    by_state = sa.select(db.items.c.state, unlabelled, sa.func.count()).group_by(db.items.c.state, unlabelled)
+    number = {(state, bool(tray)): n for state, tray, n in connection.execute(by_state)}
+    present = sa.select(db.classes.c.folder).where(db.classes.c.state == "present")
+    folders = connection.execute(present).scalars().all()
+    waiting = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == "waiting")
+    return Counts(
+        originals=number.get(("present", False), 0) + number.get(("present", True), 0),
+        variants=sum(variants(folder) for folder in folders),
+        classes=len(folders),
+        unlabelled=number.get(("present", True), 0),
+        inbox=connection.execute(waiting).scalar_one(),
+        trash=number.get(("trash", False), 0) + number.get(("trash", True), 0),
+    )
 
 
 def where(
@@ -85,7 +103,7 @@ def count(connection: sa.Connection, terms: list[sa.ColumnElement[bool]]) -> int
 
 def some(connection: sa.Connection, ids: list[int]) -> list[Item]:
     """These items, in the order given; those that do not exist are left out."""
-    found = {}
+    found: dict[int, Item] = {}
     for part in db.chunks(ids):
         found |= {row.id: item_of(row) for row in connection.execute(with_class().where(db.items.c.id.in_(part)))}
     return [found[item_id] for item_id in ids if item_id in found]
@@ -108,6 +126,6 @@ def item_of(row: sa.Row) -> Item:
         place_of(row.state, row.class_folder, row.file, row.trashed_as) or f"{RAW}/{row.class_folder or ''}/{row.file}"
     )
     return Item(
-        row.id, row.class_id, row.class_name or "", f"data/{place}", row.sha256, row.dhash % UNSIGNED, row.width, row.height,
-        row.kind, row.source, row.added_at, row.ver, row.state,
+        row.id, row.class_id, row.class_name or "", f"data/{place}", row.sha256, row.dhash % UNSIGNED,
+        row.width, row.height, row.kind, row.source, row.added_at, row.ver, row.state,
     )  # fmt: skip

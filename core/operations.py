@@ -185,7 +185,7 @@ def items_of(
 ) -> list[sa.Row]:
     """The rows of these items, in the order given and each once; raises `NotFound` or `Conflict`."""
     ids = list(dict.fromkeys(int(item_id) for item_id in item_ids))
-    found = {}
+    found: dict[int, sa.Row] = {}
     for some in db.chunks(ids):
         found |= {row.id: row for row in connection.execute(sa.select(db.items).where(db.items.c.id.in_(some)))}
     for item_id in ids:

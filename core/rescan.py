@@ -255,7 +255,13 @@ class _Pass:
     def _record(self, connection: sa.Connection, made: list[Change]) -> None:
         if made:
             detail = dict(self.count)
-            how = {"action": "rescan", "who": self._who, "detail": detail, "undoable": False, "on_disk": True}
+            how: dict[str, Any] = {
+                "action": "rescan",
+                "who": self._who,
+                "detail": detail,
+                "undoable": False,
+                "on_disk": True,
+            }
             self._entry = journal.record(connection, made, entry_id=self._entry, **how)
 
     def _lost(self, connection: sa.Connection, hashes: set[str]) -> dict[str, list[sa.Row]]:
