@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
 from core.workspace import ENVIRONMENT, Workspace
 
@@ -53,13 +53,16 @@ class Server:
     workspace: Workspace
     log_path: Path
     process: subprocess.Popen[bytes]
+    tabs: list[Page] = field(default_factory=list)
 
     def log(self) -> str:
         """What the server has printed so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
     def stop(self) -> None:
-        """End the server; safe to call twice."""
+        """Close its tabs, so that none complains of its absence, and end the server; safe to call twice."""
+        while self.tabs:
+            self.tabs.pop().context.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -157,7 +160,9 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
 
     yield start
     for visit in visits:
-        visit.page.context.close()
+        if visit.page in visit.server.tabs:
+            visit.server.tabs.remove(visit.page)
+            visit.page.context.close()
     for visit in visits:
         visit.assert_clean()
 
@@ -185,6 +190,14 @@ def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) ->
 
 def _listen(visit: Visit) -> None:
     own = (f"{visit.server.url}/", visit.server.url.replace("http:", "ws:") + "/", "data:", "blob:", "about:")
-    visit.page.on("console", lambda message: visit.errors.append(message.text) if message.type == "error" else None)
+    visit.page.on("console", lambda message: _note(visit, message))
     visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
     visit.page.on("request", lambda request: None if request.url.startswith(own) else visit.outside.append(request.url))
+
+
+def _note(visit: Visit, message: ConsoleMessage) -> None:
+    # On a deep link Streamlit's script looks for its server below the page's path first, and finds it at the root.
+    address = message.location.get("url", "")
+    looking = address.startswith(visit.server.url) and "/_stcore/" in address.removeprefix(visit.server.url)[1:]
+    if message.type == "error" and not (looking and "404" in message.text):
+        visit.errors.append(f"{message.text} ({address})")
