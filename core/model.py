@@ -54,9 +54,11 @@ class EmbeddingNet(nn.Module):
         channels = _cut(self.trunk, stage)
         self.features_dimension = channels * grid * grid
         self.dimension = embedding_size or self.features_dimension
-        self.head = nn.Linear(self.features_dimension, embedding_size) if embedding_size else nn.Identity()
+        self.head: nn.Module = nn.Identity()
         if embedding_size:
-            nn.init.zeros_(self.head.bias)  # features have unit length: a bias drawn as usual would drown them
+            head = nn.Linear(self.features_dimension, embedding_size)
+            nn.init.zeros_(head.bias)  # features have unit length: a bias drawn as usual would drown them
+            self.head = head
 
     def forward(self, images: Tensor) -> Tensor:
         features = self.features(images)
