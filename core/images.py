@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import (  # the six decoders by name: asking Pillow for one it has not loaded would load all 43
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
@@ -176,7 +177,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     range, so it is the smallest of 0..1 (float only), 0..255 and 0..65535 that holds all
     values, else the span from the least to the greatest. What is not a number becomes white.
     """
-    values = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
+    values: NDArray[np.floating] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
     finite = np.isfinite(values)
     low, high = _span(image, values[finite])
     grey = np.where(finite, (values - low) * (255 / (high - low)), 255)
@@ -188,7 +189,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint(grey).astype(np.uint8))
 
 
-def _span(image: Image.Image, values: np.ndarray) -> tuple[float, float]:
+def _span(image: Image.Image, values: NDArray[np.floating]) -> tuple[float, float]:
     if image.mode.startswith("I;16"):
         return 0, 4095 if _tag(image, _BITS_PER_SAMPLE) == (12,) else 65535
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
