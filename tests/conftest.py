@@ -5,10 +5,9 @@ needs no weights, and small pictures drawn on the spot. It asserts nothing.
 from __future__ import annotations
 
 import io
-import itertools
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +15,13 @@ import pytest
 from PIL import Image, ImageDraw
 
 from core.config import Preprocessing
+from core.errors import ImageRefused
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
+
+Picture = Image.Image | Callable[[], Image.Image]
 
 SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
 
@@ -78,13 +80,16 @@ class FakeEmbedder:
         vectors[~vectors.any(axis=1)] = 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def embed_images(self, images: Iterable[Image.Image], *, batch: int = 32) -> Iterator[np.ndarray]:
-        """One (64,) vector an image, in order."""
+    def embed_images(self, images: Iterable[Picture], *, batch: int = 32) -> Iterator[np.ndarray | ImageRefused]:
+        """One (64,) vector a picture or call that makes one, in order; a refusal stands in its row."""
         from core.preprocessing import see
 
-        images = iter(images)
-        while chunk := list(itertools.islice(images, batch)):
-            yield from self.embed(np.stack([see(image, self.preprocessing) for image in chunk]))
+        for picture in images:
+            try:
+                image = picture() if callable(picture) else picture
+                yield self.embed(see(image, self.preprocessing)[None])[0]
+            except ImageRefused as error:
+                yield error
 
 
 def draw(shape: str, *, seed: int = 0, side: int = 64) -> Image.Image:
