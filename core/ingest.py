@@ -21,7 +21,7 @@ from core.archives import Archive, Limits, Member, classes_of, read_labels
 from core.config import Kind
 from core.dataset import Dataset
 from core.errors import ArchiveRefused, BurinError, ImageRefused
-from core.landing import Landing, Staged
+from core.landing import Landing, Staged, discard
 from core.names import basename, is_junk
 from core.records import Actor, FileOutcome
 from core.workspace import Workspace, new_id
@@ -170,8 +170,8 @@ def run_import(
     Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
     removed at the end, unless it was stopped: the same job then goes on from where it was.
     """
-    _sweep(workspace)
     dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
+    _sweep(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
     files = with_classes([file for file in given if file not in archives])
@@ -251,8 +251,8 @@ def _discard(workspace: Workspace, files: Sequence[IncomingFile]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(workspace: Workspace) -> None:
-    with suppress(FileNotFoundError), os.scandir(workspace.staging) as entries:
+def _sweep(dataset: Dataset) -> None:
+    with suppress(FileNotFoundError), os.scandir(dataset.workspace.staging) as entries:
         for entry in entries:
             if time.time() - entry.stat().st_mtime > _OLD_S:
-                shutil.rmtree(entry.path, ignore_errors=True)
+                discard(dataset, Path(entry.path))

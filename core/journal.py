@@ -109,6 +109,7 @@ def apply(
     if updates:
         setters: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in _WRITTEN}
         connection.execute(sa.update(db.items).where(db.items.c.id == sa.bindparam("row")).values(setters), updates)
+    _check_emptied(connection, [c.row_id for c in made if c.noun == "class" and c.after.get("state") == "deleted"])
     shelf.finish()
     return done
 
@@ -130,6 +131,15 @@ def _apply_to_class(connection: sa.Connection, change: Change, shelf: moves.Shel
         sa.update(db.classes).where(db.classes.c.id == row.id).values({k: v for k, v in after.items() if k != "id"})
     )
     shelf.class_changed(row.id, row.state, after["state"], row.folder, after["folder"])
+
+
+def _check_emptied(connection: sa.Connection, class_ids: list[int]) -> None:
+    """A class goes only when none of its images stays: not those that came into it later either."""
+    if class_ids:
+        held = sa.select(db.classes.c.name).join_from(db.items, db.classes)
+        held = held.where(db.items.c.state == "present", db.items.c.class_id.in_(class_ids)).limit(1)
+        if (name := connection.execute(held).scalar()) is not None:
+            raise Conflict("The class {name} still holds images.", name=name)
 
 
 def _check(change: Change, row: sa.Row) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,7 @@ import sqlalchemy as sa
 from core import catalogue as db
 from core import journal, operations, vectorstore
 from core.dataset import Dataset
-from core.errors import BurinError, NameRefused
+from core.errors import BurinError
 from core.images import content_hash, decode
 from core.journal import Change
 from core.names import basename, clean_name, file_for, key
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from core.embedder import Embedder
 
 NEAR = 2  # bits of 64: of 643 real drawings, 61 of 206,403 pairs are this near, 39 of them in one class
+_NEW = -1  # the id of a class that is not there yet
 _THREADS = min(8, max(2, os.cpu_count() or 2))
 
 
@@ -74,7 +75,7 @@ class Landing:
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(cancel_futures=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        discard(self._dataset, self._folder)
 
     def stage(self, uploads: Sequence[tuple[str, str | None, Any]]) -> Iterator[Staged | FileOutcome]:
         """Decode and write uploads (name, class name, a call that reads the bytes), in order: each is
@@ -146,6 +147,18 @@ class Landing:
         return self._near
 
 
+def discard(dataset: Dataset, folder: Path) -> None:
+    """Remove a staging folder, except the files that have a row already and still wait for their move."""
+    with dataset.catalogue.read() as connection:
+        waiting = set(connection.execute(sa.select(db.moves.c.source)).scalars())
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.relative_to(dataset.workspace.data).as_posix() not in waiting:
+                path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
 class _Near:
     """The difference hashes of all present items, for finding one that looks almost the same."""
 
@@ -208,44 +221,44 @@ class _Plan:
 
     def judge(self, one: Staged) -> FileOutcome:
         """The outcome of one staged upload, and what it adds to the plan."""
-        try:
-            class_id = self._class_of(one.class_name)
-        except NameRefused as refusal:
-            return FileOutcome(one.name, "refused", refusal)
+        wanted = None if one.class_name is None else self._classes.get(key(one.class_name), _NEW)
         known = self._matches(one)
         there = [item for item in known if item.state == "present"]
-        own = [item for item in there if item.class_id == class_id]
+        own = [item for item in there if item.class_id == wanted]
         before = [item for item in there if item.id not in self._ours and item.id not in self.new_ids]
-        if there and (own or before or class_id is None):
-            return self._present((own or before or there)[0], one, class_id)
+        if there and (own or before or wanted is None):
+            return self._present((own or before or there)[0], one, wanted)
         if there:  # one archive, two classes: both labels are the curator's own, and both stay
-            also = BurinError(
-                "The same picture is also in the class {class_name}.", class_name=self._names.get(there[0].class_id, "")
+            where = self._names.get(there[0].class_id, "")
+            return self._add(
+                one, reason=BurinError("The same picture is also in the class {class_name}.", class_name=where)
             )
-            return self._add(one, class_id, reason=also)
         gone = [item for item in known if item.state != "present"]
-        return self._bring_back(gone[0], one, class_id) if gone else self._add(one, class_id)
+        return self._bring_back(gone[0], one) if gone else self._add(one)
 
-    def _present(self, item: _Known, one: Staged, class_id: int | None) -> FileOutcome:
+    def _present(self, item: _Known, one: Staged, wanted: int | None) -> FileOutcome:
         where = self._names.get(item.class_id, "")
-        if class_id is None or item.class_id == class_id:
-            reason = BurinError("Already there, in the class {class_name}.", class_name=where)
-            if item.class_id is None:
-                reason = BurinError("Already there, without a class.")
-        elif item.class_id is None:
-            change = {"file": item.file}
-            self.made.append(Change("item", item.id, {"class_id": None, **change}, {"class_id": class_id, **change}))
+        if item.class_id is None and wanted is not None:
+            class_id, file = self._class_of(one.class_name), item.file
+            self.made.append(
+                Change("item", item.id, {"class_id": None, "file": file}, {"class_id": class_id, "file": file})
+            )
             item.class_id = class_id
             reason = BurinError(
                 "It was there without a class, and is now in the class {class_name}.", class_name=one.class_name
             )
+        elif item.class_id is None:
+            reason = BurinError("Already there, without a class.")
+        elif wanted is None or item.class_id == wanted:
+            reason = BurinError("Already there, in the class {class_name}.", class_name=where)
         else:
             reason = BurinError(
                 "Already there, in the class {class_name} and not in {wanted}.", class_name=where, wanted=one.class_name
             )
         return FileOutcome(one.name, "present", reason, None if item.id in self.new_ids and self._dry else item.id)
 
-    def _bring_back(self, item: _Known, one: Staged, class_id: int | None) -> FileOutcome:
+    def _bring_back(self, item: _Known, one: Staged) -> FileOutcome:
+        class_id = self._class_of(one.class_name)
         before = {"state": item.state, "class_id": item.class_id, "file": item.file}
         self.made.append(Change("item", item.id, before, {"state": "present", "class_id": class_id, "file": item.file}))
         reason = BurinError("Brought back from the trash.")
@@ -256,7 +269,8 @@ class _Plan:
         self.added += 1
         return FileOutcome(one.name, "added", reason, item.id)
 
-    def _add(self, one: Staged, class_id: int | None, *, reason: BurinError | None = None) -> FileOutcome:
+    def _add(self, one: Staged, *, reason: BurinError | None = None) -> FileOutcome:
+        class_id = self._class_of(one.class_name)
         item_id, facts = self._next, one.facts
         self._next += 1
         near = self._near.find(facts.dhash)
@@ -294,7 +308,7 @@ class _Plan:
             return None
         if (class_id := self._classes.get(key(name))) is None:
             if self._dry:
-                class_id = -1 - len(self._classes)
+                class_id = _NEW - 1 - len(self._classes)
             else:
                 change = operations.new_class(self._connection, name)
                 self.made.append(change)

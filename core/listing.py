@@ -31,7 +31,7 @@ def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> lis
         .where(db.items.c.state == "present")
         .group_by(db.items.c.class_id)
     )
-    originals: dict[int, int] = dict(connection.execute(count).tuples().all())
+    originals: dict[int, int] = {row[0]: row[1] for row in connection.execute(count)}
     rows = connection.execute(
         sa.select(db.classes).where(db.classes.c.state == "present").order_by(db.classes.c.name_key)
     )

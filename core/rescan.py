@@ -172,13 +172,8 @@ class _Pass:
         if not ready:
             return
         with self._catalogue.write() as connection:
-            by_folder = dict(
-                connection.execute(
-                    sa.select(db.classes.c.folder, db.classes.c.id).where(db.classes.c.state == "present")
-                )
-                .tuples()
-                .all()
-            )
+            present = sa.select(db.classes.c.folder, db.classes.c.id).where(db.classes.c.state == "present")
+            by_folder = {row.folder: row.id for row in connection.execute(present)}
             there = _known_among(connection, [found for found, *_ in ready], by_folder)
             lost = self._lost(connection, {facts.sha256 for _, facts, _ in ready})
             made: list[Change] = []
@@ -292,11 +287,8 @@ class _Pass:
         best = None
         for row in gone.values() if here else ():
             columns = (db.items.c.file, db.items.c.size, db.items.c.mtime_ns)
-            had = set(
-                connection.execute(
-                    sa.select(*columns).where(db.items.c.class_id == row.id, db.items.c.state == "present")
-                ).tuples()
-            )
+            held = sa.select(*columns).where(db.items.c.class_id == row.id, db.items.c.state == "present")
+            had = {tuple(file) for file in connection.execute(held)}
             shared = len(here & had)
             if shared and 2 * shared >= len(had) and (best is None or shared > best[0]):
                 best = (shared, row)
