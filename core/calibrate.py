@@ -8,7 +8,7 @@ is then a mark from outside the base: is it named all the same?). Arrays in, thr
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,10 @@ RESAMPLED = 200  # bootstrap rounds
 WRONG = 0.01  # share of the certain answers that may name the wrong class
 HESITATION = 4  # outside marks that are at least hesitated about: at most this many times the target
 
+Number = TypeVar("Number", float, np.ndarray)
 
-def score(similarity: np.ndarray | float, margin: np.ndarray | float) -> np.ndarray | float:
+
+def score(similarity: Number, margin: Number) -> Number:
     """How much an answer speaks for the base holding the mark: similarity of the best class plus
     half its margin to the second.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from PIL import Image
 
 from core.errors import BurinError, ImageRefused
 from core.images import decode
@@ -191,7 +193,7 @@ def _bring_up_to_date(dataset: Dataset, embedder: Embedder) -> bool:
     return bool(report.refused or updated.refused)
 
 
-def _progress(what: str):
+def _progress(what: str) -> Callable[[int, int], None]:
     """A progress line on a terminal, nothing in a file or a pipe."""
 
     def show(done: int, total: int) -> None:
@@ -201,11 +203,11 @@ def _progress(what: str):
     return show
 
 
-def _reader(file: str):
+def _reader(file: str) -> Callable[[], Image.Image]:
     return lambda: decode(Path(file), name=file)
 
 
-def _decoded(files: Iterable[str]) -> Iterator[tuple[str, object]]:
+def _decoded(files: Iterable[str]) -> Iterator[tuple[str, Image.Image | ImageRefused]]:
     for file in files:
         try:
             yield file, _reader(file)()
