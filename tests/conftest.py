@@ -25,6 +25,16 @@ Picture = Image.Image | Callable[[], Image.Image]
 
 SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
 
+# The same examples every time, however slow the machine: a test that fails, fails for everybody.
+settings.register_profile("burin", derandomize=True, deadline=None)
+settings.load_profile("burin")
+
+
+@pytest.fixture(autouse=True)
+def _no_workspace_of_yours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test never opens the workspace of the person who runs it."""
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
