@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw
 
 from core.config import Preprocessing
 from core.errors import ImageRefused
-from core.workspace import Workspace
+from core.workspace import ENVIRONMENT, Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
