@@ -180,6 +180,8 @@ def _foreign() -> dict[str, bytes]:
         "pickle_named.png": b"\x80\x04cposix\nsystem\n(S'true'\ntR.",
         "gzip_named.png": b"\x1f\x8b\x08\0" + bytes(100),
         "ppm_named.png": b"P6 2 2 255\n" + bytes(12),
+        "heic_named.jpg": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100),
+        "avif_named.png": b"\0\0\0\x18ftypavif\0\0\0\0avifmif1" + bytes(100),
         "jp2_named.jpg": saved(picture(), "JPEG2000"),
         "ico_named.png": saved(picture(), "ICO"),
         "zip_named.png": archive([("a.png", b"x")]),
