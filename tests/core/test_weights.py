@@ -162,8 +162,8 @@ def test_the_normalisation_is_the_one_it_was_trained_with(in_timm):
     ]
     mean, std = torch.tensor(ARCHITECTURES["efficientnet_b0"].mean), torch.tensor(ARCHITECTURES["efficientnet_b0"].std)
     sure = {"trained": 0.0, "imagenet": 0.0, "unit": 0.0}
-    for package, name, number in photographs:
-        pixels = picture(package, "data", name)
+    for name, number in photographs.items():
+        pixels = picture("skimage", "data", name)
         fed = {
             "trained": (pixels - known.mean[0]) / known.std[0],
             "imagenet": (pixels - mean.view(3, 1, 1)) / std.view(3, 1, 1),
