@@ -17,11 +17,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from core.admission import Staged
 from core.archives import Archive, Limits, Member, classes_of, read_labels
 from core.config import Kind
 from core.dataset import Dataset
 from core.errors import ArchiveRefused, BurinError, ImageRefused
-from core.landing import Landing, Staged, discard
+from core.landing import Landing, discard
 from core.names import basename, is_junk
 from core.records import Actor, FileOutcome
 from core.workspace import Workspace, new_id

@@ -34,6 +34,10 @@ class Change:
     before: dict[str, Any]
     after: dict[str, Any]
 
+    def changed(self) -> dict[str, Any]:
+        """The columns of ``after`` that differ from ``before``, and the wanted file name."""
+        return {name: value for name, value in self.after.items() if name == "file" or value != self.before.get(name)}
+
     def reversed(self) -> Change:
         return replace(self, before=self.after, after=self.before)
 
@@ -75,12 +79,29 @@ def record(
             "detail": detail or row.detail,
         }
         connection.execute(sa.update(db.journal).where(db.journal.c.id == entry_id).values(more))
-    rows = [
-        {"entry_id": entry_id, "noun": c.noun, "row_id": c.row_id, "before": c.before, "after": c.after} for c in made
-    ]
+    _keep(connection, entry_id, made)
+    return entry_id
+
+
+def _keep(connection: sa.Connection, entry_id: int, made: list[Change]) -> None:
+    """Keep the changes under their entry; a row that it changed before goes on from there."""
+    earlier: dict[tuple[str, int], Change] = {}
+    own = db.changes.c.entry_id == entry_id
+    for ids in db.chunks({change.row_id for change in made}):
+        query = sa.select(db.changes).where(own, db.changes.c.row_id.in_(ids))
+        for row in connection.execute(query):
+            earlier[row.noun, row.row_id] = Change(row.noun, row.row_id, row.before, row.after)
+    rows = []
+    for change in made:
+        if (first := earlier.get((change.noun, change.row_id))) is not None:
+            which = own & (db.changes.c.noun == change.noun) & (db.changes.c.row_id == change.row_id)
+            both = {"before": {**change.before, **first.before}, "after": {**first.after, **change.after}}
+            connection.execute(sa.update(db.changes).where(which).values(both))
+        else:
+            new = {"entry_id": entry_id, "noun": change.noun, "row_id": change.row_id}
+            rows.append({**new, "before": change.before, "after": change.after})
     if rows:
         connection.execute(sa.insert(db.changes), rows)
-    return entry_id
 
 
 def apply(
@@ -96,7 +117,7 @@ def apply(
     updates = []
     for ids in db.chunks(list(todo)):
         rows = connection.execute(sa.select(db.items).where(db.items.c.id.in_(ids))).all()
-        wanted = [(row, {**row._mapping, **todo[row.id].after, "ver": row.ver + 1}) for row in rows]
+        wanted = [(row, {**row._mapping, **todo[row.id].changed(), "ver": row.ver + 1}) for row in rows]
         shelf.expect([(values["class_id"], values["file"]) for _, values in wanted])
         for row, values in wanted:
             change = todo.pop(row.id)
@@ -120,7 +141,7 @@ _WRITTEN = ("class_id", "file", "trashed_as", "state", "kind", "ver")
 def _apply_to_class(connection: sa.Connection, change: Change, shelf: moves.Shelf) -> None:
     row = connection.execute(sa.select(db.classes).where(db.classes.c.id == change.row_id)).one()
     _check(change, row)
-    after = {**row._mapping, **change.after}
+    after = {**row._mapping, **change.changed()}
     after |= {"name_key": key(after["name"]), "ver": row.ver + 1}
     if after["state"] == "present":
         same = (db.classes.c.name_key == after["name_key"]) | (db.classes.c.folder == after["folder"])
@@ -143,8 +164,9 @@ def _check_emptied(connection: sa.Connection, class_ids: list[int]) -> None:
 
 
 def _check(change: Change, row: sa.Row) -> None:
+    """What the change changes must still be as it was; what it only mentions need not."""
     for name in _CHECKED[change.noun]:
-        if name in change.before and getattr(row, name) != change.before[name]:
+        if change.before.get(name) != change.after.get(name) and getattr(row, name) != change.before[name]:
             what = row.name if change.noun == "class" else row.file
             raise Conflict("{name} was changed by another action in the meantime.", name=what)
 

@@ -41,7 +41,7 @@ class Greys:
 
     def embed_images(self, images: Iterable[Any]) -> Iterator[np.ndarray]:
         for image in images:
-            yield np.array([np.asarray(image).mean()], dtype=np.float32)
+            yield np.array([np.asarray(image()).mean()], dtype=np.float32)
 
 
 def picture(rng: random.Random) -> bytes:
