@@ -1,0 +1,37 @@
+"""Burin's door: the frame around every page (navigation, language, logo) and the one place where errors are said.
+
+Run it with ``streamlit run Home.py``: that imports this file once, as the server's ``app``, and then
+runs it as a script for every view of a page. Page scripts lie in sub-folders of ``pages/``, never
+directly in it: there Streamlit's old mode would open them without this frame.
+"""
+
+import streamlit as st
+
+if __name__ == "__main__":
+    from pages.ui import frame, services
+    from pages.ui.i18n import _
+
+    frame.configure()
+    page = st.navigation(
+        {
+            "": [st.Page("pages/home/overview.py", title=_("Overview"), icon=":material/linear_scale:", default=True)],
+            _("Recognise"): [st.Page("pages/search/identify.py", title=_("Identify"), icon=":material/search:")],
+            _("Collection"): [st.Page("pages/data/library.py", title=_("Library"), icon=":material/grid_view:")],
+        },
+        expanded=True,
+    )
+    st.set_page_config(page_title=f"{page.title} · Burin")
+    frame.sidebar()
+    with frame.errors_said():
+        for part in (frame.preparation_line, frame.notices, frame.sample_banner):
+            with st.container():  # always there, so that what comes and goes in it moves nothing on the page
+                part()
+        page.run()
+    services.prepare()
+else:
+    # A folder named pages/ puts a fresh server in the old mode until somebody's first view ends, and
+    # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
+    from streamlit.runtime.pages_manager import PagesManager
+
+    PagesManager.uses_pages_directory = False
+    app = st.App(__file__)

@@ -1,0 +1,41 @@
+"""Browse, add and correct originals. Each part is a module of ``pages/ui``; this script only chooses."""
+
+import streamlit as st
+
+from pages.ui import browse, detail, importing, services, widgets
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.links import linked_choice
+
+VIEWS = ("browse", "add")
+
+data = services.dataset()
+counts = data.counts()
+
+st.title(_("Library"))
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.markdown(
+        _("{originals} in {classes}").format(
+            originals=widgets.originals(counts.originals, counts.variants),
+            classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
+        ),
+        width="stretch",
+    )
+    names = {"browse": _("Browse"), "add": _("Add images")}
+    icons = {"browse": ":material/grid_view:", "add": ":material/add_photo_alternate:"}
+    view = linked_choice(
+        st.segmented_control,
+        _("View"),
+        VIEWS,
+        param="view",
+        key="library.view",
+        default="browse",
+        required=True,
+        format_func=lambda name: f"{icons[name]} {names[name]}",
+        label_visibility="collapsed",
+    )
+
+if view == "add":
+    importing.add_images()
+else:
+    shown = browse.browse()
+    detail.open_from_url(shown)

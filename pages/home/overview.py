@@ -1,0 +1,64 @@
+"""What exists, what to do next: the pipeline as a picture with live figures, and the first-run choices."""
+
+import streamlit as st
+
+from pages.ui import overview, services, widgets
+from pages.ui.gallery import gallery
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.pipeline import pipeline
+from pages.ui.state import workbench
+
+PAGES = {"library": "pages/data/library.py", "identify": "pages/search/identify.py"}
+LATEST = 16
+
+data = services.dataset()
+counts = data.counts()
+classes = data.classes()
+
+st.title(_("From the mark to its name"))
+if counts.originals:
+    st.markdown(
+        _("{originals} in {classes}, ready to be recognised.").format(
+            originals=widgets.originals(counts.originals, counts.variants),
+            classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
+        )
+    )
+else:
+    st.markdown(_("Burin reads the small engraved marks of lenses: give it examples, then show it a mark."))
+
+if not counts.originals and not services.preparation().active:
+    st.header(_("Start here"))
+    sample, own = st.columns(2, border=True)
+    with sample:
+        st.subheader(_("Try it with a sample"), anchor=False)
+        st.markdown(
+            _("24 classes of marks drawn by Burin: some frequent, some rare, mirror twins among them. Removed in one click.")
+        )
+        overview.sample_button("overview.sample")
+    with own:
+        st.subheader(_("Bring your own images"), anchor=False)
+        st.markdown(_("Drawings, scans or photographs: files, a folder with one sub-folder a class, or a zip of it."))
+        if st.button(_("Add images"), icon=":material/upload:", key="overview.add"):
+            st.switch_page(PAGES["library"], query_params={"view": "add"})
+
+opened = pipeline(overview.stations(counts, classes, services.workspace()), label=_("The pipeline"), key="overview.pipeline")
+if opened:
+    st.switch_page(PAGES[opened])
+
+if counts.originals:
+    st.header(_("What to do next"))
+    steps = overview.next_steps(counts, classes)
+    for column, step in zip(st.columns(len(steps), border=True), steps, strict=True):
+        with column, st.container(height="stretch", gap="xsmall"):
+            st.subheader(step.title, anchor=False)
+            with st.container(height="stretch"):
+                st.write(step.text)
+            st.page_link(PAGES[step.page], label=step.link, icon=step.icon, query_params=step.query)
+
+    st.header(_("Latest images"))
+    latest = data.items(order="newest", limit=LATEST)
+    opened_item = gallery(
+        [overview.latest_group(latest)], version=f"{data.version}.{workbench().language}", key="overview.latest"
+    )
+    if opened_item:
+        st.switch_page(PAGES["library"], query_params={"item": str(opened_item)})

@@ -1,0 +1,69 @@
+"""What is worth remembering between runs of a page, keyed by content and by the dataset's version."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+from PIL import Image, ImageOps
+
+from core.images import decode, encode_png, thumbnail
+from pages.ui import services
+
+if TYPE_CHECKING:
+    from core.identify import Answer
+
+
+def answer(data: bytes, token: str, *, name: str, kinds: list[str], class_ids: list[int]) -> Answer:
+    """Identify the image file ``data``, whose content hash is ``token``; raises `ImageRefused`."""
+    base = services.base()
+    return _answer(data, token, name, tuple(sorted(kinds)), tuple(sorted(class_ids)), base.gallery.space, base.gallery.version)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _answer(
+    _data: bytes, token: str, _name: str, kinds: tuple[str, ...], class_ids: tuple[int, ...], space: str, version: int
+) -> Answer:
+    from core.identify import identify
+
+    base, config = services.base(), services.workspace().config()
+    started = time.perf_counter()
+    image = decode(_data, name=_name)
+    read = 1000 * (time.perf_counter() - started)
+    found = identify(
+        image,
+        gallery=base.gallery,
+        calibration=base.calibration,
+        embedder=services.embedder(),
+        k=config.neighbours,
+        kinds=list(kinds) or None,
+        class_ids=list(class_ids) or None,
+    )
+    found.latency_ms.update(read=read, total=found.latency_ms["total"] + read)
+    return found
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def shown(_data: bytes, token: str, *, side: int = 512) -> bytes:
+    """An image file as it is shown on a page: upright, on a white square of at most ``side`` pixels, re-encoded by us."""
+    return _on_square(decode(_data), side)
+
+
+@st.cache_data(max_entries=2000, show_spinner=False)
+def square(thumbnail_path: str, sha256: str) -> bytes:
+    """A thumbnail on a white square, so that references line up."""
+    return _on_square(decode(Path(thumbnail_path)), 192)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def seen_png(_seen: np.ndarray, token: str, space: str) -> bytes:
+    """What the model sees, as PNG; ``space`` names the preprocessing."""
+    return encode_png(Image.fromarray(_seen))
+
+
+def _on_square(image: Image.Image, side: int) -> bytes:
+    longest = max(image.size)
+    return thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side)

@@ -1,0 +1,180 @@
+"""One image in detail, in a side drawer that the URL names (``?item=12``): see it, name it, move it, bin it."""
+
+from __future__ import annotations
+
+import streamlit as st
+from babel.dates import format_datetime
+
+from core.config import KINDS
+from core.errors import BurinError
+from core.images import decode, encode_png
+from core.records import Item
+from pages.ui import cached, services, widgets
+from pages.ui.i18n import _, sentence
+from pages.ui.state import Notice, workbench
+from pages.ui.text import esc
+
+
+def open_from_url(neighbours: list[int]) -> None:
+    """Open the drawer when the URL names an image; ``neighbours`` are what previous and next go through."""
+    text = st.query_params.get("item", "")
+    if not text:
+        return
+    try:
+        if not text.isdecimal() or len(text) > 15:
+            raise ValueError
+        item = services.dataset().item(int(text))
+    except (ValueError, BurinError):
+        _close()
+        st.toast(_("This image is no longer there."), icon=":material/hide_image:")
+        return
+    name = item.class_name if item.class_id is not None else _("Without a class")
+    st.dialog(esc(name), width=560, position="right", on_dismiss=_close)(_drawer)(item.id, neighbours)
+
+
+def _close() -> None:
+    st.query_params.pop("item", None)
+
+
+def _drawer(item_id: int, neighbours: list[int]) -> None:
+    bench = workbench()
+    if bench.stale:  # a button in the drawer changed the dataset: the page behind must follow
+        bench.stale = False
+        st.rerun()
+    data = services.dataset()
+    item = data.item(item_id)
+    _steps(item_id, neighbours)
+    if item.state != "present":
+        st.warning(_("This image is in the trash."), icon=":material/delete:")
+        st.button(_("Restore"), icon=":material/restore_from_trash:", key="detail.restore", on_click=_act, args=("restore", item_id))
+        return
+    content = data.image_bytes(item)
+    large, seen = st.columns([3, 2], wrap=False)
+    with large:
+        st.image(cached.shown(content, item.sha256, side=900), width="stretch", alt=_("The image"))
+    with seen:
+        st.image(_seen(content, item.sha256, str(services.workspace().config().preprocessing)), width="stretch", alt=_("What the model sees"))
+        st.caption(_("What the model sees"))
+    classes = data.classes()
+    widgets.choose_class(
+        _("Class"),
+        classes,
+        key=f"detail.class.{item_id}.{item.ver}",
+        placeholder=item.class_name or _("Choose a class or type a new name"),
+        new=True,
+        on_change=_relabel,
+        args=(item_id, item.ver),
+    )
+    st.segmented_control(
+        _("Kind"),
+        KINDS,
+        default=item.kind,
+        required=True,
+        format_func=lambda kind: widgets.kind_name(kind),
+        key=f"detail.kind.{item_id}.{item.ver}",
+        on_change=_set_kind,
+        args=(item_id, item.ver),
+    )
+    record = next((record for record in classes if record.id == item.class_id), None)
+    if record and any(record.fields.values()):
+        with st.container(horizontal=True, gap="large", border=True):
+            widgets.class_fields(record)
+    _facts(item)
+    st.button(
+        _("Move to the trash"), icon=":material/delete:", key="detail.trash", type="tertiary", on_click=_act, args=("trash", item_id)
+    )
+
+
+def _steps(item_id: int, neighbours: list[int]) -> None:
+    """Previous and next, through the page of the wall that the drawer was opened from."""
+    if item_id not in neighbours:
+        return
+    at = neighbours.index(item_id)
+    with st.container(horizontal=True, horizontal_alignment="distribute"):
+        for label, icon, shortcut, to in (
+            (_("Previous"), ":material/chevron_left:", "Left", at - 1),
+            (_("Next"), ":material/chevron_right:", "Right", at + 1),
+        ):
+            there = 0 <= to < len(neighbours)
+            st.button(
+                label,
+                icon=icon,
+                icon_position="right" if shortcut == "Right" else "left",
+                shortcut=shortcut,
+                key=f"detail.{shortcut.lower()}",
+                type="tertiary",
+                disabled=not there,
+                on_click=_go,
+                args=(neighbours[to] if there else item_id,),
+            )
+
+
+def _go(item_id: int) -> None:
+    st.query_params["item"] = str(item_id)
+    workbench().stale = True
+
+
+def _facts(item: Item) -> None:
+    added = format_datetime(item.added_at, format="medium", locale=workbench().language)
+    st.caption(
+        _("{width} × {height} pixels · added {when} · from {source}").format(
+            width=item.width, height=item.height, when=esc(added), source=esc(item.source or item.path.rpartition("/")[2])
+        )
+        + f"  \n`{item.sha256[:16]}`"
+    )
+
+
+def _act(action: str, item_id: int) -> None:
+    """Trash or restore, with its notice; the drawer closes on what is gone."""
+    data = services.dataset()
+    texts = {"trash": _("The image is in the trash."), "restore": _("The image is back.")}
+    icons = {"trash": ":material/delete:", "restore": ":material/restore_from_trash:"}
+    _change(lambda: getattr(data, action)([item_id]), Notice(texts[action], icons[action]))
+    if action == "trash":
+        _close()
+
+
+def _relabel(item_id: int, ver: int) -> None:
+    name = st.session_state[f"detail.class.{item_id}.{ver}"]
+    if not name:
+        return
+    data = services.dataset()
+    known = {record.name: record.id for record in data.classes()}
+    text = _("The image is now of {name}.").format(name=name)
+
+    def change() -> None:
+        if name in known:
+            data.relabel([item_id], known[name], versions={item_id: ver})
+        else:
+            data.split_class([item_id], name)
+
+    _change(change, Notice(text, ":material/label:"))
+
+
+def _set_kind(item_id: int, ver: int) -> None:
+    kind = st.session_state[f"detail.kind.{item_id}.{ver}"]
+    text = _("The image is now a {kind}.").format(kind=widgets.kind_name(kind))
+    _change(lambda: services.dataset().set_kind([item_id], kind), Notice(text, ":material/category:"))
+
+
+def _change(change, notice: Notice) -> None:  # type: ignore[no-untyped-def]
+    """Do it, say it, and remember the journal's entry so that this very change can be taken back."""
+    bench = workbench()
+    bench.stale = True
+    try:
+        change()
+    except BurinError as error:
+        bench.notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    latest = services.dataset().history(1)
+    notice.entry = latest[0].id if latest else None
+    bench.notices.append(notice)
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _seen(_content: bytes, sha256: str, preprocessing: str) -> bytes:
+    from PIL import Image
+
+    from core.preprocessing import see
+
+    return encode_png(Image.fromarray(see(decode(_content), services.workspace().config().preprocessing)))

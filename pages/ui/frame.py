@@ -1,0 +1,128 @@
+"""The parts of the frame that `Home.py` puts around every page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import streamlit as st
+
+from core.errors import BurinError
+from pages.ui import services
+from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
+from pages.ui.links import linked_choice
+from pages.ui.state import Notice, workbench
+from pages.ui.text import esc
+
+LOGO = Path(__file__).parents[2] / "assets" / "logo"
+
+_SET_LANGUAGE = st.components.v2.component(
+    "burin_language", js="export default function ({ data }) {\n  document.documentElement.lang = data.language\n}\n"
+)
+
+
+def configure() -> None:
+    """Tab icon, layout, logo and language: what must be known before anything is written."""
+    st.set_page_config(page_title="Burin", page_icon=str(LOGO / "icon.png"), layout="wide")
+    with st.sidebar:
+        chosen = linked_choice(
+            st.segmented_control,
+            "Langue · Language",
+            list(LANGUAGES),
+            param="lang",
+            key="frame.lang",
+            default=preferred(),
+            sticky=True,
+            format_func=LANGUAGES.__getitem__,
+            required=True,
+            label_visibility="collapsed",
+        )
+        _SET_LANGUAGE(data={"language": chosen}, key="frame.language", height=1)
+    workbench().language = chosen or preferred()
+    shade = "dark" if st.context.theme.type == "dark" else "light"
+    st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
+
+
+def sidebar() -> None:
+    """Which workspace this is, and what is promised about it."""
+    workspace = services.workspace()
+    with st.sidebar:
+        st.caption(_("Workspace: {name}").format(name=esc(workspace.root.name or workspace.root)), help=esc(workspace.root))
+        st.caption(_("Everything stays on this machine: no tracker, no request to anywhere else."))
+
+
+@contextmanager
+def errors_said() -> Iterator[None]:
+    """Say a `BurinError` in the session's language, in the place of what could not be drawn."""
+    try:
+        yield
+    except BurinError as error:
+        st.error(esc(sentence(error)), icon=":material/error:")
+
+
+def preparation_line() -> None:
+    """While the server reads the folders and embeds what is new: how far it is; then the page is run again."""
+    if not services.preparation().active:
+        return
+
+    @st.fragment(run_every=1.0)
+    def line() -> None:
+        progress = services.preparation()
+        if not progress.active:
+            st.rerun()
+        texts = {
+            "waiting": _("Opening the workspace…"),
+            "reading": _("Reading the folders…"),
+            "embedding": _("Getting the references ready…"),
+        }
+        share = progress.done / progress.total if progress.total else 0.0
+        count = f" {number(progress.done)} / {number(progress.total)}" if progress.total else ""
+        st.progress(min(share, 1.0), texts.get(progress.stage, "") + count)
+
+    line()
+
+
+def notices() -> None:
+    """What the last action did, once, with Undo where it can be taken back."""
+    bench = workbench()
+    shown, bench.notices = bench.notices, []
+    for position, notice in enumerate(shown):
+        if notice.entry is None:
+            st.toast(esc(notice.text), icon=notice.icon, duration="long")
+            continue
+        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"frame.notice.{position}"):
+            st.markdown(f"{notice.icon} {esc(notice.text)}", width="stretch")
+            st.button(_("Undo"), key=f"frame.undo.{position}", icon=":material/undo:", on_click=_take_back, args=(notice.entry,))
+
+
+def _take_back(entry: int) -> None:
+    try:
+        services.dataset().revert(entry)
+        workbench().notices.append(Notice(_("Taken back."), ":material/undo:"))
+    except BurinError as error:
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+
+
+def sample_banner() -> None:
+    """Says that the marks on show are drawn by Burin, and removes them in one click."""
+    if not services.workspace().config().sample:
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="frame.sample"):
+        st.markdown(
+            ":material/science: "
+            + _("**Sample workspace.** These marks are drawn by Burin to try things out; they are no maker's marks."),
+            width="stretch",
+        )
+        st.button(_("Remove the sample"), key="frame.remove_sample", icon=":material/delete:", on_click=_remove_sample)
+
+
+def _remove_sample() -> None:
+    from core.sample import remove_sample
+
+    before = services.dataset().counts().originals
+    remove_sample(services.workspace())
+    services.dataset().rescan()
+    gone = before - services.dataset().counts().originals
+    text = ngettext("The sample is removed: {n} image.", "The sample is removed: {n} images.", gone)
+    workbench().notices.append(Notice(text.format(n=number(gone)), ":material/delete:"))

@@ -1,0 +1,74 @@
+"""French and English: English sentences are the keys, the French catalogue is read at the start.
+
+``assets/locale/fr/LC_MESSAGES/burin.po`` is the source and is compiled in memory; no compiled
+file is kept. `tests/test_locale.py` fails when a string of the interface has no translation.
+"""
+
+from __future__ import annotations
+
+import gettext as _gettext
+import io
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+
+from core.errors import BurinError
+from pages.ui.state import workbench
+
+LANGUAGES = {"en": "English", "fr": "Français"}
+LOCALES = Path(__file__).parents[2] / "assets" / "locale"
+
+
+@cache
+def catalogue(language: str) -> _gettext.NullTranslations:
+    """The translations of one language; English is the language of the keys themselves."""
+    path = LOCALES / language / "LC_MESSAGES" / "burin.po"
+    if language not in LANGUAGES or not path.exists():
+        return _gettext.NullTranslations()
+    compiled = io.BytesIO()
+    with open(path, "rb") as stream:
+        write_mo(compiled, read_po(stream, locale=language))
+    compiled.seek(0)
+    return _gettext.GNUTranslations(compiled)
+
+
+def _(message: str) -> str:
+    """``message`` in this session's language."""
+    return catalogue(workbench().language).gettext(message)
+
+
+def ngettext(singular: str, plural: str, n: int) -> str:
+    """The form of the sentence for ``n``; the caller fills ``{n}``, usually with `number`."""
+    return catalogue(workbench().language).ngettext(singular, plural, n)
+
+
+def number(value: float) -> str:
+    """A number as this session's language writes it: 1,234 or 1 234."""
+    return format_decimal(value, locale=workbench().language)
+
+
+def decimals(value: float, digits: int) -> str:
+    """A number with exactly so many decimals: 0.70 or 0,70."""
+    return format_decimal(value, format="#,##0." + "0" * digits, locale=workbench().language)
+
+
+def percent(share: float) -> str:
+    """A share (0 to 1) as this session's language writes it, to a tenth of a percent: 5% or 5 %."""
+    return format_percent(share, format="#,##0.#%" if workbench().language == "en" else "#,##0.# %", locale=workbench().language)
+
+
+def sentence(error: BurinError) -> str:
+    """An error in this session's language: its template is translated, its values are data."""
+    template = _(error.template)
+    values = {name: sentence(value) if hasattr(value, "template") else value for name, value in error.values.items()}
+    return template.format(**values) if values else template
+
+
+def preferred() -> str:
+    """The browser's language when we speak it, else English."""
+    wanted = (st.context.locale or "en").split("-")[0].lower()
+    return wanted if wanted in LANGUAGES else "en"

@@ -1,0 +1,158 @@
+"""Adding images: files, a zip or a folder, as a job that survives a reload; one outcome for each file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+
+import streamlit as st
+from streamlit.typing import UploadedFile
+
+from core.config import KINDS
+from core.images import SUFFIXES
+from core.ingest import outcome_of, receive
+from core.jobs import Job
+from core.records import FileOutcome
+from pages.ui import services, widgets
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.job_panel import job_panel
+from pages.ui.state import workbench
+from pages.ui.text import esc
+
+IMAGES = [suffix[1:] for suffix in SUFFIXES]
+ICONS = {"added": ":material/check_circle:", "present": ":material/content_copy:", "refused": ":material/error:"}
+
+
+def add_images() -> None:
+    """The form, the import under way or the last one, and the folders on disk."""
+    form, progress = st.columns([1, 1], gap="large")
+    with form:
+        _form()
+        _folders_on_disk()
+    with progress:
+        last = services.jobs().list("import")[:1]
+        if last:
+            job_panel(last[0], title=_("Import"), key="library.import", ended=_outcomes)
+        else:
+            _advice()
+
+
+def _form() -> None:
+    bench = workbench()
+    with st.container(border=True):
+        ways = {"files": _("Files or a zip"), "folder": _("A folder")}
+        way = st.segmented_control(
+            _("What do you have?"), list(ways), default="files", required=True, format_func=ways.__getitem__, key="library.way"
+        )
+        files = st.file_uploader(
+            _("Drop the images, or a zip of class folders") if way == "files" else _("Choose a folder: each sub-folder is a class"),
+            type=[*IMAGES, "zip", "csv"],
+            accept_multiple_files=True if way == "files" else "directory",
+            key=bench.round_of(f"library.{way}"),
+        )
+        class_name = widgets.choose_class(
+            _("Class of these images"),
+            services.dataset().classes(),
+            key=bench.round_of("library.class"),
+            placeholder=_("As their folders say, else none yet"),
+            new=True,
+        )
+        kinds = {"": _("Guess"), **{kind: widgets.kind_name(kind) for kind in KINDS}}
+        kind = st.segmented_control(
+            _("Kind"), list(kinds), default="", required=True, format_func=kinds.__getitem__, key="library.kind"
+        )
+        label = ngettext("Import {n} file", "Import {n} files", len(files)).format(n=number(len(files))) if files else _("Import")
+        st.button(
+            label,
+            type="primary",
+            icon=":material/upload:",
+            disabled=not files,
+            key="library.import_now",
+            on_click=_start,
+            args=(files, class_name, kind or None, f"library.{way}"),
+        )
+
+
+def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | None, uploader: str) -> None:
+    """Put the uploads on disk and start the job; the same uploads start it once, however often one clicks."""
+    received = receive(services.workspace(), ((file.name, file) for file in files))
+    if class_name:
+        received = [{**file, "class_name": class_name} for file in received]
+    key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
+    services.jobs().start("import", "core.ingest:run_import", {"files": received, "kind": kind}, key=key)
+    workbench().empty(uploader)
+    workbench().empty("library.class")
+
+
+def _outcomes(job: Job) -> None:
+    """How each file ended: the counts, then the list, refusals first."""
+    outcomes = [outcome_of(record) for record in job.outcomes()]
+    count = Counter(outcome.outcome for outcome in outcomes)
+    names = {
+        "added": ngettext("{n} added", "{n} added", count["added"]),
+        "present": ngettext("{n} already there", "{n} already there", count["present"]),
+        "refused": ngettext("{n} refused", "{n} refused", count["refused"]),
+    }
+    colours = {"added": "green", "present": "gray", "refused": "red"}
+    badges = [
+        f":{colours[name]}-badge[{ICONS[name]} {text.format(n=number(count[name]))}]" for name, text in names.items() if count[name]
+    ]
+    st.markdown(" ".join(badges) or _("No image was found in what was given."))
+    if not outcomes:
+        return
+    for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
+        st.markdown(f":red[{ICONS['refused']}] {esc(sentence(outcome.reason)) if outcome.reason else esc(outcome.name)}")
+    order = ("refused", "present", "added")
+    rows = sorted(outcomes, key=lambda outcome: order.index(outcome.outcome))
+    with st.expander(_("Every file"), icon=":material/list:"):
+        st.dataframe(
+            {
+                _("File"): [outcome.name for outcome in rows],
+                _("Outcome"): [_outcome_name(outcome) for outcome in rows],
+                _("Why"): [_why(outcome) for outcome in rows],
+            },
+            hide_index=True,
+            alt=_("Every file"),
+        )
+
+
+def _outcome_name(outcome: FileOutcome) -> str:
+    return {"added": _("added"), "present": _("already there"), "refused": _("refused")}[outcome.outcome]
+
+
+def _why(outcome: FileOutcome) -> str:
+    if outcome.reason:
+        return sentence(outcome.reason)
+    return _("looks almost like another image") if outcome.near else ""
+
+
+def _folders_on_disk() -> None:
+    with st.expander(_("Files put straight into the folders"), icon=":material/folder_open:"):
+        st.markdown(
+            _("What you copy into `data/raw_gravures/<class>/` is found when Burin starts, or now:"),
+        )
+        if st.button(_("Read the folders again"), icon=":material/refresh:", key="library.rescan"):
+            bar = st.progress(0.0, _("Reading the folders…"))
+            report = services.dataset().rescan(on_progress=lambda done, total: bar.progress(done / max(total, 1), _("Reading the folders…")))
+            bar.empty()
+            st.success(
+                _("{added} added, {removed} gone, {moved} moved, {refused} refused.").format(
+                    added=number(report.added), removed=number(report.removed), moved=number(report.moved), refused=number(len(report.refused))
+                )
+            )
+            for refused in report.refused[:20]:
+                st.markdown(f":red[{ICONS['refused']}] {esc(refused.name)}: {esc(sentence(refused.reason)) if refused.reason else ''}")
+
+
+def _advice() -> None:
+    with st.container(border=True):
+        st.subheader(_("How images come in"), anchor=False)
+        st.markdown(
+            _(
+                "- **A folder or a zip** with one sub-folder a class, or with a CSV of `file_name,label`.\n"
+                "- **Loose files** with the class chosen here, or none yet.\n"
+                "- The same image is never taken in twice, and a broken one never stops the others.\n"
+                "- You may leave the page: the import goes on."
+            )
+        )

@@ -1,0 +1,71 @@
+"""One job on the screen: progress, time left, Stop, and how it ended. It polls only while the job is active."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from core.jobs import Job
+from pages.ui import services
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.text import esc
+
+POLL_S = 0.7
+
+
+def job_panel(job: Job, *, title: str, key: str, ended: Callable[[Job], None]) -> None:
+    """Show ``job``; ``ended`` draws what a finished one leaves behind. The whole page runs again when it ends."""
+    was_active = job.active
+
+    @st.fragment(run_every=POLL_S if was_active else None)
+    def panel() -> None:
+        now = services.jobs().get(job.id)
+        if was_active and not now.active:
+            st.rerun()
+        with st.container(border=True, key=key):
+            st.subheader(title, anchor=False)
+            if now.active:
+                _progress(now)
+                st.button(
+                    _("Stopping…") if now.stopping else _("Stop"),
+                    icon=":material/stop_circle:",
+                    key=f"{key}.stop",
+                    disabled=now.stopping,
+                    on_click=services.jobs().stop,
+                    args=(now.id,),
+                )
+            else:
+                _ending(now)
+                ended(now)
+
+    panel()
+
+
+def _progress(job: Job) -> None:
+    if not job.total:
+        st.progress(0.0, _("Starting…"))
+        return
+    parts = [f"{number(job.done)} / {number(job.total)}"]
+    if job.eta_s is not None:
+        parts.append(_time_left(job.eta_s))
+    if job.note:
+        parts.append(esc(job.note))
+    st.progress(min(job.done / job.total, 1.0), " · ".join(parts))
+
+
+def _time_left(seconds: float) -> str:
+    if seconds < 90:
+        n = max(1, round(seconds))
+        return ngettext("{n} second left", "{n} seconds left", n).format(n=number(n))
+    n = round(seconds / 60)
+    return ngettext("{n} minute left", "{n} minutes left", n).format(n=number(n))
+
+
+def _ending(job: Job) -> None:
+    if job.state == "failed":
+        st.error(esc(sentence(job.error)) if job.error else _("It failed."), icon=":material/error:")
+    elif job.state == "stopped":
+        st.warning(_("Stopped. What was done before is kept."), icon=":material/stop_circle:")
+    elif job.state == "interrupted":
+        st.warning(_("Interrupted: its process ended before its work. What was done before is kept."), icon=":material/power_off:")

@@ -1,0 +1,156 @@
+"""What the Overview says: the stations of the pipeline, the next steps, the sample's loading. No layout."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from core.records import ClassRecord, Counts, Item
+from core.workspace import Workspace
+from pages.ui import services
+from pages.ui.gallery import Group
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.pipeline import Station
+from pages.ui.tiles import tile
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing to do next, and the page where it is done."""
+
+    title: str
+    text: str
+    page: str
+    link: str
+    icon: str
+    query: dict[str, str] = field(default_factory=dict)
+
+
+def stations(counts: Counts, classes: Sequence[ClassRecord], workspace: Workspace) -> list[Station]:
+    """The six stations with their live figures; a step that Burin does not do yet says so."""
+    full = [record.originals for record in classes if record.originals]
+    later = _("not in this version yet")
+    runs = sum(1 for run in workspace.runs.iterdir() if run.is_dir()) if workspace.runs.is_dir() else 0
+    promoted = any(workspace.model.glob("best_efficientnet_triplet.*")) if workspace.model.is_dir() else False
+    return [
+        Station(
+            "originals",
+            _("Originals"),
+            number(counts.originals),
+            ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
+            "ready" if counts.originals else "waiting",
+            _("collected") if counts.originals else _("start here"),
+            "library",
+        ),
+        Station("variants", _("Augment"), number(counts.variants), _("written variants"), "absent", later),
+        Station(
+            "balance",
+            _("Balance"),
+            f"{number(min(full))}–{number(max(full))}" if full else "–",
+            _("originals a class, from the rarest to the most frequent"),
+            "absent",
+            later,
+        ),
+        Station("train", _("Train"), number(runs), ngettext("run", "runs", runs), "absent", later),
+        Station("evaluate", _("Evaluate"), _("yes") if promoted else _("none"), _("promoted model"), "absent", later),
+        Station(
+            "identify",
+            _("Identify"),
+            number(references()),
+            _("references to compare with"),
+            "ready" if counts.originals else "waiting",
+            _("ready") if counts.originals else _("needs originals"),
+            "identify",
+        ),
+    ]
+
+
+def references() -> int:
+    """How many originals can be answered with: those that carry a class."""
+    counts = services.dataset().counts()
+    return counts.originals - counts.unlabelled
+
+
+def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
+    """At most three things worth doing now, the most useful first."""
+    steps = [
+        Step(
+            _("Identify a mark"),
+            _("Drop, paste, photograph or draw a mark and read which gravure it is."),
+            "identify",
+            _("Open Identify"),
+            ":material/search:",
+        )
+    ]
+    if counts.unlabelled:
+        text = ngettext("{n} image carries no class yet.", "{n} images carry no class yet.", counts.unlabelled)
+        steps.append(
+            Step(
+                _("Name what has no class"),
+                text.format(n=number(counts.unlabelled)),
+                "library",
+                _("Show them"),
+                ":material/label_off:",
+                {"unlabelled": "true"},
+            )
+        )
+    if counts.inbox:
+        text = ngettext(
+            "{n} image was sent from Identify and waits in data/inbox.",
+            "{n} images were sent from Identify and wait in data/inbox.",
+            counts.inbox,
+        )
+        steps.append(
+            Step(
+                _("Marks sent by visitors"), text.format(n=number(counts.inbox)), "library", _("Open the library"), ":material/inbox:"
+            )
+        )
+    lonely = [record for record in classes if record.originals == 1]
+    if lonely:
+        text = ngettext(
+            "{n} class has a single image: nothing tells how its mark varies from hand to hand.",
+            "{n} classes have a single image: nothing tells how their marks vary from hand to hand.",
+            len(lonely),
+        )
+        steps.append(
+            Step(
+                _("Strengthen the rare classes"),
+                text.format(n=number(len(lonely))),
+                "library",
+                _("Add images"),
+                ":material/add_photo_alternate:",
+                {"view": "add"},
+            )
+        )
+    steps.append(
+        Step(
+            _("Grow the base"),
+            _("Files, a folder or a zip: each file is told how it ended, and nothing is taken in twice."),
+            "library",
+            _("Add images"),
+            ":material/upload:",
+            {"view": "add"},
+        )
+    )
+    return steps[:3]
+
+
+def latest_group(items: Sequence[Item]) -> Group:
+    return Group(_("Latest images"), "", [tile(item, named=True) for item in items])
+
+
+def sample_button(key: str) -> None:
+    """Draw the sample into the empty workspace, with its progress on the screen."""
+    if not st.button(_("Load the sample"), type="primary", icon=":material/science:", key=key):
+        return
+    from core.sample import make_sample
+
+    bar = st.progress(0.0, _("Drawing the sample…"))
+
+    def report(done: int, total: int) -> None:
+        bar.progress(done / total, _("Drawing the sample…") + f" {number(done)} / {number(total)}")
+
+    make_sample(services.workspace(), on_progress=report)
+    st.rerun()

@@ -1,0 +1,164 @@
+"""What the pages use from core, made once per workspace and shared by every session.
+
+The one seam of the page tests: they replace `embedder` and `in_background` here. Nothing heavy is
+imported before a function that needs it is called.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import streamlit as st
+
+from core.errors import BurinError
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.calibrate import Calibration
+    from core.dataset import Dataset
+    from core.embedder import Embedder
+    from core.gallery import Gallery
+    from core.jobs import JobRunner
+
+
+@dataclass(frozen=True)
+class Base:
+    """All that an identification needs: the references and the thresholds measured on them."""
+
+    gallery: Gallery
+    calibration: Calibration
+
+
+@dataclass
+class Preparation:
+    """How far the server is with reading the folders and embedding what is new."""
+
+    stage: Literal["waiting", "reading", "embedding", "ready", "failed"] = "waiting"
+    done: int = 0
+    total: int = 0
+    error: BurinError | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def active(self) -> bool:
+        return self.stage in ("waiting", "reading", "embedding")
+
+    def at(self, stage: Literal["reading", "embedding"]) -> Callable[[int, int], None]:
+        """Enter ``stage``; the returned call reports progress in it."""
+        self.stage, self.done, self.total = stage, 0, 0
+
+        def report(done: int, total: int) -> None:
+            self.done, self.total = done, total
+
+        return report
+
+
+def workspace() -> Workspace:
+    return Workspace.open()
+
+
+def dataset() -> Dataset:
+    return _dataset(str(workspace().root))
+
+
+def jobs() -> JobRunner:
+    return _jobs(str(workspace().root))
+
+
+def embedder() -> Embedder:
+    """The workspace's encoder; the first call may take seconds (`prepare` makes it in the background)."""
+    return _embedder(str(workspace().root))
+
+
+def base() -> Base:
+    """The references and thresholds at the dataset's present version; embeds what is missing first."""
+    data, encoder = dataset(), embedder()
+    return _base(str(data.workspace.root), encoder.space, data.version)
+
+
+def preparation() -> Preparation:
+    return _preparation(str(workspace().root))
+
+
+def prepare() -> None:
+    """Read the folders, load the encoder, embed what is new: once per server, behind the first render."""
+    progress = preparation()
+    with progress.lock:
+        if progress.stage != "waiting":
+            return
+        progress.stage = "reading"
+    in_background(lambda: _prepare(progress))
+
+
+def in_background(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="burin-prepare", daemon=True).start()
+
+
+def _prepare(progress: Preparation) -> None:
+    from core.gallery import update
+
+    try:
+        data = dataset()
+        data.rescan(on_progress=progress.at("reading"))
+        report = progress.at("embedding")
+        encoder = embedder()
+        update(data, encoder, on_progress=report)
+        base()
+        encoder.embed(_blank(encoder))  # the first forward of an engine takes ten times longer than the next ones
+        progress.stage = "ready"
+    except BurinError as error:  # said again, in words, by the page that needs what is missing
+        progress.error, progress.stage = error, "failed"
+    except BaseException:
+        progress.stage = "failed"
+        raise
+
+
+def _blank(encoder: Embedder) -> np.ndarray:
+    side = encoder.preprocessing.size
+    return np.full((1, side, side, 3), 255, np.uint8)
+
+
+@st.cache_resource(show_spinner=False)
+def _dataset(root: str) -> Dataset:
+    from core.dataset import Dataset
+
+    return Dataset(Workspace(root))
+
+
+@st.cache_resource(show_spinner=False)
+def _jobs(root: str) -> JobRunner:
+    from core.jobs import JobRunner
+
+    return JobRunner(Workspace(root))
+
+
+@st.cache_resource(show_spinner=False)
+def _embedder(root: str) -> Embedder:
+    from core.embedder import load_embedder
+
+    return load_embedder(Workspace(root))
+
+
+@st.cache_resource(show_spinner=False)
+def _preparation(root: str) -> Preparation:
+    return Preparation()
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _base(root: str, space: str, version: int) -> Base:
+    from core.calibrate import calibrate
+    from core.gallery import Gallery, update
+
+    data, encoder = dataset(), embedder()
+    update(data, encoder)
+    if data.version != version:  # embedding is a change too: remember the result under the version it is of
+        return _base(root, space, data.version)
+    gallery = Gallery.load(data, encoder)
+    if len(gallery):
+        gallery.index.search(gallery.vectors[:1], 1)  # so that nobody's first answer waits for the index
+    config = data.workspace.config()
+    return Base(gallery, calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours))

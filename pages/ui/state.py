@@ -1,0 +1,51 @@
+"""What one browser session remembers: a single typed record, and nothing else in the session.
+
+Widgets keep their own values under keys that read ``page.thing``; linkable state is in the URL.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+KEY = "workbench"
+
+
+@dataclass
+class Notice:
+    """A sentence to show once, at the start of the next run; ``entry`` (of the journal) offers to take it back."""
+
+    text: str
+    icon: str = ":material/check:"
+    entry: int | None = None
+
+
+@dataclass
+class Workbench:
+    """``language``: "en" or "fr"; ``rounds``: per uploader, how many times it was emptied;
+    ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
+    curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
+    shows; ``links``: what each linked choice last had in the URL."""
+
+    language: str = "en"
+    rounds: dict[str, int] = field(default_factory=dict)
+    notices: list[Notice] = field(default_factory=list)
+    reported: set[str] = field(default_factory=set)
+    pasted: list[bytes] = field(default_factory=list)
+    stale: bool = False
+    links: dict[str, str | None] = field(default_factory=dict)
+
+    def round_of(self, uploader: str) -> str:
+        """The widget key of ``uploader``; `empty` changes it, which is how an uploader is cleared."""
+        return f"{uploader}.{self.rounds.get(uploader, 0)}"
+
+    def empty(self, uploader: str) -> None:
+        self.rounds[uploader] = self.rounds.get(uploader, 0) + 1
+
+
+def workbench() -> Workbench:
+    """This session's record, made on first use."""
+    if KEY not in st.session_state:
+        st.session_state[KEY] = Workbench()
+    return st.session_state[KEY]

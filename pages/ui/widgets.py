@@ -1,0 +1,65 @@
+"""Small things that several pages say or ask in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import streamlit as st
+
+from core.config import KINDS
+from core.records import ClassRecord
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.text import esc
+
+
+def originals(count: int, variants: int = 0) -> str:
+    """A count as it is always said: "12 originals (+ 36 variants)"."""
+    text = ngettext("{n} original", "{n} originals", count).format(n=number(count))
+    if variants:
+        text += " " + ngettext("(+ {n} variant)", "(+ {n} variants)", variants).format(n=number(variants))
+    return text
+
+
+def kind_name(kind: str) -> str:
+    return {"drawing": _("drawing"), "photo": _("photograph"), "icon": _("icon")}[kind]
+
+
+def choose_kinds(*, key: str) -> list[str]:
+    """Which kinds of images; none chosen means all, and is answered as an empty list."""
+    return st.pills(_("Kind"), KINDS, selection_mode="multi", format_func=kind_name, key=key)
+
+
+def choose_class(
+    label: str,
+    classes: Sequence[ClassRecord],
+    *,
+    key: str,
+    placeholder: str,
+    new: bool = False,
+    on_change: Callable[..., None] | None = None,
+    args: tuple = (),
+) -> str | None:
+    """A type-ahead over the class names; ``new`` lets a name be typed that does not exist yet."""
+    return st.selectbox(
+        label,
+        [record.name for record in classes],
+        index=None,
+        key=key,
+        placeholder=placeholder,
+        accept_new_options=new,
+        on_change=on_change or "rerun",
+        args=args,
+    )
+
+
+def class_fields(record: ClassRecord) -> None:
+    """The fields of a class (maker, product, note), where it has any."""
+    for name, value in record.fields.items():
+        if value:
+            st.markdown(f":gray[{esc(field_name(name))}]  \n{esc(value)}")
+
+
+def field_name(name: str) -> str:
+    """A field's label: the usual ones translated, any other as it was typed."""
+    known = {"maker": _("Maker"), "product": _("Product"), "index": _("Index"), "period": _("Period"), "note": _("Note")}
+    return known.get(name, name)

@@ -1,0 +1,119 @@
+"""Every string of the interface, and every sentence of an error, has its French; none is left over."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+import string
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
+from babel.messages.frontend import parse_mapping_cfg
+from babel.messages.pofile import read_po
+
+from core import errors
+
+ROOT = Path(__file__).resolve().parent.parent
+PO = ROOT / "assets" / "locale" / "fr" / "LC_MESSAGES" / "burin.po"
+ERRORS = {name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, errors.BurinError)}
+KEYWORDS = {"_": None, "ngettext": DEFAULT_KEYWORDS["ngettext"], **dict.fromkeys(ERRORS)}
+SOURCES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "core").rglob("*.py"))]
+
+
+def extracted() -> dict[str | tuple[str, ...], str]:
+    """Message id (or its two forms) -> where it is written."""
+    method_map, options_map = parse_mapping_cfg(io.StringIO((ROOT / "babel.cfg").read_text(encoding="utf-8")))
+    found = extract_from_dir(str(ROOT), method_map, options_map, KEYWORDS, (), strip_comment_tags=False)
+    return {message: f"{file}:{line}" for file, line, message, _, _ in found}
+
+
+@pytest.fixture(scope="module")
+def french() -> Catalog:
+    with open(PO, "rb") as stream:
+        return read_po(stream, locale="fr")
+
+
+def test_every_string_has_its_french(french: Catalog) -> None:
+    lacking = []
+    for message, place in extracted().items():
+        key = message[0] if isinstance(message, tuple) else message
+        entry = french.get(key)
+        forms = entry.string if entry and isinstance(entry.string, tuple) else (entry.string if entry else "",)
+        if not all(forms) or (isinstance(message, tuple) and (len(forms) < 2 or entry.id != message)):
+            lacking.append(f"{place}  {message!r}")
+    assert not lacking, "no French for:\n" + "\n".join(lacking)
+
+
+def test_no_translation_is_left_over(french: Catalog) -> None:
+    used = {message[0] if isinstance(message, tuple) else message for message in extracted()}
+    kept = {entry.id[0] if isinstance(entry.id, tuple) else entry.id for entry in french if entry.id}
+    assert not kept - used, "in the catalogue, but in no source:\n" + "\n".join(sorted(kept - used))
+
+
+def test_no_translation_is_doubtful_or_loses_a_value(french: Catalog) -> None:
+    for entry in french:
+        if not entry.id:
+            continue
+        assert not entry.fuzzy, entry.id
+        ids = entry.id if isinstance(entry.id, tuple) else (entry.id,)
+        forms = entry.string if isinstance(entry.string, tuple) else (entry.string,)
+        for form in forms:
+            assert _fields(form) == _fields(ids[-1]), f"{ids[-1]!r} -> {form!r}"
+
+
+def test_plural_rule_is_french(french: Catalog) -> None:
+    """In French zero is singular: 0 image, 1 image, 2 images."""
+    assert french.plural_expr.strip("()") == "n > 1"
+
+
+def test_strings_are_literal_where_they_are_said() -> None:
+    """What Babel cannot read it cannot extract: an f-string, a variable or a sum inside ``_()``."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in SOURCES
+        for call in _said(ast.parse(path.read_text(encoding="utf-8")), pages="pages" in path.parts or path.name == "Home.py")
+        if not _is_literal(call.args[0])
+    ]
+    assert not wrong, wrong
+
+
+def test_no_sentence_bypasses_translation() -> None:
+    """A literal of two words or more given straight to Streamlit would stay English for everybody."""
+    wrong = []
+    for path in SOURCES:
+        if "core" in path.parts:
+            continue
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+                continue
+            if not (isinstance(call.func.value, ast.Name) and call.func.value.id == "st"):
+                continue
+            given = [*call.args[:1], *(k.value for k in call.keywords if k.arg in {"help", "placeholder", "caption", "alt", "title"})]
+            wrong += [
+                f"{path.relative_to(ROOT)}:{call.lineno} {value.value!r}"
+                for value in given
+                if isinstance(value, ast.Constant) and isinstance(value.value, str) and re.search(r"[A-Za-z]{2,} [A-Za-z]{2,}", value.value)
+            ]
+    assert not wrong, wrong
+
+
+def _said(tree: ast.AST, *, pages: bool) -> Iterator[ast.Call]:
+    names = {"_", "ngettext"} if pages else ERRORS
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names and call.args:
+            yield call
+
+
+def _is_literal(argument: ast.expr) -> bool:
+    """A string, or the template of an error that was made elsewhere, from a string."""
+    if isinstance(argument, ast.Attribute):
+        return argument.attr in {"template", "error_template"}
+    return isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
