@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import re
 import stat
 import struct
@@ -20,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 from core.cells import restored
 from core.errors import ArchiveRefused, ImageRefused
-from core.images import MAX_BYTES, SUFFIXES
+from core.images import MAX_BYTES
 from core.names import is_junk, name_of
 
 _CHUNK = 1 << 20
@@ -212,28 +211,30 @@ def classes_of(names: list[str]) -> list[str | None]:
 
 
 def read_labels(data: bytes) -> Iterator[tuple[str, str]]:
-    """The rows of a CSV with the columns ``file_name`` and ``label`` (comma or semicolon); none where
-    the columns are not there. A cell neutralised by our export is given back as it was."""
+    """The rows of a CSV with the columns ``file_name`` and ``label``; none where the columns are not there."""
+    header, rows = table_rows(data)
+    names = [cell.casefold() for cell in header]
+    if "file_name" not in names or "label" not in names:
+        return
+    file_at, label_at = names.index("file_name"), names.index("label")
+    for row in rows:
+        if len(row) > max(file_at, label_at):
+            file, label = row[file_at].strip(), row[label_at].strip()
+            if file and label:
+                yield file.replace("\\", "/").removeprefix("./"), label
+
+
+def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
+    """The header and the rows of a CSV, parted by commas or semicolons, in UTF-8 or Windows' letters.
+    Cells that our export neutralised are given back as they were."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")
     first = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    header = [cell.strip().casefold() for cell in next(rows, [])]
-    if "file_name" not in header or "label" not in header:
-        return
-    file_at, label_at = header.index("file_name"), header.index("label")
-    for row in rows:
-        if len(row) > max(file_at, label_at):
-            file, label = restored(row[file_at]).strip(), restored(row[label_at]).strip()
-            if file and label:
-                yield file.replace("\\", "/").removeprefix("./"), label
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a name ends like an image that is opened here."""
-    return os.path.splitext(name)[1].lower() in SUFFIXES
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
+    cells = ([restored(cell) for cell in row] for row in rows)
+    return [cell.strip() for cell in next(cells, [])], cells
 
 
 def _known_as(names: list[str], labels: dict[str, str]) -> Iterator[tuple[str, str]]:

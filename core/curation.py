@@ -76,7 +76,7 @@ class Curation:
         """Delete a class; its images go to the trash."""
         self._change("delete", lambda c: operations.trash_class(c, class_id), name=self._class(class_id).name)
 
-    def edit_fields(self, class_id: int, **fields: str | None) -> None:
+    def edit_fields(self, class_id: int, /, **fields: str | None) -> None:
         """Set free fields of a class (maker="Essilor"); None or "" removes one."""
         name = self._class(class_id).name
         self._change("fields", lambda c: operations.edit_class(c, class_id, fields=fields), name=name)

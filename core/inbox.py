@@ -58,3 +58,8 @@ def entries(connection: sa.Connection, *, state: str | None) -> list[InboxEntry]
         )
         for r in connection.execute(query)
     ]
+
+
+def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int | None) -> None:
+    """Note what became of a report: "labelled" as that item, or "dismissed"."""
+    connection.execute(sa.update(db.inbox).where(db.inbox.c.id == entry_id).values(state=state, item_id=item_id))

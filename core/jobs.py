@@ -215,9 +215,13 @@ def run(folder: Path) -> State:
         report.end(state="failed", error_template=error.template, error_values=values)
     except BaseException as error:
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        template = "The job stopped on an unexpected error ({kind}); its details are in {file}."
-        values = {"kind": type(error).__name__, "file": f"data/jobs/{folder.name}/traceback.txt"}
-        report.end(state="stopped" if stop.exists() else "failed", error_template=template, error_values=values)
+        said = BurinError(
+            "The job stopped on an unexpected error ({kind}); its details are in {file}.",
+            kind=type(error).__name__,
+            file=f"data/jobs/{folder.name}/traceback.txt",
+        )
+        state = "stopped" if stop.exists() else "failed"
+        report.end(state=state, error_template=said.template, error_values=said.values)
     finally:
         done.set()
         if job.key is not None:
