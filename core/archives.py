@@ -173,23 +173,26 @@ class Archive:
             if info.is_dir() or any(is_junk(part) for part in name.split("/")):
                 continue
             (tables if name.lower().endswith(".csv") else kept).append((name, info))
-        labels = dict(_known_as([name for name, _ in kept], self._labels(tables)))
+        labels: dict[str, str] = {}
+        for name, info in tables:
+            try:
+                labels |= self._labels(name, info)
+            except (ImageRefused, csv.Error):  # not a table after all: the importer will list it
+                kept.append((name, info))
+        labels = dict(_known_as([name for name, _ in kept], labels))
         by_folder = classes_of([name for name, _ in kept])
         return [
             Member(name, labels.get(name, class_name), info)
             for (name, info), class_name in zip(kept, by_folder, strict=True)
         ]
 
-    def _labels(self, tables: list[tuple[str, zipfile.ZipInfo]]) -> dict[str, str]:
-        """File name, as its CSV writes it and beside that CSV, -> label."""
-        labels: dict[str, str] = {}
-        for name, info in tables:
-            if info.file_size > _LABELS_BYTES:
-                continue
-            folder = name.rpartition("/")[0]
-            for file, label in read_labels(self.read(Member(name, None, info))):
-                labels[f"{folder}/{file}" if folder else file] = label
-        return labels
+    def _labels(self, name: str, info: zipfile.ZipInfo) -> dict[str, str]:
+        """File name, as the CSV writes it and beside that CSV, -> label."""
+        if info.file_size > _LABELS_BYTES:
+            return {}
+        folder = name.rpartition("/")[0]
+        rows = read_labels(self.read(Member(name, None, info)))
+        return {f"{folder}/{file}" if folder else file: label for file, label in rows}
 
 
 def classes_of(names: list[str]) -> list[str | None]:

@@ -106,9 +106,8 @@ def export_parquet(
             page = dataset.some(ids[start : start + _PAGE].tolist())
             rows = [_record(names[item.id], item, vector) for item, vector in zip(page, vectors[start:], strict=False)]
             if places is not None:
-                rows = [
-                    {**row, **dict(zip("xy", places.get(row["item_id"], (None, None)), strict=True))} for row in rows
-                ]
+                for row in rows:
+                    row["x"], row["y"] = places.get(row["item_id"], (None, None))
             writer.write_table(pa.Table.from_pylist(rows, schema))
     return len(ids)
 

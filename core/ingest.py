@@ -6,6 +6,7 @@ recognised; an archive lands whole or not at all. How a file becomes an item is 
 
 from __future__ import annotations
 
+import csv
 import os
 import shutil
 import time
@@ -21,7 +22,7 @@ from core.admission import Staged
 from core.archives import Archive, Limits, Member, classes_of, read_labels
 from core.config import Kind
 from core.dataset import Dataset
-from core.errors import ArchiveRefused, BurinError, ImageRefused
+from core.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
 from core.landing import Landing, discard
 from core.names import basename, is_junk
 from core.records import Actor, FileOutcome
@@ -99,6 +100,7 @@ def import_archive(
     path: Path,
     *,
     name: str = "",
+    class_name: str | None = None,
     kind: Kind | None = None,
     embedder: Embedder | None = None,
     on_progress: Progress | None = None,
@@ -109,7 +111,7 @@ def import_archive(
 
     The classes come from its folders or from a CSV with the columns ``file_name`` and ``label``; files
     without either go to the unlabelled tray. Members that are no images, or damaged, are listed as
-    refused and the others land. Raises `ArchiveRefused` for an archive that is unsafe, or too
+    refused and the others land; ``class_name`` overrides them all. Raises `ArchiveRefused` for an archive that is unsafe, or too
     large for the disk; when stopped, nothing lands and the list is empty.
     """
     with Archive(path, name=name, limits=limits) as archive:
@@ -123,17 +125,24 @@ def import_archive(
                 if should_stop():
                     return []
                 batch = archive.members[start : start + BATCH]
-                staged += landing.stage([(m.name, m.class_name, _reader(archive, m)) for m in batch])
+                staged += landing.stage([(m.name, class_name or m.class_name, _reader(archive, m)) for m in batch])
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
             return [] if should_stop() else _settle_outcomes(iter(staged), landing.land)
 
 
 def with_classes(files: Sequence[IncomingFile]) -> list[IncomingFile]:
-    """``files`` with the classes that their folders, or a CSV of labels among them, give; CSVs are left out."""
-    tables = [file for file in files if file.name.lower().endswith(".csv")]
-    images = [file for file in files if not file.name.lower().endswith(".csv")]
-    labels = {basename(name): label for table in tables for name, label in read_labels(table.read())}
+    """``files`` with the classes that their folders, or a CSV of labels among them, give; such a CSV is left out."""
+    labels: dict[str, str] = {}
+    images = []
+    for file in files:
+        if not file.name.lower().endswith(".csv"):
+            images.append(file)
+            continue
+        try:
+            labels |= {basename(name): label for name, label in read_labels(file.read())}
+        except (ImageRefused, csv.Error):  # not a table after all: it will be listed
+            images.append(file)
     by_folder = classes_of([file.name.replace("\\", "/") for file in images])
     return [
         replace(file, class_name=file.class_name or labels.get(basename(file.name)) or class_name)
@@ -188,8 +197,9 @@ def run_import(
     for archive in archives:
         try:
             progress = _shifted(report, done, len(files), archive.name)
-            outcomes = import_archive(dataset, Path(archive.path or ""), name=archive.name, on_progress=progress, **how)
-        except ArchiveRefused as refusal:
+            own = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
+            outcomes = import_archive(dataset, Path(archive.path or ""), **own, **how)
+        except BadInput as refusal:
             outcomes = [FileOutcome(archive.name, "refused", refusal)]
         done += len(outcomes)
         publish(outcomes)
