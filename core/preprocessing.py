@@ -23,8 +23,11 @@ FAINTEST = 16  # grey levels of 255: what differs less from its background is no
 _WORK = 480  # px: pictures are reduced to this side before the search for ink
 _SMALL = 32  # px: side on which the background is estimated
 _WINDOW = 13  # px of _SMALL: more than twice the widest stroke, so that the median in it is paper
-_SHARP = 80  # grey levels from one pixel of _SMALL to the next: an edge of solid ink; a shadow's is softer
+_SHARP = 90  # grey levels within two pixels of _SMALL: an edge of solid ink; a shadow's is softer
 _THIN = 128  # px: side on which strokes are thinned
+_SOLID = 0.07  # of the side: radius from which a piece of ink may be solid
+_COMPACT = 3.0
+_AROUND = np.ones((3, 3), np.uint8)
 _SPECK = 0.01  # of the area of the largest piece of ink
 
 
@@ -92,7 +95,7 @@ def _ink_in(grey: np.ndarray) -> tuple[_Ink, tuple[int, int, int, int]] | None:
     background = _middle(_edge(grey))
     paper = _paper(grey, background)
     strength = _strength(grey, background if paper is None else paper)
-    found = _pieces(strength)
+    found = _pieces(strength, framed=paper is not None)
     if found is None and paper is not None:  # what looked like shading was all there is
         strength = _strength(grey, background)
         found = _pieces(strength)
@@ -120,13 +123,16 @@ def _middle(values: np.ndarray) -> np.ndarray:
 def _paper(grey: np.ndarray, background: np.ndarray) -> np.ndarray | None:
     """The background at each pixel (H, W), or None where it is even.
 
-    The median in a large window is paper, whatever its polarity, and follows shadows. Where it
-    leaves the background by a sharp edge, it is solid ink instead, and not followed.
+    The median in a large window is paper, whatever its polarity, and follows shadows. Where the
+    picture leaves the background by a sharp edge, it is solid ink instead, and not followed.
     """
-    paper = cv2.medianBlur(_reduced(grey, _SMALL), _WINDOW)
-    if cv2.norm(paper, np.full_like(paper, background), cv2.NORM_INF) < FAINTEST / 2:
+    small = _reduced(grey, _SMALL)
+    paper = cv2.medianBlur(small, _WINDOW)
+    away = cv2.absdiff(paper, np.full_like(paper, background))
+    if away.max() < FAINTEST / 2:
         return None
-    if any(np.abs(np.diff(paper.astype(np.int16), axis=axis)).max(initial=0) > _SHARP for axis in (0, 1)):
+    border = cv2.morphologyEx(cv2.compare(away, away.max() / 2, cv2.CMP_GT), cv2.MORPH_GRADIENT, _AROUND) > 0
+    if border.any() and np.median(cv2.morphologyEx(small, cv2.MORPH_GRADIENT, _AROUND)[border]) > _SHARP:
         return None
     return cv2.resize(cv2.GaussianBlur(paper, (0, 0), 2), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
@@ -142,7 +148,8 @@ def _strength(grey: np.ndarray, paper: np.ndarray) -> np.ndarray:
 def _pieces(strength: np.ndarray, *, framed: bool = False) -> tuple[np.ndarray, float, float] | None:
     """The mask of the ink (H, W) uint8, the level it starts at, and that of full ink; None without ink.
 
-    ``framed``: what touches the edge of the picture is a frame, if there is anything else.
+    ``framed``: what touches the edge of the picture is no ink (a frame, a table, a reflection), if
+    there is enough else.
     """
     noise = 1.4826 * float(_middle(strength[::2, ::2].ravel()))  # one side of even paper: half of it is 0
     faintest = max(FAINTEST, 6 * noise)
@@ -161,7 +168,7 @@ def _pieces(strength: np.ndarray, *, framed: bool = False) -> tuple[np.ndarray, 
     if framed:
         inner = area.copy()
         inner[_edge(labels)] = 0
-        area = inner if inner.any() else area
+        area = inner if inner.max() > area.max() / 10 else area
     keep = area >= _SPECK * area.max()
     return (mask if keep[1:].all() else keep.astype(np.uint8)[labels]), level, full
 
@@ -194,11 +201,22 @@ def _redrawn(ink: _Ink, side: int) -> np.ndarray:
 
 
 def _hollowed(mask: np.ndarray) -> np.ndarray:
-    """``mask`` with solid pieces reduced to their outline: people draw a filled shape by its contour.
+    """``mask`` with compact solid pieces reduced to their outline: people draw a filled shape by its contour.
 
-    Solid is a piece wider than a fifth of its extent and an eighth of the picture.
+    A stroke of length l and width w has the area l w; a piece with less than `_COMPACT` times
+    the square of its greatest width is no stroke.
     """
-    return mask
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_3)
+    if inside.max() < _SOLID * _THIN:
+        return mask
+    out = mask.copy()
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    for piece in range(1, count):
+        here = labels == piece
+        radius = float(inside[here].max())
+        if radius >= _SOLID * _THIN and stats[piece, cv2.CC_STAT_AREA] < _COMPACT * (2 * radius) ** 2:
+            out[here & (inside > 2)] = 0
+    return out
 
 
 def thin(mask: np.ndarray) -> np.ndarray:
