@@ -109,10 +109,10 @@ def import_archive(
 ) -> list[FileOutcome]:
     """Import a zip archive whole: judged, unpacked and decoded aside, then landed in one transaction.
 
-    The classes come from its folders or from a CSV with the columns ``file_name`` and ``label``; files
-    without either go to the unlabelled tray. Members that are no images, or damaged, are listed as
-    refused and the others land; ``class_name`` overrides them all. Raises `ArchiveRefused` for an archive that is unsafe, or too
-    large for the disk; when stopped, nothing lands and the list is empty.
+    The classes come from its folders or from a CSV with the columns ``file_name`` and ``label`` (a
+    ``class_name`` overrides them); files without either go to the unlabelled tray. Members that are no
+    images, or damaged, are listed as refused and the others land. Raises `ArchiveRefused` for an archive
+    that is unsafe, or too large for the disk; when stopped, nothing lands and the list is empty.
     """
     with Archive(path, name=name, limits=limits) as archive:
         need = sum(member.info.file_size for member in archive.members)
@@ -197,7 +197,7 @@ def run_import(
     for archive in archives:
         try:
             progress = _shifted(report, done, len(files), archive.name)
-            own = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
+            own: dict[str, Any] = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
             outcomes = import_archive(dataset, Path(archive.path or ""), **own, **how)
         except BadInput as refusal:
             outcomes = [FileOutcome(archive.name, "refused", refusal)]
