@@ -163,7 +163,7 @@ def settle(catalogue: db.Catalogue, workspace: Workspace, *, rename: Rename = os
                     if row.op == "file" and _in_the_way(workspace, row):
                         _redirect(connection, workspace, row)
                         break  # committed before it is done, so that a kill cannot mix up two files
-                    touched |= _do(workspace, row, rename)
+                    touched |= _do(connection, workspace, row, rename)
                     done.append(row.id)
                 except OSError as error:
                     errors.append(error)
@@ -183,7 +183,7 @@ def pending(connection: sa.Connection) -> dict[int, str]:
     return {row.item_id: row.source for row in rows}
 
 
-def _do(workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:
+def _do(connection: sa.Connection, workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:
     """Do one move, or find it done; the folders whose entries changed."""
     source, target = workspace.data / row.source, workspace.data / row.target
     if row.op == "mkdir":
@@ -199,14 +199,25 @@ def _do(workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:
         return set()
     target.parent.mkdir(parents=True, exist_ok=True)
     if row.op == "folder" and target.exists() and not target.samefile(source):
-        for entry in sorted(source.iterdir()):  # somebody made the new folder by hand: bring the files one by one
-            if not os.path.lexists(target / entry.name):
-                rename(entry, target / entry.name)
-        with suppress(OSError):
-            source.rmdir()
+        _join(connection, row, source, target, rename)
     else:
         rename(source, target)
     return {source.parent, target.parent}
+
+
+def _join(connection: sa.Connection, row: sa.Row, source: Path, target: Path, rename: Rename) -> None:
+    """Somebody made the new folder by hand: bring the files one by one, under free names."""
+    taken = {key(entry.name) for entry in target.iterdir()}
+    for entry in sorted(source.iterdir()):
+        file = free_name(entry.name, taken)
+        taken.add(key(file))
+        if file != entry.name:
+            own = there(row.class_id) & (db.items.c.file == entry.name)
+            connection.execute(sa.update(db.items).where(own).values(file=file))
+            db.bump(connection)
+        rename(entry, target / file)
+    with suppress(OSError):
+        source.rmdir()
 
 
 def _in_the_way(workspace: Workspace, row: sa.Row) -> bool:

@@ -86,11 +86,10 @@ def walk(workspace: Workspace) -> Walk:
         if not _is_folder(entry):
             seen.refused.append(_refused(f"{RAW}/{entry.name}", BadInput("This file lies in no class folder.")))
             continue
-        before = len(seen.files)
         kept = list(_entries(workspace, f"{RAW}/{entry.name}", seen))
         _take(seen, kept, f"{RAW}/{entry.name}", entry.name)
-        if len(seen.files) > before or kept or not any(os.scandir(entry.path)):
-            seen.folders.add(entry.name)  # a folder with only system files in it is no class
+        if kept or _is_empty(entry):  # a folder with only system files in it is no class
+            seen.folders.add(entry.name)
     _take(seen, list(_entries(workspace, TRAY, seen)), TRAY, None)
     for entry in _entries(workspace, TRASH, seen):
         if _is_folder(entry):
@@ -137,6 +136,14 @@ def _take(seen: Walk, entries: list[os.DirEntry[str]], place: str, folder: str |
             continue
         found = Found(f"{place}/{entry.name}", folder, entry.name, stat.st_size, stat.st_mtime_ns)
         seen.files[found.place] = found
+
+
+def _is_empty(folder: os.DirEntry[str]) -> bool:
+    try:
+        with os.scandir(folder.path) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
