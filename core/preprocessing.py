@@ -24,9 +24,11 @@ _WORK = 480  # px: pictures are reduced to this side before the search for ink
 _SMALL = 32  # px: side on which the background is estimated
 _WINDOW = 13  # px of _SMALL: more than twice the widest stroke, so that the median in it is paper
 _SHARP = 90  # grey levels within two pixels of _SMALL: an edge of solid ink; a shadow's is softer
-_THIN = 128  # px: side on which strokes are thinned
+_THIN = 96  # px: side on which strokes are thinned
+_LAG = 0.12  # of the range of a shaded page: what the estimate of its light may be off by
 _SOLID = 0.07  # of the side: radius from which a piece of ink may be solid
 _COMPACT = 3.0
+_INSCRIBED = np.ones((2 * int(0.6 * _SOLID * _THIN) + 1,) * 2, np.uint8)  # a square inside that circle
 _AROUND = np.ones((3, 3), np.uint8)
 _SPECK = 0.01  # of the area of the largest piece of ink
 
@@ -95,20 +97,18 @@ def _ink_in(grey: np.ndarray) -> tuple[_Ink, tuple[int, int, int, int]] | None:
     background = _middle(_edge(grey))
     paper = _paper(grey, background)
     strength = _strength(grey, background if paper is None else paper)
-    found = _pieces(strength, framed=paper is not None)
-    if found is None and paper is not None:  # what looked like shading was all there is
-        strength = _strength(grey, background)
-        found = _pieces(strength)
+    lag = 0 if paper is None else _LAG * float(np.ptp(paper))
+    found = _pieces(strength, faintest=FAINTEST + lag, framed=paper is not None)
     if found is not None and 2 * cv2.countNonZero(found[0]) > grey.size:  # the edge was a frame, not the background
         strength = _strength(grey, _middle(grey.ravel()))
         found = _pieces(strength, framed=True) or found
     if found is None:
         return None
     mask, level, full = found
-    x, y, w, h = box = cv2.boundingRect(mask)
+    x, y, w, h = cv2.boundingRect(mask)
     inside = slice(y, y + h), slice(x, x + w)
     specks = (mask[inside] == 0) & (strength[inside] >= level)
-    return _Ink(np.where(specks, 0, strength[inside]), level, full), box
+    return _Ink(np.where(specks, 0, strength[inside]), level, full), (x, y, w, h)
 
 
 def _edge(pixels: np.ndarray) -> np.ndarray:
@@ -126,12 +126,14 @@ def _paper(grey: np.ndarray, background: np.ndarray) -> np.ndarray | None:
     The median in a large window is paper, whatever its polarity, and follows shadows. Where the
     picture leaves the background by a sharp edge, it is solid ink instead, and not followed.
     """
+    if np.mean(cv2.absdiff(grey, np.full_like(grey, background)) <= 2) > 0.6:  # a drawn or clean page
+        return None
     small = _reduced(grey, _SMALL)
     paper = cv2.medianBlur(small, _WINDOW)
     away = cv2.absdiff(paper, np.full_like(paper, background))
     if away.max() < FAINTEST / 2:
         return None
-    border = cv2.morphologyEx(cv2.compare(away, away.max() / 2, cv2.CMP_GT), cv2.MORPH_GRADIENT, _AROUND) > 0
+    border = cv2.morphologyEx((away > away.max() / 2).astype(np.uint8), cv2.MORPH_GRADIENT, _AROUND) > 0
     if border.any() and np.median(cv2.morphologyEx(small, cv2.MORPH_GRADIENT, _AROUND)[border]) > _SHARP:
         return None
     return cv2.resize(cv2.GaussianBlur(paper, (0, 0), 2), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
@@ -145,21 +147,24 @@ def _strength(grey: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return dark if cv2.norm(dark) >= cv2.norm(light) else light
 
 
-def _pieces(strength: np.ndarray, *, framed: bool = False) -> tuple[np.ndarray, float, float] | None:
+def _pieces(
+    strength: np.ndarray, *, faintest: float = FAINTEST, framed: bool = False
+) -> tuple[np.ndarray, float, float] | None:
     """The mask of the ink (H, W) uint8, the level it starts at, and that of full ink; None without ink.
 
-    ``framed``: what touches the edge of the picture is no ink (a frame, a table, a reflection), if
-    there is enough else.
+    ``faintest``: the least strength of ink on paper without grain; grain raises it. ``framed``:
+    what touches the edge of the picture is no ink (a frame, a table, a reflection), if there is
+    enough else.
     """
     noise = 1.4826 * float(_middle(strength[::2, ::2].ravel()))  # one side of even paper: half of it is 0
-    faintest = max(FAINTEST, 6 * noise)
+    faintest = max(faintest, min(6 * noise, 4 * FAINTEST))  # where most is ink, the median is no noise
     strong = strength[strength >= faintest]
     if not strong.size:
         return None
     tenth = len(strong) * 9 // 10
     full = max(float(np.partition(strong, tenth)[tenth]), 2.0 * FAINTEST)
     level = max(faintest, 0.4 * full)
-    mask = cv2.compare(strength, level, cv2.CMP_GE)
+    mask = (strength >= level).astype(np.uint8)
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     if count < 2:
         return None
@@ -168,7 +173,7 @@ def _pieces(strength: np.ndarray, *, framed: bool = False) -> tuple[np.ndarray, 
     if framed:
         inner = area.copy()
         inner[_edge(labels)] = 0
-        area = inner if inner.max() > area.max() / 10 else area
+        area = inner if inner.max() > area.max() / 50 else area
     keep = area >= _SPECK * area.max()
     return (mask if keep[1:].all() else keep.astype(np.uint8)[labels]), level, full
 
@@ -188,8 +193,11 @@ def _redrawn(ink: _Ink, side: int) -> np.ndarray:
     The distance to the lines is scaled, not their pixels, so that edges stay smooth; the lines'
     own box fills the square, so that a bold and a fine version of a mark give the same picture.
     """
-    mask = (_fitted(ink.strength, _THIN, margin=0.03) >= ink.level).astype(np.uint8)
-    lines = thin(_hollowed(mask))
+    height, width = ink.strength.shape
+    larger = max(height, width)
+    shape = max(1, round(width * _THIN / larger)), max(1, round(height * _THIN / larger))
+    mask = (_resized(ink.strength, *shape) >= ink.level).astype(np.uint8)
+    lines = thin(_hollowed(cv2.copyMakeBorder(mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)))
     x, y, w, h = cv2.boundingRect(lines)
     distance = cv2.distanceTransform(1 - lines, cv2.DIST_L2, cv2.DIST_MASK_5)
     scale = min(side * (1 - 2 * MARGIN - STROKE) / max(w - 1, h - 1, 1), 1.5 * side / _THIN)
@@ -206,9 +214,9 @@ def _hollowed(mask: np.ndarray) -> np.ndarray:
     A stroke of length l and width w has the area l w; a piece with less than `_COMPACT` times
     the square of its greatest width is no stroke.
     """
-    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_3)
-    if inside.max() < _SOLID * _THIN:
+    if not cv2.erode(mask, _INSCRIBED).any():  # nothing that wide: true of every thin drawing, and quickly seen
         return mask
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_3)
     out = mask.copy()
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     for piece in range(1, count):
@@ -222,17 +230,19 @@ def _hollowed(mask: np.ndarray) -> np.ndarray:
 def thin(mask: np.ndarray) -> np.ndarray:
     """The centre lines of ``mask`` (H, W) uint8 of 0 and 1, one pixel wide and connected as it was.
 
-    Zhang and Suen 1984, https://doi.org/10.1145/357994.358023: peel off, from two sides in turn,
-    the pixels that a table of the 256 neighbourhoods allows.
+    Guo and Hall 1989, https://doi.org/10.1145/62065.62074, algorithm A2: peel off, from two sides
+    in turn, the pixels that a table of the 256 neighbourhoods allows. (The better known one of
+    Zhang and Suen eats diagonal strokes from their ends and squares of four whole.)
     """
-    lines = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    lines = mask
     left = cv2.countNonZero(lines)
     while True:
         for table in _PEEL:
-            lines &= cv2.LUT(cv2.filter2D(lines, cv2.CV_8U, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT), table)
+            around = cv2.filter2D(lines, cv2.CV_8U, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
+            lines = cv2.bitwise_and(lines, cv2.LUT(around, table))
         now = cv2.countNonZero(lines)
         if now == left:
-            return np.ascontiguousarray(lines[1:-1, 1:-1])
+            return lines
         left = now
 
 
@@ -241,12 +251,11 @@ _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # bi
 
 def _peel_tables() -> tuple[np.ndarray, np.ndarray]:
     """For each half-step, 0 where a pixel with this neighbourhood goes and 1 where it stays."""
-    bits = (np.arange(256)[:, None] >> np.arange(8)) & 1
-    count, turns = bits.sum(axis=1), ((bits == 0) & (np.roll(bits, -1, axis=1) == 1)).sum(axis=1)
-    north, east, south, west = bits[:, 0], bits[:, 2], bits[:, 4], bits[:, 6]
-    goes = (count >= 2) & (count <= 6) & (turns == 1)
-    first = goes & (north * east * south == 0) & (east * south * west == 0)
-    second = goes & (north * east * west == 0) & (north * south * west == 0)
+    n, ne, e, se, s, sw, w, nw = ((np.arange(256)[:, None] >> np.arange(8)) & 1).T
+    pieces = (1 - n) * (ne | e) + (1 - e) * (se | s) + (1 - s) * (sw | w) + (1 - w) * (nw | n)
+    count = np.minimum((nw | n) + (ne | e) + (se | s) + (sw | w), (n | ne) + (e | se) + (s | sw) + (w | nw))
+    goes = (pieces == 1) & (count >= 2) & (count <= 3)
+    first, second = goes & ((s | sw | (1 - nw)) & w == 0), goes & ((n | ne | (1 - se)) & e == 0)
     return (~first).astype(np.uint8), (~second).astype(np.uint8)
 
 
@@ -258,13 +267,17 @@ def _fitted(picture: np.ndarray, side: int, *, margin: float, background: np.nda
     height, width = picture.shape[:2]
     scale = side * (1 - 2 * margin) / max(height, width)
     w, h = max(1, round(width * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     out = np.zeros((side, side, *picture.shape[2:]), np.uint8)
     if background is not None:
         out[:] = background
     x, y = (side - w) // 2, (side - h) // 2
-    out[y : y + h, x : x + w] = cv2.resize(picture, (w, h), interpolation=method)
+    out[y : y + h, x : x + w] = _resized(picture, w, h)
     return out
+
+
+def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    smaller = width * height < picture.shape[0] * picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
 
 def _reduced(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -273,5 +286,4 @@ def _reduced(pixels: np.ndarray, side: int) -> np.ndarray:
     scale = side / max(height, width)
     if scale >= 1:
         return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return _resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
