@@ -158,6 +158,7 @@ class Dataset(Curation):
     ) -> RescanReport:
         """Bring the catalogue to what the folders hold; see `core.rescan`."""
         how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
+        self.settle()
         return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)
 
     def vectors(self, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
