@@ -10,6 +10,7 @@ from core.errors import BurinError
 from core.images import decode, encode_png
 from core.records import Item
 from pages.ui import cached, services, widgets
+from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -37,13 +38,16 @@ def _close() -> None:
 
 
 def _drawer(item_id: int, neighbours: list[int]) -> None:
-    bench = workbench()
-    if bench.stale:  # a button in the drawer changed the dataset: the page behind must follow
-        bench.stale = False
+    if workbench().stale:  # a button in the drawer changed the dataset: the page behind must follow
         st.rerun()
+    with errors_said():
+        _steps(item_id, neighbours)
+        _content(item_id)
+
+
+def _content(item_id: int) -> None:
     data = services.dataset()
     item = data.item(item_id)
-    _steps(item_id, neighbours)
     if item.state != "present":
         st.warning(_("This image is in the trash."), icon=":material/delete:")
         st.button(_("Restore"), icon=":material/restore_from_trash:", key="detail.restore", on_click=_act, args=("restore", item_id))

@@ -40,6 +40,7 @@ def configure() -> None:
         )
         _SET_LANGUAGE(data={"language": chosen}, key="frame.language", height=1)
     workbench().language = chosen or preferred()
+    workbench().stale = False  # the whole page is being drawn
     shade = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from core.jobs import Job
 from pages.ui import services
+from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.text import esc
 
@@ -20,9 +21,13 @@ def job_panel(job: Job, *, title: str, key: str, ended: Callable[[Job], None]) -
 
     @st.fragment(run_every=POLL_S if was_active else None)
     def panel() -> None:
-        now = services.jobs().get(job.id)
-        if was_active and not now.active:
-            st.rerun()
+        with errors_said():
+            now = services.jobs().get(job.id)
+            if was_active and not now.active:
+                st.rerun()
+            draw(now)
+
+    def draw(now: Job) -> None:
         with st.container(border=True, key=key):
             st.subheader(title, anchor=False)
             if now.active:

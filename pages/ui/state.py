@@ -6,8 +6,12 @@ Widgets keep their own values under keys that read ``page.thing``; linkable stat
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import streamlit as st
+
+if TYPE_CHECKING:
+    from pages.ui.labelling import Desk
 
 KEY = "workbench"
 
@@ -26,7 +30,8 @@ class Workbench:
     """``language``: "en" or "fr"; ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
     curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
-    shows; ``links``: what each linked choice last had in the URL."""
+    shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done to it;
+    ``selection``: the item ids selected in a grid or a table, the same ones everywhere."""
 
     language: str = "en"
     rounds: dict[str, int] = field(default_factory=dict)
@@ -35,6 +40,8 @@ class Workbench:
     pasted: list[bytes] = field(default_factory=list)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
+    desk: Desk | None = None
+    selection: list[int] = field(default_factory=list)
 
     def round_of(self, uploader: str) -> str:
         """The widget key of ``uploader``; `empty` changes it, which is how an uploader is cleared."""

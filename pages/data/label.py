@@ -1,0 +1,44 @@
+"""Label a few thousand small images: one at a time by the keyboard, or many at once in a grid."""
+
+import streamlit as st
+
+from core.queue import ORDERS
+from pages.ui import labelling, review, selecting, services
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+
+data = services.dataset()
+counts = data.counts()
+
+if not counts.originals:
+    st.title(_("Label"))
+    selecting.nothing_at_all()
+    st.stop()
+
+orders = {
+    "unlabelled": _("Without a label first"),
+    "doubtful": _("Least certain first"),
+    "confused": _("Most confused pairs"),
+    "class": _("By class"),
+}
+views = {"one": f":material/center_focus_strong: {_('One by one')}", "grid": f":material/grid_on: {_('Grid')}"}
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title(_("Label"), width="stretch")
+    chosen = selecting.filters(orders, list(ORDERS))
+    view = linked_choice(
+        st.segmented_control,
+        _("View"),
+        list(views),
+        param="view",
+        key="label.view",
+        default="one",
+        required=True,
+        format_func=views.__getitem__,
+        label_visibility="collapsed",
+    )
+review.jobs_under_way()
+if view == "grid":
+    selecting.show(chosen)
+else:
+    selecting.take(chosen)
+    labelling.show(labelling.desk())

@@ -1,0 +1,125 @@
+"""What the model says of the whole collection, made once per state of it and shared by every session.
+
+The labelling queue, the quality lists and the table read it. While the encoder is not ready, or a
+large base is still being compared, there are no predictions, and the pages work without them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.errors import BurinError
+from pages.ui import services
+from pages.ui.i18n import _
+from pages.ui.job_panel import job_panel
+
+if TYPE_CHECKING:
+    from core.neighbourhood import Contents, Neighbourhood
+    from core.predictions import Labels, Predictions, References
+
+INLINE = 200  # images embedded while the page waits; more are a job
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """The labels at one version, what the neighbours say of them, and the references to propose from."""
+
+    labels: Labels
+    predictions: Predictions
+    references: References
+
+
+def space() -> str | None:
+    """The space of the workspace's encoder; None while there is none to ask."""
+    if services.preparation().active:
+        return None
+    try:
+        return services.embedder().space
+    except BurinError:
+        return None
+
+
+def opinion() -> Opinion:
+    """What is known now; embeds a few new images, and starts a job for many."""
+    data, where = services.dataset(), space()
+    root = str(data.workspace.root)
+    if where is None:
+        return _without(root, data.version)
+    from core.neighbourhood import count
+
+    _embed_what_is_new(where, count(data, where))
+    return _opinion(root, where, count(data, where), data.version, _finished())
+
+
+def jobs_under_way() -> None:
+    """The panels of the jobs that the predictions wait for, while there are any."""
+    titles = {"index": _("Getting the references ready"), "neighbourhood": _("Comparing every image with every other")}
+    for kind, title in titles.items():
+        for job in services.jobs().active(kind)[:1]:
+            job_panel(job, title=title, key=f"review.{kind}", ended=lambda job: None)
+
+
+def _finished() -> int:
+    """How many comparisons have ended: one more makes what was remembered stale."""
+    return sum(not job.active for job in services.jobs().list("neighbourhood"))
+
+
+def _embed_what_is_new(where: str, size: int) -> None:
+    from core.gallery import update
+
+    data = services.dataset()
+    if _nothing_new(str(data.workspace.root), where, size, data.version):
+        return
+    missing = len(data.missing_vectors(where))
+    if missing > INLINE:
+        services.jobs().start("index", "core.gallery:run_index", {}, key="index")
+    elif missing:
+        update(data, services.embedder())
+
+
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _nothing_new(root: str, where: str, size: int, version: int) -> bool:
+    return not services.dataset().missing_vectors(where)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _contents(root: str, where: str, size: int) -> Contents:
+    from core.neighbourhood import Contents
+
+    return Contents.load(services.dataset(), where)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _neighbourhood(root: str, where: str, size: int, jobs: int) -> Neighbourhood:
+    from core import neighbourhood
+
+    held, lacking = neighbourhood.of(services.dataset(), _contents(root, where, size))
+    if lacking:
+        services.jobs().start(
+            "neighbourhood", "core.neighbourhood:run_neighbourhood", {"space": where}, key=f"neighbourhood {where}"
+        )
+    return held
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _opinion(root: str, where: str, size: int, version: int, jobs: int) -> Opinion:
+    from core.predictions import Labels, References, predict
+
+    labels = Labels.load(services.dataset())
+    contents = _contents(root, where, size)
+    return Opinion(labels, predict(labels, _neighbourhood(root, where, size, jobs)), References(contents, labels))
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _without(root: str, version: int) -> Opinion:
+    import numpy as np
+
+    from core.neighbourhood import Contents, Neighbourhood
+    from core.predictions import Labels, References, predict
+
+    labels = Labels.load(services.dataset())
+    nothing = Contents("", np.empty(0, "S64"), np.empty((0, 1), np.float32))
+    return Opinion(labels, predict(labels, Neighbourhood.empty()), References(nothing, labels))

@@ -1,0 +1,65 @@
+"""Page tests run the real `Home.py` in this process, with a stand-in for the encoder and nothing in the background."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from core.dataset import Dataset
+from core.workspace import ENVIRONMENT, Workspace
+from pages.ui import services
+
+HOME = Path(__file__).resolve().parents[2] / "Home.py"
+PAGES = {"overview": "pages/home/overview.py", "identify": "pages/search/identify.py", "library": "pages/data/library.py"}
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture
+def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
+    """``open_page(workspace, "library", locale="fr-FR", class="(e")`` -> the page as it stands after its first run."""
+    monkeypatch.setattr(services, "embedder", lambda: fake_embedder)
+    monkeypatch.setattr(services, "in_background", lambda work: work())
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+    def open_(workspace: Workspace, page: str = "overview", *, locale: str = "en-GB", **query: str) -> AppTest:
+        monkeypatch.setenv(ENVIRONMENT, str(workspace.root))
+        at = AppTest.from_file(str(HOME), default_timeout=60)
+        at.context = {"locale": locale}
+        at.run()
+        assert not at.exception
+        if page != "overview":
+            at.switch_page(PAGES[page])
+        for name, value in query.items():
+            at.query_params[name] = value
+        return at.run()
+
+    return open_
+
+
+@pytest.fixture
+def dataset_of() -> Callable[[Workspace], Dataset]:
+    """A second look at a workspace: what the page wrote, read as a stranger would."""
+    return Dataset
+
+
+def text_of(at: AppTest) -> str:
+    """Everything the page says in words, one line an element, Markdown escapes taken out."""
+    kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "toast", "text")
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def component(at: AppTest, name: str) -> list[dict]:
+    """The data that components of ours called ``name`` were given."""
+    import json
+
+    found = []
+    for element in at.get("bidi_component"):
+        if element.proto.component_name == name:
+            found.append(json.loads(element.proto.json))
+    return found

@@ -1,0 +1,89 @@
+"""The frame: language, the one place for errors, and names that would break a careless page."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.dataset import Dataset
+from core.errors import WeightsUnavailable
+from pages.ui import services
+from pages.ui.text import esc, file_name
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import component, text_of
+
+TRAPS = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "->", "$a$", ":smile:", "![x](canary.invalid)", "<b>x"]
+
+
+def test_the_browser_s_language_is_spoken_and_can_be_changed(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, locale="fr-CA")
+    assert at.title[0].value == "De la gravure à son nom"
+    at.get_by_key("frame.lang").set_value("en").run()
+    assert at.title[0].value == "From the mark to its name"
+    assert at.query_params["lang"] == "en"
+
+
+def test_a_language_nobody_translated_falls_back_to_english(open_page, drawn_workspace):
+    assert open_page(drawn_workspace, locale="nl-BE").title[0].value == "From the mark to its name"
+
+
+def test_the_language_of_a_link_wins_over_the_browser_s(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, locale="en-GB", lang="fr")
+    assert at.title[0].value == "De la gravure à son nom"
+    at.switch_page("pages/data/library.py").run()
+    assert at.title[0].value == "Bibliothèque"
+
+
+def test_an_unknown_language_in_the_link_changes_nothing(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, lang="../../etc")
+    assert at.title[0].value == "From the mark to its name"
+
+
+def test_an_error_of_core_is_one_translated_sentence(open_page, drawn_workspace, monkeypatch):
+    at = open_page(drawn_workspace, "identify", locale="fr-FR")
+
+    def broken():
+        raise WeightsUnavailable("There is no file of weights at {path}.", path="a_b_c")
+
+    monkeypatch.setattr(services, "embedder", broken)
+    services.st.cache_resource.clear()
+    at.file_uploader[0].upload("a.png", png_bytes(draw("circle")), "image/png").run()
+    assert not at.exception
+    assert [error.value.replace("\\", "") for error in at.error] == ["Il n’y a pas de fichier de poids à a_b_c."]
+
+
+@pytest.mark.parametrize("page", ["overview", "identify", "library"])
+def test_names_that_are_markup_stay_names(open_page, workspace, page):
+    data = Dataset(workspace)
+    for name in TRAPS:
+        data.create_class(name)
+    for number, record in enumerate(data.classes()):
+        (workspace.raw / record.folder / "a.png").write_bytes(png_bytes(draw("circle", seed=number)))
+    at = open_page(workspace, page)
+    assert not at.exception
+    assert not any("canary.invalid" in str(element.value) for element in at.get("markdown"))
+    if page == "library":
+        (wall,) = component(at, "burin_gallery")
+        assert {group["title"] for group in wall["groups"]} == set(TRAPS)
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_escaped_text_reads_as_it_was_written(name):
+    assert esc(name).replace("\\", "").replace("\u2060", "") == name
+
+
+def test_an_upload_s_name_loses_its_folders():
+    assert file_name("../../etc/passwd.png") == "passwd.png"
+    assert file_name("C:\\scans\\a.png") == "a.png"
+    assert file_name("a.png") == "a.png"
+
+
+@pytest.mark.parametrize("page", ["overview", "identify", "library"])
+def test_the_first_render_waits_neither_for_the_folders_nor_for_the_encoder(open_page, drawn_workspace, monkeypatch, page):
+    asked = []
+    monkeypatch.setattr(services, "embedder", lambda: asked.append(page))
+    monkeypatch.setattr(services, "in_background", lambda work: None)  # begun, and never done
+    at = open_page(drawn_workspace, page)
+    assert not at.exception
+    assert not asked
+    assert at.title
+    assert at.get("progress")[0].text == "Reading the folders…"

@@ -1,0 +1,172 @@
+"""Identify: an image in, a verdict in words, the references beside it, and the way to object."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.dataset import Dataset
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import text_of
+
+
+@pytest.fixture
+def asked(open_page, drawn_workspace):
+    """``asked(("a.png", data), ...)`` -> the page after these files were dropped on it."""
+
+    def ask(*files, **how):
+        at = open_page(drawn_workspace, "identify", **how)
+        for name, data in files:
+            at.file_uploader[0].upload(name, data, "image/png")
+        return at.run()
+
+    return ask
+
+
+def answer_keys(at):
+    return [box.key for box in at.get("container") if str(getattr(box, "key", "")).startswith("identify.answer.")]
+
+
+def test_without_references_it_says_so_and_offers_two_ways_on(open_page, workspace):
+    at = open_page(workspace, "identify")
+    assert "nothing to compare with yet" in text_of(at)
+    assert at.button(key="identify.sample").label == "Load the sample"
+    assert at.button(key="identify.add").label == "Add images"
+    assert not at.file_uploader
+
+
+def test_before_an_image_it_explains_its_three_verdicts_and_their_rate(open_page, drawn_workspace):
+    said = text_of(open_page(drawn_workspace, "identify"))
+    for verdict in ("certain", "hesitates", "not in the base"):
+        assert verdict in said
+    assert "called certain in at most 5% of cases" in said
+
+
+def test_a_mark_gets_its_name_with_references_rate_and_latency(asked):
+    at = asked(("new.png", png_bytes(draw("cross", seed=77))))
+    assert not at.exception
+    said = text_of(at)
+    assert "cross" in at.title[1].value
+    assert "What the model sees" in said
+    assert "similarity" in said
+    assert "called certain in at most 5% of cases" in said
+    assert "Answered in" in said
+    assert "12 trials" in said
+
+
+def test_an_image_of_the_base_is_recognised_as_itself(asked):
+    at = asked(("again.png", png_bytes(draw("circle", seed=2))))
+    assert at.title[1].value.replace("\\", "") == "circle"
+    assert "this very image is in the base" in text_of(at)
+
+
+def test_a_refused_file_gets_its_sentence_and_the_others_are_answered(asked):
+    at = asked(("letter.png", b"Dear sir"), ("mark.png", png_bytes(draw("circle", seed=50))))
+    assert not at.exception
+    assert [error.value.replace("\\", "") for error in at.error] == [
+        "letter.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF)."
+    ]
+    assert any("circle" in expander.label for expander in at.expander)
+
+
+def test_several_images_are_answered_in_order_each_once(asked):
+    images = [("a.png", png_bytes(draw("circle", seed=1))), ("b.png", png_bytes(draw("bar", seed=1)))]
+    at = asked(*images, images[0])
+    labels = [expander.label.replace("\\", "") for expander in at.expander if "—" in expander.label]
+    assert [label.split(" ")[0] for label in labels] == ["a.png", "b.png"]
+    assert "circle" in labels[0]
+    assert "bar" in labels[1]
+
+
+def test_a_blank_image_is_told_from_an_unknown_mark(asked):
+    from PIL import Image
+
+    at = asked(("white.png", png_bytes(Image.new("RGB", (64, 64), "white"))))
+    assert "There is no mark to be seen in this image." in text_of(at)
+    assert "The next nearest" not in text_of(at)
+
+
+def test_the_answer_comes_in_french(asked):
+    at = asked(("new.png", png_bytes(draw("cross", seed=77))), locale="fr-FR")
+    said = text_of(at)
+    assert "Ce que voit le modèle" in said
+    assert "dite certaine dans au plus" in said
+    assert "Réponse en" in said
+
+
+def test_the_fields_of_the_class_are_shown_with_the_answer(asked, drawn_workspace):
+    data = Dataset(drawn_workspace)
+    data.rescan()
+    (bar,) = [record for record in data.classes() if record.name == "bar"]
+    data.edit_fields(bar.id, maker="Atelier [Lumen]", product="Nova")
+    at = asked(("again.png", png_bytes(draw("bar", seed=2))))
+    said = text_of(at)
+    assert "Maker" in said
+    assert "Atelier [Lumen]" in said
+    assert "Nova" in said
+
+
+def test_wrong_goes_to_the_curator_with_the_right_class_and_note(asked, drawn_workspace):
+    at = asked(("mine.png", png_bytes(draw("cross", seed=77))))
+    token = next(key for key in at.session_state.keys() if key.startswith("identify.right."))
+    token = token.rpartition(".")[2]
+    at.selectbox(key=f"identify.right.{token}").select("bar")
+    at.text_input(key=f"identify.note.{token}").input("seen on a left lens")
+    at.run()
+    at.button(key=f"identify.send.{token}").click().run()
+    assert not at.exception
+    (entry,) = Dataset(drawn_workspace).inbox()
+    assert (entry.said, entry.note) == ("wrong", "seen on a left lens")
+    assert entry.answer["right"] == "bar"
+    assert entry.answer["file"] == "mine.png"
+    assert entry.answer["classes"][0]["name"] == "cross"
+    assert (drawn_workspace.root / entry.path).exists()
+    assert "Sent to the curator" in text_of(at)
+    at.run()
+    assert len(Dataset(drawn_workspace).inbox()) == 1
+
+
+def test_not_in_the_base_goes_to_the_curator(asked, drawn_workspace):
+    at = asked(("mine.png", png_bytes(draw("bar", seed=2))))
+    (button,) = [button for button in at.button if str(button.key).startswith("identify.unknown.")]
+    button.click().run()
+    (entry,) = Dataset(drawn_workspace).inbox()
+    assert (entry.said, entry.verdict) == ("unknown", "certain" if entry.verdict == "certain" else entry.verdict)
+
+
+def test_only_the_chosen_classes_are_compared_with(asked):
+    at = asked(("mine.png", png_bytes(draw("cross", seed=77))))
+    at.multiselect(key="identify.classes").select("bar").run()
+    assert not at.exception
+    names = text_of(at)
+    assert "bar" in names
+    assert "**cross**" not in names
+
+
+def test_a_changed_base_changes_the_answer(asked, drawn_workspace):
+    at = asked(("mine.png", png_bytes(draw("bar", seed=2))))
+    assert at.title[1].value == "bar"
+    data = Dataset(drawn_workspace)
+    (bar,) = [record for record in data.classes() if record.name == "bar"]
+    data.rename_class(bar.id, "dash")
+    at.run()
+    assert at.title[1].value == "dash"
+
+
+def test_the_way_in_is_kept_in_the_url(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "identify", way="draw")
+    assert not at.file_uploader
+    assert any(element.proto.component_name == "burin_sketch" for element in at.get("bidi_component"))
+    at.get_by_key("identify.way").set_value("camera").run()
+    assert at.camera_input
+    assert at.query_params["way"] == "camera"
+
+
+def test_a_photograph_of_the_camera_is_answered(open_page, drawn_workspace):
+    import io
+
+    at = open_page(drawn_workspace, "identify", way="camera")
+    photo = io.BytesIO()
+    draw("circle", seed=3, side=256).save(photo, "JPEG")
+    at.camera_input[0].upload("photo.jpg", photo.getvalue(), "image/jpeg").run()
+    assert not at.exception
+    assert "circle" in at.title[1].value

@@ -1,0 +1,264 @@
+"""The Library: the wall and its filters, uploads with one outcome a file, one image in detail with undo."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import pytest
+
+from core.dataset import Dataset
+from core.jobs import JobRunner
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import component, text_of
+
+
+def shown(at):
+    """Class title -> ids of the tiles under it."""
+    walls = component(at, "burin_gallery")
+    return {group["title"]: [tile["id"] for tile in group["tiles"]] for wall in walls for group in wall["groups"]}
+
+
+def zipped(**files):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name.replace("__", "/") + ".png", data)
+    return buffer.getvalue()
+
+
+def finish(at, workspace):
+    """Wait for the import, and show the page after it."""
+    runner = JobRunner(workspace)
+    job = runner.wait(runner.list("import")[0].id, timeout_s=60)
+    at.run()
+    assert not at.exception
+    return job
+
+
+@pytest.fixture
+def library(open_page, drawn_workspace):
+    return open_page(drawn_workspace, "library")
+
+
+def test_the_wall_groups_by_class_and_counts_originals(library):
+    assert list(shown(library)) == ["bar", "circle", "cross"]
+    assert [len(ids) for ids in shown(library).values()] == [4, 4, 4]
+    (wall,) = component(library, "burin_gallery")
+    assert wall["groups"][0]["note"] == "4 originals"
+    assert "12 originals in 3 classes" in text_of(library)
+
+
+def test_variants_are_counted_apart(open_page, drawn_workspace):
+    folder = drawn_workspace.augmented / "bar"
+    folder.mkdir(parents=True)
+    for number in range(5):
+        (folder / f"{number}.png").write_bytes(b"variant")
+    at = open_page(drawn_workspace, "library")
+    (wall,) = component(at, "burin_gallery")
+    assert wall["groups"][0]["note"] == "4 originals (+ 5 variants)"
+
+
+def test_search_filters_by_class_name(library):
+    library.text_input(key="q").input("CIR").run()
+    assert list(shown(library)) == ["circle"]
+
+
+def test_class_and_kind_filters_combine(library, drawn_workspace):
+    data = Dataset(drawn_workspace)
+    first = data.items(text="bar")[0]
+    data.set_kind([first.id], "icon")
+    library.selectbox(key="class").select("bar").run()
+    library.get_by_key("library.show_kind").set_value("icon").run()
+    assert shown(library) == {"bar": [first.id]}
+    assert library.query_params["kind"] == "icon"
+
+
+def test_a_link_opens_the_same_view(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "library", **{"class": "cross", "kind": "drawing"})
+    assert list(shown(at)) == ["cross"]
+
+
+def test_a_link_made_in_french_opens_in_english(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "library", locale="fr-FR")
+    at.get_by_key("library.show_kind").set_value("photographie").run()
+    assert at.query_params["kind"] == "photo"
+
+
+def test_nothing_found_is_said(library):
+    library.text_input(key="q").input("no such mark").run()
+    assert "No image fits these filters." in text_of(library)
+
+
+def test_pages_of_sixty(open_page, workspace):
+    folder = workspace.raw / "many"
+    folder.mkdir(parents=True)
+    for seed in range(70):
+        (folder / f"{seed:03}.png").write_bytes(png_bytes(draw("wave", seed=seed)))
+    at = open_page(workspace, "library")
+    assert len(shown(at)["many"]) == 60
+    at.pagination(key="page").set_value(2).run()
+    assert len(shown(at)["many"]) == 10
+    at.text_input(key="q").input("many").run()
+    assert len(shown(at)["many"]) == 60
+
+
+def test_an_empty_library_leads_to_adding(open_page, workspace):
+    at = open_page(workspace, "library")
+    assert "The library is empty" in [info.proto.title for info in at.info]
+    at.button(key="library.start").click().run()
+    assert at.file_uploader
+
+
+def test_files_of_a_class_are_imported_once(open_page, workspace):
+    Dataset(workspace).create_class("[sl")
+    at = open_page(workspace, "library", view="add")
+    files = {"a.png": png_bytes(draw("circle", seed=1)), "b.png": png_bytes(draw("circle", seed=2)), "c.png": b"no image"}
+    for _ in range(2):
+        for name, data in files.items():
+            at.file_uploader[0].upload(name, data, "image/png")
+        at.run()
+        chooser = next(box.key for box in at.selectbox if box.key.startswith("library.class"))
+        at.selectbox(key=chooser).select("[sl").run()
+        assert at.button(key="library.import_now").label == "Import 3 files"
+        at.button(key="library.import_now").click().run()
+        job = finish(at, workspace)
+    assert job.result == {"added": 0, "present": 2, "refused": 1}
+    (record,) = Dataset(workspace).classes()
+    assert (record.name, record.originals) == ("[sl", 2)
+    said = text_of(at)
+    assert "2 already there" in said
+    assert "1 refused" in said
+    assert "c.png is not an image Burin opens" in said
+    (table,) = at.dataframe
+    assert list(table.value["File"]) == ["c.png", "a.png", "b.png"]
+    assert list(table.value["Outcome"]) == ["refused", "already there", "already there"]
+
+
+def test_a_zip_of_folders_brings_its_classes(open_page, workspace):
+    at = open_page(workspace, "library", view="add")
+    data = zipped(**{"x__étoile__1": png_bytes(draw("cross", seed=1)), "x__(e__1": png_bytes(draw("bar", seed=1))})
+    at.file_uploader[0].upload("marks.zip", data, "application/zip").run()
+    at.button(key="library.import_now").click().run()
+    assert finish(at, workspace).result["added"] == 2
+    assert {record.name for record in Dataset(workspace).classes()} == {"étoile", "(e"}
+
+
+def test_an_unsafe_zip_is_refused_in_french(open_page, workspace):
+    at = open_page(workspace, "library", locale="fr-FR", view="add")
+    at.file_uploader[0].upload("bad.zip", b"PK\x03\x04 not really", "application/zip").run()
+    at.button(key="library.import_now").click().run()
+    assert finish(at, workspace).result["refused"] == 1
+    assert "bad.zip n’est pas une archive zip, ou elle est abîmée." in text_of(at)
+    assert Dataset(workspace).counts().originals == 0
+
+
+def test_files_without_a_class_wait_in_the_tray(open_page, workspace):
+    at = open_page(workspace, "library", view="add")
+    at.file_uploader[0].upload("a.png", png_bytes(draw("wave")), "image/png").run()
+    at.button(key="library.import_now").click().run()
+    finish(at, workspace)
+    assert Dataset(workspace).counts().unlabelled == 1
+    at.get_by_key("library.view").set_value("browse").run()
+    at.toggle(key="unlabelled").set_value(True).run()
+    assert list(shown(at)) == ["Without a class"]
+
+
+def test_the_kind_that_was_said_is_kept(open_page, workspace):
+    at = open_page(workspace, "library", view="add")
+    at.file_uploader[0].upload("a.png", png_bytes(draw("wave")), "image/png").run()
+    at.get_by_key("library.kind").set_value("icon").run()
+    at.button(key="library.import_now").click().run()
+    finish(at, workspace)
+    assert [item.kind for item in Dataset(workspace).items()] == ["icon"]
+
+
+def test_folders_are_read_again_on_demand(library, drawn_workspace):
+    library.get_by_key("library.view").set_value("add").run()
+    (drawn_workspace.raw / "bar" / "more.png").write_bytes(png_bytes(draw("bar", seed=40)))
+    (drawn_workspace.raw / "bar" / "broken.png").write_bytes(b"x")
+    library.button(key="library.rescan").click().run()
+    assert "1 added, 0 gone, 0 moved, 1 refused." in text_of(library)
+    assert "broken.png" in text_of(library)
+
+
+def test_the_detail_of_an_image_tells_what_it_is(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "library")
+    item = Dataset(drawn_workspace).items(text="bar")[0]
+    at.query_params["item"] = str(item.id)
+    at.run()
+    assert not at.exception
+    said = text_of(at)
+    assert "What the model sees" in said
+    assert "64 × 64 pixels" in said
+    assert item.sha256[:16] in said
+
+
+@pytest.mark.parametrize("bad", ["999999", "abc", "-1", "../../etc/passwd", "9" * 40])
+def test_a_link_to_no_image_is_told_and_dropped(open_page, drawn_workspace, bad):
+    at = open_page(drawn_workspace, "library", item=bad)
+    assert not at.exception
+    assert "This image is no longer there." in text_of(at)
+    assert "item" not in at.query_params
+
+
+def detail(open_page, workspace, name="bar"):
+    at = open_page(workspace, "library")
+    item = Dataset(workspace).items(text=name)[0]
+    at.query_params["item"] = str(item.id)
+    return at.run(), item
+
+
+def test_relabelling_moves_the_image_and_can_be_taken_back(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    at.selectbox(key=f"detail.class.{item.id}.{item.ver}").select("cross").run()
+    assert Dataset(drawn_workspace).item(item.id).class_name == "cross"
+    assert "The image is now of cross." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert Dataset(drawn_workspace).item(item.id).class_name == "bar"
+
+
+def test_the_trash_is_immediate_and_undoable(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    at.button(key="detail.trash").click().run()
+    assert not at.exception
+    assert Dataset(drawn_workspace).item(item.id).state == "trash"
+    assert item.id not in shown(at)["bar"]
+    assert "item" not in at.query_params
+    at.button(key="frame.undo.0").click().run()
+    assert Dataset(drawn_workspace).item(item.id).state == "present"
+    assert item.id in shown(at)["bar"]
+
+
+def test_two_people_on_one_image_do_not_overwrite_each_other(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    Dataset(drawn_workspace).relabel([item.id], Dataset(drawn_workspace).classes()[1].id)
+    at.selectbox(key=f"detail.class.{item.id}.{item.ver}").select("cross").run()
+    assert Dataset(drawn_workspace).item(item.id).class_name == "circle"
+    assert "changed by somebody else" in text_of(at)
+
+
+def test_the_kind_can_be_corrected(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    at.get_by_key(f"detail.kind.{item.id}.{item.ver}").set_value("icon").run()
+    assert Dataset(drawn_workspace).item(item.id).kind == "icon"
+
+
+def test_next_and_previous_go_through_the_page(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    order = [number for ids in shown(at).values() for number in ids]
+    assert at.button(key="detail.left").disabled
+    at.button(key="detail.right").click().run()
+    assert at.query_params["item"] == str(order[1])
+    at.button(key="detail.left").click().run()
+    assert at.query_params["item"] == str(order[0])
+
+
+def test_a_file_taken_away_behind_our_back_breaks_neither_wall_nor_detail(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    (drawn_workspace.root / item.path).unlink()
+    (drawn_workspace.cache / "thumbnails" / item.sha256[:2] / f"{item.sha256}.webp").unlink(missing_ok=True)
+    at.run()
+    assert not at.exception
+    assert "rescan the folders" in text_of(at)
+    assert item.id in shown(at)["bar"]
