@@ -75,15 +75,13 @@ def export_zip(
 
 def export_csv(dataset: Dataset, target: BinaryIO, *, class_ids: Sequence[int] | None = None) -> int:
     """Write one row an image, `COLUMNS`, UTF-8 with the mark that spreadsheets want; how many."""
-    with io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True) as text:
-        rows = csv.writer(text)
-        rows.writerow(COLUMNS)
-        count = 0
-        for name, item in _places(dataset, class_ids):
-            rows.writerow(_row(name, item))
-            count += 1
-        text.flush()
-        text.detach()
+    text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    count = 0
+    for count, (name, item) in enumerate(_places(dataset, class_ids), start=1):
+        rows.writerow(_row(name, item))
+    text.detach()  # the target stays open: it is the caller's
     return count
 
 
