@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from core import cli_variants
 from core.errors import BurinError, ImageRefused
 from core.images import decode
 from core.workspace import ENVIRONMENT, Workspace
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--remove", action="store_true", help="remove the sample, and nothing else")
     sample.add_argument("--if-empty", action="store_true", help="do nothing where there is data already")
     sample.set_defaults(run=_sample)
+    cli_variants.add_commands(commands, common, _progress)
     return parser
 
 
