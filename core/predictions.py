@@ -63,17 +63,20 @@ class Labels:
 class Predictions:
     """For the items (N,) of `Labels`, in their order: the class the neighbours vote for (`NONE` where
     nobody can say), its share of the ``vote`` (0 to 1), and the share ``own`` that the item's
-    own label gets. ``known``: whether the item is embedded and could be asked."""
+    own label gets. ``known``: whether the neighbours could say anything; ``able``: whether they could have
+    said its label, which they cannot where it is the only content of its class."""
 
     class_ids: np.ndarray
     vote: np.ndarray
     own: np.ndarray
     known: np.ndarray
+    able: np.ndarray
 
     @cached_property
     def certainty(self) -> np.ndarray:
-        """How settled each item is (0 to 1): the vote for its label, or for its prediction while it has none."""
-        return np.where(self.known, self.own, 0.0)
+        """How settled each item is (0 to 1): the vote for its label, or for its prediction while it has none.
+        Where nobody could have voted for the label it counts as settled."""
+        return np.where(self.able, np.where(self.known, self.own, 0.0), 1.0)
 
 
 def content_classes(labels: Labels, sha256: np.ndarray) -> np.ndarray:
@@ -114,7 +117,9 @@ def predict(labels: Labels, neighbourhood: Neighbourhood, *, k: int = VOTERS) ->
         found[block] = np.where(some, np.take_along_axis(theirs, best, axis=1)[:, 0], NONE)
         vote[block] = np.take_along_axis(votes, best, axis=1)[:, 0]
         own[block] = np.where(mine == NONE, vote[block], (weights * (theirs == mine[:, None])).sum(axis=1))
-    return Predictions(found, vote, own, found != NONE)
+    held, counts = np.unique(classes[classes != NONE], return_counts=True)
+    alone = np.isin(labels.class_ids, np.setdiff1d(np.unique(labels.class_ids), [NONE, *held[counts > 1].tolist()]))
+    return Predictions(found, vote, own, found != NONE, ~alone)
 
 
 @dataclass(frozen=True)

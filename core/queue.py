@@ -57,8 +57,8 @@ def ordered(
 
 
 def disagree(labels: Labels, predictions: Predictions) -> np.ndarray:
-    """Which items (N,) have a label that their neighbours do not vote for."""
-    return (labels.class_ids != NONE) & predictions.known & (predictions.class_ids != labels.class_ids)
+    """Which items (N,) have a label that their neighbours could vote for and do not."""
+    return (labels.class_ids != NONE) & predictions.known & predictions.able & (predictions.class_ids != labels.class_ids)
 
 
 def _ranks(names: dict[int, str]) -> dict[int, int]:
