@@ -79,8 +79,9 @@ def export_csv(dataset: Dataset, target: BinaryIO, *, class_ids: Sequence[int] |
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     count = 0
-    for count, (name, item) in enumerate(_places(dataset, class_ids), start=1):
+    for name, item in _places(dataset, class_ids):
         rows.writerow(_row(name, item))
+        count += 1
     text.detach()  # the target stays open: it is the caller's
     return count
 

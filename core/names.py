@@ -24,8 +24,8 @@ _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume 
 def clean_name(name: str) -> str:
     """The class name as it is kept: NFC, without outer spaces.
 
-    Raises `NameRefused` for an empty or overlong name, one with a slash, or with characters
-    that cannot be seen.
+    Raises `NameRefused` for an empty or overlong name, one that walks through folders (``..``), or
+    with characters that cannot be seen. A slash is a mark like another.
     """
     name = unicodedata.normalize("NFC", name).strip()
     if not name:
@@ -34,10 +34,8 @@ def clean_name(name: str) -> str:
         raise NameRefused(
             "A class name has at most {limit} characters; this one has {count}.", limit=LONGEST, count=len(name)
         )
-    if name in {".", ".."}:
-        raise NameRefused("{name} is not a class name: it means a folder.", name=name)
-    if "/" in name or "\\" in name:
-        raise NameRefused("A class name cannot hold a slash: {name}", name=name)
+    if {".", ".."} & set(re.split(r"[/\\]", name)):
+        raise NameRefused("{name} is not a class name: it is a way through folders.", name=name)
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
         raise NameRefused("A class name cannot hold invisible characters: {name}", name=ascii(name))
     return name

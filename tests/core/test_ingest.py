@@ -31,8 +31,11 @@ from core.ingest import (
     with_classes,
 )
 from core.jobs import JobRunner
+from core.names import basename, is_junk
+from core.originals import is_bare_jpeg, is_bare_png
 from core.records import FileOutcome
 from core.workspace import Workspace
+from tests import hostile
 from tests.conftest import SHAPES, draw, png_bytes
 
 ODD = [
@@ -52,6 +55,7 @@ ODD = [
     "50%41",
     "a:b",
     "=1+1",
+    "a/b",
 ]
 
 
@@ -91,7 +95,7 @@ def test_one_outcome_a_file_in_order(dataset: Dataset) -> None:
         IncomingFile("flat.png", random_png(2)),
         IncomingFile("empty.png", b""),
         IncomingFile("gone.png", path=Path("/nowhere/gone.png")),
-        IncomingFile("odd.png", random_png(3), class_name="a/b"),
+        IncomingFile("odd.png", random_png(3), class_name="a/../b"),
         IncomingFile("again.png", random_png(1), class_name="(e"),
     ]
     seen: list[tuple[int, int]] = []
@@ -102,7 +106,7 @@ def test_one_outcome_a_file_in_order(dataset: Dataset) -> None:
     ]  # fmt: skip
     sentences = [text for _, text in said(outcomes)]
     assert "not an image" in sentences[1] and "empty" in sentences[3] and "cannot be read" in sentences[4]
-    assert "slash" in sentences[5] and sentences[6] == "Already there, in the class (e."
+    assert "way through folders" in sentences[5] and sentences[6] == "Already there, in the class (e."
     assert outcomes[6].item_id == outcomes[0].item_id and seen[-1] == (7, 8)
     assert dataset.counts().originals == 2 and dataset.count(class_id=UNLABELLED) == 1
     assert {item.path for item in dataset.items()} == {
@@ -373,3 +377,37 @@ def test_the_job_in_its_process(workspace: Workspace) -> None:
     assert (job.state, job.result) == ("succeeded", {"added": 5, "present": 0, "refused": 0})
     assert [outcome_of(r).outcome for r in job.outcomes()] == ["added"] * 5
     assert Dataset(workspace).counts().originals == 5
+
+
+def test_hostile_files_end_in_an_outcome_and_leave_nothing_but_pictures(dataset: Dataset) -> None:
+    cases = [(name, case) for name, case in hostile.IMAGES.items() if case.opens]  # the others: test_images.py
+    files = [IncomingFile(name, case.make(), class_name="x") for name, case in cases]
+    outcomes = import_files(dataset, files)
+    assert len(outcomes) == len(files)
+    for (name, _), outcome in zip(cases, outcomes, strict=True):
+        assert outcome.outcome != "refused", name
+    for item in dataset.items(limit=None):
+        stored = dataset.image_bytes(item)
+        assert is_bare_png(stored) or is_bare_jpeg(stored)
+        assert b"<script" not in stored and b"<?php" not in stored
+
+
+@pytest.mark.parametrize("path", [path for path in hostile.BAD_PATHS if not is_junk(basename(path))])
+def test_an_uploads_name_is_never_a_path(dataset: Dataset, path: str) -> None:
+    (outcome,) = import_files(dataset, [IncomingFile(path, random_png(1), class_name="x")])
+    assert outcome.outcome == "added"
+    (item,) = dataset.items()
+    assert item.path.startswith("data/raw_gravures/x/") and item.path.count("/") == 3
+    assert [p.name for p in dataset.workspace.root.parent.iterdir()] == ["workspace"]
+
+
+def test_odd_class_names_from_the_hostile_list(dataset: Dataset) -> None:
+    files = [IncomingFile(f"{n}.png", random_png(n), class_name=name) for n, name in enumerate(hostile.ODD_CLASS_NAMES)]
+    assert {o.outcome for o in import_files(dataset, files)} == {"added"}
+    assert {c.name for c in dataset.classes()} == set(hostile.ODD_CLASS_NAMES)
+    dataset.catalogue.close()
+    for path in dataset.workspace.data.glob("catalogue.sqlite*"):
+        path.unlink()
+    again = Dataset(dataset.workspace)
+    again.rescan()
+    assert {c.name for c in again.classes()} == set(hostile.ODD_CLASS_NAMES)
