@@ -77,7 +77,7 @@ class _Place:
 
         self.workspace = Workspace.open(getattr(options, "workspace", None))
         given = options.raw_dir.resolve() if options.raw_dir else self.workspace.raw
-        if given.name == "raw_gravures" and given.parent.name == "data":
+        if not hasattr(options, "workspace") and given.name == "raw_gravures" and given.parent.name == "data":
             self.workspace = Workspace(given.parent.parent)
         self.dataset: Dataset | None = None
         self.broken: Sequence[FileOutcome]
