@@ -19,7 +19,7 @@ from core import catalogue as db
 from core import operations
 from core.errors import BurinError, Conflict
 from core.journal import Change
-from core.names import file_for, key
+from core.names import file_for, key, printable
 from core.records import FileOutcome
 from core.walk import Facts
 from core.workspace import Workspace
@@ -182,7 +182,7 @@ class Admission:
             self._near.add(item.id, facts.dhash)
             row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
             row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
-            row |= {"source": one.name[:1000], "source_sha256": one.source_sha256}
+            row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
             row |= {"size": one.size, "mtime_ns": one.mtime_ns}
             self.rows.append({**row, **facts.columns()})
             self.staged[item.id] = self._place(path)

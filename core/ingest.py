@@ -24,7 +24,7 @@ from core.config import Kind
 from core.dataset import Dataset
 from core.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
 from core.landing import Landing, discard
-from core.names import basename, is_junk
+from core.names import basename, is_junk, printable
 from core.records import Actor, FileOutcome
 from core.workspace import Workspace, new_id
 
@@ -120,7 +120,7 @@ def import_archive(
         if shutil.disk_usage(dataset.workspace.data).free < 2 * need:
             raise ArchiveRefused("There is not enough room on the disk for {name}.", name=archive.name)
         staged: list[Staged | FileOutcome] = []
-        with Landing(dataset, source=archive.name, kind=kind, embedder=embedder) as landing:
+        with Landing(dataset, source=printable(archive.name), kind=kind, embedder=embedder) as landing:
             for start in range(0, len(archive.members), BATCH):
                 if should_stop():
                     return []
@@ -212,13 +212,18 @@ def run_import(
 def record_of(outcome: FileOutcome) -> dict[str, Any]:
     """An outcome as a job keeps it; its sentence is split into template and values, to be translated."""
     reason = outcome.reason
-    values = (
-        {}
-        if reason is None
-        else {name: v if isinstance(v, int | float) else str(v) for name, v in reason.values.items()}
-    )
-    record = {"name": outcome.name, "outcome": outcome.outcome, "item_id": outcome.item_id, "near": outcome.near}
+    values = {} if reason is None else {name: _plain(value) for name, value in reason.values.items()}
+    record = {
+        "name": printable(outcome.name),
+        "outcome": outcome.outcome,
+        "item_id": outcome.item_id,
+        "near": outcome.near,
+    }
     return {**record, "template": reason.template if reason else "", "values": values}
+
+
+def _plain(value: object) -> int | float | str:
+    return value if isinstance(value, int | float) else printable(str(value))
 
 
 def outcome_of(record: dict[str, Any]) -> FileOutcome:
@@ -241,7 +246,7 @@ def _reader(archive: Archive, member: Member) -> Callable[[], bytes]:
 
 
 def _source(files: Iterable[IncomingFile]) -> str:
-    return basename(files[0].name) if isinstance(files, Sequence) and files else ""
+    return printable(basename(files[0].name)) if isinstance(files, Sequence) and files else ""
 
 
 def _shifted(report: Report, before: int, after: int, note: str) -> Progress:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,12 +17,11 @@ UNSIGNED = 1 << 64
 UNLABELLED = 0  # as a class id in a filter: the images without a class
 
 _ORDERS: dict[str, list[sa.ColumnElement[Any]]] = {
-    "class": [db.classes.c.name_key, db.items.c.class_id, db.items.c.file, db.items.c.id],
     "newest": [db.items.c.id.desc()],
     "oldest": [db.items.c.id],
     "name": [db.items.c.file, db.items.c.id],
 }
-ORDERS = tuple(_ORDERS)
+ORDERS = ("class", *_ORDERS)
 
 
 def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> list[ClassRecord]:
@@ -43,19 +43,20 @@ def classes(connection: sa.Connection, *, variants: Callable[[str], int]) -> lis
 
 def counts(connection: sa.Connection, *, variants: Callable[[str], int]) -> Counts:
     """How much there is of everything."""
-    unlabelled = db.items.c.class_id.is_(None)
-    by_state = sa.select(db.items.c.state, unlabelled, sa.func.count()).group_by(db.items.c.state, unlabelled)
-    number = {(state, bool(tray)): n for state, tray, n in connection.execute(by_state)}
+    by_class = sa.select(db.items.c.state, db.items.c.class_id, sa.func.count())
+    number: Counter[tuple[str, bool]] = Counter()
+    for state, class_id, many in connection.execute(by_class.group_by(db.items.c.state, db.items.c.class_id)):
+        number[state, class_id is None] += many
     present = sa.select(db.classes.c.folder).where(db.classes.c.state == "present")
     folders = connection.execute(present).scalars().all()
     waiting = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == "waiting")
     return Counts(
-        originals=number.get(("present", False), 0) + number.get(("present", True), 0),
+        originals=number["present", False] + number["present", True],
         variants=sum(variants(folder) for folder in folders),
         classes=len(folders),
-        unlabelled=number.get(("present", True), 0),
+        unlabelled=number["present", True],
         inbox=connection.execute(waiting).scalar_one(),
-        trash=number.get(("trash", False), 0) + number.get(("trash", True), 0),
+        trash=number["trash", False] + number["trash", True],
     )
 
 
@@ -84,17 +85,50 @@ def items(
     offset: int = 0,
     order: str = "class",
 ) -> list[Item]:
-    """One page of items."""
-    query = with_class().where(*terms).order_by(*_ORDERS[order]).limit(limit).offset(offset)
-    return [item_of(row) for row in connection.execute(query)]
+    """One page of items. By class, only the classes that the page shows are read and sorted, so that
+    a page costs the same in a large library."""
+    if order == "class":
+        ids: list[int] = []
+        left = count(connection, terms) if limit is None else limit
+        for term, many in _by_class(connection, terms):
+            if offset >= many:
+                offset -= many
+            elif left > 0:
+                query = sa.select(db.items.c.id).where(*terms, term).order_by(db.items.c.file, db.items.c.id)
+                page = list(connection.execute(query.limit(left).offset(offset)).scalars())
+                ids, left, offset = ids + page, left - len(page), 0
+    else:
+        query = sa.select(db.items.c.id).where(*terms).order_by(*_ORDERS[order]).limit(limit).offset(offset)
+        ids = list(connection.execute(query).scalars())
+    return some(connection, ids)
 
 
 def item_ids(connection: sa.Connection, terms: list[sa.ColumnElement[bool]], *, order: str = "class") -> list[int]:
     """The ids of all items of a filter, in order: "select all that match"."""
-    query = (
-        sa.select(db.items.c.id).join_from(db.items, db.classes, isouter=True).where(*terms).order_by(*_ORDERS[order])
-    )
-    return list(connection.execute(query).scalars())
+    if order != "class":
+        return list(connection.execute(sa.select(db.items.c.id).where(*terms).order_by(*_ORDERS[order])).scalars())
+    columns = (db.items.c.class_id, db.items.c.file, db.items.c.id)
+    rows = connection.execute(sa.select(*columns).where(*terms).order_by(*columns))
+    by_class: dict[int | None, list[int]] = {}
+    for class_id, _, item_id in rows:
+        by_class.setdefault(class_id, []).append(item_id)
+    return [item_id for class_id in _in_order(connection, by_class) for item_id in by_class[class_id]]
+
+
+def _by_class(
+    connection: sa.Connection, terms: list[sa.ColumnElement[bool]]
+) -> Iterator[tuple[sa.ColumnElement[bool], int]]:
+    """For each class of a filter, by name and the unlabelled last: the term that picks it, and how many it has."""
+    query = sa.select(db.items.c.class_id, sa.func.count()).where(*terms).group_by(db.items.c.class_id)
+    number: dict[int | None, int] = {row[0]: row[1] for row in connection.execute(query)}
+    for class_id in _in_order(connection, number):
+        term = db.items.c.class_id.is_(None) if class_id is None else db.items.c.class_id == class_id
+        yield term, number[class_id]
+
+
+def _in_order(connection: sa.Connection, class_ids: Iterable[int | None]) -> list[int | None]:
+    keys = {row[0]: row[1] for row in connection.execute(sa.select(db.classes.c.id, db.classes.c.name_key))}
+    return sorted(class_ids, key=lambda class_id: (class_id is None, keys.get(class_id, ""), class_id or 0))
 
 
 def count(connection: sa.Connection, terms: list[sa.ColumnElement[bool]]) -> int:
@@ -121,7 +155,7 @@ def signed(dhash: int) -> int:
 
 
 def item_of(row: sa.Row) -> Item:
-    """The record of a row of `_with_class`."""
+    """The record of a row of `with_class`."""
     place = (
         place_of(row.state, row.class_folder, row.file, row.trashed_as) or f"{RAW}/{row.class_folder or ''}/{row.file}"
     )

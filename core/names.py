@@ -103,6 +103,11 @@ def basename(name: str) -> str:
     return re.split(r"[/\\]", name)[-1]
 
 
+def printable(name: str) -> str:
+    """An uploaded name as every database and file can hold it: broken characters and NUL are replaced."""
+    return name.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+
+
 def file_for(name: str, sha256: str, extension: str) -> str:
     """Our own file name for an upload: a safe stem, ten digits of its hash, our extension.
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import NameRefused
-from core.names import basename, clean_name, file_for, folder_for, free_name, is_junk, key, name_of, search_key
+from core.names import basename, clean_name, file_for, folder_for, free_name, is_junk, key, name_of, printable, search_key
 
 PLAIN = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "nan", "None", "1e5", "true", "a b", "50%", "x" * 120]
 ODD = {
@@ -99,3 +99,7 @@ def test_small_things() -> None:
     assert basename("a/b\\c.png") == "c.png"
     assert free_name("a.png", {key("A.png"), key("a_2.png")}) == "a_3.png"
     assert [name for name in (".DS_Store", "Thumbs.db", "__MACOSX", "e.png") if not is_junk(name)] == ["e.png"]
+
+
+def test_a_broken_name_can_be_stored() -> None:
+    assert printable("a\udce9\0b.png") == "a\\udce9\\0b.png" and printable("étoile") == "étoile"
