@@ -4,7 +4,7 @@ Modules import only modules above them in this list (checked by tests/test_floor
 
 ground     errors, config, workspace, containers, images, preprocessing, names, job, jobs
 catalogue  records, catalogue, moves, journal, listing, vectorstore, operations
-dataset    curation, walk, reconcile, rescan, inbox, dataset
+dataset    curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake     originals, cells, archives, admission, landing, ingest, exports, triage
 marks      strokes, hands, drawing, marks, sample
 learning   weights, card, model, engine, embedder, neighbours, gallery

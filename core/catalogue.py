@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -142,13 +143,14 @@ class Catalogue:
     def __init__(self, workspace: Workspace) -> None:
         url = workspace.config().catalogue_url
         self.notice: BurinError | None = None
+        self.set_aside: Path | None = None  # the damaged file, when there was one
         self._turn = threading.Lock()
         try:
             if url:
                 self.engine = sa.create_engine(url, pool_pre_ping=True)
             else:
                 workspace.data.mkdir(parents=True, exist_ok=True)
-                self.notice = _set_aside_if_damaged(workspace)
+                self.notice, self.set_aside = _set_aside_if_damaged(workspace)
                 self.engine = _sqlite_engine(workspace)
             with self.engine.connect() as connection:
                 ready = sa.inspect(connection).has_table("meta")
@@ -256,11 +258,11 @@ def _sqlite_engine(workspace: Workspace) -> sa.Engine:
     return engine
 
 
-def _set_aside_if_damaged(workspace: Workspace) -> BurinError | None:
-    """Rename a SQLite file that fails its check, and say so; the sentence, or None when all is well."""
+def _set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path | None]:
+    """Rename a SQLite file that fails its check, and say so: the sentence and the new place; two None when all is well."""
     path = workspace.catalogue
     if not path.exists():
-        return None
+        return None, None
     try:
         connection = sqlite3.connect(path, timeout=30)
         try:
@@ -274,13 +276,14 @@ def _set_aside_if_damaged(workspace: Workspace) -> BurinError | None:
     except sqlite3.DatabaseError as error:
         verdict = str(error)
     if verdict == "ok":
-        return None
+        return None, None
     aside = path.with_name(f"catalogue.damaged-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
     for suffix in ("", "-wal", "-shm"):
         if os.path.exists(f"{path}{suffix}"):
             os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-    return WorkspaceRefused(
+    notice = WorkspaceRefused(
         "The catalogue was damaged ({why}); it was set aside as {name} and rebuilt from the folders.",
         why=verdict,
         name=aside.name,
     )
+    return notice, aside

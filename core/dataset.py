@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import catalogue as db
-from core import inbox, listing, moves, rescan, vectorstore
+from core import inbox, listing, moves, rescan, salvage, vectorstore
 from core.config import Kind
 from core.curation import Curation
 from core.errors import BurinError, NotFound
@@ -45,8 +45,9 @@ class Dataset(Curation):
         self.notice: BurinError | None = self.catalogue.notice
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
-        if self.notice is not None:
+        if self.catalogue.set_aside is not None:
             rescan.rescan(self.catalogue, workspace)
+            salvage.salvage(self.catalogue, self.catalogue.set_aside)
 
     def acting_as(self, actor: Actor) -> Dataset:
         """The same dataset with another person's name and rights."""

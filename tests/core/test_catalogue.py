@@ -79,6 +79,28 @@ def test_a_damaged_file_is_set_aside_and_rebuilt_from_the_folders(drawn_workspac
     assert Dataset(drawn_workspace).notice is None
 
 
+def test_what_only_the_damaged_catalogue_knew_is_salvaged(drawn_workspace: Workspace) -> None:
+    first = Dataset(drawn_workspace)
+    first.rescan()
+    bar = first.classes()[0].id
+    first.edit_fields(bar, maker="Zeiss")
+    first.set_aliases(bar, ["|"])
+    first.set_kind(first.item_ids(class_id=bar)[:1], "icon")
+    first.report(first.image_bytes(first.items()[0]), verdict="unknown", said="wrong", answer={"a": 1}, note="kept")
+    with first.catalogue.write() as connection:  # ballast at the end, for the damage to strike
+        connection.execute(sa.text("CREATE TABLE ballast (x TEXT)"))
+        connection.execute(sa.text("INSERT INTO ballast VALUES (:x)"), [{"x": "x" * 3000} for _ in range(50)])
+    first.catalogue.close()
+    content = bytearray(drawn_workspace.catalogue.read_bytes())
+    content[-40960:] = b"\xff" * 40960
+    drawn_workspace.catalogue.write_bytes(content)
+    again = Dataset(drawn_workspace)
+    assert again.notice is not None
+    assert (again.classes()[0].aliases, again.classes()[0].fields) == (["|"], {"maker": "Zeiss"})
+    assert again.count(kind="icon") == 1 and again.counts().originals == 12
+    assert [(entry.note, entry.answer) for entry in again.inbox()] == [("kept", {"a": 1})]
+
+
 def test_the_last_writes_may_be_lost_with_their_file_and_the_folders_still_tell(drawn_workspace: Workspace) -> None:
     dataset = Dataset(drawn_workspace)
     dataset.rescan()
