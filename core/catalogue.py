@@ -251,15 +251,14 @@ def _sqlite_engine(workspace: Workspace) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def _begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(
-            "BEGIN IMMEDIATE" if connection.get_execution_options().get("burin_write") else "BEGIN"
-        )
+        writes = connection.get_execution_options().get("burin_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
 
 
 def _set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path | None]:
-    """Rename a SQLite file that fails its check, and say so: the sentence and the new place; two None when all is well."""
+    """Rename a SQLite file that fails its check: the sentence about it and its new place, or two None."""
     path = workspace.catalogue
     if not path.exists():
         return None, None
