@@ -171,6 +171,8 @@ class Catalogue:
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that sees one state of the catalogue and changes nothing."""
         with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     @contextmanager
