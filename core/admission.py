@@ -56,10 +56,10 @@ class Near:
 
     def __init__(self, connection: sa.Connection) -> None:
         query = sa.select(db.items.c.id, db.items.c.dhash).where(db.items.c.state == "present")
-        rows = connection.execute(query).all()
+        rows = [tuple(row) for row in connection.execute(query)]
         self._count = len(rows)
-        self._ids = np.array([row.id for row in rows] or [0], dtype=np.int64)
-        self._hashes = np.array([row.dhash for row in rows] or [0], dtype=np.int64).view(np.uint64)
+        columns = np.array(rows or [(0, 0)], dtype=np.int64).T.copy()
+        self._ids, self._hashes = columns[0], columns[1].view(np.uint64)
 
     def find(self, dhash: int) -> int | None:
         """The id of the nearest item within `NEAR` bits."""

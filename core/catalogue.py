@@ -61,6 +61,7 @@ items = sa.Table(
     sa.Column("added_at", sa.Double, nullable=False),
     sa.Column("ver", sa.Integer, nullable=False),
     sa.Index("items_by_class", "state", "class_id", "file"),
+    sa.Index("items_by_kind", "state", "kind", "class_id", "file"),
     sa.Index("items_by_age", "state", "id"),
     sa.Index("items_by_hash", "sha256"),
     sa.Index("items_by_source", "source_sha256"),
