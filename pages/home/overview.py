@@ -32,7 +32,10 @@ if not counts.originals and not services.preparation().active:
     with sample:
         st.subheader(_("Try it with a sample"), anchor=False)
         st.markdown(
-            _("24 classes of marks drawn by Burin: some frequent, some rare, mirror twins among them. Removed in one click.")
+            _(
+                "24 classes of marks drawn by Burin: some frequent, some rare, mirror twins among them. "
+                "Removed in one click."
+            )
         )
         overview.sample_button("overview.sample")
     with own:
@@ -41,7 +44,9 @@ if not counts.originals and not services.preparation().active:
         if st.button(_("Add images"), icon=":material/upload:", key="overview.add"):
             st.switch_page(PAGES["library"], query_params={"view": "add"})
 
-opened = pipeline(overview.stations(counts, classes, services.workspace()), label=_("The pipeline"), key="overview.pipeline")
+opened = pipeline(
+    overview.stations(counts, classes, services.workspace()), label=_("The pipeline"), key="overview.pipeline"
+)
 if opened:
     st.switch_page(PAGES[opened])
 

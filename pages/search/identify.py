@@ -36,7 +36,9 @@ class_ids = [record.id for record in classes.values() if record.name in only]
 
 def part_of_the_base() -> None:
     """The filter of the references; below the answer once there is one, so that a phone shows the answer first."""
-    with st.expander(_("Compare with a part of the base only"), icon=":material/filter_alt:", expanded=bool(kinds or only)):
+    with st.expander(
+        _("Compare with a part of the base only"), icon=":material/filter_alt:", expanded=bool(kinds or only)
+    ):
         widgets.choose_kinds(key="identify.kinds")
         names = [record.name for record in classes.values()]
         st.multiselect(_("Classes"), names, key="identify.classes", placeholder=_("All classes"))
@@ -53,7 +55,8 @@ def answer_to(query: Query, *, folded: bool | None) -> None:
     if folded is None:
         answers.show(query, answer, classes, calibration)
         return
-    label = f"{esc(query.name)} — **{esc(answers.headline(answer, {id: record.name for id, record in classes.items()}))}**"
+    names = {record.id: record.name for record in classes.values()}
+    label = f"{esc(query.name)} — **{esc(answers.headline(answer, names))}**"
     icon = answers.LOOK[answer.verdict][1]
     with st.expander(label, expanded=not folded, icon=icon, key=f"identify.fold.{query.token}"):
         answers.show(query, answer, classes, calibration, card=False)

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from core.calibrate import Calibration
     from core.identify import Answer, ClassAnswer
 
-LOOK = {"certain": ("green", ":material/verified:"), "hesitates": ("orange", ":material/balance:"), "unknown": ("gray", ":material/block:")}
+LOOK = {
+    "certain": ("green", ":material/verified:"),
+    "hesitates": ("orange", ":material/balance:"),
+    "unknown": ("gray", ":material/block:"),
+}
 COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1}  # classes shown beside the query, by verdict
 NAMED = {"certain": 1, "hesitates": 2, "unknown": 0}  # classes whose fields are shown
 
@@ -48,9 +52,13 @@ def explained(answer: Answer, names: dict[int, str]) -> str:
     if blank(answer):
         return _("There is no mark to be seen in this image.")
     if answer.verdict == "certain":
-        return _("The mark is near the references of {name}, and clearly nearer than to any other class.").format(name=found[0])
+        return _("The mark is near the references of {name}, and clearly nearer than to any other class.").format(
+            name=found[0]
+        )
     if answer.verdict == "hesitates" and len(found) > 1:
-        return _("It hesitates between {first} and {second}: compare with your own eyes.").format(first=found[0], second=found[1])
+        return _("It hesitates between {first} and {second}: compare with your own eyes.").format(
+            first=found[0], second=found[1]
+        )
     if answer.verdict == "hesitates":
         return _("It looks like {name}, but not enough to be certain.").format(name=found[0])
     if found:
@@ -64,7 +72,9 @@ def guide() -> None:
         st.subheader(_("How it answers"), anchor=False)
         meanings = {
             "certain": _("The mark is near one class and clearly nearer than to any other. Its name is given."),
-            "hesitates": _("Two classes are close, or none is close enough: both are shown beside your mark, you decide."),
+            "hesitates": _(
+                "Two classes are close, or none is close enough: both are shown beside your mark, you decide."
+            ),
             "unknown": _("No class looks like it. Burin says so rather than inventing a name."),
         }
         for verdict, meaning in meanings.items():
@@ -74,7 +84,9 @@ def guide() -> None:
             st.caption(rate_sentence(services.base().calibration))
 
 
-def show(query: Query, answer: Answer, classes: dict[int, ClassRecord], calibration: Calibration, *, card: bool = True) -> None:
+def show(
+    query: Query, answer: Answer, classes: dict[int, ClassRecord], calibration: Calibration, *, card: bool = True
+) -> None:
     """The whole answer to one query; ``card`` draws the frame around it."""
     names = {record.id: record.name for record in classes.values()}
     count = 0 if blank(answer) else COMPARED[answer.verdict]
@@ -98,7 +110,7 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
             st.image(cached.shown(query.data, query.token), width="stretch", alt=_("Your image"))
             st.caption(_("Your image"))
         with st.container(gap="xxsmall"):
-            seen = cached.seen_png(answer.seen, query.token, services.embedder().space)
+            seen = cached.seen(answer.seen, query.token, services.embedder().space)
             st.image(seen, width="stretch", alt=_("What the model sees"))
             st.caption(_("What the model sees"))
         for candidate in answer.classes[:count]:
@@ -108,14 +120,20 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
                 if item.sha256 == content_hash(query.data):
                     st.caption(_("{name}: this very image is in the base").format(name=name))
                 else:
-                    st.caption(_("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate)))
+                    st.caption(
+                        _("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate))
+                    )
 
 
 def _reference(candidate: ClassAnswer) -> Item:
     """Show the candidate's best reference; its item."""
     data = services.dataset()
     item = data.item(candidate.item_id)
-    st.image(cached.square(str(data.thumbnail(item)), item.sha256), width="stretch", alt=_("Reference of {name}").format(name=item.class_name))
+    st.image(
+        cached.square(str(data.thumbnail(item)), item.sha256),
+        width="stretch",
+        alt=_("Reference of {name}").format(name=item.class_name),
+    )
     return item
 
 
@@ -140,7 +158,9 @@ def _others(candidates: list[ClassAnswer], classes: dict[int, ClassRecord]) -> N
             with st.container(gap="xxsmall"):
                 _reference(candidate)
                 st.markdown(f"**{esc(classes[candidate.class_id].name)}**")
-                st.progress(max(0.0, min(1.0, candidate.similarity)), _("similarity {n}").format(n=_similarity(candidate)))
+                st.progress(
+                    max(0.0, min(1.0, candidate.similarity)), _("similarity {n}").format(n=_similarity(candidate))
+                )
 
 
 def _similarity(candidate: ClassAnswer) -> str:
@@ -150,16 +170,22 @@ def _similarity(candidate: ClassAnswer) -> str:
 def rate_sentence(calibration: Calibration) -> str:
     """What "certain" is worth on this base, with the figures it was measured with."""
     if not calibration.outside:
-        return _("This base is too small to measure how often a foreign mark would be named: nothing is called certain.")
+        return _(
+            "This base is too small to measure how often a foreign mark would be named: nothing is called certain."
+        )
     return _(
         "A mark from outside the base is called certain in at most {target} of cases "
         "(measured here: {measured} of {n} trials, each with its own class taken away)."
-    ).format(target=percent(calibration.target), measured=percent(calibration.false_accepts), n=number(calibration.outside))
+    ).format(
+        target=percent(calibration.target), measured=percent(calibration.false_accepts), n=number(calibration.outside)
+    )
 
 
 def _latency(answer: Answer) -> str:
     spent = {part: decimals(ms, 1) for part, ms in answer.latency_ms.items()}
-    return _("Answered in {total} ms: reading {read}, finding the ink {see}, encoder {embed}, search {search}.").format(**spent)
+    return _("Answered in {total} ms: reading {read}, finding the ink {see}, encoder {embed}, search {search}.").format(
+        **spent
+    )
 
 
 def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord]) -> None:
@@ -194,11 +220,11 @@ def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord]) -> No
             )
 
 
-def _report(query: Query, answer: Answer, classes: dict[int, ClassRecord], said: str, right: str | None, note: str) -> None:
+def _report(
+    query: Query, answer: Answer, classes: dict[int, ClassRecord], said: str, right: str | None, note: str
+) -> None:
     names = {record.id: record.name for record in classes.values()}
     given = {**answer.to_json(names), "file": query.name, "right": right}
     services.dataset().report(query.data, verdict=answer.verdict, said=said, answer=given, note=note)
     workbench().reported.add(query.token)
     workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))
-
-

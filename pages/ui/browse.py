@@ -80,7 +80,11 @@ def _filters(classes: list[ClassRecord]) -> dict:
             on_change=_first_page,
         )
         unlabelled = False
-        if st.session_state.get("unlabelled") or "unlabelled" in st.query_params or services.dataset().counts().unlabelled:
+        if (
+            st.session_state.get("unlabelled")
+            or "unlabelled" in st.query_params
+            or services.dataset().counts().unlabelled
+        ):
             unlabelled = st.toggle(_("Without a class"), key="unlabelled", bind="query-params", on_change=_first_page)
     class_id = UNLABELLED if unlabelled else next((record.id for record in classes if record.name == name), None)
     return {"class_id": class_id, "kind": kind, "text": text or ""}
@@ -109,7 +113,9 @@ def _nothing(anything: bool) -> None:
         title=_("The library is empty"),
         icon=":material/grid_view:",
     )
-    st.button(_("Add images"), type="primary", icon=":material/add_photo_alternate:", key="library.start", on_click=_add_view)
+    st.button(
+        _("Add images"), type="primary", icon=":material/add_photo_alternate:", key="library.start", on_click=_add_view
+    )
 
 
 def _add_view() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def answer(data: bytes, token: str, *, name: str, kinds: list[str], class_ids: list[int]) -> Answer:
     """Identify the image file ``data``, whose content hash is ``token``; raises `ImageRefused`."""
     base = services.base()
-    return _answer(data, token, name, tuple(sorted(kinds)), tuple(sorted(class_ids)), base.gallery.space, base.gallery.version)
+    return _answer(
+        data, token, name, tuple(sorted(kinds)), tuple(sorted(class_ids)), base.gallery.space, base.gallery.version
+    )
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -47,23 +50,40 @@ def _answer(
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def shown(_data: bytes, token: str, *, side: int = 512) -> bytes:
-    """An image file as it is shown on a page: upright, on a white square of at most ``side`` pixels, re-encoded by us."""
+def shown(_data: bytes, token: str, *, side: int = 512) -> str:
+    """An image file as it is shown on a page: upright, on a white square of at most ``side`` pixels.
+
+    Re-encoded by us, and a data URL: a file of Streamlit's would be gone when the page runs again
+    before the browser has asked for it, as it does between two strokes of a drawing.
+    """
     return _on_square(decode(_data), side)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
-def square(thumbnail_path: str, sha256: str) -> bytes:
+def square(thumbnail_path: str, sha256: str) -> str:
     """A thumbnail on a white square, so that references line up."""
     return _on_square(decode(Path(thumbnail_path)), 192)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def seen_png(_seen: np.ndarray, token: str, space: str) -> bytes:
-    """What the model sees, as PNG; ``space`` names the preprocessing."""
-    return encode_png(Image.fromarray(_seen))
+def seen(_seen: np.ndarray, token: str, space: str) -> str:
+    """What the model sees; ``space`` names the preprocessing."""
+    return _url(encode_png(Image.fromarray(_seen)), "png")
 
 
-def _on_square(image: Image.Image, side: int) -> bytes:
+@st.cache_data(max_entries=200, show_spinner=False)
+def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
+    """What the model would see of an image file under the workspace's ``preprocessing`` (its text)."""
+    from core.preprocessing import see
+
+    pixels = see(decode(_data), services.workspace().config().preprocessing)
+    return _url(encode_png(Image.fromarray(pixels)), "png")
+
+
+def _on_square(image: Image.Image, side: int) -> str:
     longest = max(image.size)
-    return thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side)
+    return _url(thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side), "webp")
+
+
+def _url(data: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

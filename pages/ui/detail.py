@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 from babel.dates import format_datetime
 
 from core.config import KINDS
 from core.errors import BurinError
-from core.images import decode, encode_png
 from core.records import Item
 from pages.ui import cached, services, widgets
 from pages.ui.frame import errors_said
@@ -50,14 +51,22 @@ def _content(item_id: int) -> None:
     item = data.item(item_id)
     if item.state != "present":
         st.warning(_("This image is in the trash."), icon=":material/delete:")
-        st.button(_("Restore"), icon=":material/restore_from_trash:", key="detail.restore", on_click=_act, args=("restore", item_id))
+        st.button(
+            _("Restore"),
+            icon=":material/restore_from_trash:",
+            key="detail.restore",
+            on_click=_act,
+            args=("restore", item_id),
+        )
         return
     content = data.image_bytes(item)
     large, seen = st.columns([3, 2], wrap=False)
     with large:
         st.image(cached.shown(content, item.sha256, side=900), width="stretch", alt=_("The image"))
     with seen:
-        st.image(_seen(content, item.sha256, str(services.workspace().config().preprocessing)), width="stretch", alt=_("What the model sees"))
+        preprocessing = str(services.workspace().config().preprocessing)
+        pixels = cached.seen_of(content, item.sha256, preprocessing)
+        st.image(pixels, width="stretch", alt=_("What the model sees"))
         st.caption(_("What the model sees"))
     classes = data.classes()
     widgets.choose_class(
@@ -85,7 +94,12 @@ def _content(item_id: int) -> None:
             widgets.class_fields(record)
     _facts(item)
     st.button(
-        _("Move to the trash"), icon=":material/delete:", key="detail.trash", type="tertiary", on_click=_act, args=("trash", item_id)
+        _("Move to the trash"),
+        icon=":material/delete:",
+        key="detail.trash",
+        type="tertiary",
+        on_click=_act,
+        args=("trash", item_id),
     )
 
 
@@ -122,7 +136,10 @@ def _facts(item: Item) -> None:
     added = format_datetime(item.added_at, format="medium", locale=workbench().language)
     st.caption(
         _("{width} × {height} pixels · added {when} · from {source}").format(
-            width=item.width, height=item.height, when=esc(added), source=esc(item.source or item.path.rpartition("/")[2])
+            width=item.width,
+            height=item.height,
+            when=esc(added),
+            source=esc(item.source or item.path.rpartition("/")[2]),
         )
         + f"  \n`{item.sha256[:16]}`"
     )
@@ -161,7 +178,7 @@ def _set_kind(item_id: int, ver: int) -> None:
     _change(lambda: services.dataset().set_kind([item_id], kind), Notice(text, ":material/category:"))
 
 
-def _change(change, notice: Notice) -> None:  # type: ignore[no-untyped-def]
+def _change(change: Callable[[], object], notice: Notice) -> None:
     """Do it, say it, and remember the journal's entry so that this very change can be taken back."""
     bench = workbench()
     bench.stale = True
@@ -173,12 +190,3 @@ def _change(change, notice: Notice) -> None:  # type: ignore[no-untyped-def]
     latest = services.dataset().history(1)
     notice.entry = latest[0].id if latest else None
     bench.notices.append(notice)
-
-
-@st.cache_data(max_entries=200, show_spinner=False)
-def _seen(_content: bytes, sha256: str, preprocessing: str) -> bytes:
-    from PIL import Image
-
-    from core.preprocessing import see
-
-    return encode_png(Image.fromarray(see(decode(_content), services.workspace().config().preprocessing)))

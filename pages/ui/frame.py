@@ -49,7 +49,9 @@ def sidebar() -> None:
     """Which workspace this is, and what is promised about it."""
     workspace = services.workspace()
     with st.sidebar:
-        st.caption(_("Workspace: {name}").format(name=esc(workspace.root.name or workspace.root)), help=esc(workspace.root))
+        st.caption(
+            _("Workspace: {name}").format(name=esc(workspace.root.name or workspace.root)), help=esc(workspace.root)
+        )
         st.caption(_("Everything stays on this machine: no tracker, no request to anywhere else."))
 
 
@@ -94,7 +96,13 @@ def notices() -> None:
             continue
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"frame.notice.{position}"):
             st.markdown(f"{notice.icon} {esc(notice.text)}", width="stretch")
-            st.button(_("Undo"), key=f"frame.undo.{position}", icon=":material/undo:", on_click=_take_back, args=(notice.entry,))
+            st.button(
+                _("Undo"),
+                key=f"frame.undo.{position}",
+                icon=":material/undo:",
+                on_click=_take_back,
+                args=(notice.entry,),
+            )
 
 
 def _take_back(entry: int) -> None:

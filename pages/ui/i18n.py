@@ -10,6 +10,7 @@ import gettext as _gettext
 import io
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import streamlit as st
 from babel.messages.mofile import write_mo
@@ -41,6 +42,11 @@ def _(message: str) -> str:
     return catalogue(workbench().language).gettext(message)
 
 
+def translated(message: str) -> str:
+    """What core's tables marked for translation (names of transforms, units), in this session's language."""
+    return catalogue(workbench().language).gettext(message) if message else ""
+
+
 def ngettext(singular: str, plural: str, n: int) -> str:
     """The form of the sentence for ``n``; the caller fills ``{n}``, usually with `number`."""
     return catalogue(workbench().language).ngettext(singular, plural, n)
@@ -58,13 +64,15 @@ def decimals(value: float, digits: int) -> str:
 
 def percent(share: float) -> str:
     """A share (0 to 1) as this session's language writes it, to a tenth of a percent: 5% or 5 %."""
-    return format_percent(share, format="#,##0.#%" if workbench().language == "en" else "#,##0.# %", locale=workbench().language)
+    language = workbench().language
+    return format_percent(share, format="#,##0.# %" if language == "fr" else "#,##0.#%", locale=language)
 
 
 def sentence(error: BurinError) -> str:
     """An error in this session's language: its template is translated, its values are data."""
     template = _(error.template)
-    values = {name: sentence(value) if hasattr(value, "template") else value for name, value in error.values.items()}
+    # By its attribute, not its class: after a reload of the modules an error of the old class is none of the new.
+    values = {name: sentence(cast(BurinError, v)) if hasattr(v, "template") else v for name, v in error.values.items()}
     return template.format(**values) if values else template
 
 

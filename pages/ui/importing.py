@@ -43,10 +43,17 @@ def _form() -> None:
     with st.container(border=True):
         ways = {"files": _("Files or a zip"), "folder": _("A folder")}
         way = st.segmented_control(
-            _("What do you have?"), list(ways), default="files", required=True, format_func=ways.__getitem__, key="library.way"
+            _("What do you have?"),
+            list(ways),
+            default="files",
+            required=True,
+            format_func=ways.__getitem__,
+            key="library.way",
         )
         files = st.file_uploader(
-            _("Drop the images, or a zip of class folders") if way == "files" else _("Choose a folder: each sub-folder is a class"),
+            _("Drop the images, or a zip of class folders")
+            if way == "files"
+            else _("Choose a folder: each sub-folder is a class"),
             type=[*IMAGES, "zip", "csv"],
             accept_multiple_files=True if way == "files" else "directory",
             key=bench.round_of(f"library.{way}"),
@@ -62,7 +69,11 @@ def _form() -> None:
         kind = st.segmented_control(
             _("Kind"), list(kinds), default="", required=True, format_func=kinds.__getitem__, key="library.kind"
         )
-        label = ngettext("Import {n} file", "Import {n} files", len(files)).format(n=number(len(files))) if files else _("Import")
+        label = (
+            ngettext("Import {n} file", "Import {n} files", len(files)).format(n=number(len(files)))
+            if files
+            else _("Import")
+        )
         st.button(
             label,
             type="primary",
@@ -88,7 +99,7 @@ def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | No
 def _outcomes(job: Job) -> None:
     """How each file ended: the counts, then the list, refusals first."""
     outcomes = [outcome_of(record) for record in job.outcomes()]
-    count = Counter(outcome.outcome for outcome in outcomes)
+    count: Counter[str] = Counter(outcome.outcome for outcome in outcomes)
     names = {
         "added": ngettext("{n} added", "{n} added", count["added"]),
         "present": ngettext("{n} already there", "{n} already there", count["present"]),
@@ -96,13 +107,15 @@ def _outcomes(job: Job) -> None:
     }
     colours = {"added": "green", "present": "gray", "refused": "red"}
     badges = [
-        f":{colours[name]}-badge[{ICONS[name]} {text.format(n=number(count[name]))}]" for name, text in names.items() if count[name]
+        f":{colours[name]}-badge[{ICONS[name]} {text.format(n=number(count[name]))}]"
+        for name, text in names.items()
+        if count[name]
     ]
     st.markdown(" ".join(badges) or _("No image was found in what was given."))
     if not outcomes:
         return
     for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
-        st.markdown(f":red[{ICONS['refused']}] {esc(sentence(outcome.reason)) if outcome.reason else esc(outcome.name)}")
+        _say_refusal(outcome)
     order = ("refused", "present", "added")
     rows = sorted(outcomes, key=lambda outcome: order.index(outcome.outcome))
     with st.expander(_("Every file"), icon=":material/list:"):
@@ -115,6 +128,13 @@ def _outcomes(job: Job) -> None:
             hide_index=True,
             alt=_("Every file"),
         )
+
+
+def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:
+    """One refused file; ``named`` puts its name before a sentence that does not hold it."""
+    why = esc(sentence(outcome.reason)) if outcome.reason else ""
+    name = esc(outcome.name)
+    st.markdown(f":red[{ICONS['refused']}] " + (f"{name}: {why}" if named or not why else why))
 
 
 def _outcome_name(outcome: FileOutcome) -> str:
@@ -134,15 +154,22 @@ def _folders_on_disk() -> None:
         )
         if st.button(_("Read the folders again"), icon=":material/refresh:", key="library.rescan"):
             bar = st.progress(0.0, _("Reading the folders…"))
-            report = services.dataset().rescan(on_progress=lambda done, total: bar.progress(done / max(total, 1), _("Reading the folders…")))
+
+            def progress(done: int, total: int) -> None:
+                bar.progress(done / max(total, 1), _("Reading the folders…"))
+
+            report = services.dataset().rescan(on_progress=progress)
             bar.empty()
             st.success(
                 _("{added} added, {removed} gone, {moved} moved, {refused} refused.").format(
-                    added=number(report.added), removed=number(report.removed), moved=number(report.moved), refused=number(len(report.refused))
+                    added=number(report.added),
+                    removed=number(report.removed),
+                    moved=number(report.moved),
+                    refused=number(len(report.refused)),
                 )
             )
             for refused in report.refused[:20]:
-                st.markdown(f":red[{ICONS['refused']}] {esc(refused.name)}: {esc(sentence(refused.reason)) if refused.reason else ''}")
+                _say_refusal(refused, named=True)
 
 
 def _advice() -> None:

@@ -68,7 +68,9 @@ def _dropped() -> list[Query]:
         bench.pasted.insert(0, pasted)
     queries = [_query(_("Pasted image"), data) for data in bench.pasted] + [_query(f.name, f.getvalue()) for f in files]
     if queries:
-        st.button(_("Start again"), icon=":material/restart_alt:", key="identify.restart", on_click=_restart, type="tertiary")
+        st.button(
+            _("Start again"), icon=":material/restart_alt:", key="identify.restart", on_click=_restart, type="tertiary"
+        )
     return queries
 
 
@@ -90,5 +92,7 @@ def _drawn() -> list[Query]:
 
 def _photographed() -> list[Query]:
     st.caption(_("Fill the frame with the mark, in side light, and hold still."))
-    photo = st.camera_input(_("Photograph the mark"), key="identify.camera", label_visibility="collapsed", resolution="720p")
+    photo = st.camera_input(
+        _("Photograph the mark"), key="identify.camera", label_visibility="collapsed", resolution="720p"
+    )
     return [_query(_("Photograph"), photo.getvalue())] if photo else []

@@ -73,4 +73,7 @@ def _ending(job: Job) -> None:
     elif job.state == "stopped":
         st.warning(_("Stopped. What was done before is kept."), icon=":material/stop_circle:")
     elif job.state == "interrupted":
-        st.warning(_("Interrupted: its process ended before its work. What was done before is kept."), icon=":material/power_off:")
+        st.warning(
+            _("Interrupted: its process ended before its work. What was done before is kept."),
+            icon=":material/power_off:",
+        )

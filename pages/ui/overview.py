@@ -104,7 +104,11 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
         )
         steps.append(
             Step(
-                _("Marks sent by visitors"), text.format(n=number(counts.inbox)), "library", _("Open the library"), ":material/inbox:"
+                _("Marks sent by visitors"),
+                text.format(n=number(counts.inbox)),
+                "library",
+                _("Open the library"),
+                ":material/inbox:",
             )
         )
     lonely = [record for record in classes if record.originals == 1]

@@ -61,5 +61,11 @@ def class_fields(record: ClassRecord) -> None:
 
 def field_name(name: str) -> str:
     """A field's label: the usual ones translated, any other as it was typed."""
-    known = {"maker": _("Maker"), "product": _("Product"), "index": _("Index"), "period": _("Period"), "note": _("Note")}
+    known = {
+        "maker": _("Maker"),
+        "product": _("Product"),
+        "index": _("Index"),
+        "period": _("Period"),
+        "note": _("Note"),
+    }
     return known.get(name, name)

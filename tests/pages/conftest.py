@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,7 +15,11 @@ from core.workspace import ENVIRONMENT, Workspace
 from pages.ui import services
 
 HOME = Path(__file__).resolve().parents[2] / "Home.py"
-PAGES = {"overview": "pages/home/overview.py", "identify": "pages/search/identify.py", "library": "pages/data/library.py"}
+PAGES = {
+    "overview": "pages/home/overview.py",
+    "identify": "pages/search/identify.py",
+    "library": "pages/data/library.py",
+}
 
 Open = Callable[..., AppTest]
 
@@ -50,16 +55,23 @@ def dataset_of() -> Callable[[Workspace], Dataset]:
 
 def text_of(at: AppTest) -> str:
     """Everything the page says in words, one line an element, Markdown escapes taken out."""
-    kinds = ("title", "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "toast", "text")
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "error",
+        "warning",
+        "info",
+        "success",
+        "toast",
+        "text",
+    )
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
 
 
 def component(at: AppTest, name: str) -> list[dict]:
     """The data that components of ours called ``name`` were given."""
-    import json
-
-    found = []
-    for element in at.get("bidi_component"):
-        if element.proto.component_name == name:
-            found.append(json.loads(element.proto.json))
-    return found
+    mounted = (element.proto for element in at.get("bidi_component"))
+    return [json.loads(proto.json) for proto in mounted if proto.component_name == name]

@@ -9,9 +9,23 @@ from core.errors import WeightsUnavailable
 from pages.ui import services
 from pages.ui.text import esc, file_name
 from tests.conftest import draw, png_bytes
-from tests.pages.conftest import component, text_of
+from tests.pages.conftest import component
 
-TRAPS = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "->", "$a$", ":smile:", "![x](canary.invalid)", "<b>x"]
+TRAPS = [
+    "(e",
+    "[sl",
+    "^",
+    "---e",
+    "{s}",
+    "_x_",
+    "e)_",
+    "étoile",
+    "->",
+    "$a$",
+    ":smile:",
+    "![x](canary.invalid)",
+    "<b>x",
+]
 
 
 def test_the_browser_s_language_is_spoken_and_can_be_changed(open_page, drawn_workspace):
@@ -78,7 +92,9 @@ def test_an_upload_s_name_loses_its_folders():
 
 
 @pytest.mark.parametrize("page", ["overview", "identify", "library"])
-def test_the_first_render_waits_neither_for_the_folders_nor_for_the_encoder(open_page, drawn_workspace, monkeypatch, page):
+def test_the_first_render_waits_neither_for_the_folders_nor_for_the_encoder(
+    open_page, drawn_workspace, monkeypatch, page
+):
     asked = []
     monkeypatch.setattr(services, "embedder", lambda: asked.append(page))
     monkeypatch.setattr(services, "in_background", lambda work: None)  # begun, and never done

@@ -113,7 +113,11 @@ def test_an_empty_library_leads_to_adding(open_page, workspace):
 def test_files_of_a_class_are_imported_once(open_page, workspace):
     Dataset(workspace).create_class("[sl")
     at = open_page(workspace, "library", view="add")
-    files = {"a.png": png_bytes(draw("circle", seed=1)), "b.png": png_bytes(draw("circle", seed=2)), "c.png": b"no image"}
+    files = {
+        "a.png": png_bytes(draw("circle", seed=1)),
+        "b.png": png_bytes(draw("circle", seed=2)),
+        "c.png": b"no image",
+    }
     for _ in range(2):
         for name, data in files.items():
             at.file_uploader[0].upload(name, data, "image/png")
@@ -245,7 +249,7 @@ def test_the_kind_can_be_corrected(open_page, drawn_workspace):
 
 
 def test_next_and_previous_go_through_the_page(open_page, drawn_workspace):
-    at, item = detail(open_page, drawn_workspace)
+    at, _ = detail(open_page, drawn_workspace)
     order = [number for ids in shown(at).values() for number in ids]
     assert at.button(key="detail.left").disabled
     at.button(key="detail.right").click().run()

@@ -1,0 +1,310 @@
+"""What people come for, in a real browser on a real server: each test is one visit from its first click to its last."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from core.dataset import Dataset
+from core.sample import make_sample, sample_images
+from core.workspace import Workspace
+from tests.browser.conftest import Server, Visit
+from tests.conftest import SHARED, draw, png_bytes
+
+CLASSES = ("(e", "e)", "[sl", "^", "étoile", "lune", "triangle", "carré", "hexagone", "sablier")
+FILES = "[data-testid=stFileUploaderDropzoneInput]"
+
+
+@dataclass(frozen=True)
+class Base:
+    """A server with references, and one drawing that is not among them: its file and its class."""
+
+    server: Server
+    query: Path
+    name: str
+
+
+@pytest.fixture(scope="module")
+def base(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
+    """Real drawings where there are any, else the sample; the last étoile is kept out as the question."""
+    root = tmp_path_factory.mktemp("base")
+    workspace, query = Workspace(root / "workspace"), root / "question.png"
+    real = SHARED / "gravures" / "raw_gravures"
+    if real.is_dir():
+        for folder in real.iterdir():
+            if folder.name in CLASSES:
+                shutil.copytree(folder, workspace.raw / folder.name)
+        held = sorted((workspace.raw / "étoile").iterdir())[-1]
+        shutil.move(held, query)
+    else:
+        make_sample(workspace)
+        # A drawing by another hand than the sample's: the same class under another seed.
+        query.write_bytes(
+            next(i.data for i in sample_images(seed=99) if i.class_name == "étoile" and i.kind == "drawing")
+        )
+    server = start_server(workspace)
+    yield Base(server, query, "étoile")
+    server.stop()
+
+
+def ready(visit: Visit) -> None:
+    """Until the server has read its folders and loaded its encoder."""
+    visit.wait()
+    expect(visit.page.get_by_test_id("stProgress").filter(has_text="…")).to_have_count(0, timeout=120_000)
+    visit.wait()
+
+
+def answer(page: Page):
+    return page.locator("[class*='st-key-identify-answer']")
+
+
+# The frame
+
+
+@pytest.mark.parametrize(
+    ("path", "title"),
+    [("", "From the mark to its name"), ("identify", "Which gravure is it?"), ("library?view=add", "Library")],
+)
+def test_a_deep_link_to_a_fresh_server_opens_its_page_in_its_frame(server, visit, path, title):
+    page = visit(server).open(path)
+    expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+    for name in ("Overview", "Identify", "Library"):
+        expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name=name)).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert page.url.removeprefix(f"{server.url}/") == path
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "lang"),
+    [("fr-FR", "Quelle est cette gravure ?", "fr"), ("en-GB", "Which gravure is it?", "en")],
+)
+def test_the_page_speaks_the_browser_s_language_and_switches(base, visit, locale, title, lang):
+    tab = visit(base.server, locale=locale)
+    page = tab.open("identify")
+    expect(page.get_by_role("heading", level=1)).to_have_text(title)
+    expect(page.locator("html")).to_have_attribute("lang", lang)
+    other, its_title = ("English", "Library") if lang == "fr" else ("Français", "Bibliothèque")
+    page.get_by_test_id("stSidebar").get_by_role("radio", name=other).click()
+    tab.wait()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name=its_title).click()
+    tab.wait()
+    expect(page.get_by_role("heading", level=1)).to_have_text(its_title)
+    assert f"lang={'en' if lang == 'fr' else 'fr'}" in page.url
+    page.reload()
+    tab.wait()
+    expect(page.get_by_role("heading", level=1)).to_have_text(its_title)
+
+
+@pytest.mark.parametrize("path", ["", "identify", "library", "library?view=add"])
+def test_nothing_sticks_out_on_a_phone(base, visit, path):
+    tab = visit(base.server, locale="fr-FR", width=390, height=844)
+    page = tab.open(path)
+    ready(tab)
+    inside = page.evaluate("document.querySelector('[data-testid=stMain]').scrollWidth <= 390")
+    assert inside, "the page scrolls sideways"
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+
+
+# Identify
+
+
+def test_a_drawing_gets_its_name(base, visit):
+    tab = visit(base.server)
+    page = tab.open("identify")
+    page.set_input_files(FILES, base.query)
+    expect(answer(page).get_by_role("heading")).to_contain_text(base.name, timeout=120_000)
+    expect(answer(page).get_by_text("What the model sees", exact=True)).to_be_visible()
+    expect(page.get_by_text("is called certain in at most 5% of cases").first).to_be_visible()
+    expect(page.get_by_text("Answered in")).to_be_visible()
+    expect(answer(page).get_by_test_id("stImage").get_by_role("img")).to_have_count(3)
+
+
+def test_a_letter_called_png_is_refused_and_the_app_lives_on(base, visit):
+    tab = visit(base.server)
+    page = tab.open("identify")
+    ready(tab)
+    page.set_input_files(FILES, {"name": "photo.png", "mimeType": "image/png", "buffer": b"Dear sir, find enclosed"})
+    expect(page.get_by_text("photo.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).")).to_be_visible()
+    page.set_input_files(FILES, base.query)
+    expect(page.get_by_text(base.name).first).to_be_visible()
+    expect(page.get_by_text("photo.png is not an image Burin opens")).to_be_visible()
+
+
+def test_a_picture_is_pasted_anywhere_on_the_page(base, visit):
+    tab = visit(base.server)
+    page = tab.open("identify")
+    ready(tab)
+    page.evaluate(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), letter => letter.charCodeAt(0))
+            const carried = new DataTransfer()
+            carried.items.add(new File([bytes], 'image.png', { type: 'image/png' }))
+            document.body.dispatchEvent(new ClipboardEvent('paste', { clipboardData: carried, bubbles: true }))
+        }""",
+        base64.b64encode(base.query.read_bytes()).decode(),
+    )
+    expect(answer(page).get_by_role("heading")).to_contain_text(base.name)
+    page.get_by_role("button", name="Start again").click()
+    expect(answer(page)).to_have_count(0)
+
+
+def test_a_mark_is_drawn_undone_and_cleared(base, visit):
+    tab = visit(base.server, width=390, height=844)
+    page = tab.open("identify?way=draw")
+    ready(tab)
+    sheet = page.locator("canvas")
+    sheet.scroll_into_view_if_needed()
+    box = sheet.bounding_box()
+    x, y, r = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 4
+    for start, end in (((x, y - r), (x, y + r)), ((x - r, y), (x + r, y))):
+        page.mouse.move(*start)
+        page.mouse.down()
+        page.mouse.move(*end, steps=8)
+        page.mouse.up()
+    expect(answer(page).get_by_role("heading")).to_be_visible()
+    pixels = "canvas.getContext('2d').getImageData(0, 0, 512, 512).data"
+    inked = f"canvas => {pixels}.filter((value, i) => i % 4 == 0 && value < 128).length"
+    both = sheet.evaluate(inked)
+    page.get_by_role("button", name="Undo").click()
+    assert 0 < sheet.evaluate(inked) < both
+    page.get_by_role("button", name="Clear").click()
+    assert sheet.evaluate(inked) == 0
+    expect(answer(page)).to_have_count(0)
+
+
+def test_a_wrong_answer_goes_to_the_curator(base, visit):
+    tab = visit(base.server)
+    page = tab.open("identify")
+    ready(tab)
+    before = len(Dataset(base.server.workspace).inbox())
+    page.set_input_files(FILES, base.query)
+    answer(page).get_by_role("button", name="This is wrong").click()
+    page.get_by_role("combobox", name="Which class is it, if you know?").fill("(e")
+    page.get_by_role("option", name="(e", exact=True).click()
+    page.get_by_role("button", name="Send to the curator").click()
+    expect(page.get_by_text("Sent to the curator. Thank you.")).to_be_visible()
+    entries = Dataset(base.server.workspace).inbox()
+    assert len(entries) == before + 1
+    assert (entries[0].said, entries[0].answer["right"]) == ("wrong", "(e")
+
+
+# The library
+
+
+def test_the_same_zip_twice_is_taken_in_once(server, visit):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        for shape in ("circle", "cross"):
+            for seed in range(3):
+                members.writestr(f"marks/({shape}/{seed}.png", png_bytes(draw(shape, seed=seed)))
+        members.writestr("marks/(circle/note.png", b"not an image")
+    upload = {"name": "marks.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    tab = visit(server)
+    page = tab.open("library?view=add")
+    ready(tab)
+    for expected in ("6 added", "6 already there"):
+        page.set_input_files(FILES, upload)
+        page.get_by_role("button", name="Import 1 file").click()
+        panel = page.locator(".st-key-library-import")
+        expect(panel.get_by_text(expected)).to_be_visible(timeout=60_000)
+        expect(panel.get_by_text("1 refused")).to_be_visible()
+        expect(panel.get_by_text("note.png is not an image Burin opens")).to_be_visible()
+        tab.wait()
+    counts = Dataset(server.workspace).counts()
+    assert (counts.originals, counts.classes) == (6, 2)
+    page.get_by_role("radio", name="Browse").click()
+    expect(page.get_by_role("heading", level=3, name="(circle")).to_be_visible()
+    expect(page.locator(".tiles button")).to_have_count(6)
+
+
+def test_filters_live_in_the_address(base, visit):
+    tab = visit(base.server)
+    page = tab.open("library")
+    ready(tab)
+    page.get_by_role("textbox", name="Search").fill("lune")
+    expect(page.locator("section h3")).to_have_text(["lune"])
+    assert "q=lune" in page.url
+    page.reload()
+    tab.wait()
+    expect(page.locator("section h3")).to_have_text(["lune"])
+
+
+def test_an_image_is_seen_given_a_new_class_binned_and_brought_back(base, visit):
+    tab = visit(base.server, locale="fr-FR")
+    page = tab.open("library?class=lune")
+    ready(tab)
+    tiles = page.locator(".tiles button")
+    count = tiles.count()
+    tiles.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    drawer = page.get_by_role("dialog")
+    expect(drawer.get_by_text("Ce que voit le modèle")).to_be_visible()
+    address = page.url
+    assert "item=" in address
+    page.goto(address)
+    tab.wait()
+    expect(drawer.get_by_text("Ce que voit le modèle")).to_be_visible()
+    drawer.get_by_role("combobox", name="Classe").fill("e)_")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("L’image est maintenant de e)_.")).to_be_visible()
+    expect(drawer.get_by_role("heading", name="e)_")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator(".st-key-frame-undo-0 button").click()
+    expect(tiles).to_have_count(count)
+    tiles.first.click()
+    drawer.get_by_role("button", name="Mettre à la corbeille").click()
+    expect(drawer).to_have_count(0)
+    expect(tiles).to_have_count(count - 1)
+    page.locator(".st-key-frame-undo-0 button").click()
+    expect(tiles).to_have_count(count)
+
+
+# The first run
+
+
+def test_the_sample_is_loaded_used_and_removed(server, visit):
+    tab = visit(server)
+    page = tab.open()
+    ready(tab)
+    page.get_by_role("button", name="Load the sample").click()
+    expect(page.get_by_text("Sample workspace.")).to_be_visible(timeout=120_000)
+    ready(tab)
+    page.get_by_role("button", name="Identify").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Which gravure is it?")
+    item = Dataset(server.workspace).items(text="étoile")[0]
+    page.set_input_files(FILES, Dataset(server.workspace).path(item))
+    expect(answer(page).get_by_role("heading")).to_contain_text("étoile", timeout=120_000)
+    page.get_by_role("button", name="Remove the sample").click()
+    expect(page.get_by_text("Sample workspace.")).to_have_count(0)
+    expect(page.get_by_text("nothing to compare with yet")).to_be_visible()
+    assert Dataset(server.workspace).counts().originals == 0
+
+
+def test_a_class_name_that_is_markup_asks_nobody_for_anything(server, visit):
+    data = Dataset(server.workspace)
+    for number, name in enumerate(
+        ["![t](canary.invalid)", "<img src=x onerror=alert(1)>", ":material/home:", "->", "$a$"]
+    ):
+        class_id = data.create_class(name)
+        folder = next(record.folder for record in data.classes() if record.id == class_id)
+        (server.workspace.raw / folder / "a.png").write_bytes(png_bytes(draw("circle", seed=number)))
+    tab = visit(server)
+    page = tab.open("library")
+    ready(tab)
+    expect(page.locator("section h3")).to_have_count(5)
+    expect(page.get_by_role("heading", name="<img src=x onerror=alert(1)>")).to_be_visible()
+    tab.open("identify")
+    page.set_input_files(
+        FILES, {"name": "<b>.png", "mimeType": "image/png", "buffer": png_bytes(draw("circle", seed=1))}
+    )
+    expect(answer(page).get_by_role("heading")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("->").first).to_be_visible()
