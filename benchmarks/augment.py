@@ -27,7 +27,7 @@ from PIL import Image
 from core.augment import preview
 from core.policies import PRESETS, Policy, Step
 from core.sources import Original, originals_in
-from core.transforms import TRANSFORMS
+from core.transforms import TRANSFORMS, _library
 from core.variants import Manifest
 from core.workspace import Workspace
 from core.writer import tasks_per_image, write
@@ -40,9 +40,9 @@ POLICY = Policy("bench", "Benchmark", (
 
 
 def bare_pipeline():
-    import albumentations as A
     import cv2
 
+    A = _library()  # without its bridge to torch, which takes longer to load than the benchmark
     cv2.setNumThreads(1)
     fill = {"fill": 255, "border_mode": cv2.BORDER_CONSTANT}
     return A.Compose([
@@ -116,6 +116,7 @@ def main() -> None:
         for i in range(options.rounds):  # in turns: the machine may be busy with other things for a while
             rates["ours"].append(ours(originals, options.per_image, Path(folder) / f"ours{i}"))
             rates["bare"].append(bare(originals, options.per_image, Path(folder) / f"bare{i}", os.cpu_count() or 2))
+            print(f"round {i + 1}: {rates['ours'][-1]:.0f} a second, bare loop {rates['bare'][-1]:.0f}", flush=True)
             rates["bare, one process"].append(bare(originals, options.per_image, Path(folder) / f"one{i}", 1))
         best = {name: statistics.median(values) for name, values in rates.items()}
         cores = os.cpu_count() or 2

@@ -22,7 +22,7 @@ PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py"))]
 
 HEAVY = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "faiss", "albumentations", "umap", "sklearn", "skimage"}
 MADE_OF_TORCH = {"model"}  # modules that are networks: nobody imports them at the top
-PRINTERS = {"cli", "jobs"}  # the shell, and the child process that a job is
+PRINTERS = {"cli", "cli_variants", "jobs"}  # the shell, and the child process that a job is
 
 ORDER = [name for line in re.findall(r"^\w+ {2,}(.+)$", core.__doc__ or "", re.M) for name in line.split(", ")]
 

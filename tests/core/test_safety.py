@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from core.augment import preview
 from core.cli import main
@@ -14,6 +13,7 @@ from core.dataset import Dataset
 from core.drawing import draw as pen
 from core.gallery import update
 from core.hands import random_hand
+from core.images import decode
 from core.policies import Policy, Step
 from core.safety import SYMMETRIES, WHOLE, check, judge, reachable, references, twins
 from core.sample import CLASSES
@@ -182,4 +182,4 @@ def test_the_shell_refuses_the_flip_with_the_bundled_model(marks, tmp_path, caps
     assert main([*arguments, "--policy", "flip", "--per_image", "2"]) == 0
     assert "(e: flip_horizontal is left out: its twin is e)." in capsys.readouterr().err
     assert {v.folder for v in Manifest(out).variants()} <= {"^"}
-    assert Image.open(next(out.glob("*/*.png"))).size == (96, 96)
+    assert decode(next(out.glob("*/*.png"))).size == (96, 96)
