@@ -155,11 +155,7 @@ def test_the_normalisation_is_the_one_it_was_trained_with(in_timm):
     """The likeliest class of photographs of ImageNet's things is surer with (x - 127) / 128 than with the
     means and deviations of ImageNet, or with x / 255."""
     known = ARCHITECTURES["tf_efficientnet_lite0"]
-    photographs = [
-        ("skimage", "coffee.png", 967),
-        ("skimage", "rocket.jpg", 657),
-        ("skimage", "motorcycle_left.png", 665),
-    ]
+    photographs = {"coffee.png": 967, "rocket.jpg": 657, "motorcycle_left.png": 665}
     mean, std = torch.tensor(ARCHITECTURES["efficientnet_b0"].mean), torch.tensor(ARCHITECTURES["efficientnet_b0"].std)
     sure = {"trained": 0.0, "imagenet": 0.0, "unit": 0.0}
     for name, number in photographs.items():
