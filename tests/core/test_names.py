@@ -9,7 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import NameRefused
-from core.names import basename, clean_name, file_for, folder_for, free_name, is_junk, key, name_of, printable, search_key
+from core.names import (
+    basename,
+    clean_name,
+    file_for,
+    folder_for,
+    free_name,
+    is_junk,
+    key,
+    name_of,
+    printable,
+    search_key,
+)
 
 PLAIN = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "nan", "None", "1e5", "true", "a b", "50%", "x" * 120]
 ODD = {

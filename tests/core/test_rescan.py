@@ -60,7 +60,8 @@ def test_what_is_not_an_image_is_listed_with_its_sentence(dataset: Dataset) -> N
     assert numbers(report) == (1, 0, 0, 0)
     refused = {outcome.name.removeprefix("raw_gravures/"): str(outcome.reason) for outcome in report.refused}
     assert set(refused) == {
-        "bar/text.png", "bar/half.png", "bar/empty.png", "bar/notes.txt", "loose.png", "bar/deeper", "bar/link.png", "linked",
+        "bar/text.png", "bar/half.png", "bar/empty.png", "bar/notes.txt", "bar/deeper", "bar/link.png",
+        "loose.png", "linked",
     }  # fmt: skip
     assert (
         "empty" in refused["bar/empty.png"]
