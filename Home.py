@@ -10,13 +10,21 @@ import streamlit as st
 if __name__ == "__main__":
     from pages.ui import frame, services
     from pages.ui.i18n import _
+    from pages.ui.navigation import inbox_title
 
     frame.configure()
     page = st.navigation(
         {
             "": [st.Page("pages/home/overview.py", title=_("Overview"), icon=":material/linear_scale:", default=True)],
             _("Recognise"): [st.Page("pages/search/identify.py", title=_("Identify"), icon=":material/search:")],
-            _("Collection"): [st.Page("pages/data/library.py", title=_("Library"), icon=":material/grid_view:")],
+            _("Collection"): [
+                st.Page("pages/data/library.py", title=_("Library"), icon=":material/grid_view:"),
+                st.Page("pages/data/label.py", title=_("Label"), icon=":material/label:"),
+                st.Page("pages/data/table.py", title=_("Table"), icon=":material/table:"),
+                st.Page("pages/data/quality.py", title=_("Quality"), icon=":material/rule:"),
+                st.Page("pages/data/inbox.py", title=inbox_title(), icon=":material/inbox:"),
+                st.Page("pages/data/history.py", title=_("History"), icon=":material/history:"),
+            ],
         },
         expanded=True,
     )

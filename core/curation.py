@@ -124,16 +124,24 @@ class Curation:
         return self._turn(lambda connection, *, who: journal.revert(connection, entry_id, who=who))
 
     def history(
-        self, limit: int = 100, *, offset: int = 0, item_id: int | None = None, class_id: int | None = None
+        self,
+        limit: int = 100,
+        *,
+        offset: int = 0,
+        item_id: int | None = None,
+        class_id: int | None = None,
+        action: str | None = None,
+        who: str | None = None,
     ) -> list[Entry]:
-        """The journal, newest first; of one item or one class when asked."""
+        """The journal, newest first; of one item, one class, one action or one person when asked."""
+        wanted: dict[str, Any] = {"item_id": item_id, "class_id": class_id, "action": action, "who": who}
         with self.catalogue.read() as connection:
-            return journal.history(connection, limit=limit, offset=offset, item_id=item_id, class_id=class_id)
+            return journal.history(connection, limit=limit, offset=offset, **wanted)
 
-    def changes(self, entry_id: int) -> list[Change]:
-        """What one entry changed, row by row, before and after."""
+    def changes(self, entry_id: int, *, limit: int | None = None) -> list[Change]:
+        """What one entry changed, row by row, before and after; the first ``limit`` rows when asked."""
         with self.catalogue.read() as connection:
-            return journal.changes_of(connection, entry_id)
+            return journal.changes_of(connection, entry_id, limit=limit)
 
     # Inside
 

@@ -224,13 +224,18 @@ def history(
     offset: int = 0,
     item_id: int | None = None,
     class_id: int | None = None,
+    action: str | None = None,
+    who: str | None = None,
 ) -> list[Entry]:
-    """Entries, newest first; of one item or one class when asked."""
+    """Entries, newest first; of one item, one class, one action or one person when asked."""
     query = sa.select(db.journal).order_by(db.journal.c.id.desc()).limit(limit).offset(offset)
     for noun, row_id in (("item", item_id), ("class", class_id)):
         if row_id is not None:
             of_row = sa.select(db.changes.c.entry_id).where(db.changes.c.noun == noun, db.changes.c.row_id == row_id)
             query = query.where(db.journal.c.id.in_(of_row))
+    for column, value in ((db.journal.c.action, action), (db.journal.c.who, who)):
+        if value is not None:
+            query = query.where(column == value)
     return [_entry(row) for row in connection.execute(query)]
 
 
@@ -239,9 +244,9 @@ def entry(connection: sa.Connection, entry_id: int) -> Entry:
     return _entry(connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one())
 
 
-def changes_of(connection: sa.Connection, entry_id: int) -> list[Change]:
-    """What one entry changed, row by row."""
-    rows = connection.execute(sa.select(db.changes).where(db.changes.c.entry_id == entry_id))
+def changes_of(connection: sa.Connection, entry_id: int, *, limit: int | None = None) -> list[Change]:
+    """What one entry changed, row by row; the first ``limit`` rows when asked."""
+    rows = connection.execute(sa.select(db.changes).where(db.changes.c.entry_id == entry_id).limit(limit))
     return [Change(row.noun, row.row_id, row.before, row.after) for row in rows]
 
 

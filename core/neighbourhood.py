@@ -30,7 +30,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Contents:
-    """Embedded contents of one space: ``sha256`` (V,) as bytes, sorted, and ``vectors`` (V, D) float32, L2-normalised."""
+    """Embedded contents of one space: ``sha256`` (V,) "S64", sorted, and ``vectors`` (V, D) float32, L2-normalised."""
 
     space: str
     sha256: np.ndarray
@@ -98,7 +98,11 @@ class Neighbourhood:
         return int((~np.isin(contents.sha256, self.sha256)).sum())
 
     def extended(
-        self, contents: Contents, *, on_progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False
+        self,
+        contents: Contents,
+        *,
+        on_progress: Progress | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Neighbourhood | None:
         """This neighbourhood over exactly ``contents``; only what is new is searched. None when stopped.
 

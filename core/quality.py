@@ -50,13 +50,14 @@ class Hint:
 
 @dataclass(frozen=True)
 class TwinPair:
-    """A class that a symmetry (``title``, translatable) turns into another: the ``share`` of tries that landed there."""
+    """A class that a symmetry (``template``, a translatable name) turns into another: the ``share`` of tries that
+    landed there."""
 
     folder: str
     name: str
     twin_folder: str
     twin_name: str
-    title: str
+    template: str
     share: float
 
 
@@ -275,7 +276,9 @@ def check(
     if neighbourhood is None:
         return None
     neighbourhood.save(path_of(dataset.workspace, embedder.space))
-    looks = look_at_all(dataset, known=Looks.read(folder / "looks.npz"), on_progress=on_progress, should_stop=should_stop)
+    looks = look_at_all(
+        dataset, known=Looks.read(folder / "looks.npz"), on_progress=on_progress, should_stop=should_stop
+    )
     looks.save(folder / "looks.npz")
     twins = None if should_stop() else _twins(dataset, embedder, on_progress, should_stop)
     if twins is None:
@@ -296,7 +299,10 @@ def check(
 
 
 def _twins(
-    dataset: Dataset, embedder: Embedder, on_progress: Callable[[int, int], None] | None, should_stop: Callable[[], bool]
+    dataset: Dataset,
+    embedder: Embedder,
+    on_progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool],
 ) -> list[TwinPair] | None:
     from core import safety
     from core.sources import originals_of
@@ -310,7 +316,9 @@ def _twins(
             on_progress(done, len(refs.folders))
         for twin in safety.twins(refs, embedder, folders=[folder], per_class=TWIN_TRIES):
             if twin.genuine:  # the others only leave their class, and are no error of anybody's
-                found.append(TwinPair(twin.folder, twin.class_name, twin.twin_folder, twin.twin_name, twin.title, twin.share))
+                found.append(
+                    TwinPair(twin.folder, twin.class_name, twin.twin_folder, twin.twin_name, twin.title, twin.share)
+                )
     return sorted(found, key=lambda twin: (-twin.share, twin.name))
 
 

@@ -33,7 +33,9 @@ def ordered(
     """
     keep = np.ones(len(labels), bool)
     if class_ids is not None:
-        keep &= np.isin(labels.class_ids, class_ids) | np.isin(np.where(predictions.known, predictions.class_ids, -1), class_ids)
+        keep &= np.isin(labels.class_ids, class_ids) | np.isin(
+            np.where(predictions.known, predictions.class_ids, -1), class_ids
+        )
     if kind is not None:
         keep &= labels.kinds == kind
     bare = labels.class_ids == NONE
@@ -58,7 +60,9 @@ def ordered(
 
 def disagree(labels: Labels, predictions: Predictions) -> np.ndarray:
     """Which items (N,) have a label that their neighbours could vote for and do not."""
-    return (labels.class_ids != NONE) & predictions.known & predictions.able & (predictions.class_ids != labels.class_ids)
+    return (
+        (labels.class_ids != NONE) & predictions.known & predictions.able & (predictions.class_ids != labels.class_ids)
+    )
 
 
 def _ranks(names: dict[int, str]) -> dict[int, int]:

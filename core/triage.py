@@ -19,7 +19,7 @@ def label_report(dataset: Dataset, entry_id: int, class_name: str | None) -> Fil
     """
     entry = _waiting(dataset, entry_id)
     path = dataset.workspace.inside(entry.path)
-    (outcome,) = import_files(dataset, [IncomingFile(f"report {entry_id}.png", path=path, class_name=class_name)])
+    (outcome,) = import_files(dataset, [IncomingFile(source_of(entry_id), path=path, class_name=class_name)])
     if outcome.outcome != "refused":
         _close(dataset, entry_id, "labelled", outcome.item_id)
     return outcome
@@ -30,6 +30,24 @@ def dismiss_report(dataset: Dataset, entry_id: int) -> None:
     dataset.allow("curator")
     _waiting(dataset, entry_id)
     _close(dataset, entry_id, "dismissed", None)
+
+
+def reopen_report(dataset: Dataset, entry_id: int) -> None:
+    """Let a labelled or dismissed report wait again; the image it had become goes to the trash, where only
+    this report brought it in. Raises `NotFound`."""
+    dataset.allow("curator")
+    entry = next((entry for entry in dataset.inbox(state=None) if entry.id == entry_id), None)
+    if entry is None or entry.state == "waiting":
+        raise NotFound("This report is not closed.")
+    for item in dataset.some([] if entry.item_id is None else [entry.item_id]):
+        if item.state == "present" and item.source == source_of(entry_id):
+            dataset.trash([item.id])
+    _close(dataset, entry_id, "waiting", None)
+
+
+def source_of(entry_id: int) -> str:
+    """The name that an image of the inbox carries as its source."""
+    return f"report {entry_id}.png"
 
 
 def _waiting(dataset: Dataset, entry_id: int) -> InboxEntry:

@@ -93,6 +93,12 @@ def _content(item_id: int) -> None:
         with st.container(horizontal=True, gap="large", border=True):
             widgets.class_fields(record)
     _facts(item)
+    st.page_link(
+        "pages/data/history.py",
+        label=_("History of this image"),
+        icon=":material/history:",
+        query_params={"item": str(item_id)},
+    )
     st.button(
         _("Move to the trash"),
         icon=":material/delete:",

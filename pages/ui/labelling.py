@@ -239,7 +239,7 @@ def words() -> dict[str, Any]:
         "type": _("Another class: type its name"),
         "create": _("New class: {name}"),
         "strip": _("The images around this one"),
-        "label": _("Label"),
+        "label": _("Its label"),
         "bare": _("No label yet"),
         "gone": _("In the trash"),
         "says": _("Its neighbours say {name}, {vote} % of the vote"),

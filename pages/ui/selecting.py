@@ -14,7 +14,7 @@ import streamlit as st
 from core.config import KINDS
 from core.errors import BurinError
 from core.predictions import NONE
-from core.queue import ordered
+from core.queue import ORDERS, Order, ordered
 from pages.ui import labelling, review, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
@@ -36,7 +36,7 @@ _COMPONENT = st.components.v2.component(
 class Chosen:
     """What to go through, and in which order; ``ids`` are images that another page asked for, and come as they are."""
 
-    order: str
+    order: Order
     class_id: int | None
     kind: str | None
     ids: tuple[int, ...]
@@ -51,9 +51,11 @@ def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
     """The controls; what they say."""
     ids = tuple(int(part) for part in st.query_params.get("ids", "").split(".") if part.isdecimal() and len(part) < 16)
     if ids:
-        text = ngettext("{n} image from another page", "{n} images from another page", len(ids)).format(n=number(len(ids)))
+        text = ngettext("{n} image from another page", "{n} images from another page", len(ids)).format(
+            n=number(len(ids))
+        )
         st.markdown(f":material/filter_alt: {text}")
-        st.button(_("All images"), icon=":material/close:", key="label.all", on_click=lambda: st.query_params.pop("ids", None))
+        st.button(_("All images"), icon=":material/close:", key="label.all", on_click=_all_images)
         return Chosen("class", None, None, ids)
     order = linked_choice(
         st.selectbox,
@@ -75,10 +77,20 @@ def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
         )
         st.caption(_("Images with this label, and those that the neighbours say are of it."))
         kind = linked_choice(
-            st.pills, _("Kind"), KINDS, param="kind", key="label.kind", format_func=lambda value: widgets.kind_name(value)
+            st.pills,
+            _("Kind"),
+            KINDS,
+            param="kind",
+            key="label.kind",
+            format_func=lambda value: widgets.kind_name(value),
         )
         bare = st.toggle(_("Without a class"), key="unlabelled", bind="query-params")
-    return Chosen(order or "unlabelled", NONE if bare else classes.get(name or ""), kind, ())
+    picked: Order = next((known for known in ORDERS if known == order), ORDERS[0])
+    return Chosen(picked, NONE if bare else classes.get(name or ""), kind, ())
+
+
+def _all_images() -> None:
+    st.query_params.pop("ids", None)
 
 
 def queue_of(chosen: Chosen) -> list[int]:
@@ -89,7 +101,7 @@ def queue_of(chosen: Chosen) -> list[int]:
     names = {record.id: record.name for record in services.dataset().classes()}
     class_ids = None if chosen.class_id is None else [chosen.class_id]
     found = ordered(
-        opinion.labels, opinion.predictions, chosen.order, names=names, class_ids=class_ids, kind=chosen.kind  # type: ignore[arg-type]
+        opinion.labels, opinion.predictions, chosen.order, names=names, class_ids=class_ids, kind=chosen.kind
     )
     return found.tolist()
 
@@ -140,7 +152,10 @@ def show(chosen: Chosen) -> None:
             "tiles": tiles,
             "version": f"{data.version}.{page}.{bench.language}.{chosen.wanted}.{len(ids)}",
             "selected": bench.selection,
-            "words": {"said": _("neighbours say"), "grid": _("Images: click, Shift and click for a range, Esc to clear")},
+            "words": {
+                "said": _("neighbours say"),
+                "grid": _("Images: click, Shift and click for a range, Esc to clear"),
+            },
         },
         key="label.grid",
         on_selected_change=_selected,
@@ -154,20 +169,22 @@ def show(chosen: Chosen) -> None:
         st.rerun()
 
 
-def actions(ids: list[int]) -> None:
-    """How many are selected, and what can be done with them in one step."""
+def actions(ids: list[int], *, total: int | None = None) -> None:
+    """How many are selected, and what can be done with them in one step; ``ids``: all that match, of ``total``."""
     data, bench = services.dataset(), workbench()
     with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="select.bar"):
         count = len(bench.selection)
         text = ngettext("{n} image selected", "{n} images selected", count).format(n=number(count))
         with st.container(width="stretch", gap="xxsmall"):
             st.markdown(f"**{text}**" if count else f":gray[{text}]")
-            st.caption(_("of {total} that match").format(total=number(len(ids))))
+            st.caption(_("of {total} that match").format(total=number(len(ids) if total is None else total)))
         st.button(
             ngettext("Select {n} match", "Select all {n} matches", len(ids)).format(n=number(len(ids))),
             icon=":material/select_all:", key="select.all", disabled=not ids, on_click=_select, args=(ids,),
         )  # fmt: skip
-        st.button(_("Clear"), icon=":material/deselect:", key="select.clear", disabled=not count, on_click=_select, args=([],))
+        st.button(
+            _("Clear"), icon=":material/deselect:", key="select.clear", disabled=not count, on_click=_select, args=([],)
+        )
         widgets.choose_class(
             _("Give them the class"),
             data.classes(),
@@ -176,7 +193,9 @@ def actions(ids: list[int]) -> None:
             new=True,
             on_change=_relabel,
         )
-        st.button(_("Move to the trash"), icon=":material/delete:", key="select.trash", disabled=not count, on_click=_trash)
+        st.button(
+            _("Move to the trash"), icon=":material/delete:", key="select.trash", disabled=not count, on_click=_trash
+        )
 
 
 def _grid_queue(chosen: Chosen) -> list[int]:
@@ -185,7 +204,11 @@ def _grid_queue(chosen: Chosen) -> list[int]:
     ready = f"{chosen.wanted} {review.space()}"
     if work.wanted != ready:
         work.take(ready, queue_of(chosen))
-    present = {item.id for item in services.dataset().some(work.queue) if item.state == "present"} if len(work.queue) <= 5000 else None
+    present = (
+        {item.id for item in services.dataset().some(work.queue) if item.state == "present"}
+        if len(work.queue) <= 5000
+        else None
+    )
     return work.queue if present is None else [item_id for item_id in work.queue if item_id in present]
 
 
@@ -212,7 +235,9 @@ def _relabel() -> None:
         return
     known = {record.name: record.id for record in data.classes()}
     ids = list(bench.selection)
-    text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(n=number(len(ids)), name=name)
+    text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
+        n=number(len(ids)), name=name
+    )
     if name in known:
         change(lambda: data.relabel(ids, known[name]), text, ":material/label:")
     else:

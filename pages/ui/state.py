@@ -12,6 +12,7 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from pages.ui.labelling import Desk
+    from pages.ui.recipe import Recipe
 
 KEY = "workbench"
 
@@ -30,8 +31,9 @@ class Workbench:
     """``language``: "en" or "fr"; ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
     curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
-    shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done to it;
-    ``selection``: the item ids selected in a grid or a table, the same ones everywhere."""
+    shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
+    to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``handled``: when the
+    last event of each table happened; ``recipe``: the augmentation policy as it is being changed."""
 
     language: str = "en"
     rounds: dict[str, int] = field(default_factory=dict)
@@ -42,6 +44,8 @@ class Workbench:
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None
     selection: list[int] = field(default_factory=list)
+    handled: dict[str, float] = field(default_factory=dict)
+    recipe: Recipe | None = None
 
     def round_of(self, uploader: str) -> str:
         """The widget key of ``uploader``; `empty` changes it, which is how an uploader is cleared."""

@@ -1,0 +1,161 @@
+"""What visitors of Identify reported: their image, what was answered, their note. Name it, or let it go."""
+
+import time
+
+import streamlit as st
+
+from core import triage
+from core.errors import BurinError
+from core.records import InboxEntry
+from pages.ui import cached, entries, services, widgets
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.state import Notice, workbench
+from pages.ui.text import esc
+
+SHOWN = 20
+
+data = services.dataset()
+waiting = data.inbox()
+classes = data.classes()
+
+
+def label(entry: InboxEntry, name: str | None = None) -> None:
+    """The picture becomes an original of the class, which is made where there is none of that name."""
+    name = name or st.session_state.get(f"inbox.class.{entry.id}")
+    if not name:
+        return
+    bench = workbench()
+    try:
+        outcome = triage.label_report(data, entry.id, name)
+    except BurinError as error:
+        bench.notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    if outcome.outcome == "refused":
+        reason = sentence(outcome.reason) if outcome.reason else _("It was refused.")
+        bench.notices.append(Notice(reason, ":material/error:"))
+        return
+    latest = data.history(1, action="import") if outcome.outcome == "added" else []
+    text = _("The image is now an original of {name}.").format(name=name)
+    if outcome.outcome == "present":
+        text = _("This very image was in the base already; the report is closed.")
+    bench.notices.append(Notice(text, ":material/label:", latest[0].id if latest else None))
+
+
+def dismiss(entry: InboxEntry) -> None:
+    try:
+        triage.dismiss_report(data, entry.id)
+        workbench().notices.append(Notice(_("Dismissed. It stays below, under the answered ones."), ":material/inbox:"))
+    except BurinError as error:
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+
+
+def reopen(entry: InboxEntry) -> None:
+    """Back among the waiting; what it was labelled as is taken back too, where nothing else touched it."""
+    try:
+        triage.reopen_report(data, entry.id)
+        workbench().notices.append(Notice(_("It waits again."), ":material/inbox:"))
+    except BurinError as error:
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+
+
+def answered(entry: InboxEntry) -> str:
+    """What Identify had said, in words."""
+    found = [str(c.get("name", "")) for c in entry.answer.get("classes", ()) if isinstance(c, dict)]
+    if entry.verdict == "unknown" or not found:
+        return _("It was told: not in the base.")
+    if entry.verdict == "hesitates" and len(found) > 1:
+        return _("It was told: {first} or {second}.").format(first=esc(found[0]), second=esc(found[1]))
+    return _("It was told: {first}.").format(first=esc(found[0]))
+
+
+def picture(entry: InboxEntry) -> None:
+    try:
+        content = data.workspace.inside(entry.path).read_bytes()
+        st.image(cached.shown(content, entry.sha256, side=360), width="stretch", alt=_("The reported image"))
+    except (OSError, BurinError):
+        st.markdown(":material/hide_image:")
+
+
+def card(entry: InboxEntry) -> None:
+    with st.container(border=True, key=f"inbox.entry.{entry.id}"):
+        left, right = st.columns([1, 3], gap="medium")
+        with left:
+            picture(entry)
+        with right:
+            said = {"wrong": _("Said to be wrong"), "unknown": _("Said not to be in the base")}.get(
+                entry.said, entry.said
+            )
+            icon = {"wrong": ":orange-badge[:material/flag:", "unknown": ":gray-badge[:material/block:"}.get(
+                entry.said, ":gray-badge["
+            )
+            by = f" · {esc(entry.who)}" if entry.who else ""
+            st.markdown(f"{icon} {said}]  :small[:gray[{esc(entries.when(entry.at, time.time()))}{by}]]")
+            st.markdown(answered(entry))
+            if entry.note:
+                st.markdown(f"> {esc(entry.note)}")
+            right_name = entry.answer.get("right")
+            with st.container(horizontal=True, vertical_alignment="bottom"):
+                if isinstance(right_name, str) and right_name:
+                    st.button(
+                        _("Yes, it is {name}").format(name=esc(right_name)),
+                        icon=":material/check:",
+                        type="primary",
+                        key=f"inbox.right.{entry.id}",
+                        on_click=label,
+                        args=(entry, right_name),
+                    )
+                widgets.choose_class(
+                    _("Give it a class"),
+                    classes,
+                    key=f"inbox.class.{entry.id}",
+                    placeholder=_("Type a name"),
+                    new=True,
+                    on_change=label,
+                    args=(entry,),
+                )
+                st.button(
+                    _("Dismiss"),
+                    icon=":material/close:",
+                    key=f"inbox.dismiss.{entry.id}",
+                    on_click=dismiss,
+                    args=(entry,),
+                )
+
+
+st.title(_("Inbox"))
+if waiting:
+    st.markdown(
+        ngettext(
+            "{n} image waits for a label. Named, it becomes an original and is recognised from then on.",
+            "{n} images wait for a label. Named, they become originals and are recognised from then on.",
+            len(waiting),
+        ).format(n=number(len(waiting)))
+    )
+else:
+    st.info(
+        _(
+            "When somebody says of an answer that it is wrong, "
+            "or that the mark is not in the base, their image comes here."
+        ),
+        title=_("Nothing waits"),
+        icon=":material/inbox:",
+    )
+    st.page_link("pages/search/identify.py", label=_("Identify"), icon=":material/search:")
+for entry in waiting[:SHOWN]:
+    card(entry)
+if len(waiting) > SHOWN:
+    st.caption(_("The oldest ones follow when these are answered."))
+
+closed = [entry for entry in data.inbox(state=None) if entry.state != "waiting"][:SHOWN]
+if closed:
+    with st.expander(_("Answered"), icon=":material/done_all:"):
+        for entry in closed:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                item = next(iter(data.some([entry.item_id])), None) if entry.item_id is not None else None
+                name = item.class_name or _("Without a class") if item else ""
+                text = _("labelled {name}").format(name=esc(name)) if entry.state == "labelled" else _("dismissed")
+                st.markdown(f"{text} :small[:gray[{esc(entries.when(entry.at, time.time()))}]]", width="stretch")
+                st.button(
+                    _("Open again"), icon=":material/undo:", key=f"inbox.reopen.{entry.id}", type="tertiary",
+                    on_click=reopen, args=(entry,),
+                )  # fmt: skip

@@ -1,0 +1,33 @@
+"""What deserves a second look: doubtful labels, copies, empty images, mirror twins; each one click from its fix."""
+
+import streamlit as st
+
+from pages.ui import review, second_look, services
+from pages.ui.i18n import _, number
+from pages.ui.links import linked_choice
+
+data = services.dataset()
+
+st.title(_("Quality"))
+if not data.counts().originals:
+    st.info(_("There is nothing to check yet."), title=_("The library is empty"), icon=":material/rule:")
+    st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
+    st.stop()
+
+review.jobs_under_way()
+lists = second_look.gather()
+second_look.check_line(lists.findings)
+sizes = lists.sizes()
+names = {"labels": _("Labels in doubt"), "copies": _("Copies"), "look": _("Blank or tiny"), "twins": _("Mirror twins")}
+chosen = linked_choice(
+    st.segmented_control,
+    _("List"),
+    list(second_look.LISTS),
+    param="list",
+    key="quality.list",
+    default="labels",
+    required=True,
+    format_func=lambda name: f"{names[name]} ({number(sizes[name])})",
+    label_visibility="collapsed",
+)
+second_look.SHOW[chosen or "labels"](lists, {record.id: record for record in data.classes()})

@@ -1,0 +1,31 @@
+"""Images and classes as tables: sort, filter, edit in place, tick many."""
+
+import streamlit as st
+
+from pages.ui import selecting, services, tables
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+
+if not services.dataset().counts().originals:
+    st.title(_("Table"))
+    selecting.nothing_at_all()
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title(_("Table"), width="stretch")
+    views = {"items": _("Images"), "classes": _("Classes")}
+    view = linked_choice(
+        st.segmented_control,
+        _("View"),
+        list(views),
+        param="view",
+        key="table.view",
+        default="items",
+        required=True,
+        format_func=views.__getitem__,
+        label_visibility="collapsed",
+    )
+if view == "classes":
+    tables.classes()
+else:
+    tables.items()

@@ -1,0 +1,150 @@
+"""An entry of the journal in words: what was done, to which images and classes, from what to what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from babel.dates import format_datetime, format_timedelta
+
+from core.journal import Change
+from core.records import Entry
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.state import workbench
+from pages.ui.widgets import kind_name
+
+SHOWN = 6  # names listed before "and others"
+
+ICONS = {
+    "create": ":material/new_label:",
+    "rename": ":material/edit:",
+    "merge": ":material/call_merge:",
+    "split": ":material/call_split:",
+    "delete": ":material/folder_delete:",
+    "fields": ":material/description:",
+    "relabel": ":material/label:",
+    "kind": ":material/category:",
+    "trash": ":material/delete:",
+    "restore": ":material/restore_from_trash:",
+    "import": ":material/upload:",
+    "rescan": ":material/folder_open:",
+    "undo": ":material/undo:",
+    "redo": ":material/redo:",
+    "revert": ":material/settings_backup_restore:",
+}
+ACTIONS = tuple(ICONS)
+
+
+def action_name(action: str) -> str:
+    """An action as a filter names it."""
+    names = {
+        "create": _("new class"),
+        "rename": _("class renamed"),
+        "merge": _("classes merged"),
+        "split": _("class split"),
+        "delete": _("class deleted"),
+        "fields": _("class fields"),
+        "relabel": _("label"),
+        "kind": _("kind"),
+        "trash": _("to the trash"),
+        "restore": _("from the trash"),
+        "import": _("import"),
+        "rescan": _("folders read"),
+        "undo": _("undo"),
+        "redo": _("redo"),
+        "revert": _("taken back"),
+    }
+    return names.get(action, action)
+
+
+def images(count: int) -> str:
+    return ngettext("{n} image", "{n} images", count).format(n=number(count))
+
+
+def said(entry: Entry) -> str:
+    """What the entry did, as a sentence."""
+    detail = entry.detail
+    if entry.action in ("undo", "redo", "revert"):
+        inner = _done(str(detail.get("action", "")), detail, entry)
+        frames = {"undo": _("Undone: {what}"), "redo": _("Done again: {what}"), "revert": _("Taken back: {what}")}
+        return frames[entry.action].format(what=inner)
+    return _done(entry.action, detail, entry)
+
+
+def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
+    many, name, to = images(entry.items), str(detail.get("name", "")), detail.get("to")
+    names = ", ".join(str(one) for one in _list(detail.get("names")))
+    if action == "relabel":
+        if to is None:
+            return _("{images}: label taken away").format(images=many)
+        return _("{images} labelled {name}").format(images=many, name=to)
+    if action == "kind":
+        return _("{images} said to be: {kind}").format(
+            images=many, kind=kind_name(str(to)) if to in ("drawing", "photo", "icon") else to
+        )
+    texts = {
+        "create": _("Class {name} made").format(name=name),
+        "rename": _("Class {name} renamed {to}").format(name=name, to=to),
+        "merge": _("{names} merged into {to}").format(names=names, to=to),
+        "split": _("{images} made the new class {to}").format(images=many, to=to),
+        "delete": _("Class {name} deleted, {images} to the trash").format(name=name, images=many),
+        "fields": _("Class {name} described").format(name=name),
+        "trash": _("{images} to the trash").format(images=many),
+        "restore": _("{images} brought back").format(images=many),
+        "import": _("{images} imported").format(images=many),
+        "rescan": _("Folders read: {images} changed").format(images=many),
+    }
+    return texts.get(action, action)
+
+
+def moves(changes: Sequence[Change], classes: Mapping[int, str]) -> list[str]:
+    """What was before and what came after, likes together: "(e → e), 3 images"."""
+    found: Counter[tuple[str, str]] = Counter()
+    for change in changes:
+        if change.noun == "item":
+            found[_state(change.before, change.after, classes), _state(change.after, change.before, classes)] += 1
+        else:
+            for column in ("name", "fields", "aliases"):
+                if change.before.get(column) != change.after.get(column):
+                    found[_value(change.before.get(column)), _value(change.after.get(column))] += 1
+    lines = []
+    for (before, after), count in found.most_common(SHOWN):
+        lines.append(f"{before or '—'} → {after or '—'}" + (f" ({images(count)})" if count > 1 else ""))
+    if len(found) > SHOWN:
+        lines.append("…")
+    return lines
+
+
+def _state(own: Mapping[str, object], other: Mapping[str, object], classes: Mapping[int, str]) -> str:
+    """One side of an item's change, in words: only what the other side says differently."""
+    parts = []
+    if own.get("class_id") != other.get("class_id") or "state" not in own:
+        class_id = own.get("class_id")
+        if "class_id" in own:
+            parts.append(
+                classes.get(class_id, _("a class since deleted")) if isinstance(class_id, int) else _("no label")
+            )
+    if own.get("state") != other.get("state"):
+        states = {"trash": _("trash"), "present": _("collection"), "missing": _("not on disk")}
+        parts.append(states.get(str(own.get("state")), _("not there")))
+    if own.get("kind") != other.get("kind") and own.get("kind") in ("drawing", "photo", "icon"):
+        parts.append(kind_name(str(own["kind"])))
+    return ", ".join(parts)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {text}" for name, text in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def when(at: float, now: float) -> str:
+    """A moment as people say it: "5 minutes ago", and the date from yesterday on."""
+    language = workbench().language
+    if now - at < 12 * 3600:
+        return format_timedelta(int(at - now), add_direction=True, locale=language)
+    return format_datetime(at, format="medium", locale=language)

@@ -1,0 +1,16 @@
+"""What the navigation says beside a page's name."""
+
+from __future__ import annotations
+
+from core.errors import BurinError
+from pages.ui import services
+from pages.ui.i18n import _, number
+
+
+def inbox_title() -> str:
+    """ "Inbox", with how many reports wait."""
+    try:
+        waiting = len(services.dataset().inbox())
+    except BurinError:  # said by the page itself
+        waiting = 0
+    return f"{_('Inbox')} ({number(waiting)})" if waiting else _("Inbox")
