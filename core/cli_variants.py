@@ -155,8 +155,7 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
             source = "its only original" if each.count.originals == 1 else f"{len(each.draws)} originals"
             held = f"{each.count.originals} originals (+ {each.count.variants})"
             print(f"{each.count.name}: {held}, {each.add} more from {source}")
-    megabytes = planned.bytes / 1e6
-    print(f"{planned.total} variants to write, about {planned.seconds:.0f} s and {megabytes:.1f} MB; imbalance "
+    print(f"{planned.total} variants to write, about {planned.seconds:.1f} s of one core and {planned.bytes / 1000:.0f} kB; imbalance "
           f"{planned.before.ratio:.1f} -> {planned.after.ratio:.1f}.")  # fmt: skip
     if options.dry_run:
         return 1 if place.broken else 0
