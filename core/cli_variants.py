@@ -155,8 +155,9 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
             source = "its only original" if each.count.originals == 1 else f"{len(each.draws)} originals"
             held = f"{each.count.originals} originals (+ {each.count.variants})"
             print(f"{each.count.name}: {held}, {each.add} more from {source}")
-    print(f"{planned.total} variants to write, about {planned.seconds:.1f} s of one core and {planned.bytes / 1000:.0f} kB; imbalance "
-          f"{planned.before.ratio:.1f} -> {planned.after.ratio:.1f}.")  # fmt: skip
+    cost = f"about {planned.seconds:.1f} s of one core and {planned.bytes / 1000:.0f} kB"
+    even = f"imbalance {planned.before.ratio:.1f} -> {planned.after.ratio:.1f}"
+    print(f"{planned.total} variants to write, {cost}; {even}.")
     if options.dry_run:
         return 1 if place.broken else 0
     done = place.write(planned.tasks(place.originals), policy, options, progress)
