@@ -186,7 +186,7 @@ def _bring_up_to_date(dataset: Dataset, embedder: Embedder) -> bool:
     """Rescan the folders and embed what is new; True when an original was refused (each is named)."""
     from core.gallery import update
 
-    report = dataset.rescan()
+    report = dataset.rescan(_progress("reading and embedding"), embedder=embedder)
     for outcome in report.refused:
         print(f"burin: {outcome.name}: {outcome.reason}", file=sys.stderr)
     updated = update(dataset, embedder, on_progress=_progress("embedding"))

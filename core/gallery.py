@@ -122,12 +122,13 @@ def _reader(dataset: Dataset, item: Item) -> Callable:
 
 
 def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:
-    """The job: rescan the folders, then `update`. Its result counts what was added and embedded."""
+    """The job: rescan the folders, embedding what is new with its row, then `update` the rest (known images
+    without a vector in this space). Its result counts both."""
     from core.embedder import load_embedder
 
-    dataset = Dataset(workspace)
-    found = dataset.rescan()
-    updated = update(dataset, load_embedder(workspace), on_progress=report, should_stop=should_stop)
+    dataset, embedder = Dataset(workspace), load_embedder(workspace)
+    found = dataset.rescan(report, embedder=embedder, should_stop=should_stop)
+    updated = update(dataset, embedder, on_progress=report, should_stop=should_stop)
     return {
         "added": found.added,
         "removed": found.removed,

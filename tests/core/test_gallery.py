@@ -102,4 +102,6 @@ def test_the_index_job_rescans_and_embeds(drawn_workspace, fake_embedder, monkey
     monkeypatch.setattr("core.embedder.load_embedder", lambda workspace: fake_embedder)
     (drawn_workspace.raw / "bar" / "note.png").write_text("not a picture")
     result = run_index(drawn_workspace, {}, lambda done, total, note="": None, lambda: False)
-    assert result == {"added": 12, "removed": 0, "embedded": 12, "refused": 1}
+    assert result == {"added": 12, "removed": 0, "embedded": 0, "refused": 1}  # embedded as they were added
+    assert Dataset(drawn_workspace).missing_vectors(fake_embedder.space) == []
+    assert len(Gallery.load(Dataset(drawn_workspace), fake_embedder)) == 12
