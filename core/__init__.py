@@ -8,7 +8,7 @@ dataset    curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake     originals, cells, archives, admission, landing, ingest, exports, triage
 marks      strokes, hands, drawing, marks, sample
 learning   weights, card, model, engine, embedder, neighbours, gallery
-variation  transforms, policies, augment, sources, variants, safety, writer, balance, capture
-reading    ranking, calibrate, identify, cli_variants, cli
+variation  transforms, policies, augment, sources, variants, safety, checks, writer, balance, capture
+reading    ranking, calibrate, identify, figures, cli_variants, cli
 review     neighbourhood, predictions, queue, quality
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import streamlit as st
 
@@ -15,8 +15,11 @@ from pages.ui.text import esc
 POLL_S = 0.7
 
 
-def job_panel(job: Job, *, title: str, key: str, ended: Callable[[Job], None]) -> None:
-    """Show ``job``; ``ended`` draws what a finished one leaves behind. The whole page runs again when it ends."""
+def job_panel(
+    job: Job, *, title: str, key: str, ended: Callable[[Job], None], stages: Mapping[str, str] | None = None
+) -> None:
+    """Show ``job``; ``ended`` draws what a finished one leaves behind, ``stages`` puts its notes into words.
+    The whole page runs again when it ends."""
     was_active = job.active
 
     @st.fragment(run_every=POLL_S if was_active else None)
@@ -31,7 +34,7 @@ def job_panel(job: Job, *, title: str, key: str, ended: Callable[[Job], None]) -
         with st.container(border=True, key=key):
             st.subheader(title, anchor=False)
             if now.active:
-                _progress(now)
+                _progress(now, stages or {})
                 st.button(
                     _("Stopping…") if now.stopping else _("Stop"),
                     icon=":material/stop_circle:",
@@ -47,7 +50,7 @@ def job_panel(job: Job, *, title: str, key: str, ended: Callable[[Job], None]) -
     panel()
 
 
-def _progress(job: Job) -> None:
+def _progress(job: Job, stages: Mapping[str, str]) -> None:
     if not job.total:
         st.progress(0.0, _("Starting…"))
         return
@@ -55,7 +58,7 @@ def _progress(job: Job) -> None:
     if job.eta_s is not None:
         parts.append(_time_left(job.eta_s))
     if job.note:
-        parts.append(esc(job.note))
+        parts.append(esc(stages.get(job.note, job.note)))
     st.progress(min(job.done / job.total, 1.0), " · ".join(parts))
 
 

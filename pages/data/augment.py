@@ -1,0 +1,12 @@
+"""Choose a policy, see what it makes of the marks, check that they stay what they are, and write the variants."""
+
+import streamlit as st
+
+from pages.ui import augmenting, choosing, services
+from pages.ui.i18n import _
+
+st.title(_("Augment"))
+if not any(record.originals for record in services.dataset().classes()):
+    choosing.nothing_yet()
+    st.stop()
+augmenting.bench()

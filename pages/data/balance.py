@@ -1,0 +1,25 @@
+"""See how uneven the classes are, choose how to even them out, read the plan, apply it, take it back."""
+
+import streamlit as st
+
+from pages.ui import balancing, choosing, services, writing
+from pages.ui.i18n import _
+
+st.title(_("Balance"))
+if not any(record.originals for record in services.dataset().classes()):
+    choosing.nothing_yet()
+    st.stop()
+
+cards = st.container()
+plans = balancing.plans(balancing.wanted())
+with cards:
+    balancing.choose(plans)
+chosen = plans[balancing.strategy()]
+balancing.chart(chosen)
+balancing.apply(chosen)
+writing.panel("balance")
+balancing.figures(chosen)
+st.header(_("The plan, class by class"), anchor=False)
+balancing.details(chosen)
+balancing.single_classes(chosen)
+writing.batches("balance")
