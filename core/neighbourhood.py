@@ -116,8 +116,10 @@ class Neighbourhood:
         if len(stays):
             kept = self.nearest[stays]
             moved = np.where(kept >= 0, here[kept], -1)
-            nearest[here[stays]] = moved
-            similarities[here[stays]] = np.where(moved >= 0, self.similarities[stays], -np.inf)
+            found = np.where(moved >= 0, self.similarities[stays], -np.inf)
+            order = np.argsort(-found, axis=1, kind="stable")  # closes the gaps that the lost ones left
+            nearest[here[stays]] = np.take_along_axis(moved, order, axis=1)
+            similarities[here[stays]] = np.take_along_axis(found, order, axis=1)
         new = np.setdiff1d(np.arange(size), here[stays])
         index = FlatIndex(contents.vectors.shape[1])
         index.add(np.arange(size), contents.vectors)

@@ -19,6 +19,11 @@ PAGES = {
     "overview": "pages/home/overview.py",
     "identify": "pages/search/identify.py",
     "library": "pages/data/library.py",
+    "label": "pages/data/label.py",
+    "table": "pages/data/table.py",
+    "quality": "pages/data/quality.py",
+    "inbox": "pages/data/inbox.py",
+    "history": "pages/data/history.py",
 }
 
 Open = Callable[..., AppTest]
@@ -29,6 +34,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
     """``open_page(workspace, "library", locale="fr-FR", class="(e")`` -> the page as it stands after its first run."""
     monkeypatch.setattr(services, "embedder", lambda: fake_embedder)
     monkeypatch.setattr(services, "in_background", lambda work: work())
+    monkeypatch.setattr(services, "index_in_child", lambda report: services.dataset().rescan())
     st.cache_data.clear()
     st.cache_resource.clear()
 

@@ -1,0 +1,194 @@
+"""Label: the desk's queue and what its browser side sends, the grid's selection, one undo for all of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.dataset import UNLABELLED, Dataset
+
+from pages.ui.labelling import Desk, receive
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import component, text_of
+
+
+@pytest.fixture
+def untidy(drawn_workspace):
+    """Three classes of four, and three images without a class."""
+    tray = drawn_workspace.data / "unlabelled"
+    tray.mkdir(parents=True)
+    for seed, shape in enumerate(("circle", "cross", "bar")):
+        (tray / f"{shape}.png").write_bytes(png_bytes(draw(shape, seed=30 + seed)))
+    return drawn_workspace
+
+
+@pytest.fixture
+def dataset(untidy):
+    dataset = Dataset(untidy)
+    dataset.rescan()
+    return dataset
+
+
+def class_id(dataset, name):
+    return next(record.id for record in dataset.classes() if record.name == name)
+
+
+def desk_data(at):
+    return next(data for data in component(at, "burin_labeller") if "items" in data)
+
+
+def test_an_empty_library_leads_to_the_import(open_page, workspace):
+    at = open_page(workspace, "label")
+    assert "There is nothing to label yet." in text_of(at)
+    assert not component(at, "burin_labeller")
+
+
+def test_the_desk_starts_with_what_has_no_label_and_proposes_its_class(open_page, untidy):
+    at = open_page(untidy, "label")
+    data = desk_data(at)
+    assert data["total"] == 15 and data["ack"] == 0
+    names = dict((class_id, name) for class_id, name, _count in data["classes"])
+    first = data["items"][:3]
+    assert [item["class"] for item in first] == [0, 0, 0]
+    assert {(item["file"], names[item["proposals"][0][0]]) for item in first} == {
+        ("circle.png", "circle"), ("cross.png", "cross"), ("bar.png", "bar"),
+    }  # fmt: skip
+    (pictures,) = [data["pictures"] for data in component(at, "burin_labeller") if "pictures" in data]
+    assert all(pictures[item["sha"]].startswith("data:image/webp;base64,") for item in data["items"])
+    assert all(pictures[item["proposals"][0][3]] for item in first), "the reference has its thumbnail"
+
+
+def test_the_order_and_the_filter_are_in_the_address(open_page, untidy):
+    at = open_page(untidy, "label", order="class", **{"class": "bar"})
+    data = desk_data(at)
+    names = dict((class_id, name) for class_id, name, _count in data["classes"])
+    assert {names.get(item["class"], "") for item in data["items"]} <= {"bar", ""}
+    assert data["total"] == 5, "four, and the one that its neighbours say is a bar"
+    at = open_page(untidy, "label", ids="2.1")
+    assert [item["id"] for item in desk_data(at)["items"]] == [2, 1]
+    assert "2 images from another page" in text_of(at)
+
+
+def test_an_address_with_nonsense_is_survived(open_page, untidy):
+    at = open_page(untidy, "label", ids="x.-1.99999999999999999999", order="no such", view="sideways")
+    assert not at.exception
+    assert desk_data(at)["total"] == 15
+
+
+def test_what_the_browser_sends_is_applied_once(dataset):
+    (item, *_others) = dataset.items(class_id=UNLABELLED)
+    desk, circle = Desk(queue=[item.id], epoch=1), class_id(dataset, "circle")
+    event = {"seq": 1, "do": "label", "id": item.id, "class": circle, "ver": item.ver}
+    for _ in range(3):
+        receive(desk, {"epoch": 1, "index": 1, "log": [event]}, dataset)
+    assert dataset.item(item.id).class_id == circle
+    assert len(dataset.history(item_id=item.id, action="relabel")) == 1
+    assert (desk.acked, desk.index, desk.failed) == (1, 1, [])
+
+
+def test_a_burst_is_applied_in_order_and_undone_one_by_one(dataset):
+    items = dataset.items(class_id=UNLABELLED)
+    desk, bar = Desk(queue=[i.id for i in items], epoch=1), class_id(dataset, "bar")
+    labels = [
+        {"seq": n, "do": "label", "id": item.id, "class": bar, "ver": item.ver} for n, item in enumerate(items, 1)
+    ]
+    trash = {"seq": 4, "do": "trash", "id": items[0].id}
+    receive(desk, {"epoch": 1, "index": 3, "log": [trash, *reversed(labels)]}, dataset)
+    assert dataset.counts().unlabelled == 0 and dataset.item(items[0].id).state == "trash"
+    undo = [{"seq": 5, "do": "undo", "id": items[0].id, "of": 4}, {"seq": 6, "do": "undo", "id": items[1].id, "of": 2}]
+    receive(desk, {"epoch": 1, "index": 1, "log": undo}, dataset)
+    back, other = dataset.item(items[0].id), dataset.item(items[1].id)
+    assert (back.state, back.class_id, other.class_id) == ("present", bar, None)
+
+
+def test_one_image_labelled_twice_in_a_burst_is_no_conflict(dataset):
+    item = dataset.items(class_id=UNLABELLED)[0]
+    desk = Desk(queue=[item.id], epoch=1)
+    for seq, name in ((1, "bar"), (2, "cross")):
+        event = {"seq": seq, "do": "label", "id": item.id, "class": class_id(dataset, name), "ver": item.ver}
+        receive(desk, {"epoch": 1, "index": 0, "log": [event]}, dataset)
+    assert dataset.item(item.id).class_name == "cross" and not desk.failed
+
+
+def test_somebody_elses_change_is_not_overwritten(dataset):
+    item = dataset.items(class_id=UNLABELLED)[0]
+    dataset.relabel([item.id], class_id(dataset, "bar"))
+    desk = Desk(queue=[item.id], epoch=1)
+    event = {"seq": 1, "do": "label", "id": item.id, "class": class_id(dataset, "circle"), "ver": item.ver}
+    receive(desk, {"epoch": 1, "index": 0, "log": [event]}, dataset)
+    assert dataset.item(item.id).class_name == "bar"
+    assert desk.acked == 1 and "changed by somebody else" in desk.failed[0][1]
+
+
+def test_a_typed_name_makes_a_class_or_finds_it(dataset):
+    one, two, _three = dataset.items(class_id=UNLABELLED)
+    desk = Desk(queue=[one.id, two.id], epoch=1)
+    for seq, item in ((1, one), (2, two)):
+        event = {"seq": seq, "do": "label", "id": item.id, "class": None, "name": "étoile", "ver": item.ver}
+        receive(desk, {"epoch": 1, "index": seq, "log": [event]}, dataset)
+    assert [dataset.item(item.id).class_name for item in (one, two)] == ["étoile", "étoile"] and not desk.failed
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        None,
+        "text",
+        {},
+        {"log": ["x", {"seq": "1"}, {"seq": 1, "do": "format", "id": 1}]},
+        {"log": [], "index": "9", "epoch": 1},
+    ],
+)
+def test_malformed_messages_change_nothing(dataset, sent):
+    desk = Desk(queue=[1, 2, 3], epoch=1)
+    receive(desk, sent, dataset)
+    assert (desk.acked, desk.index, desk.failed) == (0, 0, [])
+
+
+def test_the_window_follows_before_the_person_reaches_its_end():
+    desk = Desk()
+    desk.take("all", list(range(100)))
+    first = desk.window()
+    desk.look_at(20)
+    assert desk.window() == first, "seldom sent anew"
+    desk.look_at(30)
+    assert desk.window()[0] == 24 and 30 in desk.window()
+    desk.look_at(10_000)
+    assert desk.index == 100
+
+
+def test_the_grid_relabels_what_is_selected_in_one_entry(open_page, untidy, dataset_of):
+    at = open_page(untidy, "label", view="grid", unlabelled="true")
+    (grid,) = component(at, "burin_picker")
+    assert len(grid["tiles"]) == 3 and {tile["said"] for tile in grid["tiles"]} == {"circle", "cross", "bar"}
+    at.button(key="select.all").click().run()
+    assert "3 images selected" in text_of(at)
+    box = next(box for box in at.selectbox if box.key.startswith("select.class"))
+    box.set_value("bar").run()
+    seen = dataset_of(untidy)
+    assert seen.counts().unlabelled == 0
+    assert [entry.items for entry in seen.history(1)] == [3]
+    assert "3 images are now of bar." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert dataset_of(untidy).counts().unlabelled == 3
+
+
+def test_the_grid_trashes_and_forgets_what_it_trashed(open_page, untidy, dataset_of):
+    at = open_page(untidy, "label", view="grid", unlabelled="true")
+    at.button(key="select.all").click().run()
+    at.button(key="select.trash").click().run()
+    assert dataset_of(untidy).counts().trash == 3
+    assert "0 images selected" in text_of(at)
+
+
+def test_every_text_of_the_desk_is_french_in_french(open_page, untidy):
+    data = desk_data(open_page(untidy, "label", locale="fr-FR"))
+    assert data["words"]["accept"] == "Accepter" and "images sur 15" in data["words"]["labelled"]
+    assert len(data["words"]["list"]) == 12
+
+
+def test_without_an_encoder_one_can_still_label(open_page, untidy, monkeypatch):
+    from pages.ui import review
+
+    monkeypatch.setattr(review, "space", lambda: None)
+    data = desk_data(open_page(untidy, "label"))
+    assert data["total"] == 15 and all(item["proposals"] == [] for item in data["items"])

@@ -1,0 +1,82 @@
+"""Quality: each list with the click that settles it."""
+
+from __future__ import annotations
+
+import pytest
+
+from core import quality
+from core.dataset import Dataset
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import text_of
+
+
+@pytest.fixture
+def messy(drawn_workspace, fake_embedder):
+    """A wrong label, an exact copy across classes and a blank image, checked."""
+    raw = drawn_workspace.raw
+    (raw / "circle" / "wrong.png").write_bytes(png_bytes(draw("cross", seed=11)))
+    (raw / "bar" / "copy.png").write_bytes((raw / "cross" / "cross_0.png").read_bytes())
+    (raw / "bar" / "tiny.png").write_bytes(png_bytes(draw("bar", seed=9, side=16)))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    found = quality.check(dataset, fake_embedder, at=1.0)
+    assert found is not None
+    found.save(drawn_workspace)
+    return drawn_workspace
+
+
+def item_named(dataset, name):
+    return next(item for item in dataset.items(limit=None) if item.path.endswith(f"/{name}"))
+
+
+def test_without_images_there_is_nothing_to_check(open_page, workspace):
+    assert "There is nothing to check yet." in text_of(open_page(workspace, "quality"))
+
+
+def test_before_a_check_it_offers_one(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "quality")
+    assert at.button(key="quality.check").label == "Check every image"
+
+
+def test_a_doubtful_label_is_corrected_in_one_click_and_taken_back(open_page, messy, dataset_of):
+    at = open_page(messy, "quality")
+    assert "Labelled **circle**, among images of **cross**" in text_of(at)
+    dataset = dataset_of(messy)
+    ids = {record.name: record.id for record in dataset.classes()}
+    at.button(key=f"quality.hint.{ids['circle']}.{ids['cross']}.relabel").click().run()
+    assert item_named(dataset_of(messy), "wrong.png").class_name == "cross"
+    at.button(key="frame.undo.0").click().run()
+    assert item_named(dataset_of(messy), "wrong.png").class_name == "circle"
+
+
+def test_a_label_called_right_is_not_shown_again(open_page, messy, dataset_of):
+    at = open_page(messy, "quality")
+    ids = {record.name: record.id for record in dataset_of(messy).classes()}
+    at.button(key=f"quality.hint.{ids['circle']}.{ids['cross']}.keep").click().run()
+    assert "Labelled **circle**, among images of **cross**" not in text_of(at)
+    assert item_named(dataset_of(messy), "wrong.png").class_name == "circle"
+
+
+def test_one_of_the_copies_is_kept(open_page, messy, dataset_of):
+    at = open_page(messy, "quality", list="copies")
+    assert "in several classes" in text_of(at)
+    original = item_named(dataset_of(messy), "cross_0.png")
+    keep = next(b for b in at.button if b.key.startswith("quality.copies.") and b.key.endswith(f".keep.{original.id}"))
+    keep.click().run()
+    dataset = dataset_of(messy)
+    assert dataset.item(original.id).state == "present" and dataset.counts().trash == 1
+    assert "in several classes" not in text_of(at)
+
+
+def test_tiny_images_go_to_the_trash_together(open_page, messy, dataset_of):
+    at = open_page(messy, "quality", list="look")
+    at.button(key="quality.odd.tiny.trash").click().run()
+    assert dataset_of(messy).counts().trash == 1
+    assert "Every image shows a mark." in text_of(at)
+
+
+def test_the_lists_are_counted(open_page, messy):
+    at = open_page(messy, "quality")
+    (control,) = [one for one in at.get("button_group") if one.proto.id.endswith("quality.list")]
+    labels = [option.content for option in control.proto.options]
+    assert any(label.startswith("Blank or tiny (1)") for label in labels)

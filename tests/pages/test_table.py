@@ -1,0 +1,104 @@
+"""Table: what the grid is given, and what one edited cell or a set of ticks does."""
+
+from __future__ import annotations
+
+from core.dataset import Dataset
+from pages.ui import sheet, tables
+from pages.ui.sheet import Said
+from tests.pages.conftest import text_of
+
+
+def said(monkeypatch, *events):
+    """Make the grid report these events, one a run, and keep what it was given."""
+    given, waiting = [], list(events)
+
+    def stand_in(rows, columns, **how):
+        given.append((rows, columns, how))
+        return waiting.pop(0) if waiting else None
+
+    monkeypatch.setattr(tables, "sheet", stand_in)
+    return given
+
+
+def test_the_images_with_what_their_neighbours_say(open_page, drawn_workspace, monkeypatch):
+    given = said(monkeypatch)
+    at = open_page(drawn_workspace, "table")
+    rows, columns, how = given[-1]
+    assert len(rows) == 12 and rows[0]["class"] == "bar" and rows[0]["picture"].startswith("data:image/webp")
+    assert sum(row["class"] == row["said"] for row in rows) >= 10
+    assert {column["field"] for column in columns if column.get("editable")} == {"class", "kind"}
+    assert how["selected"] == [] and "12 images" in text_of(at)
+
+
+def test_an_edited_cell_relabels_that_image_with_undo(open_page, drawn_workspace, dataset_of, monkeypatch):
+    said(monkeypatch, Said(edit=(1, "class", "cross")))
+    at = open_page(drawn_workspace, "table")
+    assert dataset_of(drawn_workspace).item(1).class_name == "cross"
+    at.button(key="frame.undo.0").click().run()
+    assert dataset_of(drawn_workspace).item(1).class_name == "bar"
+
+
+def test_the_kind_is_edited_in_its_cell(open_page, drawn_workspace, dataset_of, monkeypatch):
+    said(monkeypatch, Said(edit=(1, "kind", "photograph")))
+    open_page(drawn_workspace, "table")
+    assert dataset_of(drawn_workspace).item(1).kind == "photo"
+
+
+def test_a_class_that_does_not_exist_is_not_made_by_a_cell(open_page, drawn_workspace, dataset_of, monkeypatch):
+    said(monkeypatch, Said(edit=(1, "class", "no such")))
+    open_page(drawn_workspace, "table")
+    assert dataset_of(drawn_workspace).item(1).class_name == "bar"
+    assert len(dataset_of(drawn_workspace).classes()) == 3
+
+
+def test_ticks_are_the_selection_of_the_grid_too(open_page, drawn_workspace, monkeypatch):
+    given = said(monkeypatch, Said(selected=[2, 3]))
+    at = open_page(drawn_workspace, "table")
+    assert "2 images selected" in text_of(at)
+    at.switch_page("pages/data/label.py")
+    at.query_params["view"] = "grid"
+    at.run()
+    assert "2 images selected" in text_of(at)
+    at.switch_page("pages/data/table.py").run()
+    assert given[-1][2]["selected"] == [2, 3]
+
+
+def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, dataset_of, monkeypatch):
+    Dataset(drawn_workspace).rescan()
+    bar = next(record.id for record in dataset_of(drawn_workspace).classes() if record.name == "bar")
+    events = [(bar, "name", "---e"), (bar, "field maker", "Essilor"), (bar, "aliases", "e, é")]
+    said(monkeypatch, *(Said(edit=event) for event in events))
+    at = open_page(drawn_workspace, "table", view="classes")
+    for _ in events:
+        at.run()
+    record = next(record for record in dataset_of(drawn_workspace).classes() if record.id == bar)
+    assert (record.name, record.fields, record.aliases) == ("---e", {"maker": "Essilor"}, ["e", "é"])
+
+
+def test_a_refused_name_is_said_and_changes_nothing(open_page, drawn_workspace, dataset_of, monkeypatch):
+    Dataset(drawn_workspace).rescan()
+    bar = next(record.id for record in dataset_of(drawn_workspace).classes() if record.name == "bar")
+    said(monkeypatch, Said(edit=(bar, "name", "cross")))
+    at = open_page(drawn_workspace, "table", view="classes")
+    assert "There already is a class named cross." in text_of(at)
+    assert {record.name for record in dataset_of(drawn_workspace).classes()} == {"bar", "circle", "cross"}
+
+
+def test_the_real_grid_draws_and_sends_no_rows_back(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "table")
+    assert not at.exception
+    assert "said.selected" in sheet.SAID and "getData" not in sheet.SAID
+
+
+def test_an_event_is_handled_once(open_page, drawn_workspace, monkeypatch):
+    class Bench:
+        handled: dict = {}
+
+    monkeypatch.setattr(sheet, "workbench", Bench)
+    event = {"at": 2.5, "event": "cellValueChanged", "edit": {"id": 1, "column": "class", "value": "cross"}}
+    assert sheet._new(event, "t", ticked=True) == Said(edit=(1, "class", "cross"))
+    assert sheet._new(event, "t", ticked=True) is None
+    assert sheet._new({"at": "x"}, "t", ticked=True) is None
+    assert sheet._new({"at": 3.0, "event": "selectionChanged", "selected": [1, "2", 3]}, "t", ticked=True) == Said(
+        [1, 3]
+    )
