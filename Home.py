@@ -30,12 +30,14 @@ if __name__ == "__main__":
     )
     st.set_page_config(page_title=f"{page.title} · Burin")
     frame.sidebar()
-    with frame.errors_said():
-        for part in (frame.preparation_line, frame.notices, frame.sample_banner):
-            with st.container():  # always there, so that what comes and goes in it moves nothing on the page
-                part()
-        page.run()
-    services.prepare()
+    try:
+        with frame.errors_said():
+            for part in (frame.preparation_line, frame.notices, frame.sample_banner):
+                with st.container():  # always there, so that what comes and goes in it moves nothing on the page
+                    part()
+            page.run()
+    finally:  # a page may stop early
+        services.prepare()
 else:
     # A folder named pages/ puts a fresh server in the old mode until somebody's first view ends, and
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.

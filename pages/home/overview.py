@@ -8,7 +8,11 @@ from pages.ui.i18n import _, ngettext, number
 from pages.ui.pipeline import pipeline
 from pages.ui.state import workbench
 
-PAGES = {"library": "pages/data/library.py", "identify": "pages/search/identify.py"}
+PAGES = {  # what the picture and the next steps open: a page that is added is named here
+    "library": "pages/data/library.py",
+    "inbox": "pages/data/inbox.py",
+    "identify": "pages/search/identify.py",
+}
 LATEST = 16
 
 data = services.dataset()
@@ -44,9 +48,8 @@ if not counts.originals and not services.preparation().active:
         if st.button(_("Add images"), icon=":material/upload:", key="overview.add"):
             st.switch_page(PAGES["library"], query_params={"view": "add"})
 
-opened = pipeline(
-    overview.stations(counts, classes, services.workspace()), label=_("The pipeline"), key="overview.pipeline"
-)
+stations = overview.stations(counts, classes, services.workspace(), pages=PAGES)
+opened = pipeline(stations, label=_("The pipeline"), key="overview.pipeline")
 if opened:
     st.switch_page(PAGES[opened])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -28,42 +28,48 @@ class Step:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def stations(counts: Counts, classes: Sequence[ClassRecord], workspace: Workspace) -> list[Station]:
-    """The six stations with their live figures; a step that Burin does not do yet says so."""
+def stations(
+    counts: Counts, classes: Sequence[ClassRecord], workspace: Workspace, *, pages: Collection[str]
+) -> list[Station]:
+    """The six stations with their live figures; a step without one of our ``pages`` says that it is still to come."""
     full = [record.originals for record in classes if record.originals]
-    later = _("not in this version yet")
     runs = sum(1 for run in workspace.runs.iterdir() if run.is_dir()) if workspace.runs.is_dir() else 0
     promoted = any(workspace.model.glob("best_efficientnet_triplet.*")) if workspace.model.is_dir() else False
-    return [
-        Station(
+    ready = bool(counts.originals)
+    figures = [
+        (
             "originals",
+            "library",
             _("Originals"),
             number(counts.originals),
             ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
-            "ready" if counts.originals else "waiting",
-            _("collected") if counts.originals else _("start here"),
-            "library",
+            _("collected") if ready else _("start here"),
         ),
-        Station("variants", _("Augment"), number(counts.variants), _("written variants"), "absent", later),
-        Station(
+        ("variants", "augment", _("Augment"), number(counts.variants), _("written variants"), ""),
+        (
+            "balance",
             "balance",
             _("Balance"),
             f"{number(min(full))}–{number(max(full))}" if full else "–",
             _("originals a class, from the rarest to the most frequent"),
-            "absent",
-            later,
+            "",
         ),
-        Station("train", _("Train"), number(runs), ngettext("run", "runs", runs), "absent", later),
-        Station("evaluate", _("Evaluate"), _("yes") if promoted else _("none"), _("promoted model"), "absent", later),
-        Station(
+        ("train", "train", _("Train"), number(runs), ngettext("run", "runs", runs), ""),
+        ("evaluate", "evaluate", _("Evaluate"), _("yes") if promoted else _("none"), _("promoted model"), ""),
+        (
+            "identify",
             "identify",
             _("Identify"),
             number(references()),
             _("references to compare with"),
-            "ready" if counts.originals else "waiting",
-            _("ready") if counts.originals else _("needs originals"),
-            "identify",
+            _("ready") if ready else _("needs originals"),
         ),
+    ]
+    return [
+        Station(pictogram, title, figure, caption, "ready" if ready else "waiting", note, page)
+        if page in pages
+        else Station(pictogram, title, figure, caption, "absent", _("not in this version yet"))
+        for pictogram, page, title, figure, caption, note in figures
     ]
 
 
@@ -98,16 +104,16 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
         )
     if counts.inbox:
         text = ngettext(
-            "{n} image was sent from Identify and waits in data/inbox.",
-            "{n} images were sent from Identify and wait in data/inbox.",
+            "{n} image was sent from Identify and waits for its class.",
+            "{n} images were sent from Identify and wait for their class.",
             counts.inbox,
         )
         steps.append(
             Step(
                 _("Marks sent by visitors"),
                 text.format(n=number(counts.inbox)),
-                "library",
-                _("Open the library"),
+                "inbox",
+                _("Open the inbox"),
                 ":material/inbox:",
             )
         )

@@ -1,12 +1,13 @@
 """What the pages use from core, made once per workspace and shared by every session.
 
-The one seam of the page tests: they replace `embedder` and `in_background` here. Nothing heavy is
+The one seam of the page tests: they replace `embedder`, `in_background` and `index_in_child` here. Nothing heavy is
 imported before a function that needs it is called.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -75,9 +76,13 @@ def embedder() -> Embedder:
 
 
 def base() -> Base:
-    """The references and thresholds at the dataset's present version; embeds what is missing first."""
-    data, encoder = dataset(), embedder()
-    return _base(str(data.workspace.root), encoder.space, data.version)
+    """The references and thresholds at the dataset's present version; embeds what is missing first.
+
+    While the server is still preparing, this waits for it.
+    """
+    while preparation().active:
+        time.sleep(0.1)
+    return _base_now()
 
 
 def preparation() -> Preparation:
@@ -98,16 +103,33 @@ def in_background(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="burin-prepare", daemon=True).start()
 
 
+def index_in_child(report: Callable[[int, int], None]) -> None:
+    """Read the folders, build the engine and embed, in a process of its own. Raises what the job ended on.
+
+    On a first start this takes torch and half a minute of work, which would hold up every visitor here.
+    """
+    job = jobs().start("index", "core.gallery:run_index", {}, key="index")
+    while job.active:
+        time.sleep(0.3)
+        job = jobs().get(job.id)
+        report(job.done, job.total)
+    if job.error:
+        raise job.error
+
+
 def _prepare(progress: Preparation) -> None:
     from core.gallery import update
 
     try:
         data = dataset()
-        data.rescan(on_progress=progress.at("reading"))
+        if (data.workspace.cache / "engines").is_dir():
+            data.rescan(on_progress=progress.at("reading"))
+        else:
+            index_in_child(progress.at("reading"))
         report = progress.at("embedding")
         encoder = embedder()
         update(data, encoder, on_progress=report)
-        base()
+        _base_now()
         encoder.embed(_blank(encoder))  # the first forward of an engine takes ten times longer than the next ones
         progress.stage = "ready"
     except BurinError as error:  # said again, in words, by the page that needs what is missing
@@ -115,6 +137,11 @@ def _prepare(progress: Preparation) -> None:
     except BaseException:
         progress.stage = "failed"
         raise
+
+
+def _base_now() -> Base:
+    data, encoder = dataset(), embedder()
+    return _base(str(data.workspace.root), encoder.space, data.version)
 
 
 def _blank(encoder: Embedder) -> np.ndarray:

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.dataset import Dataset
+from core.embedder import load_embedder
 from core.sample import make_sample, sample_images
 from core.workspace import Workspace
 from tests.browser.conftest import Server, Visit
@@ -33,7 +34,26 @@ class Base:
 
 
 @pytest.fixture(scope="module")
-def base(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
+def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported encoder, made once: every workspace would make its own, at half a minute each."""
+    workspace = Workspace(tmp_path_factory.mktemp("engines"))
+    load_embedder(workspace)
+    return workspace.cache / "engines"
+
+
+@pytest.fixture
+def warm(start_server: Callable[..., Server], workspace: Workspace, engines: Path) -> Iterator[Server]:
+    """A server on this test's empty workspace, with the encoder ready."""
+    shutil.copytree(engines, workspace.cache / "engines")
+    server = start_server(workspace)
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def base(
+    start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory, engines: Path
+) -> Iterator[Base]:
     """Real drawings where there are any, else the sample; the last étoile is kept out as the question."""
     root = tmp_path_factory.mktemp("base")
     workspace, query = Workspace(root / "workspace"), root / "question.png"
@@ -50,6 +70,7 @@ def base(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathF
         query.write_bytes(
             next(i.data for i in sample_images(seed=99) if i.class_name == "étoile" and i.kind == "drawing")
         )
+    shutil.copytree(engines, workspace.cache / "engines")
     server = start_server(workspace)
     yield Base(server, query, "étoile")
     server.stop()
@@ -199,7 +220,7 @@ def test_a_wrong_answer_goes_to_the_curator(base, visit):
 # The library
 
 
-def test_the_same_zip_twice_is_taken_in_once(server, visit):
+def test_the_same_zip_twice_is_taken_in_once(warm, visit):
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as members:
         for shape in ("circle", "cross"):
@@ -207,7 +228,7 @@ def test_the_same_zip_twice_is_taken_in_once(server, visit):
                 members.writestr(f"marks/({shape}/{seed}.png", png_bytes(draw(shape, seed=seed)))
         members.writestr("marks/(circle/note.png", b"not an image")
     upload = {"name": "marks.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
-    tab = visit(server)
+    tab = visit(warm)
     page = tab.open("library?view=add")
     ready(tab)
     for expected in ("6 added", "6 already there"):
@@ -218,7 +239,7 @@ def test_the_same_zip_twice_is_taken_in_once(server, visit):
         expect(panel.get_by_text("1 refused")).to_be_visible()
         expect(panel.get_by_text("note.png is not an image Burin opens")).to_be_visible()
         tab.wait()
-    counts = Dataset(server.workspace).counts()
+    counts = Dataset(warm.workspace).counts()
     assert (counts.originals, counts.classes) == (6, 2)
     page.get_by_role("radio", name="Browse").click()
     expect(page.get_by_role("heading", level=3, name="(circle")).to_be_visible()
@@ -289,15 +310,15 @@ def test_the_sample_is_loaded_used_and_removed(server, visit):
     assert Dataset(server.workspace).counts().originals == 0
 
 
-def test_a_class_name_that_is_markup_asks_nobody_for_anything(server, visit):
-    data = Dataset(server.workspace)
+def test_a_class_name_that_is_markup_asks_nobody_for_anything(warm, visit):
+    data = Dataset(warm.workspace)
     for number, name in enumerate(
         ["![t](canary.invalid)", "<img src=x onerror=alert(1)>", ":material/home:", "->", "$a$"]
     ):
         class_id = data.create_class(name)
         folder = next(record.folder for record in data.classes() if record.id == class_id)
-        (server.workspace.raw / folder / "a.png").write_bytes(png_bytes(draw("circle", seed=number)))
-    tab = visit(server)
+        (warm.workspace.raw / folder / "a.png").write_bytes(png_bytes(draw("circle", seed=number)))
+    tab = visit(warm)
     page = tab.open("library")
     ready(tab)
     expect(page.locator("section h3")).to_have_count(5)
