@@ -43,10 +43,10 @@ def _new_seed() -> None:
 
 def _follows(policy: Policy, seed: int) -> None:
     views = {
-        "draws": f":material/grid_view: {_('Draws')}",
-        "strip": f":material/view_column: {_('One by one')}",
-        "safety": f":material/verified_user: {_('Label safety')}",
-        "write": f":material/auto_awesome_motion: {_('Write')}",
+        "draws": ":material/grid_view: " + _("Draws"),
+        "strip": ":material/view_column: " + _("One by one"),
+        "safety": ":material/verified_user: " + _("Label safety"),
+        "write": ":material/auto_awesome_motion: " + _("Write"),
     }
     view = linked_choice(
         st.segmented_control, _("View"), list(views), param="view", key="augment.view", default="draws",

@@ -206,7 +206,7 @@ def _from(each: ClassPlan) -> str:
         for size, count in sorted(shares.items(), reverse=True)
     ]
     text = ", ".join(parts)
-    return f"{text} · {_('falls short: no original may have more')}" if each.capped else text
+    return text + " · " + _("falls short: no original may have more") if each.capped else text
 
 
 def _one_class(grown: list[ClassPlan]) -> None:

@@ -23,7 +23,7 @@ def choose() -> list[Item]:
     ways = {"one": _("One image"), "rare": _("One of each rare class")}
     if selected:
         ways["selection"] = _("Selected ({n})").format(n=number(len(selected)))
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="center"):
         way = linked_choice(
             st.segmented_control, _("Images"), list(ways), param="of", key="augment.of", default="one",
             required=True, format_func=ways.__getitem__, label_visibility="collapsed",
@@ -52,7 +52,7 @@ def _one(classes: list[ClassRecord]) -> list[Item]:
     if st.session_state.get("augment.class") not in by_name:
         st.session_state["augment.class"] = max(classes, key=lambda record: record.originals).name
     name = st.selectbox(
-        _("Class"), list(by_name), key="augment.class", label_visibility="collapsed", width=200, on_change=_first
+        _("Class"), list(by_name), key="augment.class", label_visibility="collapsed", width=150, on_change=_first
     )
     record = by_name[name]
     at = 0

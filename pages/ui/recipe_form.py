@@ -163,7 +163,7 @@ def _import(data: bytes) -> None:
 def _step(now: Recipe, position: int, line: Line) -> None:
     _follow(line)
     step, last = line.step, len(now.lines) - 1
-    off = "" if step.probability else f" · {_('off')}"
+    off = "" if step.probability else " · " + _("off")
     label = f"{esc(title_of(step.transform))} :gray[:small[{esc(range_text(step) + off)}]]"
     with st.expander(label, key=f"{line.key}.fold", on_change="ignore"):
         st.caption(translated(step.entry.help))

@@ -77,13 +77,12 @@ def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
         )
     with st.container(horizontal=True, vertical_alignment="center"):
         if checked is None:
-            st.markdown(_("These steps have not been checked on this collection yet."), width="stretch")
-        elif not checked.current:
-            st.markdown(
-                f":orange[:material/history: {_('The labels have changed since this check.')}]", width="stretch"
-            )
+            state = _("These steps have not been checked on this collection yet.")
+        elif checked.current:
+            state = ":gray[" + _("Checked on the labels as they are now.") + "]"
         else:
-            st.markdown(f":gray[{_('Checked on the labels as they are now.')}]", width="stretch")
+            state = ":orange[:material/history: " + _("The labels have changed since this check.") + "]"
+        st.markdown(state, width="stretch")
         st.button(
             _("Check again") if checked else _("Check every class"),
             type="secondary" if checked else "primary",

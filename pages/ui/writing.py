@@ -195,10 +195,10 @@ def _batch(batch: Batch, count: int, page: str) -> None:
         when = datetime.fromtimestamp(batch.at).strftime("%Y-%m-%d %H:%M")
         parts = [when, esc(name), _("seed {n}").format(n=batch.seed), classes]
         if batch.override:
-            parts.append(f":orange[:material/gpp_maybe: {_('written without the check')}]")
+            parts.append(":orange[:material/gpp_maybe: " + _("written without the check") + "]")
         elif batch.refused:
             out = sorted({title_of(step) for steps in batch.refused.values() for step in steps if step in TRANSFORMS})
-            parts.append(f":material/shield: {_('left out somewhere:')} {esc(', '.join(out))}")
+            parts.append(":material/shield: " + _("left out somewhere:") + " " + esc(", ".join(out)))
         st.markdown(f"**{text}**  \n:gray[:small[{' · '.join(parts)}]]", width="stretch")
         st.button(
             _("Undo"),
