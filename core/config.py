@@ -27,7 +27,7 @@ class Preprocessing:
     """
 
     mode: Mode = "strokes"
-    size: int = 128
+    size: int = 96
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:

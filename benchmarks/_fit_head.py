@@ -1,0 +1,185 @@
+"""Fit the projection that the untrained encoder ends with, on marks that are drawn here and nowhere else.
+
+    python benchmarks/_fit_head.py [--mode strokes] [--marks 1000] [--hands 8] [--seed 11]
+
+Writes assets/heads/ARCHITECTURE-MODE.safetensors, which ships with Burin. No real drawing is
+read: the marks are random, each drawn by several random hands and printed as two icons, and
+the projection keeps what tells marks apart and drops what only tells hands apart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.config import MODES, Preprocessing  # noqa: E402
+from core.drawing import draw  # noqa: E402
+from core.embedder import CHUNK, HEADS  # noqa: E402
+from core.engine import export, session  # noqa: E402
+from core.marks import random_template  # noqa: E402
+from core.preprocessing import VERSION, see  # noqa: E402
+from core.strokes import Stroke, Template, arc, bend, mirrored, path, placed, ring  # noqa: E402
+from core.weights import resolve  # noqa: E402
+
+STAGE, GRID = 4, 5  # the features after block 4, averaged on 5 x 5 cells that overlap by half
+DIMENSION = 256
+SHRINKAGE = 0.6  # towards equal variance in every direction
+ICONS = 2  # pictures of each mark that are printed, not drawn
+SIDE = 112  # px of the drawn pages
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--mode", choices=MODES, default="strokes")
+    parser.add_argument("--marks", type=int, default=1000)
+    parser.add_argument("--hands", type=int, default=8, help=f"pictures of each mark, {ICONS} of them icons")
+    parser.add_argument("--seed", type=int, default=11)
+    options = parser.parse_args()
+    started = time.perf_counter()
+    weights = resolve("", allow_network=False)
+    preprocessing = Preprocessing(options.mode)
+    features = encoded(pictures(options.marks, options.hands, options.seed), preprocessing)
+    weight, bias = discriminant(features.reshape(options.marks, options.hands, -1))
+    path = HEADS / f"{weights.architecture}-{options.mode}.safetensors"
+    facts = {
+        "weights_sha256": weights.sha256,
+        "stage": STAGE,
+        "grid": GRID,
+        "seen": f"{options.mode}{preprocessing.size}-v{VERSION}",
+        "fitted_on": f"{options.marks} random marks, {options.hands} pictures each, seed {options.seed}",
+    }
+    save(path, weight, bias, facts)
+    print(f"{path.relative_to(ROOT)}: {weight.shape[1]} features to {weight.shape[0]}, ", end="")
+    print(f"{facts['fitted_on']}, {time.perf_counter() - started:.0f} s")
+
+
+def pictures(marks: int, hands: int, seed: int) -> Iterator[Image.Image]:
+    """``hands`` pictures of each mark, the first `ICONS` printed, the others drawn by hand."""
+    rng = np.random.default_rng(seed)
+    for _ in range(marks):
+        designed = rng.random() < 0.5
+        template = random_template(rng) if designed else scribbled(rng)
+        for i in range(hands):
+            icon = i < ICONS
+            form = reshaped(template, rng, amount=0.25 if icon else 0.4 if designed else 1.0)
+            yield draw(form, rng, style="icon" if icon else "drawing", size=SIDE)
+
+
+def scribbled(rng: np.random.Generator) -> Template:
+    """One to five plain forms anywhere across each other, as no designer would: more marks than are designed."""
+    out: list[Stroke] = []
+    for _ in range(int(rng.choice([1, 2, 3, 4, 5], p=[0.12, 0.32, 0.31, 0.17, 0.08]))):
+        width, height = rng.uniform(0.2, 0.85) * np.array([1.0, rng.uniform(0.5, 1.0)])
+        form = Template.of([FORMS[rng.integers(len(FORMS))](rng)])
+        if rng.random() < 0.8:
+            form = form.turned(float(rng.choice([90, 180, 270]) if rng.random() < 0.6 else rng.uniform(0, 360)))
+        out += placed(form.strokes, rng.uniform(0, 1 - width), rng.uniform(0, 1 - height), width, height)
+    if rng.random() < 0.15:
+        out += mirrored(out[:1])
+    return Template.of(out)
+
+
+def _corners(rng: np.random.Generator) -> Stroke:
+    angles = np.linspace(0, 2 * np.pi, int(rng.integers(3, 7)), endpoint=False)
+    return path(*((float(np.cos(a)), float(np.sin(a))) for a in angles), closed=True)
+
+
+def _anywhere(rng: np.random.Generator) -> list[tuple[float, float]]:
+    return [(float(x), float(y)) for x, y in rng.uniform(0, 1, (int(rng.integers(3, 6)), 2))]
+
+
+def _wave(rng: np.random.Generator) -> Stroke:
+    x = np.linspace(0, 1, 9)
+    return bend(*zip(x.tolist(), (0.25 * np.sin(2 * np.pi * rng.uniform(0.7, 2) * x)).tolist(), strict=True))
+
+
+def _spiral(rng: np.random.Generator) -> Stroke:
+    angles = np.linspace(1, rng.uniform(2, 4) * np.pi, 24)
+    return bend(*((float(a * np.cos(a)), float(a * np.sin(a))) for a in angles))
+
+
+FORMS: tuple[Callable[[np.random.Generator], Stroke], ...] = (
+    lambda rng: path((0, 0), (1, 0)),
+    lambda rng: ring(0.5, 0.5, 0.5, 0.5 * float(rng.uniform(0.5, 1))),
+    lambda rng: arc(0.5, 0.5, 0.5, 0.5 * float(rng.uniform(0.5, 1)), 0, float(rng.uniform(100, 300))),
+    _corners,
+    lambda rng: path(*_anywhere(rng)),
+    lambda rng: bend(*_anywhere(rng)),
+    _wave,
+    _spiral,
+    lambda rng: path((0, 0), (0.5, float(rng.uniform(0.5, 1))), (1, 0)),
+)
+
+
+def reshaped(template: Template, rng: np.random.Generator, *, amount: float) -> Template:
+    """The mark as another person remembers it: stretched, sheared and bent as a whole, its strokes
+    resized and shifted each for itself."""
+    lean = np.eye(2) + amount * rng.normal(0, [[0.12, 0.10], [0.10, 0.12]])
+    frequencies, phases = rng.uniform(0.5, 1.6, (3, 2)), rng.uniform(0, 2 * np.pi, 3)
+    heights = rng.normal(0, 0.03 * amount, (3, 2))
+    out = []
+    for stroke in template.strokes:
+        points = np.array(stroke.points) - 0.5
+        middle = points.mean(axis=0)
+        points = (points - middle) * np.exp(rng.normal(0, 0.1 * amount)) + middle + rng.normal(0, 0.03 * amount, 2)
+        points = (points + np.sin(points @ frequencies.T * 2 * np.pi + phases) @ heights) @ lean.T
+        out.append(Stroke(tuple((float(x), float(y)) for x, y in points), stroke.closed, stroke.solid))
+    return Template.of(out)
+
+
+def encoded(images: Iterator[Image.Image], preprocessing: Preprocessing) -> np.ndarray:
+    """The features (N, F) float32 that the head is to project, L2-normalised."""
+    from core.model import EmbeddingNet
+
+    weights = resolve("", allow_network=False)
+    net = EmbeddingNet(weights.architecture, embedding_size=None, stage=STAGE, grid=GRID, pretrained=weights).eval()
+    forward = session(export(net, size=preprocessing.size, facts={}), threads=1)
+    out = []
+    for chunk in iter(lambda: list(itertools.islice(images, CHUNK)), []):
+        seen = np.stack([see(image, preprocessing) for image in chunk])
+        out.append(forward.run(["embeddings"], {"images": seen})[0])
+    return np.concatenate(out)
+
+
+def discriminant(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weight (D, F) and bias (D,) of the linear discriminants of ``features`` (marks, hands, F).
+
+    Whitens the covariance within marks, shrunk towards its mean variance, and keeps the
+    directions in which the marks' means then vary most: Fukunaga, Introduction to Statistical
+    Pattern Recognition, 2nd ed. 1990, chapter 10. Scaled so that the projections of the features
+    given have a mean square length of 1.
+    """
+    marks, hands, size = features.shape
+    means = features.mean(axis=1)
+    mean = means.mean(axis=0)
+    apart = (features - means[:, None]).reshape(-1, size)
+    within = (apart.T @ apart / (marks * (hands - 1))).astype(np.float64)
+    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / size * np.eye(size)
+    root = np.linalg.cholesky(shrunk)
+    directions, _, _ = np.linalg.svd(np.linalg.solve(root, (means - mean).T.astype(np.float64)), full_matrices=False)
+    weight = np.linalg.solve(root.T, directions[:, :DIMENSION]).T
+    weight /= np.sqrt(np.mean(np.sum(((features.reshape(-1, size) - mean) @ weight.T) ** 2, axis=1)))
+    return weight, -weight @ mean
+
+
+def save(path: Path, weight: np.ndarray, bias: np.ndarray, facts: dict[str, object]) -> None:
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {"head.weight": weight, "head.bias": bias}
+    tensors = {n: np.ascontiguousarray(t, np.float16) for n, t in tensors.items()}  # bytes are saved as they lie
+    save_file(tensors, path, metadata={name: str(value) for name, value in facts.items()})
+
+
+if __name__ == "__main__":
+    main()
