@@ -179,6 +179,7 @@ def save(path: Path, weight: np.ndarray, bias: np.ndarray, facts: dict[str, obje
     tensors = {"head.weight": weight, "head.bias": bias}
     tensors = {n: np.ascontiguousarray(t, np.float16) for n, t in tensors.items()}  # bytes are saved as they lie
     save_file(tensors, path, metadata={name: str(value) for name, value in facts.items()})
+    path.chmod(0o644)  # the library writes for its owner alone; this file ships
 
 
 if __name__ == "__main__":

@@ -1,0 +1,295 @@
+"""How often Burin is right on real drawings: closed set, one shot, across domains, unknown marks.
+
+    python benchmarks/accuracy.py [--quick]
+
+Reads the drawings, icons and Omniglot characters of the shared data folder (BURIN_SHARED, else
+../shared/data beside the checkout). Nothing is trained on them; every picture is drawn once, and
+a query is never in the gallery. What the columns mean is in benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from core.calibrate import calibrate, score  # noqa: E402
+from core.config import MODES, Preprocessing, WorkspaceConfig  # noqa: E402
+from core.embedder import load_embedder  # noqa: E402
+from core.gallery import Gallery  # noqa: E402
+from core.images import content_hash, decode  # noqa: E402
+from core.preprocessing import see  # noqa: E402
+from core.ranking import rank  # noqa: E402
+from core.weights import resolve  # noqa: E402
+from core.workspace import Workspace  # noqa: E402
+
+SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
+NEIGHBOURS = WorkspaceConfig().neighbours
+TARGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Decoded images and the name of the class of each."""
+
+    images: list[Image.Image]
+    names: np.ndarray
+
+
+@dataclass(frozen=True)
+class Data:
+    """``drawings`` and ``icons`` share class names; ``characters`` are Omniglot's, a class each."""
+
+    drawings: Pictures
+    icons: Pictures
+    characters: Pictures
+
+
+@dataclass(frozen=True)
+class Share:
+    """``hits`` of ``asked`` questions, which were about ``different`` pictures."""
+
+    hits: int
+    asked: int
+    different: int
+
+    def __str__(self) -> str:
+        low, high = wilson(self.hits / self.asked, self.different)
+        return f"{100 * self.hits / self.asked:5.1f} [{100 * low:4.1f}, {100 * high:4.1f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer draws, a quarter of Omniglot, fewer encoders")
+    quick = parser.parse_args().quick
+    if not (SHARED / "gravures" / "raw_gravures").is_dir():
+        print(f"No real data in {SHARED}: nothing was measured. Set BURIN_SHARED to the folder that holds gravures/.")
+        return
+    started = time.perf_counter()
+    data = read_data(every=4 if quick else 1)
+    counts = [(len(p.images), len(set(p.names))) for p in (data.drawings, data.icons, data.characters)]
+    print(
+        "{} drawings of {} classes, {} icons, {} characters of {} classes".format(*counts[0], counts[1][0], *counts[2])
+    )
+    draws = 3 if quick else 10
+    print(f"Rank 1 in per cent with Wilson 95 % intervals; vote of k = {NEIGHBOURS}; {draws} draws of each split.\n")
+    print(f"{'':34}{'closed set':20}{'one shot':20}{'icons -> drawings':20}{'Omniglot one shot'}")
+    vectors: dict[str, np.ndarray] = {}
+    for label, vectors in encoded(data, quick=quick):
+        print(f"{label:34}{'  '.join(str(s) for s in ranks(data, vectors, draws))}", flush=True)
+    print()
+    unknown(data.drawings.names, vectors["drawings"], draws, heading="a third of the classes unknown, 70 % in the base")
+    unknown(data.drawings.names, vectors["drawings"], draws, shots=3, heading="the same with 3 references a class")
+    print(f"{time.perf_counter() - started:.0f} s")
+
+
+# ---- the data
+
+
+def read_data(*, every: int) -> Data:
+    """All drawings and icons, and one Omniglot character in ``every`` by each person."""
+    gravures = SHARED / "gravures"
+    drawings = [(p.parent.name, p.read_bytes()) for p in sorted((gravures / "raw_gravures").glob("*/*.png"))]
+    icons = [(p.stem, p.read_bytes()) for p in sorted((gravures / "official").glob("*.png"))]
+    known = {content_hash(content) for _, content in icons}  # an icon filed under the drawings is no drawing
+    drawings = [(name, content) for name, content in drawings if content_hash(content) not in known]
+    return Data(_decoded(drawings), _decoded(icons), _decoded(list(_characters())[::every]))
+
+
+def _characters() -> Iterator[tuple[str, bytes]]:
+    path = SHARED / "omniglot" / "images_background_small1.zip"
+    if not path.is_file():
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            if name.endswith(".png") and not name.startswith("__"):
+                yield name.rpartition("/")[0], archive.read(name)
+
+
+def _decoded(files: Sequence[tuple[str, bytes]]) -> Pictures:
+    return Pictures([decode(content, name=name) for name, content in files], np.array([name for name, _ in files]))
+
+
+# ---- the encoders
+
+
+def encoded(data: Data, *, quick: bool) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Each way to encode, and the vectors (N, D) of the three sets; the product's own way comes last."""
+    default = Preprocessing()
+    if not quick:
+        for mode in MODES[::-1]:
+            yield f"{mode}, whole trunk, pooled", _by_network(data, Preprocessing(mode, default.size))
+    for mode in MODES[::-1]:
+        with tempfile.TemporaryDirectory() as folder:
+            workspace = Workspace(folder)
+            workspace.save_config(WorkspaceConfig(preprocessing=Preprocessing(mode, default.size)))
+            embedder = load_embedder(workspace)
+            label = f"{mode}, as Burin does ({embedder.dimension}-d)"
+            yield label, {n: np.stack(list(embedder.embed_images(p.images))) for n, p in vars(data).items() if p.images}
+
+
+def _by_network(data: Data, preprocessing: Preprocessing) -> dict[str, np.ndarray]:
+    """The usual way, to compare with: the pretrained network's last features, pooled over the picture."""
+    import torch
+
+    from core.model import EmbeddingNet
+
+    weights = resolve("", allow_network=False)
+    net = EmbeddingNet(weights.architecture, embedding_size=None, pretrained=weights).eval()
+    out = {}
+    with torch.inference_mode():
+        for name, pictures in vars(data).items():
+            seen = np.stack([see(image, preprocessing) for image in pictures.images]).transpose(0, 3, 1, 2)
+            parts = [net(torch.from_numpy(seen[i : i + 32])).numpy() for i in range(0, len(seen), 32)]
+            out[name] = np.concatenate(parts)
+    return out
+
+
+# ---- the questions
+
+
+def ranks(data: Data, vectors: dict[str, np.ndarray], draws: int) -> list[Share]:
+    """The share of queries whose class comes first, in each of the four settings."""
+    names, drawings = data.drawings.names, vectors["drawings"]
+    closed = [split(names, draw, share=0.7) for draw in range(draws)]
+    single = [split(names, draw, shots=1) for draw in range(draws)]
+    out = [asked_over(names, drawings, closed), asked_over(names, drawings, single)]
+
+    both = np.concatenate([data.icons.names, names])
+    icons = np.arange(len(data.icons.names))
+    drawn = len(icons) + np.flatnonzero(np.isin(names, data.icons.names))
+    out.append(asked_over(both, np.concatenate([vectors["icons"], drawings]), [(icons, drawn)]))
+    if "characters" in vectors:
+        characters = data.characters.names
+        splits = [split(characters, draw, shots=1) for draw in range(min(draws, 3))]
+        out.append(asked_over(characters, vectors["characters"], splits))
+    return out
+
+
+def split(names: np.ndarray, seed: int, *, share: float = 0.0, shots: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the gallery and of the queries: of every class ``shots``, or a ``share``, go into the
+    gallery, at least one, and the rest are asked."""
+    rng = np.random.default_rng(seed)
+    gallery, queries = [], []
+    for name in np.unique(names):
+        rows = rng.permutation(np.flatnonzero(names == name))
+        kept = shots or max(1, round(share * len(rows)))
+        gallery.append(rows[:kept])
+        queries.append(rows[kept:])
+    return np.concatenate(gallery), np.concatenate(queries)
+
+
+def asked_over(names: np.ndarray, vectors: np.ndarray, splits: list[tuple[np.ndarray, np.ndarray]]) -> Share:
+    hits, asked, different = 0, 0, set()
+    for rows, queries in splits:
+        gallery, classes = gallery_of(names, vectors, rows)
+        for query in queries:
+            first = rank(vectors[query], gallery, k=NEIGHBOURS, top=1)[0]
+            hits += classes[first.class_id] == names[query]
+        asked += len(queries)
+        different.update(queries.tolist())
+    return Share(hits, asked, len(different))
+
+
+def gallery_of(names: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> tuple[Gallery, np.ndarray]:
+    """The product's gallery over ``rows``, and the class names by class id."""
+    classes, class_ids = np.unique(names[rows], return_inverse=True)
+    kinds = np.full(len(rows), "drawing")
+    return Gallery(0, "benchmark", rows.astype(np.int64), class_ids, kinds, vectors[rows]), classes
+
+
+# ---- marks from outside
+
+
+def unknown(names: np.ndarray, vectors: np.ndarray, draws: int, *, shots: int = 0, heading: str) -> None:
+    """Print what the calibrated verdicts do when a third of the classes is outside the base."""
+    trials = [_outside_trial(names, vectors, seed, shots) for seed in range(draws)]
+    known = np.unique(np.concatenate([t.queries for t in trials])).size
+    print(f"Unknown marks: {heading}; {draws} draws, {sum(len(t.outside) for t in trials)} questions from outside.")
+    print(f"{'asked for':>10}  outside, called certain   outside, hesitates   known, certain and right  ", end="")
+    print("known, certain but wrong  known, called unknown")
+    for target in TARGETS:
+        rows = [_verdicts(t, target) for t in trials]
+        false, doubt, right, wrong, rejected = (sum(column) for column in zip(*rows, strict=True))
+        out, inside = sum(len(t.outside) for t in trials), sum(len(t.queries) for t in trials)
+        columns = [Share(false, out, len(names)), Share(doubt, out, len(names))]
+        columns += [Share(n, inside, known) for n in (right, wrong, rejected)]
+        print(f"{100 * target:8.0f} %  {'      '.join(str(c) for c in columns)}")
+    print("\nThe score, thresholds aside: at this false-accept rate, known marks that are refused or wrong, %")
+    print(f"{'':14}" + "".join(f"{100 * t:7.0f} %" for t in TARGETS))
+    for label, weigh in (("similarity", 0.0), ("margin", None), ("score", 1.0)):
+        cells = [np.mean([_refused(t, weigh, target) for t in trials]) for target in TARGETS]
+        print(f"{label:14}" + "".join(f"{100 * c:9.1f}" for c in cells))
+    print()
+
+
+@dataclass(frozen=True)
+class Outside:
+    """One draw: the gallery, and for the known queries and the outside ones what `rank` answered,
+    (similarities of the classes in order, whether the first is right)."""
+
+    gallery: Gallery
+    queries: np.ndarray
+    outside: list[list[float]]
+    inside: list[tuple[list[float], bool]]
+
+
+def _outside_trial(names: np.ndarray, vectors: np.ndarray, seed: int, shots: int) -> Outside:
+    classes = np.random.default_rng(1000 + seed).permutation(np.unique(names))
+    strange = np.isin(names, classes[: len(classes) // 3])
+    kept = np.flatnonzero(~strange)
+    rows, queries = (kept[part] for part in split(names[kept], seed, share=0.7, shots=shots))
+    gallery, base = gallery_of(names, vectors, rows)
+    inside = []
+    for query in queries:
+        answer = rank(vectors[query], gallery, k=NEIGHBOURS)
+        inside.append(([c.similarity for c in answer], bool(base[answer[0].class_id] == names[query])))
+    outside = [[c.similarity for c in rank(vectors[q], gallery, k=NEIGHBOURS)] for q in np.flatnonzero(strange)]
+    return Outside(gallery, queries, outside, inside)
+
+
+def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
+    calibration = calibrate(trial.gallery, false_accept_rate=target, k=NEIGHBOURS)
+    outside = [calibration.verdict(similarities) for similarities in trial.outside]
+    inside = [(calibration.verdict(similarities), right) for similarities, right in trial.inside]
+    return (
+        outside.count("certain"),
+        outside.count("hesitates"),
+        inside.count(("certain", True)),
+        inside.count(("certain", False)),
+        sum(verdict == "unknown" for verdict, _ in inside),
+    )
+
+
+def _refused(trial: Outside, weigh: float | None, target: float) -> float:
+    def value(similarities: list[float]) -> float:
+        margin = similarities[0] - max(similarities[1:], default=-1.0)
+        if weigh is None:
+            return margin
+        return float(score(similarities[0], margin)) if weigh else similarities[0]
+
+    threshold = np.quantile([value(s) for s in trial.outside], 1 - target)
+    return float(np.mean([not (right and value(s) > threshold) for s, right in trial.inside]))
+
+
+def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:
+    """The 95 % interval of a share of ``count``: Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953"""
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+if __name__ == "__main__":
+    main()
