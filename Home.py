@@ -25,6 +25,10 @@ if __name__ == "__main__":
                 st.Page("pages/data/inbox.py", title=inbox_title(), icon=":material/inbox:"),
                 st.Page("pages/data/history.py", title=_("History"), icon=":material/history:"),
             ],
+            _("Variation"): [
+                st.Page("pages/data/augment.py", title=_("Augment"), icon=":material/auto_awesome_motion:"),
+                st.Page("pages/data/balance.py", title=_("Balance"), icon=":material/balance:"),
+            ],
         },
         expanded=True,
     )

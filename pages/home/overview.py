@@ -11,6 +11,8 @@ from pages.ui.state import workbench
 PAGES = {  # what the picture and the next steps open: a page that is added is named here
     "library": "pages/data/library.py",
     "inbox": "pages/data/inbox.py",
+    "augment": "pages/data/augment.py",
+    "balance": "pages/data/balance.py",
     "identify": "pages/search/identify.py",
 }
 LATEST = 16

@@ -11,7 +11,7 @@ from core.records import ClassRecord, Counts, Item
 from core.workspace import Workspace
 from pages.ui import services
 from pages.ui.gallery import Group
-from pages.ui.i18n import _, ngettext, number
+from pages.ui.i18n import _, decimals, ngettext, number
 from pages.ui.pipeline import Station
 from pages.ui.tiles import tile
 
@@ -45,14 +45,21 @@ def stations(
             ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
             _("collected") if ready else _("start here"),
         ),
-        ("variants", "augment", _("Augment"), number(counts.variants), _("written variants"), ""),
+        (
+            "variants",
+            "augment",
+            _("Augment"),
+            number(counts.variants),
+            _("written variants"),
+            _("written") if counts.variants else _("none yet"),
+        ),
         (
             "balance",
             "balance",
             _("Balance"),
             f"{number(min(full))}–{number(max(full))}" if full else "–",
             _("originals a class, from the rarest to the most frequent"),
-            "",
+            _("ratio {n}").format(n=decimals(max(full) / min(full), 1)) if full else "",
         ),
         ("train", "train", _("Train"), number(runs), ngettext("run", "runs", runs), ""),
         ("evaluate", "evaluate", _("Evaluate"), _("yes") if promoted else _("none"), _("promoted model"), ""),
@@ -148,7 +155,7 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
 
 
 def latest_group(items: Sequence[Item]) -> Group:
-    return Group(_("Latest images"), "", [tile(item, named=True) for item in items])
+    return Group("", "", [tile(item, named=True) for item in items])
 
 
 def sample_button(key: str) -> None:

@@ -112,11 +112,9 @@ def value_text(transform: str, name: str, value: float) -> str:
 def range_text(step: Step) -> str:
     """How likely a step is and between what its first parameter is drawn: 80% · −8 to 8°."""
     parts = [percent(step.probability)]
-    if step.entry.parameters:
+    if 0 < len(step.entry.parameters) < 3:  # of more, none speaks for the others
         first = step.entry.parameters[0]
-        low, high = step.ranges[first.name]
-        digits = 0 if first.whole else places(first.step)
-        ends = [decimals(end, digits) if digits else number(round(end)) for end in (low, high)]
+        ends = [number(end) for end in step.ranges[first.name]]
         parts.append(with_unit(" … ".join(dict.fromkeys(ends)), "%" if first.unit.startswith("%") else first.unit))
     return " · ".join(parts)
 

@@ -27,6 +27,8 @@ def edit() -> Policy:
     now = recipe()
     if all(policy.id != now.origin.id for policy in known):  # deleted in another tab: what is here is kept, unsaved
         known.append(now.origin)
+    for line in now.lines:
+        _follow(line)
     _choose(known, now)
     _files(now)
     if not now.lines:
@@ -161,7 +163,6 @@ def _import(data: bytes) -> None:
 
 
 def _step(now: Recipe, position: int, line: Line) -> None:
-    _follow(line)
     step, last = line.step, len(now.lines) - 1
     off = "" if step.probability else " · " + _("off")
     label = f"{esc(title_of(step.transform))} :gray[:small[{esc(range_text(step) + off)}]]"

@@ -24,6 +24,8 @@ PAGES = {
     "quality": "pages/data/quality.py",
     "inbox": "pages/data/inbox.py",
     "history": "pages/data/history.py",
+    "augment": "pages/data/augment.py",
+    "balance": "pages/data/balance.py",
 }
 
 Open = Callable[..., AppTest]
@@ -34,7 +36,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
     """``open_page(workspace, "library", locale="fr-FR", class="(e")`` -> the page as it stands after its first run."""
     monkeypatch.setattr(services, "embedder", lambda: fake_embedder)
     monkeypatch.setattr(services, "in_background", lambda work: work())
-    monkeypatch.setattr(services, "index_in_child", lambda report: services.dataset().rescan())
+    monkeypatch.setattr(services, "encoder_opens_at_once", lambda: True)
     st.cache_data.clear()
     st.cache_resource.clear()
 
