@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from core.calibrate import calibrate, score  # noqa: E402
-from core.config import MODES, Preprocessing, WorkspaceConfig  # noqa: E402
+from core.config import Mode, Preprocessing, WorkspaceConfig  # noqa: E402
 from core.embedder import load_embedder  # noqa: E402
 from core.gallery import Gallery  # noqa: E402
 from core.images import content_hash, decode  # noqa: E402
@@ -37,6 +37,7 @@ from core.workspace import Workspace  # noqa: E402
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
 NEIGHBOURS = WorkspaceConfig().neighbours
+MODES: tuple[Mode, ...] = ("plain", "crop", "strokes")  # the default last
 TARGETS = (0.01, 0.02, 0.05, 0.1, 0.2)
 
 
@@ -129,15 +130,16 @@ def encoded(data: Data, *, quick: bool) -> Iterator[tuple[str, dict[str, np.ndar
     """Each way to encode, and the vectors (N, D) of the three sets; the product's own way comes last."""
     default = Preprocessing()
     if not quick:
-        for mode in MODES[::-1]:
+        for mode in MODES:
             yield f"{mode}, whole trunk, pooled", _by_network(data, Preprocessing(mode, default.size))
-    for mode in MODES[::-1]:
+    for mode in MODES:
         with tempfile.TemporaryDirectory() as folder:
             workspace = Workspace(folder)
             workspace.save_config(WorkspaceConfig(preprocessing=Preprocessing(mode, default.size)))
             embedder = load_embedder(workspace)
             label = f"{mode}, as Burin does ({embedder.dimension}-d)"
-            yield label, {n: np.stack(list(embedder.embed_images(p.images))) for n, p in vars(data).items() if p.images}
+            seen = {n: [see(image, embedder.preprocessing) for image in p.images] for n, p in vars(data).items()}
+            yield label, {n: embedder.embed(np.stack(pictures)) for n, pictures in seen.items() if pictures}
 
 
 def _by_network(data: Data, preprocessing: Preprocessing) -> dict[str, np.ndarray]:
@@ -151,6 +153,8 @@ def _by_network(data: Data, preprocessing: Preprocessing) -> dict[str, np.ndarra
     out = {}
     with torch.inference_mode():
         for name, pictures in vars(data).items():
+            if not pictures.images:
+                continue
             seen = np.stack([see(image, preprocessing) for image in pictures.images]).transpose(0, 3, 1, 2)
             parts = [net(torch.from_numpy(seen[i : i + 32])).numpy() for i in range(0, len(seen), 32)]
             out[name] = np.concatenate(parts)
