@@ -24,7 +24,7 @@ _WORK = 480  # px: pictures are reduced to this side before the search for ink
 _SMALL = 32  # px: side on which the background is estimated
 _WINDOW = 13  # px of _SMALL: more than twice the widest stroke, so that the median in it is paper
 _SHARP = 90  # grey levels within two pixels of _SMALL: an edge of solid ink; a shadow's is softer
-_THIN = 96  # px: side on which strokes are thinned
+_THIN = 64  # px: side on which strokes are thinned; 56 to 128 are equally right, and this takes a third of the time
 _LAG = 0.12  # of the range of a shaded page: what the estimate of its light may be off by
 _SOLID = 0.07  # of the side: radius from which a piece of ink may be solid
 _COMPACT = 3.0
@@ -126,7 +126,8 @@ def _paper(grey: np.ndarray, background: np.ndarray) -> np.ndarray | None:
     The median in a large window is paper, whatever its polarity, and follows shadows. Where the
     picture leaves the background by a sharp edge, it is solid ink instead, and not followed.
     """
-    if np.mean(cv2.absdiff(grey, np.full_like(grey, background)) <= 2) > 0.6:  # a drawn or clean page
+    even = cv2.inRange(grey, int(background) - 2, int(background) + 2)
+    if cv2.countNonZero(even) > 0.6 * grey.size:  # a drawn or clean page
         return None
     small = _reduced(grey, _SMALL)
     paper = cv2.medianBlur(small, _WINDOW)
