@@ -92,6 +92,13 @@ def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: En
     return _on_torch(plan, why)
 
 
+def opens_at_once(workspace: Workspace) -> bool:
+    """Whether `load_embedder` finds a cached engine, and so needs neither torch nor an export."""
+    config = workspace.config()
+    plan = _untrained(workspace, config.weights, config.preprocessing)
+    return find(workspace.cache / "engines", engine_key(plan.facts)) is not None
+
+
 @dataclass(frozen=True)
 class _Plan:
     """A network before it is built: ``facts`` tell its engine apart, ``build`` makes it (with torch)."""

@@ -132,6 +132,7 @@ def _in_order(connection: sa.Connection, class_ids: Iterable[int | None]) -> lis
 
 
 def count(connection: sa.Connection, terms: list[sa.ColumnElement[bool]]) -> int:
+    """How many items the terms of `where` find."""
     return connection.execute(sa.select(sa.func.count()).select_from(db.items).where(*terms)).scalar_one()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import get_args
 
 import streamlit as st
@@ -268,7 +269,7 @@ def _sheets(lonely: list[ClassPlan], by_folder: dict[str, Original], boxes: int)
                 st.markdown(f"**{esc(each.count.name)}**")
                 st.download_button(
                     _("Capture sheet"),
-                    lambda original=original, name=each.count.name: _sheet(original, name, boxes),
+                    partial(_sheet, original, each.count.name, boxes),
                     file_name=f"{each.count.folder}.html",
                     mime="text/html",
                     icon=":material/print:",

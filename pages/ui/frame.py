@@ -76,6 +76,7 @@ def preparation_line() -> None:
             st.rerun()
         texts = {
             "waiting": _("Opening the workspace…"),
+            "first": _("First start: reading the folders and building the encoder…"),
             "reading": _("Reading the folders…"),
             "embedding": _("Getting the references ready…"),
         }

@@ -14,6 +14,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
       title.textContent = group.title
       note.textContent = group.note
       head.append(title, note)
+      head.hidden = !group.title
       tiles.className = 'tiles'
       tiles.append(...group.tiles.map(tile => {
         const button = document.createElement('button'), image = document.createElement('img')

@@ -25,7 +25,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Group:
-    """Tiles under one heading, with a note beside it."""
+    """Tiles under one heading ("" for none), with a note beside it."""
 
     title: str
     note: str = ""

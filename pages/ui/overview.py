@@ -12,7 +12,7 @@ from core.workspace import Workspace
 from pages.ui import services
 from pages.ui.gallery import Group
 from pages.ui.i18n import _, decimals, ngettext, number
-from pages.ui.pipeline import Station
+from pages.ui.pipeline import Pictogram, Station
 from pages.ui.tiles import tile
 
 
@@ -36,7 +36,7 @@ def stations(
     runs = sum(1 for run in workspace.runs.iterdir() if run.is_dir()) if workspace.runs.is_dir() else 0
     promoted = any(workspace.model.glob("best_efficientnet_triplet.*")) if workspace.model.is_dir() else False
     ready = bool(counts.originals)
-    figures = [
+    figures: list[tuple[Pictogram, str, str, str, str, str]] = [
         (
             "originals",
             "library",

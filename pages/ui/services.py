@@ -1,7 +1,7 @@
 """What the pages use from core, made once per workspace and shared by every session.
 
-The one seam of the page tests: they replace `embedder`, `in_background` and `index_in_child` here. Nothing heavy is
-imported before a function that needs it is called.
+The one seam of the page tests: they replace `embedder`, `encoder_opens_at_once` and `in_background`
+here. Nothing heavy is imported before a function that needs it is called.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Base:
 class Preparation:
     """How far the server is with reading the folders and embedding what is new."""
 
-    stage: Literal["waiting", "reading", "embedding", "ready", "failed"] = "waiting"
+    stage: Literal["waiting", "first", "reading", "embedding", "ready", "failed"] = "waiting"
     done: int = 0
     total: int = 0
     error: BurinError | None = None
@@ -46,9 +46,9 @@ class Preparation:
 
     @property
     def active(self) -> bool:
-        return self.stage in ("waiting", "reading", "embedding")
+        return self.stage not in ("ready", "failed")
 
-    def at(self, stage: Literal["reading", "embedding"]) -> Callable[[int, int], None]:
+    def at(self, stage: Literal["first", "reading", "embedding"]) -> Callable[[int, int], None]:
         """Enter ``stage``; the returned call reports progress in it."""
         self.stage, self.done, self.total = stage, 0, 0
 
@@ -78,8 +78,10 @@ def embedder() -> Embedder:
 def base() -> Base:
     """The references and thresholds at the dataset's present version; embeds what is missing first.
 
-    While the server is still preparing, this waits for it.
+    While the server is still preparing, this waits for it: a page that comes before anybody's first
+    view has ended (a restarted server, a question still in the browser) starts it itself.
     """
+    prepare()
     while preparation().active:
         time.sleep(0.1)
     return _base_now()
@@ -103,6 +105,12 @@ def in_background(work: Callable[[], None]) -> None:
     threading.Thread(target=work, name="burin-prepare", daemon=True).start()
 
 
+def encoder_opens_at_once() -> bool:
+    from core.embedder import opens_at_once
+
+    return opens_at_once(workspace())
+
+
 def index_in_child(report: Callable[[int, int], None]) -> None:
     """Read the folders, build the engine and embed, in a process of its own. Raises what the job ended on.
 
@@ -122,10 +130,10 @@ def _prepare(progress: Preparation) -> None:
 
     try:
         data = dataset()
-        if (data.workspace.cache / "engines").is_dir():
+        if encoder_opens_at_once():
             data.rescan(on_progress=progress.at("reading"))
         else:
-            index_in_child(progress.at("reading"))
+            index_in_child(progress.at("first"))
         report = progress.at("embedding")
         encoder = embedder()
         update(data, encoder, on_progress=report)

@@ -114,9 +114,7 @@ class Library(RuleBasedStateMachine):
             (after if noun == "class" else items)[which][("name", "present", "class", "state").index(field) % 2] = value
         keys = [name_key(name) for name, present in after.values() if present]
         homes = [
-            after[class_id][1]
-            for n, (class_id, state) in items.items()
-            if state == "present" and class_id is not None
+            after[class_id][1] for n, (class_id, state) in items.items() if state == "present" and class_id is not None
         ]
         return len(keys) == len(set(keys)) and all(homes)
 
@@ -378,5 +376,6 @@ TestLibrary.settings = settings(
     deadline=None,
     derandomize="BURIN_STATE_EXAMPLES" not in os.environ,
     suppress_health_check=list(HealthCheck),
-    print_blob=True, phases=[Phase.reuse, Phase.generate],
+    print_blob=True,
+    phases=[Phase.reuse, Phase.generate],
 )

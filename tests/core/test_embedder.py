@@ -14,7 +14,7 @@ from PIL import Image
 
 from core import embedder as module
 from core.config import Preprocessing
-from core.embedder import CHUNK, load_embedder
+from core.embedder import CHUNK, load_embedder, opens_at_once
 from core.engine import ExportFailed
 from core.errors import ImageRefused, ModelRefused, NotFound, WeightsUnavailable
 from core.preprocessing import see
@@ -167,6 +167,11 @@ def test_the_engine_is_exported_once(home, default, monkeypatch):
     seen = np.stack([see(image, default.preprocessing) for image in drawings(2)])
     assert (again.embed(seen) == default.embed(seen)).all()
     assert engines(home) == kept
+
+
+def test_it_is_known_beforehand_whether_an_engine_must_be_exported(home, default, tmp_path):
+    assert opens_at_once(home)
+    assert not opens_at_once(Workspace(tmp_path / "fresh"))
 
 
 def test_with_a_cached_engine_torch_is_not_imported(home, default):

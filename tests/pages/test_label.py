@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from core.dataset import UNLABELLED, Dataset
-
 from pages.ui.labelling import Desk, receive
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
@@ -46,7 +45,7 @@ def test_the_desk_starts_with_what_has_no_label_and_proposes_its_class(open_page
     at = open_page(untidy, "label")
     data = desk_data(at)
     assert data["total"] == 15 and data["ack"] == 0
-    names = dict((class_id, name) for class_id, name, _count in data["classes"])
+    names = {class_id: name for class_id, name, _count in data["classes"]}
     first = data["items"][:3]
     assert [item["class"] for item in first] == [0, 0, 0]
     assert {(item["file"], names[item["proposals"][0][0]]) for item in first} == {
@@ -60,7 +59,7 @@ def test_the_desk_starts_with_what_has_no_label_and_proposes_its_class(open_page
 def test_the_order_and_the_filter_are_in_the_address(open_page, untidy):
     at = open_page(untidy, "label", order="class", **{"class": "bar"})
     data = desk_data(at)
-    names = dict((class_id, name) for class_id, name, _count in data["classes"])
+    names = {class_id: name for class_id, name, _count in data["classes"]}
     assert {names.get(item["class"], "") for item in data["items"]} <= {"bar", ""}
     assert data["total"] == 5, "four, and the one that its neighbours say is a bar"
     at = open_page(untidy, "label", ids="2.1")

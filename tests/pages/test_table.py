@@ -5,6 +5,7 @@ from __future__ import annotations
 from core.dataset import Dataset
 from pages.ui import sheet, tables
 from pages.ui.sheet import Said
+from pages.ui.state import Workbench
 from tests.pages.conftest import text_of
 
 
@@ -91,10 +92,8 @@ def test_the_real_grid_draws_and_sends_no_rows_back(open_page, drawn_workspace):
 
 
 def test_an_event_is_handled_once(open_page, drawn_workspace, monkeypatch):
-    class Bench:
-        handled: dict = {}
-
-    monkeypatch.setattr(sheet, "workbench", Bench)
+    bench = Workbench()
+    monkeypatch.setattr(sheet, "workbench", lambda: bench)
     event = {"at": 2.5, "event": "cellValueChanged", "edit": {"id": 1, "column": "class", "value": "cross"}}
     assert sheet._new(event, "t", ticked=True) == Said(edit=(1, "class", "cross"))
     assert sheet._new(event, "t", ticked=True) is None
