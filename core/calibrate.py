@@ -30,9 +30,8 @@ def score(similarity: Number, margin: Number) -> Number:
     """How much an answer speaks for the base holding the mark: similarity of the best class plus
     half its margin to the second.
 
-    Measured on drawings with a third of the classes unknown, thresholds from leave-one-out: at
-    the same false-accept target, 94 % of the known marks are named rightly, against 89 % by the
-    similarity and 84 % by the margin alone (`benchmarks/accuracy.py` prints it).
+    With one reference a class the margin helps to tell outside marks; with more, it does no harm
+    (`benchmarks/accuracy.py` prints what the verdicts come to).
     """
     return similarity + MARGIN_WEIGHT * margin
 

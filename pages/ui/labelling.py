@@ -156,7 +156,7 @@ def _proposals(hashes: tuple[str, ...], work: Desk) -> list[Likely]:
     """The likeliest classes of each image, from the labels of when the window was opened."""
     asked = (work.epoch, hashes)
     if work.likely[0] != asked:
-        likely = review.opinion().references.propose(list(hashes))
+        likely = review.recent().references.propose(list(hashes))
         found = [[(p.class_id, round(p.similarity, 3), round(p.vote, 3), p.sha256) for p in one] for one in likely]
         work.likely = (asked, found)
     return work.likely[1]
@@ -207,7 +207,7 @@ def _pictures(shown: list[Item], proposals: list[Likely]) -> dict[str, str]:
 
 
 def _item_with(sha256: str) -> int | None:
-    labels = review.opinion().labels
+    labels = review.recent().labels
     found = (labels.sha256 == sha256.encode()).nonzero()[0]
     return int(labels.item_ids[found[0]]) if len(found) else None
 

@@ -130,7 +130,7 @@ def show(chosen: Chosen) -> None:
     actions(ids)
     page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     shown = data.some(ids[PAGE * (page - 1) : PAGE * page])
-    opinion = review.opinion()
+    opinion = review.recent()
     names = {record.id: record.name for record in data.classes()}
     tiles = []
     for item in shown:

@@ -34,7 +34,7 @@ def items() -> None:
         st.caption(ngettext("{n} image", "{n} images", total).format(n=number(total)), width="stretch")
         page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     shown = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1))
-    opinion = review.opinion()
+    opinion = review.recent()
     classes = data.classes()
     names = {record.id: record.name for record in classes}
     kinds: dict[str, Kind] = {widgets.kind_name(kind): kind for kind in get_args(Kind)}
