@@ -30,7 +30,7 @@ def score(similarity: Number, margin: Number) -> Number:
     """How much an answer speaks for the base holding the mark: similarity of the best class plus
     half its margin to the second.
 
-    With one reference a class the margin helps to tell outside marks; with more, it does no harm
+    With one reference a class the margin helps to tell outside marks; with more, it changes little
     (`benchmarks/accuracy.py` prints what the verdicts come to).
     """
     return similarity + MARGIN_WEIGHT * margin
