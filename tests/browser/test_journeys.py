@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
+import signal
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from playwright.sync_api import Page, expect
 
 from core.dataset import Dataset
 from core.embedder import load_embedder
+from core.jobs import JobRunner
 from core.sample import make_sample, sample_images
 from core.workspace import Workspace
 from tests.browser.conftest import Server, Visit
@@ -48,6 +51,15 @@ def warm(start_server: Callable[..., Server], workspace: Workspace, engines: Pat
     server = start_server(workspace)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def cold(server: Server) -> Iterator[Server]:
+    """A server that has everything still to do; what it began elsewhere is stopped with it."""
+    yield server
+    for job in JobRunner(server.workspace).active():
+        if job.pid:
+            os.kill(job.pid, signal.SIGTERM)
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +106,13 @@ def answer(page: Page):
     ("path", "title"),
     [("", "From the mark to its name"), ("identify", "Which gravure is it?"), ("library?view=add", "Library")],
 )
-def test_a_deep_link_to_a_fresh_server_opens_its_page_in_its_frame(server, visit, path, title):
-    page = visit(server).open(path)
+def test_a_deep_link_to_a_fresh_server_opens_its_page_in_its_frame(warm, visit, path, title):
+    page = visit(warm).open(path)
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
     for name in ("Overview", "Identify", "Library"):
         expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name=name)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert page.url.removeprefix(f"{server.url}/") == path
+    assert page.url.removeprefix(f"{warm.url}/") == path
 
 
 @pytest.mark.parametrize(
@@ -292,8 +304,8 @@ def test_an_image_is_seen_given_a_new_class_binned_and_brought_back(base, visit)
 # The first run
 
 
-def test_the_sample_is_loaded_used_and_removed(server, visit):
-    tab = visit(server)
+def test_the_sample_is_loaded_used_and_removed(cold, visit):
+    tab = visit(cold)
     page = tab.open()
     ready(tab)
     page.get_by_role("button", name="Load the sample").click()
@@ -301,13 +313,13 @@ def test_the_sample_is_loaded_used_and_removed(server, visit):
     ready(tab)
     page.get_by_role("button", name="Identify").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Which gravure is it?")
-    item = Dataset(server.workspace).items(text="étoile")[0]
-    page.set_input_files(FILES, Dataset(server.workspace).path(item))
+    item = Dataset(cold.workspace).items(text="étoile")[0]
+    page.set_input_files(FILES, Dataset(cold.workspace).path(item))
     expect(answer(page).get_by_role("heading")).to_contain_text("étoile", timeout=120_000)
     page.get_by_role("button", name="Remove the sample").click()
     expect(page.get_by_text("Sample workspace.")).to_have_count(0)
     expect(page.get_by_text("nothing to compare with yet")).to_be_visible()
-    assert Dataset(server.workspace).counts().originals == 0
+    assert Dataset(cold.workspace).counts().originals == 0
 
 
 def test_a_class_name_that_is_markup_asks_nobody_for_anything(warm, visit):
