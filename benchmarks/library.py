@@ -75,8 +75,8 @@ def filled(root: Path, size: int) -> Dataset:
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds that a person waits (``wall``, 95th percentile of the calls) and that the processor works (``cpu``, mean):
-    on a busy machine they differ."""
+    """Seconds that a person waits (``wall``, 95th percentile) and that the processor works (``cpu``, mean): they
+    differ on a busy machine."""
 
     wall: float
     cpu: float
