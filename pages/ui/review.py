@@ -80,6 +80,8 @@ def _held(root: str, where: str | None) -> _Held:
 
 def jobs_under_way() -> None:
     """The panels of the jobs that the predictions wait for, while there are any."""
+    if services.preparation().active:  # it has a line of its own
+        return
     titles = {"index": _("Getting the references ready"), "neighbourhood": _("Comparing every image with every other")}
     for kind, title in titles.items():
         for job in services.jobs().active(kind)[:1]:
