@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from core.dataset import UNLABELLED, Dataset
+from core.dataset import Dataset
 from core.embedder import load_embedder
 from core.gallery import update
 from tests.conftest import draw, png_bytes
@@ -106,45 +106,3 @@ def test_trash_undo_and_the_list_of_keys(visit, start_server, tray):
     assert not page.locator(".keys").is_visible()
     page.keyboard.press("z")
     assert "scale(2)" in (page.locator(".paper img").get_attribute("style") or "")
-
-
-def test_a_range_is_selected_relabelled_and_taken_back(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "label?view=grid&unlabelled=true")
-    page = at.page
-    tiles = page.locator(".grid button")
-    assert tiles.count() == 24
-    tiles.nth(2).click()
-    tiles.nth(9).click(modifiers=["Shift"])
-    page.get_by_text("8 images selected").wait_for()
-    box = page.locator("[class*='st-key-select-class'] input")
-    box.fill("bar")
-    box.press("Enter")
-    page.get_by_text("8 images are now of bar.").wait_for()
-    at.wait()
-    dataset = Dataset(tray)
-    assert dataset.counts().unlabelled == 16 and dataset.history(1)[0].items == 8
-    page.get_by_role("button", name="Undo").click()
-    page.get_by_text("Taken back.").wait_for()
-    at.wait()
-    assert Dataset(tray).counts().unlabelled == 24
-
-
-def test_escape_clears_the_selection(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "label?view=grid")
-    at.page.locator(".grid button").nth(0).click()
-    at.page.get_by_text("1 image selected").wait_for()
-    at.page.keyboard.press("Escape")
-    at.page.get_by_text("0 images selected").wait_for()
-
-
-def test_a_cell_of_the_table_is_edited_in_place(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "table?view=classes", "iframe[title*='agGrid']")
-    frame = at.page.frame_locator("iframe[title*='agGrid']")
-    cell = frame.locator(".ag-row[row-index='0'] [col-id='name']").first
-    cell.dblclick()
-    frame.locator(".ag-cell-inline-editing input").fill("---e")
-    frame.locator(".ag-cell-inline-editing input").press("Enter")
-    at.page.get_by_text("The class is now called ---e.").wait_for()
-    at.wait()
-    assert "---e" in {record.name for record in Dataset(tray).classes()}
-    assert Dataset(tray).count(class_id=UNLABELLED) == 24
