@@ -50,7 +50,7 @@ def _follows(policy: Policy, seed: int) -> None:
     }
     view = linked_choice(
         st.segmented_control, _("View"), list(views), param="view", key="augment.view", default="draws",
-        required=True, format_func=views.__getitem__, label_visibility="collapsed",
+        required=True, format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     if view == "safety":
         safety_view.show(policy, seed)
@@ -67,8 +67,10 @@ def _follows(policy: Policy, seed: int) -> None:
 def _draws(items: Sequence[Item], policy: Policy, seed: int) -> None:
     """The originals, each beside its draws."""
     with st.container(horizontal=True, vertical_alignment="center"):
+        several = len(items) > 1
         count = linked_choice(
-            st.segmented_control, _("Draws an image"), list(COUNTS), param="n", key="augment.n", default="12",
+            st.segmented_control, _("Draws an image"), list(COUNTS), param="each" if several else "n",
+            key="augment.each" if several else "augment.n", default="6" if several else "12",
             required=True, label_visibility="collapsed",
         )  # fmt: skip
         seen = st.toggle(_("What the model sees"), key="augment.seen")

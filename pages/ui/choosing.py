@@ -9,7 +9,6 @@ from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
-from pages.ui.text import esc
 
 RARE = 8  # classes shown, the rarest ones
 SELECTED = 12
@@ -70,7 +69,7 @@ def _one(classes: list[ClassRecord]) -> list[Item]:
                 disabled=not 0 <= to < record.originals,
             )  # fmt: skip
         text = _("{n} of {all}").format(n=number(at + 1), all=number(record.originals))
-        st.markdown(f":gray[{text}]", help=esc(items[0].path.rpartition("/")[2]) if items else None)
+        st.markdown(f":gray[{text}]")
     return items
 
 
