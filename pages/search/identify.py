@@ -1,5 +1,7 @@
 """The main job: give a mark, read which gravure it is, or that it is not in the base."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from core.errors import ImageRefused
@@ -51,6 +53,8 @@ def answer_to(query: Query, *, folded: bool | None) -> None:
     except ImageRefused as error:
         st.error(esc(sentence(error)), icon=":material/broken_image:")
         return
+    # A class that went since the page began is no answer any more.
+    answer = replace(answer, classes=[found for found in answer.classes if found.class_id in classes])
     calibration = services.base().calibration
     if folded is None:
         answers.show(query, answer, classes, calibration)

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.errors import BurinError
 from core.images import content_hash
 from core.records import ClassRecord, Item
 from pages.ui import cached, services, widgets
-from pages.ui.i18n import _, decimals, number, percent
+from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.intake import Query
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -96,7 +97,7 @@ def show(
         st.title(esc(headline(answer, names)), anchor=False)
         st.markdown(explained(answer, names))
         _compare(query, answer, classes, count)
-        _fields(answer, classes, NAMED[answer.verdict])
+        _fields(query, answer, classes, NAMED[answer.verdict])
         _object(query, answer, classes)
     if not blank(answer):
         _others(answer.classes[count:], classes)
@@ -129,19 +130,19 @@ def _reference(candidate: ClassAnswer) -> Item:
     """Show the candidate's best reference; its item."""
     data = services.dataset()
     item = data.item(candidate.item_id)
-    st.image(
-        cached.square(str(data.thumbnail(item)), item.sha256),
-        width="stretch",
-        alt=_("Reference of {name}").format(name=item.class_name),
-    )
+    try:
+        picture = cached.square(str(data.thumbnail(item)), item.sha256)
+        st.image(picture, width="stretch", alt=_("Reference of {name}").format(name=item.class_name))
+    except BurinError as error:  # its file was taken away since: the answer stands all the same
+        st.caption(esc(sentence(error)))
     return item
 
 
-def _fields(answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:
+def _fields(query: Query, answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:
     """Maker, product and notes of the classes named, where somebody wrote them."""
     described = [classes[c.class_id] for c in answer.classes[:count] if any(classes[c.class_id].fields.values())]
     for record in described:
-        with st.container(border=True, key=f"identify.fields.{record.id}"):
+        with st.container(border=True, key=f"identify.fields.{query.token}.{record.id}"):
             if len(described) > 1:
                 st.markdown(f"**{esc(record.name)}**")
             with st.container(horizontal=True, gap="large"):

@@ -65,8 +65,14 @@ def errors_said() -> Iterator[None]:
 
 
 def preparation_line() -> None:
-    """While the server reads the folders and embeds what is new: how far it is; then the page is run again."""
-    if not services.preparation().active:
+    """While the server reads the folders and embeds what is new: how far it is; then the page is run again.
+
+    Where that failed, why: the collection can be seen and mended all the same.
+    """
+    progress = services.preparation()
+    if progress.error:
+        st.warning(esc(sentence(progress.error)), icon=":material/warning:")
+    if not progress.active:
         return
 
     @st.fragment(run_every=1.0)

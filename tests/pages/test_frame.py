@@ -9,7 +9,7 @@ from core.errors import WeightsUnavailable
 from pages.ui import services
 from pages.ui.text import esc, file_name
 from tests.conftest import draw, png_bytes
-from tests.pages.conftest import component
+from tests.pages.conftest import component, text_of
 
 TRAPS = [
     "(e",
@@ -52,14 +52,21 @@ def test_an_unknown_language_in_the_link_changes_nothing(open_page, drawn_worksp
     assert at.title[0].value == "From the mark to its name"
 
 
+def missing_weights():
+    raise WeightsUnavailable("There is no file of weights at {path}.", path="a_b_c")
+
+
+def test_without_an_encoder_the_collection_can_still_be_seen(open_page, drawn_workspace, monkeypatch):
+    monkeypatch.setattr(services, "embedder", missing_weights)
+    at = open_page(drawn_workspace, "library")
+    assert not at.exception
+    assert [warning.value.replace("\\", "") for warning in at.warning] == ["There is no file of weights at a_b_c."]
+    assert "12 originals in 3 classes" in text_of(at)
+
+
 def test_an_error_of_core_is_one_translated_sentence(open_page, drawn_workspace, monkeypatch):
     at = open_page(drawn_workspace, "identify", locale="fr-FR")
-
-    def broken():
-        raise WeightsUnavailable("There is no file of weights at {path}.", path="a_b_c")
-
-    monkeypatch.setattr(services, "embedder", broken)
-    services.st.cache_resource.clear()
+    monkeypatch.setattr(services, "embedder", missing_weights)
     at.file_uploader[0].upload("a.png", png_bytes(draw("circle")), "image/png").run()
     assert not at.exception
     assert [error.value.replace("\\", "") for error in at.error] == ["Il n’y a pas de fichier de poids à a_b_c."]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.dataset import Dataset
+from pages.ui import services
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 
@@ -99,6 +100,28 @@ def test_the_fields_of_the_class_are_shown_with_the_answer(asked, drawn_workspac
     assert "Maker" in said
     assert "Atelier [Lumen]" in said
     assert "Nova" in said
+
+
+def test_two_images_of_one_described_class_are_answered_side_by_side(asked, drawn_workspace):
+    data = Dataset(drawn_workspace)
+    data.rescan()
+    (bar,) = [record for record in data.classes() if record.name == "bar"]
+    data.edit_fields(bar.id, maker="Lumen")
+    at = asked(("a.png", png_bytes(draw("bar", seed=1))), ("b.png", png_bytes(draw("bar", seed=2))))
+    assert not at.exception
+    assert text_of(at).count("Lumen") == 2
+
+
+def test_a_reference_whose_file_is_gone_does_not_take_the_answer_with_it(asked, drawn_workspace):
+    data = Dataset(drawn_workspace)
+    data.rescan()
+    at = asked(("a.png", png_bytes(draw("bar", seed=1))))
+    for item in data.items(text="bar"):
+        (drawn_workspace.root / item.path).unlink()
+    services.st.cache_data.clear()
+    at.run()
+    assert not at.exception
+    assert at.title[1].value == "bar"
 
 
 def test_wrong_goes_to_the_curator_with_the_right_class_and_note(asked, drawn_workspace):
