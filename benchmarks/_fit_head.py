@@ -22,14 +22,14 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.config import MODES, Preprocessing  # noqa: E402
-from core.drawing import draw  # noqa: E402
-from core.embedder import CHUNK, HEADS  # noqa: E402
-from core.engine import export, session  # noqa: E402
-from core.marks import random_template  # noqa: E402
-from core.preprocessing import VERSION, see  # noqa: E402
-from core.strokes import Stroke, Template, arc, bend, mirrored, path, placed, ring  # noqa: E402
-from core.weights import resolve  # noqa: E402
+from core.embedding.embedder import CHUNK, HEADS  # noqa: E402
+from core.embedding.engine import export, session  # noqa: E402
+from core.embedding.weights import resolve  # noqa: E402
+from core.ground.config import MODES, Preprocessing  # noqa: E402
+from core.ground.preprocessing import VERSION, see  # noqa: E402
+from core.synthesis.drawing import draw  # noqa: E402
+from core.synthesis.marks import random_template  # noqa: E402
+from core.synthesis.strokes import Stroke, Template, arc, bend, mirrored, path, placed, ring  # noqa: E402
 
 STAGE, GRID = 4, 5  # the features after block 4, averaged on 5 x 5 cells that overlap by half
 DIMENSION = 256
@@ -139,7 +139,7 @@ def reshaped(template: Template, rng: np.random.Generator, *, amount: float) -> 
 
 def encoded(images: Iterator[Image.Image], preprocessing: Preprocessing) -> np.ndarray:
     """The features (N, F) float32 that the head is to project, L2-normalised."""
-    from core.model import EmbeddingNet
+    from core.embedding.model import EmbeddingNet
 
     weights = resolve("", allow_network=False)
     net = EmbeddingNet(weights.architecture, embedding_size=None, stage=STAGE, grid=GRID, pretrained=weights).eval()

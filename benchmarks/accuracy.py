@@ -25,15 +25,15 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.calibrate import calibrate, score  # noqa: E402
-from core.config import Mode, Preprocessing, WorkspaceConfig  # noqa: E402
-from core.embedder import load_embedder  # noqa: E402
-from core.gallery import Gallery  # noqa: E402
-from core.images import content_hash, decode  # noqa: E402
-from core.preprocessing import see  # noqa: E402
-from core.ranking import rank  # noqa: E402
-from core.weights import resolve  # noqa: E402
-from core.workspace import Workspace  # noqa: E402
+from core.embedding.embedder import load_embedder  # noqa: E402
+from core.embedding.gallery import Gallery  # noqa: E402
+from core.embedding.weights import resolve  # noqa: E402
+from core.ground.config import Mode, Preprocessing, WorkspaceConfig  # noqa: E402
+from core.ground.images import content_hash, decode  # noqa: E402
+from core.ground.preprocessing import see  # noqa: E402
+from core.ground.workspace import Workspace  # noqa: E402
+from core.recognition.calibrate import calibrate, score  # noqa: E402
+from core.recognition.ranking import rank  # noqa: E402
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
 NEIGHBOURS = WorkspaceConfig().neighbours
@@ -146,7 +146,7 @@ def _by_network(data: Data, preprocessing: Preprocessing) -> dict[str, np.ndarra
     """The usual way, to compare with: the pretrained network's last features, pooled over the picture."""
     import torch
 
-    from core.model import EmbeddingNet
+    from core.embedding.model import EmbeddingNet
 
     weights = resolve("", allow_network=False)
     net = EmbeddingNet(weights.architecture, embedding_size=None, pretrained=weights).eval()

@@ -1,6 +1,6 @@
 """Speed of writing variants and of the preview.
 
-Writing: variants a second of `core.writer`, beside the same policy as an albumentations pipeline
+Writing: variants a second of `core.variation.writer`, beside the same policy as an albumentations pipeline
 in a bare loop (read, transform, save as PNG) on as many processes; the goal is 0.9 of it or more.
 Preview: 24 draws of a 224 px image; the goal is 300 ms at the 95th percentile.
 
@@ -24,13 +24,13 @@ os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
 import numpy as np
 from PIL import Image
 
-from core.augment import preview
-from core.policies import PRESETS, Policy, Step
-from core.sources import Original, originals_in
-from core.transforms import TRANSFORMS, _library
-from core.variants import Manifest
-from core.workspace import Workspace
-from core.writer import tasks_per_image, write
+from core.ground.workspace import Workspace
+from core.variation.augment import preview
+from core.variation.policies import PRESETS, Policy, Step
+from core.variation.sources import Original, originals_in
+from core.variation.transforms import TRANSFORMS, _library
+from core.variation.variants import Manifest
+from core.variation.writer import tasks_per_image, write
 
 # Only what albumentations does itself, so that both sides do the same work.
 POLICY = Policy("bench", "Benchmark", (
@@ -105,7 +105,7 @@ def main() -> None:
     parser.add_argument("--per_image", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    from core.sample import make_sample
+    from core.synthesis.sample import make_sample
 
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(Path(folder) / "workspace")

@@ -24,15 +24,15 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.calibrate import calibrate  # noqa: E402
-from core.dataset import Dataset  # noqa: E402
-from core.embedder import CHUNK, Embedder, load_embedder  # noqa: E402
-from core.engine import cores, session  # noqa: E402
-from core.gallery import Gallery, update  # noqa: E402
-from core.identify import identify  # noqa: E402
-from core.images import decode  # noqa: E402
-from core.preprocessing import see  # noqa: E402
-from core.workspace import Workspace  # noqa: E402
+from core.collection.dataset import Dataset  # noqa: E402
+from core.embedding.embedder import CHUNK, Embedder, load_embedder  # noqa: E402
+from core.embedding.engine import cores, session  # noqa: E402
+from core.embedding.gallery import Gallery, update  # noqa: E402
+from core.ground.images import decode  # noqa: E402
+from core.ground.preprocessing import see  # noqa: E402
+from core.ground.workspace import Workspace  # noqa: E402
+from core.recognition.calibrate import calibrate  # noqa: E402
+from core.recognition.identify import identify  # noqa: E402
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
 CLASSES = 200  # of the made-up galleries
@@ -73,8 +73,8 @@ def pictures(count: int) -> list[bytes]:
     if paths:
         order = np.random.default_rng(0).permutation(len(paths))[:count]
         return [paths[i].read_bytes() for i in order]
-    from core.images import encode_png
-    from core.sample import sample_images
+    from core.ground.images import encode_png
+    from core.synthesis.sample import sample_images
 
     return [encode_png(drawn.image) for drawn, _ in zip(sample_images(), range(count), strict=False)]
 

@@ -24,12 +24,12 @@ import sqlalchemy as sa
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core import catalogue as db
-from core.dataset import Dataset
-from core.neighbourhood import KEPT, Contents, Neighbourhood
-from core.predictions import Labels, References, predict
-from core.queue import ordered
-from core.workspace import Workspace
+from core.catalogue import database as db
+from core.collection.dataset import Dataset
+from core.ground.workspace import Workspace
+from core.review.neighbourhood import KEPT, Contents, Neighbourhood
+from core.review.predictions import Labels, References, predict
+from core.review.queue import ordered
 
 LIMIT_S = 1.0
 PIXEL = bytes.fromhex(

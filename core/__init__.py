@@ -1,14 +1,19 @@
 """Burin's pipeline: everything the product does, with no Streamlit in it.
 
-Modules import only modules above them in this list (checked by tests/test_floors.py):
+One package a floor, in this order; a module imports only modules above it, in its own floor or in
+a higher one (checked by tests/test_floors.py):
 
-ground     errors, config, workspace, containers, images, preprocessing, names, job, jobs
-catalogue  records, catalogue, moves, journal, listing, vectorstore, operations
-dataset    curation, walk, reconcile, rescan, salvage, inbox, dataset
-intake     originals, cells, archives, admission, landing, ingest, exports, triage
-marks      strokes, hands, drawing, marks, sample
-learning   weights, card, model, engine, embedder, neighbours, gallery
-variation  transforms, policies, augment, sources, variants, safety, checks, writer, balance, capture
-reading    ranking, calibrate, identify, figures, cli_variants, cli
-review     neighbourhood, predictions, queue, quality
+ground       errors, config, workspace, containers, images, preprocessing, names, job, jobs
+catalogue    records, database, moves, journal, listing, vectorstore, operations
+collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
+intake       originals, cells, archives, admission, landing, ingest, exports, triage
+synthesis    strokes, hands, drawing, marks, sample
+embedding    weights, card, model, engine, embedder, neighbours, gallery
+variation    transforms, policies, augment, sources, variants, safety, checks, writer, balance, capture, figures
+recognition  ranking, calibrate, identify, metrics
+review       neighbourhood, predictions, queue, quality
+training     settings, splits, audit, losses, sampling, schedule, siamese, batches, health, validation, checkpoint
+training     trainer, runs, transfer, promotion, distributed, work
+evaluation   predictions, report, compare, confusion, projection, faults, html_report, corrections, figures, work
+shell        variation, training, evaluation, main
 """

@@ -1,7 +1,7 @@
-"""``python -m core``: see `core.cli`."""
+"""``python -m core``: see `core.shell.main`."""
 
 import sys
 
-from core.cli import main
+from core.shell.main import main
 
 sys.exit(main())

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
-from core.config import Preprocessing
-from core.errors import ImageRefused
-from core.workspace import ENVIRONMENT, Workspace
+from core.ground.config import Preprocessing
+from core.ground.errors import ImageRefused
+from core.ground.workspace import ENVIRONMENT, Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
@@ -69,7 +69,7 @@ def fake_embedder() -> FakeEmbedder:
 
 
 class FakeEmbedder:
-    """Stands in for `core.embedder.Embedder`: darkness pooled on an 8 x 8 grid, L2-normalised.
+    """Stands in for `core.embedding.embedder.Embedder`: darkness pooled on an 8 x 8 grid, L2-normalised.
 
     Alike pictures get alike vectors, any two runs get the same ones, and no weights are read.
     """
@@ -93,7 +93,7 @@ class FakeEmbedder:
 
     def embed_images(self, images: Iterable[Picture], *, batch: int = 32) -> Iterator[np.ndarray | ImageRefused]:
         """One (64,) vector a picture or call that makes one, in order; a refusal stands in its row."""
-        from core.preprocessing import see
+        from core.ground.preprocessing import see
 
         for picture in images:
             try:

@@ -15,7 +15,7 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from core import errors
+from core.ground import errors
 
 ROOT = Path(__file__).resolve().parent.parent
 PO = ROOT / "assets" / "locale" / "fr" / "LC_MESSAGES" / "burin.po"

@@ -4,7 +4,7 @@ import time
 
 import streamlit as st
 
-from core.errors import BurinError
+from core.ground.errors import BurinError
 from pages.ui import entries, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice

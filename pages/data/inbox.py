@@ -4,9 +4,9 @@ import time
 
 import streamlit as st
 
-from core import triage
-from core.errors import BurinError
-from core.records import InboxEntry
+from core.catalogue.records import InboxEntry
+from core.ground.errors import BurinError
+from core.intake import triage
 from pages.ui import cached, entries, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench

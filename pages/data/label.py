@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from core.queue import ORDERS
+from core.review.queue import ORDERS
 from pages.ui import labelling, review, selecting, services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice

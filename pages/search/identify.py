@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.errors import ImageRefused
+from core.ground.errors import ImageRefused
 from pages.ui import answers, cached, overview, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.intake import Query, intake

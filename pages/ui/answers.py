@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import BurinError
-from core.images import content_hash
-from core.records import ClassRecord, Item
+from core.catalogue.records import ClassRecord, Item
+from core.ground.errors import BurinError
+from core.ground.images import content_hash
 from pages.ui import cached, services, widgets
 from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.intake import Query
@@ -16,8 +16,8 @@ from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 
 if TYPE_CHECKING:
-    from core.calibrate import Calibration
-    from core.identify import Answer, ClassAnswer
+    from core.recognition.calibrate import Calibration
+    from core.recognition.identify import Answer, ClassAnswer
 
 LOOK = {
     "certain": ("green", ":material/verified:"),

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.policies import Policy
-from core.records import Item
+from core.catalogue.records import Item
+from core.variation.policies import Policy
 from pages.ui import choosing, previews, recipe_form, safety_view, writing
 from pages.ui.draws import draws
 from pages.ui.frame import errors_said

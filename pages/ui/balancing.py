@@ -9,15 +9,15 @@ from typing import get_args
 
 import streamlit as st
 
-from core import policies
-from core.balance import STRATEGIES, BalancePlan, ClassPlan, Cost, Strategy, plan
-from core.capture import HINT, TITLE, capture_sheet
-from core.errors import BurinError
-from core.figures import class_sizes
-from core.images import decode
-from core.policies import Policy
-from core.sources import Original
-from core.writer import MOST_PER_IMAGE
+from core.ground.errors import BurinError
+from core.ground.images import decode
+from core.variation import policies
+from core.variation.balance import STRATEGIES, BalancePlan, ClassPlan, Cost, Strategy, plan
+from core.variation.capture import HINT, TITLE, capture_sheet
+from core.variation.figures import class_sizes
+from core.variation.policies import Policy
+from core.variation.sources import Original
+from core.variation.writer import MOST_PER_IMAGE
 from pages.ui import charts, services, writing
 from pages.ui.gallery import Group, Tile, gallery
 from pages.ui.i18n import _, decimals, ngettext, number, translated

@@ -6,9 +6,9 @@ from itertools import groupby
 
 import streamlit as st
 
-from core.config import KINDS
-from core.dataset import UNLABELLED
-from core.records import ClassRecord, Item
+from core.catalogue.records import ClassRecord, Item
+from core.collection.dataset import UNLABELLED
+from core.ground.config import KINDS
 from pages.ui import services, widgets
 from pages.ui.gallery import Group, gallery
 from pages.ui.i18n import _, ngettext, number

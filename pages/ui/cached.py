@@ -11,11 +11,11 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
-from core.images import decode, encode_png, thumbnail
+from core.ground.images import decode, encode_png, thumbnail
 from pages.ui import services
 
 if TYPE_CHECKING:
-    from core.identify import Answer
+    from core.recognition.identify import Answer
 
 
 def answer(data: bytes, token: str, *, name: str, kinds: list[str], class_ids: list[int]) -> Answer:
@@ -30,7 +30,7 @@ def answer(data: bytes, token: str, *, name: str, kinds: list[str], class_ids: l
 def _answer(
     _data: bytes, token: str, _name: str, kinds: tuple[str, ...], class_ids: tuple[int, ...], space: str, version: int
 ) -> Answer:
-    from core.identify import identify
+    from core.recognition.identify import identify
 
     base, config = services.base(), services.workspace().config()
     started = time.perf_counter()
@@ -74,7 +74,7 @@ def seen(_seen: np.ndarray, token: str, space: str) -> str:
 @st.cache_data(max_entries=200, show_spinner=False)
 def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
     """What the model would see of an image file under the workspace's ``preprocessing`` (its text)."""
-    from core.preprocessing import see
+    from core.ground.preprocessing import see
 
     pixels = see(decode(_data), services.workspace().config().preprocessing)
     return _url(encode_png(Image.fromarray(pixels)), "png")

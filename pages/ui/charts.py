@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.figures import Look
+from core.variation.figures import Look
 
 CONFIG = {"displayModeBar": False, "scrollZoom": False}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.records import ClassRecord, Item
+from core.catalogue.records import ClassRecord, Item
 from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import streamlit as st
 from babel.dates import format_datetime
 
-from core.config import KINDS
-from core.errors import BurinError
-from core.records import Item
+from core.catalogue.records import Item
+from core.ground.config import KINDS
+from core.ground.errors import BurinError
 from pages.ui import cached, services, widgets
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence

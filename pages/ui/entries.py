@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 from babel.dates import format_datetime, format_timedelta
 
-from core.journal import Change
-from core.records import Entry
+from core.catalogue.journal import Change
+from core.catalogue.records import Entry
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.state import workbench
 from pages.ui.widgets import kind_name

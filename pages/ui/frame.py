@@ -8,7 +8,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.errors import BurinError
+from core.ground.errors import BurinError
 from pages.ui import services
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
@@ -134,7 +134,7 @@ def sample_banner() -> None:
 
 
 def _remove_sample() -> None:
-    from core.sample import remove_sample
+    from core.synthesis.sample import remove_sample
 
     before = services.dataset().counts().originals
     remove_sample(services.workspace())

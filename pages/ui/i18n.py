@@ -17,7 +17,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
-from core.errors import BurinError
+from core.ground.errors import BurinError
 from pages.ui.state import workbench
 
 LANGUAGES = {"en": "English", "fr": "Français"}

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.config import KINDS
-from core.images import SUFFIXES
-from core.ingest import outcome_of, receive
-from core.jobs import Job
-from core.records import FileOutcome
+from core.catalogue.records import FileOutcome
+from core.ground.config import KINDS
+from core.ground.images import SUFFIXES
+from core.ground.jobs import Job
+from core.intake.ingest import outcome_of, receive
 from pages.ui import services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel
@@ -91,7 +91,7 @@ def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | No
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    services.jobs().start("import", "core.ingest:run_import", {"files": received, "kind": kind}, key=key)
+    services.jobs().start("import", "core.intake.ingest:run_import", {"files": received, "kind": kind}, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
 

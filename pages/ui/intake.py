@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.images import SUFFIXES, content_hash
+from core.ground.images import SUFFIXES, content_hash
 from pages.ui.clipboard import clipboard
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice

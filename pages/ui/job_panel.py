@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from core.jobs import Job
+from core.ground.jobs import Job
 from pages.ui import services
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, sentence

@@ -14,11 +14,11 @@ from typing import Any
 
 import streamlit as st
 
-from core.dataset import Dataset
-from core.errors import BurinError
-from core.images import decode, thumbnail
-from core.names import key as name_key
-from core.records import Item
+from core.catalogue.records import Item
+from core.collection.dataset import Dataset
+from core.ground.errors import BurinError
+from core.ground.images import decode, thumbnail
+from core.ground.names import key as name_key
 from pages.ui import review, services
 from pages.ui.gallery import data_url
 from pages.ui.i18n import _, number, sentence

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import BurinError
+from core.ground.errors import BurinError
 from pages.ui import services
 from pages.ui.i18n import _, number
 

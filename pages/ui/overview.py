@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 
-from core.records import ClassRecord, Counts, Item
-from core.workspace import Workspace
+from core.catalogue.records import ClassRecord, Counts, Item
+from core.ground.workspace import Workspace
 from pages.ui import services
 from pages.ui.gallery import Group
 from pages.ui.i18n import _, decimals, ngettext, number
@@ -162,7 +162,7 @@ def sample_button(key: str) -> None:
     """Draw the sample into the empty workspace, with its progress on the screen."""
     if not st.button(_("Load the sample"), type="primary", icon=":material/science:", key=key):
         return
-    from core.sample import make_sample
+    from core.synthesis.sample import make_sample
 
     bar = st.progress(0.0, _("Drawing the sample…"))
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import streamlit as st
 from PIL import Image
 
-from core.augment import Draw, preview, strips
-from core.images import decode, thumbnail
-from core.policies import Policy
-from core.preprocessing import see
-from core.records import Item
-from core.transforms import GROUPS, TRANSFORMS, Parameter
+from core.catalogue.records import Item
+from core.ground.images import decode, thumbnail
+from core.ground.preprocessing import see
+from core.variation.augment import Draw, preview, strips
+from core.variation.policies import Policy
+from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
 from pages.ui import services
 from pages.ui.draws import Drawn, Picture, Row
 from pages.ui.i18n import _, number, translated

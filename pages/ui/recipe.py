@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import streamlit as st
 
-from core import policies
-from core.policies import MAX_STEPS, Policy, Step
-from core.transforms import TRANSFORMS
+from core.variation import policies
+from core.variation.policies import MAX_STEPS, Policy, Step
+from core.variation.transforms import TRANSFORMS
 from pages.ui import services
 from pages.ui.i18n import decimals, number, percent, translated
 from pages.ui.state import workbench

@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core import policies
-from core.errors import BurinError
-from core.policies import LONGEST_NAME, Policy, Step
-from core.transforms import GROUPS, TRANSFORMS, Parameter
+from core.ground.errors import BurinError
+from core.variation import policies
+from core.variation.policies import LONGEST_NAME, Policy, Step
+from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
 from pages.ui import services
 from pages.ui.i18n import _, sentence, translated
 from pages.ui.recipe import Line, Recipe, forget, name_of, places, range_text, recipe, take, title_of

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.errors import BurinError
+from core.ground.errors import BurinError
 from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.job_panel import job_panel
 
 if TYPE_CHECKING:
-    from core.neighbourhood import Contents, Neighbourhood
-    from core.predictions import Labels, Predictions, References
+    from core.review.neighbourhood import Contents, Neighbourhood
+    from core.review.predictions import Labels, Predictions, References
 
 INLINE = 200  # images embedded while the page waits; more are a job
 LARGE = 20_000  # images from which `recent` opinions will do: a fresh one takes two seconds at 100,000
@@ -51,7 +51,7 @@ def opinion() -> Opinion:
     root = str(data.workspace.root)
     if where is None:
         return _without(root, data.version)
-    from core.neighbourhood import count
+    from core.review.neighbourhood import count
 
     _embed_what_is_new(where, count(data, where))
     return _opinion(root, where, count(data, where), data.version, _finished())
@@ -94,14 +94,14 @@ def _finished() -> int:
 
 
 def _embed_what_is_new(where: str, size: int) -> None:
-    from core.gallery import update
+    from core.embedding.gallery import update
 
     data = services.dataset()
     if _nothing_new(str(data.workspace.root), where, size, data.version):
         return
     missing = len(data.missing_vectors(where))
     if missing > INLINE:
-        services.jobs().start("index", "core.gallery:run_index", {}, key="index")
+        services.jobs().start("index", "core.embedding.gallery:run_index", {}, key="index")
     elif missing:
         update(data, services.embedder())
 
@@ -113,26 +113,29 @@ def _nothing_new(root: str, where: str, size: int, version: int) -> bool:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _contents(root: str, where: str, size: int) -> Contents:
-    from core.neighbourhood import Contents
+    from core.review.neighbourhood import Contents
 
     return Contents.load(services.dataset(), where)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _neighbourhood(root: str, where: str, size: int, jobs: int) -> Neighbourhood:
-    from core import neighbourhood
+    from core.review import neighbourhood
 
     held, lacking = neighbourhood.of(services.dataset(), _contents(root, where, size))
     if lacking:
         services.jobs().start(
-            "neighbourhood", "core.neighbourhood:run_neighbourhood", {"space": where}, key=f"neighbourhood {where}"
+            "neighbourhood",
+            "core.review.neighbourhood:run_neighbourhood",
+            {"space": where},
+            key=f"neighbourhood {where}",
         )
     return held
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _opinion(root: str, where: str, size: int, version: int, jobs: int) -> Opinion:
-    from core.predictions import Labels, References, predict
+    from core.review.predictions import Labels, References, predict
 
     labels = Labels.load(services.dataset())
     contents = _contents(root, where, size)
@@ -143,8 +146,8 @@ def _opinion(root: str, where: str, size: int, version: int, jobs: int) -> Opini
 def _without(root: str, version: int) -> Opinion:
     import numpy as np
 
-    from core.neighbourhood import Contents, Neighbourhood
-    from core.predictions import Labels, References, predict
+    from core.review.neighbourhood import Contents, Neighbourhood
+    from core.review.predictions import Labels, References, predict
 
     labels = Labels.load(services.dataset())
     nothing = Contents("", np.empty(0, "S64"), np.empty((0, 1), np.float32))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.checks import Checked, labels_digest, remembered
-from core.errors import BurinError
-from core.figures import MOST_CLASSES, safety_map
-from core.policies import Policy
-from core.records import Item
-from core.safety import SYMMETRIES, WHOLE, Refusal, SafetyReport, Twin
-from core.sources import Original, originals_of
+from core.catalogue.records import Item
+from core.ground.errors import BurinError
+from core.variation.checks import Checked, labels_digest, remembered
+from core.variation.figures import MOST_CLASSES, safety_map
+from core.variation.policies import Policy
+from core.variation.safety import SYMMETRIES, WHOLE, Refusal, SafetyReport, Twin
+from core.variation.sources import Original, originals_of
 from pages.ui import charts, previews, services
 from pages.ui.gallery import data_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
@@ -25,7 +25,7 @@ from pages.ui.recipe import recipe, title_of
 from pages.ui.text import esc
 
 if TYPE_CHECKING:
-    from core.safety import Judged, References
+    from core.variation.safety import Judged, References
 
 TWINS = 12  # pairs shown at once
 
@@ -95,7 +95,7 @@ def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
 
 def _start(policy: Policy, seed: int) -> None:
     params = {"policy": policy.to_json(), "seed": seed}
-    services.jobs().start("safety", "core.checks:run_check", params, key=_key(policy))
+    services.jobs().start("safety", "core.variation.checks:run_check", params, key=_key(policy))
 
 
 def _key(policy: Policy) -> str:
@@ -274,7 +274,7 @@ def _firsts(root: str, version: int) -> dict[str, Original]:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _references(root: str, space: str, version: int) -> References:
-    from core.safety import references
+    from core.variation.safety import references
 
     data = services.dataset()
     return references(originals_of(data), services.embedder(), data)
@@ -284,8 +284,8 @@ def _references(root: str, space: str, version: int) -> References:
 def _judged(
     item_id: int, sha256: str, _policy: Policy, digest: str, seed: int, n: int, space: str, version: int
 ) -> Sequence[Judged]:
-    from core.augment import preview
-    from core.safety import judge
+    from core.variation.augment import preview
+    from core.variation.safety import judge
 
     refs = _references(str(services.workspace().root), space, version)
     original = next((each for each in refs.originals if each.sha256 == sha256 and each.item_id == item_id), None)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core import quality
-from core.config import KINDS
-from core.jobs import Job
-from core.records import ClassRecord, Item
+from core.catalogue.records import ClassRecord, Item
+from core.ground.config import KINDS
+from core.ground.jobs import Job
+from core.review import quality
 from pages.ui import entries, review, selecting, services, widgets
 from pages.ui.gallery import Group, gallery
 from pages.ui.i18n import _, ngettext, number, percent
@@ -116,7 +116,7 @@ def check_line(findings: quality.Findings | None) -> None:
 
 def _check() -> None:
     params = {"at": time.time()}
-    services.jobs().start("quality", "core.quality:run_check", params, key="quality")
+    services.jobs().start("quality", "core.review.quality:run_check", params, key="quality")
 
 
 def _ended(job: Job) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.config import KINDS
-from core.errors import BurinError
-from core.predictions import NONE
-from core.queue import ORDERS, Order, ordered
+from core.ground.config import KINDS
+from core.ground.errors import BurinError
+from core.review.predictions import NONE
+from core.review.queue import ORDERS, Order, ordered
 from pages.ui import labelling, review, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import streamlit as st
 
-from core.errors import BurinError
-from core.workspace import Workspace
+from core.ground.errors import BurinError
+from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
-    from core.calibrate import Calibration
-    from core.dataset import Dataset
-    from core.embedder import Embedder
-    from core.gallery import Gallery
-    from core.jobs import JobRunner
+    from core.collection.dataset import Dataset
+    from core.embedding.embedder import Embedder
+    from core.embedding.gallery import Gallery
+    from core.ground.jobs import JobRunner
+    from core.recognition.calibrate import Calibration
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def in_background(work: Callable[[], None]) -> None:
 
 
 def encoder_opens_at_once() -> bool:
-    from core.embedder import opens_at_once
+    from core.embedding.embedder import opens_at_once
 
     return opens_at_once(workspace())
 
@@ -117,7 +117,7 @@ def index_in_child(report: Callable[[int, int], None]) -> None:
 
     On a first start this takes torch and half a minute of work, which would hold up every visitor here.
     """
-    job = jobs().start("index", "core.gallery:run_index", {}, key="index")
+    job = jobs().start("index", "core.embedding.gallery:run_index", {}, key="index")
     while job.active:
         time.sleep(0.3)
         job = jobs().get(job.id)
@@ -127,7 +127,7 @@ def index_in_child(report: Callable[[int, int], None]) -> None:
 
 
 def _prepare(progress: Preparation) -> None:
-    from core.gallery import update
+    from core.embedding.gallery import update
 
     try:
         data = dataset()
@@ -160,21 +160,21 @@ def _blank(encoder: Embedder) -> np.ndarray:
 
 @st.cache_resource(show_spinner=False)
 def _dataset(root: str) -> Dataset:
-    from core.dataset import Dataset
+    from core.collection.dataset import Dataset
 
     return Dataset(Workspace(root))
 
 
 @st.cache_resource(show_spinner=False)
 def _jobs(root: str) -> JobRunner:
-    from core.jobs import JobRunner
+    from core.ground.jobs import JobRunner
 
     return JobRunner(Workspace(root))
 
 
 @st.cache_resource(show_spinner=False)
 def _embedder(root: str) -> Embedder:
-    from core.embedder import load_embedder
+    from core.embedding.embedder import load_embedder
 
     return load_embedder(Workspace(root))
 
@@ -186,8 +186,8 @@ def _preparation(root: str) -> Preparation:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _base(root: str, space: str, version: int) -> Base:
-    from core.calibrate import calibrate
-    from core.gallery import Gallery, update
+    from core.embedding.gallery import Gallery, update
+    from core.recognition.calibrate import calibrate
 
     data, encoder = dataset(), embedder()
     update(data, encoder)

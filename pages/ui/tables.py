@@ -7,8 +7,8 @@ from typing import get_args
 
 import streamlit as st
 
-from core.config import Kind
-from core.records import ClassRecord
+from core.catalogue.records import ClassRecord
+from core.ground.config import Kind
 from pages.ui import review, selecting, services, widgets
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.sheet import sheet

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.errors import BurinError
-from core.records import Item
+from core.catalogue.records import Item
+from core.ground.errors import BurinError
 from pages.ui import services
 from pages.ui.gallery import Tile, data_url
 from pages.ui.i18n import _

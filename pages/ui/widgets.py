@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from core.config import KINDS
-from core.records import ClassRecord
+from core.catalogue.records import ClassRecord
+from core.ground.config import KINDS
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.text import esc
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import streamlit as st
 
-from core.balance import Cost, measure, undo
-from core.errors import BurinError
-from core.jobs import Job
-from core.policies import Policy
-from core.records import Item
-from core.sources import Original, by_class, originals_of
-from core.transforms import TRANSFORMS
-from core.variants import Batch, Manifest, Variant
-from core.writer import MOST_PER_IMAGE
+from core.catalogue.records import Item
+from core.ground.errors import BurinError
+from core.ground.jobs import Job
+from core.variation.balance import Cost, measure, undo
+from core.variation.policies import Policy
+from core.variation.sources import Original, by_class, originals_of
+from core.variation.transforms import TRANSFORMS
+from core.variation.variants import Batch, Manifest, Variant
+from core.variation.writer import MOST_PER_IMAGE
 from pages.ui import services
 from pages.ui.i18n import _, decimals, ngettext, number, sentence, translated
 from pages.ui.job_panel import job_panel
@@ -107,7 +107,7 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
 
 def start(params: dict[str, Any]) -> None:
     """Start the job; a second click while it runs starts nothing."""
-    services.jobs().start(KIND, "core.writer:run_augment", params, key=KIND)
+    services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
 
 
 def panel(page: str) -> None:
@@ -225,7 +225,7 @@ def take_back(batch: str) -> None:
 def policy_name(record: dict[str, Any]) -> str:
     """The name of a policy in a batch: a preset's in this language."""
     policy_id, name = str(record.get("id", "")), str(record.get("name", ""))
-    from core.policies import PRESETS
+    from core.variation.policies import PRESETS
 
     return translated(PRESETS[policy_id].name) if policy_id in PRESETS else name
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
-from core.workspace import ENVIRONMENT, Workspace
+from core.ground.workspace import ENVIRONMENT, Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
@@ -140,7 +140,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 @pytest.fixture(scope="session")
 def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The exported encoder, made once: every workspace would make its own, at half a minute each."""
-    from core.embedder import load_embedder
+    from core.embedding.embedder import load_embedder
 
     workspace = Workspace(tmp_path_factory.mktemp("engines"))
     load_embedder(workspace)

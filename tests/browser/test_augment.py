@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.dataset import Dataset
-from core.sample import make_sample
-from core.variants import Manifest
-from core.workspace import Workspace
+from core.collection.dataset import Dataset
+from core.ground.workspace import Workspace
+from core.synthesis.sample import make_sample
+from core.variation.variants import Manifest
 from tests.browser.conftest import Server
 
 SLOW_MS = 240_000  # the first draw loads the transforms, the first check builds the encoder

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from core.dataset import Dataset
-from core.embedder import load_embedder
-from core.jobs import JobRunner
-from core.sample import make_sample, sample_images
-from core.workspace import Workspace
+from core.collection.dataset import Dataset
+from core.embedding.embedder import load_embedder
+from core.ground.jobs import JobRunner
+from core.ground.workspace import Workspace
+from core.synthesis.sample import make_sample, sample_images
 from tests.browser.conftest import Server, Visit
 from tests.conftest import SHARED, draw, png_bytes
 

@@ -6,9 +6,9 @@ import shutil
 
 import pytest
 
-from core.dataset import Dataset
-from core.embedder import load_embedder
-from core.gallery import update
+from core.collection.dataset import Dataset
+from core.embedding.embedder import load_embedder
+from core.embedding.gallery import update
 from tests.conftest import draw, png_bytes
 
 SAVED = ".saved[data-state=saved]"

@@ -10,8 +10,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from core.dataset import Dataset
-from core.workspace import ENVIRONMENT, Workspace
+from core.collection.dataset import Dataset
+from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.ui import services
 
 HOME = Path(__file__).resolve().parents[2] / "Home.py"

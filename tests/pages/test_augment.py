@@ -9,16 +9,16 @@ from dataclasses import replace
 import pytest
 from PIL import Image, ImageOps
 
-from core import policies
-from core.augment import draw_seed, preview
-from core.checks import labels_digest, remembered, run_check
-from core.dataset import Dataset
-from core.images import decode
-from core.policies import PRESETS, Policy, Step
-from core.sources import originals_of
-from core.variants import Manifest
-from core.workspace import Workspace
-from core.writer import run_augment
+from core.collection.dataset import Dataset
+from core.ground.images import decode
+from core.ground.workspace import Workspace
+from core.variation import policies
+from core.variation.augment import draw_seed, preview
+from core.variation.checks import labels_digest, remembered, run_check
+from core.variation.policies import PRESETS, Policy, Step
+from core.variation.sources import originals_of
+from core.variation.variants import Manifest
+from core.variation.writer import run_augment
 from tests.conftest import png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -38,14 +38,15 @@ class Told:
 @pytest.fixture
 def in_place(monkeypatch, fake_embedder):
     """Jobs do their work at once, in this process, with the stand-in for the encoder; what was started is listed."""
-    from core import embedder, jobs
+    from core.embedding import embedder
+    from core.ground import jobs
 
     monkeypatch.setattr(embedder, "load_embedder", lambda workspace, **_: fake_embedder)
     started: list[tuple[str, dict]] = []
 
     def start(self, kind, work, params, *, key=None):
         started.append((kind, params))
-        {"core.writer:run_augment": run_augment, "core.checks:run_check": run_check}[work](
+        {"core.variation.writer:run_augment": run_augment, "core.variation.checks:run_check": run_check}[work](
             self.workspace, params, Told(), lambda: False
         )
 

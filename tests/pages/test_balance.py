@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from core.balance import imbalance
-from core.capture import capture_sheet
-from core.dataset import Dataset
-from core.figures import Look, class_sizes
-from core.variants import Manifest
-from core.workspace import Workspace
-from core.writer import run_augment
+from core.collection.dataset import Dataset
+from core.ground.workspace import Workspace
+from core.variation.balance import imbalance
+from core.variation.capture import capture_sheet
+from core.variation.figures import Look, class_sizes
+from core.variation.variants import Manifest
+from core.variation.writer import run_augment
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -31,7 +31,8 @@ def uneven(workspace: Workspace) -> Workspace:
 @pytest.fixture
 def in_place(monkeypatch, fake_embedder):
     """The writing job does its work at once, in this process."""
-    from core import embedder, jobs
+    from core.embedding import embedder
+    from core.ground import jobs
     from tests.pages.test_augment import Told
 
     monkeypatch.setattr(embedder, "load_embedder", lambda workspace, **_: fake_embedder)
@@ -134,8 +135,8 @@ def test_an_empty_library_says_so_and_french_is_spoken(open_page, workspace, une
 
 
 def test_names_of_classes_are_no_markup_in_a_figure(uneven):
-    from core.balance import plan
-    from core.sources import originals_of
+    from core.variation.balance import plan
+    from core.variation.sources import originals_of
 
     data = Dataset(uneven)
     data.rescan()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.dataset import Dataset
-from core.errors import WeightsUnavailable
+from core.collection.dataset import Dataset
+from core.ground.errors import WeightsUnavailable
 from pages.ui import services
 from pages.ui.text import esc, file_name
 from tests.conftest import draw, png_bytes

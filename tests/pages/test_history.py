@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.dataset import Actor, Dataset
+from core.collection.dataset import Actor, Dataset
 from tests.pages.conftest import text_of
 
 

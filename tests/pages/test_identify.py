@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.dataset import Dataset
+from core.collection.dataset import Dataset
 from pages.ui import services
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of

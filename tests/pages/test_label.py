@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.dataset import UNLABELLED, Dataset
+from core.collection.dataset import UNLABELLED, Dataset
 from pages.ui.labelling import Desk, receive
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of

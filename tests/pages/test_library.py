@@ -7,8 +7,8 @@ import zipfile
 
 import pytest
 
-from core.dataset import Dataset
-from core.jobs import JobRunner
+from core.collection.dataset import Dataset
+from core.ground.jobs import JobRunner
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.dataset import Dataset
-from core.sample import make_sample
+from core.collection.dataset import Dataset
+from core.synthesis.sample import make_sample
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 

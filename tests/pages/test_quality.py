@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core import quality
-from core.dataset import Dataset
+from core.collection.dataset import Dataset
+from core.review import quality
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 

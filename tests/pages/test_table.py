@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.dataset import Dataset
+from core.collection.dataset import Dataset
 from pages.ui import sheet, tables
 from pages.ui.sheet import Said
 from pages.ui.state import Workbench

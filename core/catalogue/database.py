@@ -1,0 +1,291 @@
+"""The catalogue: the tables behind a dataset, and transactions on them that survive a kill.
+
+SQLite in the workspace by default (WAL, synchronous=FULL), another database by URL in the
+settings, with the same statements. It knows rows; what they mean is `core.collection.dataset`'s.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.ground.errors import BurinError, WorkspaceRefused
+from core.ground.workspace import Workspace
+
+SCHEMA = 1
+_WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
+_CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
+
+metadata = sa.MetaData()
+
+classes = sa.Table(
+    "classes",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name_key", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("state", sa.String(8), nullable=False),  # present, deleted
+    sa.Column("aliases", sa.JSON, nullable=False),
+    sa.Column("fields", sa.JSON, nullable=False),
+    sa.Column("ver", sa.Integer, nullable=False),
+)
+_present = classes.c.state == "present"
+sa.Index("class_names", classes.c.name_key, unique=True, sqlite_where=_present, postgresql_where=_present)
+
+items = sa.Table(
+    "items",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("class_id", sa.Integer, sa.ForeignKey("classes.id")),  # None: unlabelled
+    sa.Column("file", sa.Text, nullable=False),  # its name in the class's folder, or in the tray
+    sa.Column("trashed_as", sa.Text),  # its path in the trash, while it is there
+    sa.Column("state", sa.String(8), nullable=False),  # present, trash, missing
+    sa.Column("kind", sa.String(8), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),  # of the file as stored
+    sa.Column("source_sha256", sa.String(64), nullable=False),  # of the file as it was uploaded
+    sa.Column("dhash", sa.BigInteger, nullable=False),
+    sa.Column("width", sa.Integer, nullable=False),
+    sa.Column("height", sa.Integer, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("added_at", sa.Double, nullable=False),
+    sa.Column("ver", sa.Integer, nullable=False),
+    sa.Index("items_by_class", "state", "class_id", "file"),
+    sa.Index("items_by_kind", "state", "kind", "class_id", "file"),
+    sa.Index("items_by_age", "state", "id"),
+    sa.Index("items_by_hash", "sha256"),
+    sa.Index("items_by_source", "source_sha256"),
+)
+
+vectors = sa.Table(
+    "vectors",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("space", sa.String(160), primary_key=True),
+    sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little endian
+)
+
+moves = sa.Table(
+    "moves",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("op", sa.String(8), nullable=False),  # file, folder, mkdir, rmdir
+    sa.Column("item_id", sa.Integer),
+    sa.Column("class_id", sa.Integer),
+    sa.Column("source", sa.Text, nullable=False),  # relative to the workspace's data folder
+    sa.Column("target", sa.Text, nullable=False),
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("action", sa.String(16), nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("of", sa.Integer),
+    sa.Column("undone_by", sa.Integer),
+    sa.Column("undoable", sa.Boolean, nullable=False),
+    sa.Column("items", sa.Integer, nullable=False),
+    sa.Column("classes", sa.Integer, nullable=False),
+    sa.Index("journal_by_person", "who", "id"),
+)
+
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("entry_id", sa.Integer, sa.ForeignKey("journal.id"), primary_key=True),
+    sa.Column("noun", sa.String(8), primary_key=True),  # item, class
+    sa.Column("row_id", sa.Integer, primary_key=True),
+    sa.Column("before", sa.JSON, nullable=False),
+    sa.Column("after", sa.JSON, nullable=False),
+    sa.Index("changes_by_row", "noun", "row_id"),
+)
+
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Double, nullable=False),
+    sa.Column("who", sa.Text, nullable=False),
+    sa.Column("file", sa.Text, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("said", sa.String(16), nullable=False),
+    sa.Column("answer", sa.JSON, nullable=False),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # waiting, labelled, dismissed
+    sa.Column("item_id", sa.Integer),
+)
+
+meta = sa.Table(
+    "meta", metadata, sa.Column("key", sa.String(40), primary_key=True), sa.Column("value", sa.Text, nullable=False)
+)
+
+
+class Catalogue:
+    """The open catalogue of a workspace. Thread-safe; one writer at a time, across processes too.
+
+    A damaged SQLite file is set aside beside the new one, and ``notice`` says so. Raises
+    `WorkspaceRefused` when the catalogue cannot be opened or comes from a newer version.
+    """
+
+    def __init__(self, workspace: Workspace) -> None:
+        url = workspace.config().catalogue_url
+        self.notice: BurinError | None = None
+        self.set_aside: Path | None = None  # the damaged file, when there was one
+        self._turn = threading.Lock()
+        try:
+            if url:
+                self.engine = sa.create_engine(url, pool_pre_ping=True)
+            else:
+                workspace.data.mkdir(parents=True, exist_ok=True)
+                self.notice, self.set_aside = _set_aside_if_damaged(workspace)
+                self.engine = _sqlite_engine(workspace)
+            with self.engine.connect() as connection:
+                ready = sa.inspect(connection).has_table("meta")
+            if not ready:
+                self._create()
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
+            raise WorkspaceRefused(
+                "The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)
+            ) from error
+        if (found := int(self.get("schema", str(SCHEMA)))) > SCHEMA:
+            raise WorkspaceRefused(
+                "The catalogue was written by a newer Burin (schema {found}, this one reads {known}).",
+                found=found,
+                known=SCHEMA,
+            )
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that sees one state of the catalogue and changes nothing."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            yield connection
+
+    @contextmanager
+    def write(self, *, quiet: bool = False) -> Iterator[sa.Connection]:
+        """The one writing transaction: durable when the block ends well, undone when it raises.
+
+        Increases `version`, except when ``quiet``: for what no reader sees. Do not nest.
+        """
+        with self._turn, self.engine.connect().execution_options(burin_write=True) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
+            yield connection
+            if not quiet:
+                bump(connection)
+
+    @property
+    def version(self) -> int:
+        """Increases with every change; equal versions mean equal contents."""
+        return int(self.get("version", "0"))
+
+    def get(self, key: str, default: str = "") -> str:
+        with self.read() as connection:
+            return _get(connection, key, default)
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _create(self) -> None:
+        with self.write(quiet=True) as connection:
+            metadata.create_all(connection, checkfirst=True)
+            if not _get(connection, "schema", ""):
+                put(connection, "schema", str(SCHEMA))
+
+
+def put(connection: sa.Connection, key: str, value: str) -> None:
+    """Set one value of ``meta`` (inside a writing transaction)."""
+    if not connection.execute(sa.update(meta).where(meta.c.key == key).values(value=value)).rowcount:
+        connection.execute(sa.insert(meta).values(key=key, value=value))
+
+
+def bump(connection: sa.Connection) -> None:
+    """Increase the version (inside a writing transaction)."""
+    put(connection, "version", str(int(_get(connection, "version", "0")) + 1))
+
+
+def next_id(connection: sa.Connection, table: sa.Table) -> int:
+    """The next free id. Rows of numbered tables are never deleted (moves: only when done), so ids
+    are never given twice while anything refers to them; the one writer makes this safe."""
+    return (connection.execute(sa.select(sa.func.max(table.c.id))).scalar() or 0) + 1
+
+
+def chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]:
+    """``values`` in lists short enough for one IN (...)."""
+    values = list(values)
+    for start in range(0, len(values), size):
+        yield values[start : start + size]
+
+
+def _get(connection: sa.Connection, key: str, default: str) -> str:
+    value = connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
+    return default if value is None else value
+
+
+def _sqlite_engine(workspace: Workspace) -> sa.Engine:
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(workspace.catalogue)), connect_args={"timeout": 30})
+
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: sqlite3.Connection, _: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late
+        for pragma in (
+            "busy_timeout=30000",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=OFF",
+            "cache_size=-16000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begin(connection: sa.Connection) -> None:
+        writes = connection.get_execution_options().get("burin_write")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path | None]:
+    """Rename a SQLite file that fails its check: the sentence about it and its new place, or two None."""
+    path = workspace.catalogue
+    if not path.exists():
+        return None, None
+    try:
+        connection = sqlite3.connect(path, timeout=30)
+        try:
+            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "unable to open" in str(error):
+            raise
+        verdict = str(error)
+    except sqlite3.DatabaseError as error:
+        verdict = str(error)
+    if verdict == "ok":
+        return None, None
+    aside = path.with_name(f"catalogue.damaged-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(f"{path}{suffix}"):
+            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+    notice = WorkspaceRefused(
+        "The catalogue was damaged ({why}); it was set aside as {name} and rebuilt from the folders.",
+        why=verdict,
+        name=aside.name,
+    )
+    return notice, aside

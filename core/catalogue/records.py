@@ -1,0 +1,131 @@
+"""The records of a dataset: what it hands out and what it reports. No behaviour, no database."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from core.ground.config import Kind
+from core.ground.errors import BurinError
+
+State = Literal["present", "trash", "missing"]
+Role = Literal["viewer", "curator", "researcher"]
+Outcome = Literal["added", "present", "refused"]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: the ``name`` goes into the journal, the ``role`` says what is allowed.
+
+    A viewer looks, identifies and reports; a curator also changes the dataset; a researcher
+    also trains.
+    """
+
+    name: str = ""
+    role: Role = "researcher"
+
+
+@dataclass(frozen=True)
+class ClassRecord:
+    """One class. ``folder`` is its folder's name on disk; ``fields`` are free (maker, product, note)."""
+
+    id: int
+    folder: str
+    name: str
+    aliases: list[str]
+    fields: dict[str, str]
+    ver: int
+    originals: int
+    variants: int
+
+
+@dataclass(frozen=True)
+class Item:
+    """One original. ``class_id`` None = unlabelled; ``path`` is relative to the workspace's root;
+    ``dhash`` is unsigned, 64 bits; ``added_at`` in seconds since 1970; ``ver`` counts its changes."""
+
+    id: int
+    class_id: int | None
+    class_name: str
+    path: str
+    sha256: str
+    dhash: int
+    width: int
+    height: int
+    kind: Kind
+    source: str
+    added_at: float
+    ver: int
+    state: State = "present"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much there is: images, their written variants, classes, and what waits for a person."""
+
+    originals: int
+    variants: int
+    classes: int
+    unlabelled: int
+    inbox: int
+    trash: int
+
+
+@dataclass(frozen=True)
+class FileOutcome:
+    """How one file ended. ``reason`` is a sentence (`BurinError`: template and values, translatable)
+    or None; ``item_id`` is the item added or found; ``near`` an item that looks almost the same."""
+
+    name: str
+    outcome: Outcome
+    reason: BurinError | None = None
+    item_id: int | None = None
+    near: int | None = None
+
+
+@dataclass(frozen=True)
+class RescanReport:
+    """What a rescan found: how many images were ``added``, ``removed``, ``moved`` between classes or
+    names, or ``changed`` in content by hand, and every file that was ``refused``, with its sentence."""
+
+    added: int = 0
+    removed: int = 0
+    moved: int = 0
+    changed: int = 0
+    refused: list[FileOutcome] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class InboxEntry:
+    """A picture that a visitor reported; ``path`` relative to the workspace's root. ``said`` "wrong"
+    or "unknown"; ``answer`` is what Identify had answered."""
+
+    id: int
+    at: float
+    who: str
+    path: str
+    sha256: str
+    verdict: str
+    said: str
+    answer: dict[str, Any]
+    note: str
+    state: Literal["waiting", "labelled", "dismissed"]
+    item_id: int | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal: ``action`` and its ``detail`` (names and counts, for the sentence),
+    how many ``items`` and ``classes`` it changed, and whether it is ``undone`` or still ``undoable``.
+    ``of`` is the entry that an undo, a redo or a revert answers."""
+
+    id: int
+    at: float
+    who: str
+    action: str
+    detail: dict[str, Any]
+    items: int
+    classes: int
+    undone: bool
+    undoable: bool
+    of: int | None

@@ -1,0 +1,60 @@
+"""Vectors in the catalogue: float32 rows keyed by the image's content and the space they live in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.catalogue import database as db
+from core.catalogue.listing import item_of, with_class
+from core.catalogue.records import Item
+
+
+def add_vectors(connection: sa.Connection, space: str, found: Mapping[str, np.ndarray]) -> int:
+    """Store vectors (D,) by content hash, in the caller's transaction; those already there stay. How many were new."""
+    known: set[str] = set()
+    for some in db.chunks(found):
+        query = sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.sha256.in_(some))
+        known.update(connection.execute(query).scalars())
+    rows = [
+        {"sha256": sha256, "space": space, "vector": np.asarray(vector, dtype="<f4").tobytes()}
+        for sha256, vector in found.items()
+        if sha256 not in known
+    ]
+    if rows:
+        connection.execute(sa.insert(db.vectors), rows)
+    return len(rows)
+
+
+def vectors(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+    """Present, labelled items that have a vector in ``space``: ids (N,), class ids (N,) int64, kinds,
+    and the vectors (N, D) float32, by item id."""
+    query = (
+        sa.select(db.items.c.id, db.items.c.class_id, db.items.c.kind, db.vectors.c.vector)
+        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.items.c.sha256, db.vectors.c.space == space))
+        .where(db.items.c.state == "present", db.items.c.class_id.is_not(None))
+        .order_by(db.items.c.id)
+    )
+    rows = connection.execute(query).all()
+    ids = np.fromiter((row[0] for row in rows), dtype=np.int64, count=len(rows))
+    class_ids = np.fromiter((row[1] for row in rows), dtype=np.int64, count=len(rows))
+    matrix = np.frombuffer(b"".join(row[3] for row in rows), dtype="<f4").astype(np.float32)
+    return ids, class_ids, [row[2] for row in rows], matrix.reshape(len(rows), -1) if rows else matrix.reshape(0, 0)
+
+
+def missing_vectors(connection: sa.Connection, space: str) -> list[Item]:
+    """Present items, labelled or not, whose content has no vector in ``space``; each content once."""
+    known = (
+        sa.select(db.vectors.c.sha256)
+        .where(db.vectors.c.space == space, db.vectors.c.sha256 == db.items.c.sha256)
+        .exists()
+    )
+    rows = connection.execute(with_class().where(db.items.c.state == "present", ~known).order_by(db.items.c.id))
+    return list({row.sha256: item_of(row) for row in rows}.values())
+
+
+def drop_spaces(connection: sa.Connection, *, keep: str) -> int:
+    """Forget the vectors of every space but ``keep``; how many went."""
+    return connection.execute(sa.delete(db.vectors).where(db.vectors.c.space != keep)).rowcount

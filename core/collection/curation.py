@@ -1,0 +1,185 @@
+"""What a curator does to a dataset. Every method that changes something is one entry of the journal,
+one transaction, and the file moves after it; the rules of each are in `core.catalogue.operations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.catalogue import database as db
+from core.catalogue import journal, moves, operations
+from core.catalogue.journal import Change
+from core.catalogue.records import Actor, Entry
+from core.ground.config import Kind
+from core.ground.errors import Conflict, NotAllowed, NotFound
+from core.ground.workspace import Workspace
+
+_RANK = {"viewer": 0, "curator": 1, "researcher": 2}
+
+
+class Curation:
+    """The changing side of `core.collection.dataset.Dataset`: ``actor`` must be a curator or more (`NotAllowed`).
+
+    ``rename`` is what moves a file (for tests).
+    """
+
+    def __init__(
+        self, workspace: Workspace, catalogue: db.Catalogue, actor: Actor, rename: Callable[[Path, Path], None]
+    ) -> None:
+        self.workspace = workspace
+        self.catalogue = catalogue
+        self.actor = actor
+        self._rename = rename
+
+    # Changing: classes
+
+    def create_class(self, name: str) -> int:
+        """A new, empty class; its id. Raises `NameRefused`, or `Conflict` when the name is taken."""
+        made: list[Change] = []
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            made.append(operations.new_class(connection, name))
+            return made
+
+        self._change("create", plan, name=name)
+        return made[0].row_id
+
+    def rename_class(self, class_id: int, name: str) -> None:
+        """Another display name, and the folder that goes with it."""
+        old = self._class(class_id).name
+        self._change(
+            "rename", lambda c: operations.rename(c, class_id, name, raw=self.workspace.raw), name=old, to=name
+        )
+
+    def merge_classes(self, class_ids: Sequence[int], into: int) -> None:
+        """All images of ``class_ids`` become ``into``'s, which keeps their names as aliases; the others are deleted."""
+        names = [self._class(class_id).name for class_id in class_ids if class_id != into]
+        self._change("merge", lambda c: operations.merge(c, class_ids, into), names=names, to=self._class(into).name)
+
+    def split_class(self, item_ids: Iterable[int], name: str) -> int:
+        """These items become a new class of that name; its id."""
+        ids = list(item_ids)
+        made: list[Change] = []
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            made.append(operations.new_class(connection, name))
+            return [*made, *operations.relabel_to_new(connection, ids, made[0].row_id)]
+
+        self._change("split", plan, to=name)
+        return made[0].row_id
+
+    def trash_class(self, class_id: int) -> None:
+        """Delete a class; its images go to the trash."""
+        self._change("delete", lambda c: operations.trash_class(c, class_id), name=self._class(class_id).name)
+
+    def edit_fields(self, class_id: int, /, **fields: str | None) -> None:
+        """Set free fields of a class (maker="Essilor"); None or "" removes one."""
+        name = self._class(class_id).name
+        self._change("fields", lambda c: operations.edit_class(c, class_id, fields=fields), name=name)
+
+    def set_aliases(self, class_id: int, aliases: Sequence[str]) -> None:
+        """Replace the other names by which a class is found."""
+        name = self._class(class_id).name
+        self._change("fields", lambda c: operations.edit_class(c, class_id, aliases=aliases), name=name)
+
+    # Changing: items
+
+    def relabel(
+        self, item_ids: Iterable[int], class_id: int | None, *, versions: Mapping[int, int] | None = None
+    ) -> None:
+        """Give items another class (None: back to the unlabelled tray). With ``versions`` (item id ->
+        the ``ver`` that was shown), raises `Conflict` where somebody changed one in the meantime."""
+        to = None if class_id is None else self._class(class_id).name
+        self._change("relabel", lambda c: operations.relabel(c, item_ids, class_id, versions=versions), to=to)
+
+    def set_kind(self, item_ids: Iterable[int], kind: Kind) -> None:
+        """Say what items are: drawing, photo or icon."""
+        self._change("kind", lambda c: operations.set_kind(c, item_ids, kind), to=kind)
+
+    def trash(self, item_ids: Iterable[int]) -> None:
+        """Send items to the trash."""
+        self._change("trash", lambda c: operations.trash(c, item_ids))
+
+    def restore(self, item_ids: Iterable[int]) -> None:
+        """Bring items back from the trash to their class (which comes back too if it was deleted)."""
+        self._change("restore", lambda c: operations.restore(c, item_ids))
+
+    # Undo, redo, history
+
+    def undo(self) -> Entry | None:
+        """Take back this person's last change; its entry, or None when there is none. Raises `Conflict`
+        when something else changed it since: the next undo goes on to the change before."""
+        return self._turn(journal.undo, give_up=True)
+
+    def redo(self) -> Entry | None:
+        """Make again what was undone last, unless this person changed something since; its entry, or None."""
+        return self._turn(journal.redo)
+
+    def revert(self, entry_id: int) -> Entry | None:
+        """Take back one entry of the history, as a new change. Raises `NotFound` or `Conflict`."""
+        return self._turn(lambda connection, *, who: journal.revert(connection, entry_id, who=who))
+
+    def history(
+        self,
+        limit: int = 100,
+        *,
+        offset: int = 0,
+        item_id: int | None = None,
+        class_id: int | None = None,
+        action: str | None = None,
+        who: str | None = None,
+    ) -> list[Entry]:
+        """The journal, newest first; of one item, one class, one action or one person when asked."""
+        wanted: dict[str, Any] = {"item_id": item_id, "class_id": class_id, "action": action, "who": who}
+        with self.catalogue.read() as connection:
+            return journal.history(connection, limit=limit, offset=offset, **wanted)
+
+    def changes(self, entry_id: int, *, limit: int | None = None) -> list[Change]:
+        """What one entry changed, row by row, before and after; the first ``limit`` rows when asked."""
+        with self.catalogue.read() as connection:
+            return journal.changes_of(connection, entry_id, limit=limit)
+
+    # Inside
+
+    def allow(self, role: str) -> None:
+        """Raise `NotAllowed` unless the actor's role includes ``role``."""
+        if _RANK[self.actor.role] < _RANK[role]:
+            raise NotAllowed(
+                "{who} may look and report, not change: this needs the role {role}.",
+                who=self.actor.name or "?",
+                role=role,
+            )
+
+    def _change(self, action: str, plan: Callable[[sa.Connection], list[Change]], **detail: Any) -> None:
+        self.allow("curator")
+        with self.catalogue.write() as connection:
+            made = plan(connection)
+            if made:
+                journal.record(connection, made, action=action, who=self.actor.name, detail=detail)
+        self.settle()
+
+    def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:
+        self.allow("curator")
+        try:
+            with self.catalogue.write() as connection:
+                entry_id = turn(connection, who=self.actor.name)
+        except (Conflict, NotFound):
+            if give_up:
+                with self.catalogue.write() as connection:
+                    journal.give_up(connection, who=self.actor.name)
+            raise
+        self.settle()
+        with self.catalogue.read() as connection:
+            return None if entry_id is None else journal.entry(connection, entry_id)
+
+    def _class(self, class_id: int) -> sa.Row:
+        with self.catalogue.read() as connection:
+            return operations.present_class(connection, class_id)
+
+    def settle(self) -> None:
+        """Bring every file to where its row says."""
+        moves.settle(self.catalogue, self.workspace, rename=self._rename)

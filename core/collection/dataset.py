@@ -1,0 +1,203 @@
+"""The dataset: classes and items of a workspace, as the pages, the shell and the jobs use them.
+
+One small front over the catalogue, the journal and the folders; the rules live in the modules it
+calls. Every change is one journal entry in one transaction, with the file moves after it.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.catalogue import database as db
+from core.catalogue import listing, moves, vectorstore
+from core.catalogue.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
+from core.collection import inbox, rescan, salvage
+from core.collection.curation import Curation
+from core.ground.config import Kind
+from core.ground.errors import BurinError, NotFound
+from core.ground.images import decode, thumbnail
+from core.ground.workspace import Workspace, write_atomic
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+__all__ = ["Actor", "ClassRecord", "Counts", "Dataset", "Entry", "FileOutcome", "InboxEntry", "Item", "RescanReport"]
+
+UNLABELLED = listing.UNLABELLED  # as ``class_id`` in a filter: the images without a class
+
+
+class Dataset(Curation):
+    """The classes and items of ``workspace``. Thread-safe and cheap to open (one check of the catalogue).
+
+    Moves that a killed process left behind are finished here; a damaged catalogue is set aside and
+    rebuilt from the folders, and ``notice`` says so. ``rename`` is what moves a file (for tests).
+    """
+
+    def __init__(
+        self, workspace: Workspace, *, actor: Actor | None = None, rename: Callable[[Path, Path], None] = os.rename
+    ) -> None:
+        super().__init__(workspace, db.Catalogue(workspace), actor or Actor(), rename)
+        self.notice: BurinError | None = self.catalogue.notice
+        self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
+        self.settle()
+        if self.catalogue.set_aside is not None:
+            rescan.rescan(self.catalogue, workspace)
+            salvage.salvage(self.catalogue, self.catalogue.set_aside)
+
+    def acting_as(self, actor: Actor) -> Dataset:
+        """The same dataset with another person's name and rights."""
+        other = copy.copy(self)
+        other.actor = actor
+        return other
+
+    # Reading
+
+    @property
+    def version(self) -> int:
+        """Increases with every change: equal versions mean equal contents."""
+        return self.catalogue.version
+
+    def classes(self) -> list[ClassRecord]:
+        """The classes, sorted by name."""
+        with self.catalogue.read() as connection:
+            return listing.classes(connection, variants=self._count_variants)
+
+    def items(
+        self,
+        *,
+        class_id: int | None = None,
+        kind: Kind | None = None,
+        text: str = "",
+        state: str = "present",
+        limit: int | None = 60,
+        offset: int = 0,
+        order: str = "class",
+    ) -> list[Item]:
+        """One page of items. ``class_id`` `UNLABELLED` asks for the tray; ``text`` is searched in names,
+        aliases and file names, without regard to case and accents; ``order``: `listing.ORDERS`."""
+        with self.catalogue.read() as connection:
+            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+            return listing.items(connection, terms, limit=limit, offset=offset, order=order)
+
+    def item_ids(
+        self,
+        *,
+        class_id: int | None = None,
+        kind: Kind | None = None,
+        text: str = "",
+        state: str = "present",
+        order: str = "class",
+    ) -> list[int]:
+        """The ids of all items that the same filter finds, in order."""
+        with self.catalogue.read() as connection:
+            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+            return listing.item_ids(connection, terms, order=order)
+
+    def count(
+        self, *, class_id: int | None = None, kind: Kind | None = None, text: str = "", state: str = "present"
+    ) -> int:
+        """How many items the same filter finds."""
+        with self.catalogue.read() as connection:
+            return listing.count(
+                connection, listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+            )
+
+    def item(self, item_id: int) -> Item:
+        """One item, whatever its state; raises `NotFound`."""
+        found = self.some([item_id])
+        if not found:
+            raise NotFound("There is no image {id}.", id=item_id)
+        return found[0]
+
+    def some(self, item_ids: Iterable[int]) -> list[Item]:
+        """These items, in the order given; unknown ids are left out."""
+        with self.catalogue.read() as connection:
+            return listing.some(connection, [int(item_id) for item_id in item_ids])
+
+    def counts(self) -> Counts:
+        with self.catalogue.read() as connection:
+            return listing.counts(connection, variants=self._count_variants)
+
+    def path(self, item: Item) -> Path:
+        """The item's file, wherever it is at this moment; raises `NotFound` when it is gone."""
+        for attempt in range(2):
+            path = self.workspace.root / item.path
+            if path.is_file():
+                return path
+            if attempt == 0:
+                self.settle()
+                item = self.item(item.id)
+        with self.catalogue.read() as connection:
+            waiting = moves.pending(connection).get(item.id)
+        if waiting is not None and (path := self.workspace.data / waiting).is_file():
+            return path
+        raise NotFound("The file of {name} is gone: rescan the folders.", name=item.path)
+
+    def image_bytes(self, item: Item) -> bytes:
+        """The original file; raises `NotFound` when it is gone."""
+        return self.path(item).read_bytes()
+
+    def thumbnail(self, item: Item) -> Path:
+        """A WebP of at most 192 x 192 pixels, made once for each content; raises `ImageRefused` or `NotFound`."""
+        path = self.workspace.cache / "thumbnails" / item.sha256[:2] / f"{item.sha256}.webp"
+        if not path.exists():
+            write_atomic(path, thumbnail(decode(self.image_bytes(item), name=item.path)))
+        return path
+
+    # Folders, vectors, inbox
+
+    def rescan(
+        self,
+        on_progress: Callable[[int, int], None] | None = None,
+        embedder: Embedder | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> RescanReport:
+        """Bring the catalogue to what the folders hold; see `core.collection.rescan`."""
+        how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
+        self.settle()
+        return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)
+
+    def vectors(self, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
+        """Of the present, labelled items embedded in ``space``: ids (N,), class ids (N,) int64, kinds, and
+        vectors (N, D) float32."""
+        with self.catalogue.read() as connection:
+            return vectorstore.vectors(connection, space)
+
+    def missing_vectors(self, space: str) -> list[Item]:
+        """Present items whose content has no vector in ``space``; each content once."""
+        with self.catalogue.read() as connection:
+            return vectorstore.missing_vectors(connection, space)
+
+    def add_vectors(self, space: str, vectors: Mapping[str, np.ndarray]) -> None:
+        """Store vectors (D,) by content hash, in one transaction."""
+        if vectors:
+            with self.catalogue.write() as connection:
+                vectorstore.add_vectors(connection, space, vectors)
+
+    def report(
+        self, image_bytes: bytes, *, verdict: str, said: str, answer: dict[str, Any], note: str = "", who: str = ""
+    ) -> int:
+        """Keep a picture that Identify answered wrongly ("wrong") or did not know ("unknown") for the
+        curator; the entry's id. Raises `ImageRefused`."""
+        about: dict[str, Any] = {"verdict": verdict, "said": said, "answer": answer, "note": note}
+        return inbox.add(self.catalogue, self.workspace, image_bytes, who=who or self.actor.name, **about)
+
+    def inbox(self, *, state: str | None = "waiting") -> list[InboxEntry]:
+        """What visitors reported, newest first; ``state`` None for all."""
+        with self.catalogue.read() as connection:
+            return inbox.entries(connection, state=state)
+
+    def _count_variants(self, folder: str) -> int:
+        try:
+            changed = (path := self.workspace.augmented / folder).stat().st_mtime_ns
+        except OSError:
+            return 0
+        if self._variants.get(folder, (0, 0))[0] != changed:
+            self._variants[folder] = (changed, sum(entry.is_file() for entry in os.scandir(path)))
+        return self._variants[folder][1]

@@ -1,0 +1,65 @@
+"""The inbox: pictures that visitors reported as wrongly named or unknown, waiting for a curator."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.catalogue import database as db
+from core.catalogue.records import InboxEntry
+from core.ground.images import content_hash, decode, encode_png
+from core.ground.workspace import Workspace, write_atomic
+
+_LONGEST_NOTE = 2000  # characters
+
+
+def add(
+    catalogue: db.Catalogue,
+    workspace: Workspace,
+    data: bytes,
+    *,
+    verdict: str,
+    said: str,
+    answer: dict[str, Any],
+    note: str,
+    who: str,
+) -> int:
+    """Store the picture, re-encoded without metadata, and its entry; the entry's id. Raises `ImageRefused`."""
+    clean = encode_png(decode(data))
+    sha256 = content_hash(clean)
+    file = f"{sha256}.png"
+    write_atomic(workspace.inbox / file, clean)
+    with catalogue.write() as connection:
+        entry_id = db.next_id(connection, db.inbox)
+        values = {
+            "id": entry_id,
+            "at": time.time(),
+            "who": who,
+            "file": file,
+            "sha256": sha256,
+            "verdict": verdict,
+            "said": said,
+        }
+        values |= {"answer": answer, "note": note[:_LONGEST_NOTE], "state": "waiting", "item_id": None}
+        connection.execute(sa.insert(db.inbox).values(values))
+    return entry_id
+
+
+def entries(connection: sa.Connection, *, state: str | None) -> list[InboxEntry]:
+    """What visitors reported, newest first."""
+    query = sa.select(db.inbox).order_by(db.inbox.c.id.desc())
+    if state is not None:
+        query = query.where(db.inbox.c.state == state)
+    return [
+        InboxEntry(
+            r.id, r.at, r.who, f"data/inbox/{r.file}", r.sha256, r.verdict, r.said, r.answer, r.note, r.state, r.item_id
+        )
+        for r in connection.execute(query)
+    ]
+
+
+def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int | None) -> None:
+    """Note what became of a report: "labelled" as that item, or "dismissed"."""
+    connection.execute(sa.update(db.inbox).where(db.inbox.c.id == entry_id).values(state=state, item_id=item_id))

@@ -1,0 +1,70 @@
+"""Salvage: what a damaged catalogue still says and the folders cannot: fields, aliases, kinds, reports.
+
+Labels and files come from the folders (`core.collection.rescan`); this only adds to what was rebuilt from them.
+It reads the damaged SQLite file row by row and keeps what it can read.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, get_args
+
+import sqlalchemy as sa
+
+from core.catalogue import database as db
+from core.ground.config import Kind
+
+
+def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
+    """Bring over from ``damaged`` what belongs to classes and images that are there again; what makes no
+    sense any more is left."""
+    for part in (_classes, _items, _reports):
+        with suppress(sa.exc.SQLAlchemyError, ValueError, TypeError, KeyError), catalogue.write() as connection:
+            part(connection, damaged)
+
+
+def _classes(connection: sa.Connection, damaged: Path) -> None:
+    known = {row["folder"]: row for row in _rows(damaged, "classes") if row["state"] == "present"}
+    for row in connection.execute(sa.select(db.classes)).all():
+        if (old := known.get(row.folder)) is not None:
+            values = {"aliases": _json(old["aliases"], list), "fields": _json(old["fields"], dict)}
+            connection.execute(sa.update(db.classes).where(db.classes.c.id == row.id).values(values))
+
+
+def _items(connection: sa.Connection, damaged: Path) -> None:
+    known = {row["sha256"]: row for row in _rows(damaged, "items")}
+    for row in connection.execute(sa.select(db.items.c.id, db.items.c.sha256)).all():
+        old = known.get(row.sha256)
+        if old is not None and old["kind"] in get_args(Kind):
+            values = {name: old[name] for name in ("kind", "source", "source_sha256", "added_at")}
+            connection.execute(sa.update(db.items).where(db.items.c.id == row.id).values(values))
+
+
+def _reports(connection: sa.Connection, damaged: Path) -> None:
+    reports = [{**row, "answer": _json(row["answer"], dict), "item_id": None} for row in _rows(damaged, "inbox")]
+    if reports:
+        connection.execute(sa.insert(db.inbox), reports)
+
+
+def _rows(damaged: Path, table: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table that can be read, whole ones only."""
+    names = [column.name for column in db.metadata.tables[table].columns]
+    with suppress(sqlite3.Error):
+        connection = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
+        connection.text_factory = lambda raw: raw.decode(errors="replace")
+        try:
+            for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} NOT INDEXED"):  # noqa: S608
+                yield dict(zip(names, row, strict=True))
+        finally:
+            connection.close()
+
+
+def _json(text: Any, kind: type) -> Any:
+    with suppress(ValueError, TypeError):
+        if isinstance(value := json.loads(text), kind):
+            return value
+    return kind()

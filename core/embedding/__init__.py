@@ -1,0 +1,1 @@
+"""Pictures to vectors: weights, the network, its engines, the search among vectors, the gallery."""

@@ -1,0 +1,300 @@
+"""Pictures in, vectors out: which network, which engine, and the threads around it.
+
+On a CPU the network runs in ONNX Runtime (`core.embedding.engine`), on a GPU in PyTorch. Nothing here
+searches, stores or trains; torch is imported only when there is no cached engine to use.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+from PIL import Image
+
+from core.embedding.card import read_sealed
+from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
+from core.embedding.weights import Weights, resolve, sha256_of
+from core.ground.config import Preprocessing
+from core.ground.errors import BurinError, ImageRefused, ModelRefused
+from core.ground.preprocessing import VERSION as SEEING
+from core.ground.preprocessing import see
+from core.ground.workspace import Workspace
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+    from core.embedding.model import EmbeddingNet
+
+Engine = Literal["onnxruntime", "torch"]
+Picture = Image.Image | Callable[[], Image.Image]
+
+HEADS = Path(__file__).resolve().parents[2] / "assets" / "heads"
+
+# Untrained, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells. Measured on real
+# drawings (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
+STAGE, GRID = 4, 4
+
+CHUNK = 4  # images a forward: beyond that the features leave the cache (measured 2.8 ms an image, 3.7 ms at 32)
+CHUNK_GPU = 64
+
+
+class Embedder(Protocol):
+    """Embeds pictures into one ``space``: vectors are comparable if, and only if, it is the same string.
+
+    ``dimension``: D; ``preprocessing``: what `core.ground.preprocessing.see` is to make of a picture;
+    ``sentence``: which weights and which engine, for people.
+    """
+
+    space: str
+    dimension: int
+    preprocessing: Preprocessing
+    engine: Engine
+    sentence: str
+
+    def embed(self, seen: np.ndarray) -> np.ndarray:
+        """``seen`` (N, S, S, 3) uint8, of the preprocessing's size S -> (N, D) float32, L2-normalised."""
+
+    def embed_images(self, images: Iterable[Picture], *, batch: int = CHUNK) -> Iterator[np.ndarray | ImageRefused]:
+        """One (D,) vector a picture, in the order given.
+
+        A picture is a decoded image, or a call that returns one: it is then made in a thread
+        beside the forward pass. Where the call refuses, its `ImageRefused` stands in the row.
+        """
+
+
+def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: Engine | None = None) -> Embedder:
+    """The embedder of ``workspace``, or of a saved ``model``.
+
+    Without a model: the workspace's pretrained weights (see `core.embedding.weights.resolve`) with the
+    features of block 4 and, where one was fitted to them, a projection to 256 dimensions.
+    ``engine`` None: PyTorch where there is a GPU, else ONNX Runtime, else PyTorch, saying why.
+    Raises `WeightsUnavailable` and `ModelRefused`.
+    """
+    config = workspace.config()
+    plan = _saved(model, config.preprocessing) if model else _untrained(workspace, config.weights, config.preprocessing)
+    why = ""
+    if engine == "onnxruntime" or (engine is None and not _gpu_here()):
+        try:
+            return _on_onnx(plan, workspace.cache / "engines")
+        except ExportFailed as error:
+            if engine:
+                raise ModelRefused("The model cannot be exported to ONNX: {why}.", why=error) from error
+            why = str(error)
+    return _on_torch(plan, why)
+
+
+def opens_at_once(workspace: Workspace) -> bool:
+    """Whether `load_embedder` finds a cached engine, and so needs neither torch nor an export."""
+    config = workspace.config()
+    plan = _untrained(workspace, config.weights, config.preprocessing)
+    return find(workspace.cache / "engines", engine_key(plan.facts)) is not None
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """A network before it is built: ``facts`` tell its engine apart, ``build`` makes it (with torch)."""
+
+    facts: dict[str, Any]
+    space: str
+    preprocessing: Preprocessing
+    sentence: str
+    build: Callable[[], EmbeddingNet]
+
+
+def _saved(path: Path, preprocessing: Preprocessing) -> _Plan:
+    def build() -> EmbeddingNet:
+        from core.embedding.model import load
+
+        return load(path)[0]
+
+    if path.suffix == ".safetensors":
+        preprocessing = read_sealed(path)[0].preprocessing
+    elif not path.is_file():
+        raise ModelRefused("{name} cannot be read.", name=path.name)
+    sha256 = sha256_of(path)
+    facts = {"model": sha256, "size": preprocessing.size}
+    return _Plan(facts, f"{sha256[:16]}-{_seen(preprocessing)}", preprocessing, f"The model {path.name}.", build)
+
+
+def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> _Plan:
+    weights = resolve(spec, workspace=workspace, allow_network=True)
+    head = fitted_head(weights, preprocessing)
+    stage, grid = (head.stage, head.grid) if head else (STAGE, GRID)
+    facts = {
+        "weights": weights.sha256,
+        "architecture": weights.architecture,
+        "stage": stage,
+        "grid": grid,
+        "head": sha256_of(head.path) if head else "",
+        "size": preprocessing.size,
+    }
+
+    def build() -> EmbeddingNet:
+        from core.embedding.model import EmbeddingNet
+
+        net = EmbeddingNet(weights.architecture, embedding_size=None, stage=stage, grid=grid, pretrained=weights)
+        return net.with_head(head.path).eval() if head else net.eval()
+
+    read = f"{weights.architecture}-{weights.sha256[:8]}-{stage}.{grid}-{str(facts['head'])[:8]}"
+    space = f"{read}-{_seen(preprocessing)}"
+    return _Plan(facts, space, preprocessing, weights.sentence, build)
+
+
+@dataclass(frozen=True)
+class Head:
+    """A projection fitted to the features after block ``stage``, averaged on ``grid`` x ``grid`` cells."""
+
+    path: Path
+    stage: int
+    grid: int
+
+
+def fitted_head(weights: Weights, preprocessing: Preprocessing) -> Head | None:
+    """The head fitted to these weights' features of marks that are seen this way, or None."""
+    path = HEADS / f"{weights.architecture}-{preprocessing.mode}.safetensors"
+    if not path.is_file():
+        return None
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as tensors:
+        fitted = tensors.metadata() or {}
+    if fitted.get("weights_sha256") != weights.sha256:
+        return None
+    return Head(path, int(fitted["stage"]), int(fitted["grid"]))
+
+
+def _seen(preprocessing: Preprocessing) -> str:
+    return f"{preprocessing.mode}{preprocessing.size}-v{SEEING}"
+
+
+def _on_onnx(plan: _Plan, folder: Path) -> Embedder:
+    """The cached engine, else a new one; raises `ExportFailed`."""
+    key = engine_key(plan.facts)
+    loaded = _opened(find(folder, key), plan.facts)
+    if loaded is None:
+        content = export(plan.build(), size=plan.preprocessing.size, facts=plan.facts)
+        with suppress(OSError):  # a full disk costs the next start some seconds, not this one its answer
+            keep(folder, key, content)
+        loaded = session(content, threads=1)
+
+    def forward(seen: np.ndarray) -> np.ndarray:
+        return loaded.run(["embeddings"], {"images": seen})[0]
+
+    sentence = f"{plan.sentence} Embedding runs in ONNX Runtime on the CPU."
+    return _Running(plan, "onnxruntime", loaded.get_outputs()[0].shape[1], sentence, forward, chunk=CHUNK)
+
+
+def _opened(content: bytes | None, facts: dict[str, Any]) -> onnxruntime.InferenceSession | None:
+    """A session on a cached engine; None when it is another network's, or of a format this runtime does not read."""
+    if content is None:
+        return None
+    with suppress(Exception):  # ONNX Runtime raises a dozen types of its own
+        loaded = session(content, threads=1)
+        return loaded if facts_of(loaded) == facts else None
+    return None
+
+
+def _on_torch(plan: _Plan, why: str) -> Embedder:
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    net = plan.build().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    lock = threading.Lock()  # one forward at a time: the network uses every core, or the one GPU
+
+    def forward(seen: np.ndarray) -> np.ndarray:
+        with lock, torch.inference_mode():
+            images = torch.from_numpy(np.ascontiguousarray(seen)).to(device)
+            return net(images.permute(0, 3, 1, 2)).cpu().numpy()
+
+    where = "on the GPU" if device == "cuda" else "on the CPU"
+    because = f" (no ONNX engine: {why})" if why else ""
+    sentence = f"{plan.sentence} Embedding runs in PyTorch {where}{because}."
+    chunk = CHUNK_GPU if device == "cuda" else CHUNK
+    return _Running(plan, "torch", net.dimension, sentence, forward, chunk=chunk)
+
+
+class _Running:
+    """An `Embedder` around ``forward``, which may be called from several threads at once.
+
+    The work is spread image by image, not inside one forward: on two cores, a second thread in
+    the forward of one image gained a fifth at best, and lost as much when the machine was busy.
+    """
+
+    def __init__(
+        self,
+        plan: _Plan,
+        engine: Engine,
+        dimension: int,
+        sentence: str,
+        forward: Callable[[np.ndarray], np.ndarray],
+        *,
+        chunk: int,
+    ) -> None:
+        self.space = plan.space
+        self.preprocessing = plan.preprocessing
+        self.engine: Engine = engine
+        self.dimension = dimension
+        self.sentence = sentence
+        self._forward = forward
+        self._chunk = chunk
+        self._workers = cores()
+        self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
+
+    def embed(self, seen: np.ndarray) -> np.ndarray:
+        side = self.preprocessing.size
+        if seen.dtype != np.uint8 or seen.shape[1:] != (side, side, 3):
+            raise ValueError(f"expected uint8 (N, {side}, {side}, 3), not {seen.dtype} {seen.shape}")
+        if len(seen) <= self._chunk:
+            return self._forward(seen) if len(seen) else np.empty((0, self.dimension), np.float32)
+        starts = range(0, len(seen), self._chunk)
+        return np.concatenate(list(self._pool.map(lambda i: self._forward(seen[i : i + self._chunk]), starts)))
+
+    def embed_images(
+        self, images: Iterable[Picture], *, batch: int | None = None
+    ) -> Iterator[np.ndarray | ImageRefused]:
+        images = iter(images)
+        waiting: deque[Future[list[np.ndarray | ImageRefused]]] = deque()
+        try:
+            while chunk := list(itertools.islice(images, batch or self._chunk)):
+                waiting.append(self._pool.submit(self._embed_chunk, chunk))
+                if len(waiting) > 2 * self._workers:
+                    yield from waiting.popleft().result()
+            while waiting:
+                yield from waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+    def _embed_chunk(self, chunk: list[Picture]) -> list[np.ndarray | ImageRefused]:
+        seen = [self._see(picture) for picture in chunk]
+        readable = [s for s in seen if isinstance(s, np.ndarray)]
+        vectors = iter(self._forward(np.stack(readable)) if readable else ())
+        return [s if isinstance(s, ImageRefused) else next(vectors) for s in seen]
+
+    def _see(self, picture: Picture) -> np.ndarray | ImageRefused:
+        try:
+            return see(picture() if callable(picture) else picture, self.preprocessing)
+        except ImageRefused as error:
+            return error
+        except BurinError as error:  # the file went away since it was listed
+            return ImageRefused(error.template, **error.values)
+        except OSError as error:
+            return ImageRefused("The file cannot be read: {why}.", why=error.strerror or error)
+
+
+def _gpu_here() -> bool:
+    """Whether PyTorch can use a GPU; it is asked (and imported) only where an NVIDIA driver is installed."""
+    if not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

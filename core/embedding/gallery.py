@@ -1,0 +1,137 @@
+"""The gallery: every labelled original of the workspace as a vector, ready to be searched.
+
+The vectors live in the catalogue, keyed by content hash and space; a `Gallery` is a read-only
+picture of them in memory at one version of the dataset, and can be thrown away at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.collection.dataset import Dataset, Item
+from core.embedding.neighbours import FlatIndex, VectorIndex
+from core.ground.errors import ImageRefused
+from core.ground.images import decode
+from core.ground.jobs import Report
+from core.ground.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+BATCH = 256  # images per transaction: a kill loses at most the embedding of this many
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """References at one dataset ``version``: rows of ``vectors`` (N, D) float32, L2-normalised,
+    belong to ``item_ids`` (N,), ``class_ids`` (N,) and ``kinds`` (N,)."""
+
+    version: int
+    space: str
+    item_ids: np.ndarray
+    class_ids: np.ndarray
+    kinds: np.ndarray
+    vectors: np.ndarray
+
+    @classmethod
+    def load(cls, dataset: Dataset, embedder: Embedder) -> Gallery:
+        """Read what is embedded so far; `update` first to have everything."""
+        version = dataset.version
+        item_ids, class_ids, kinds, vectors = dataset.vectors(embedder.space)
+        return cls(
+            version, embedder.space, item_ids, class_ids, np.asarray(kinds), vectors.reshape(-1, embedder.dimension)
+        )
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @cached_property
+    def index(self) -> VectorIndex:
+        index = FlatIndex(self.vectors.shape[1])
+        index.add(self.item_ids, self.vectors)
+        return index
+
+    def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """The class ids (N,) of these items, which must be in the gallery."""
+        return self.class_ids[self._order[np.searchsorted(self.item_ids, item_ids, sorter=self._order)]]
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        return np.argsort(self.item_ids)
+
+    def select(self, *, class_ids: list[int] | None = None, kinds: list[str] | None = None) -> np.ndarray | None:
+        """The item ids of these classes and kinds; None when nothing is filtered out."""
+        if class_ids is None and kinds is None:
+            return None
+        keep = np.ones(len(self), dtype=bool)
+        if class_ids is not None:
+            keep &= np.isin(self.class_ids, class_ids)
+        if kinds is not None:
+            keep &= np.isin(self.kinds, kinds)
+        return self.item_ids[keep]
+
+
+@dataclass(frozen=True)
+class Update:
+    """What `update` did: images ``embedded``, and the ``refused`` ones with their sentences."""
+
+    embedded: int
+    refused: list[tuple[Item, ImageRefused]]
+
+
+def update(
+    dataset: Dataset,
+    embedder: Embedder,
+    *,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Update:
+    """Embed the items that have no vector in the embedder's space, and store the vectors.
+
+    Incremental: an image that was embedded before, under any name or class, costs nothing.
+    Stopping keeps what is done. An image that cannot be read is listed and skipped.
+    """
+    missing = dataset.missing_vectors(embedder.space)
+    refused: list[tuple[Item, ImageRefused]] = []
+    embedded = 0
+    for start in range(0, len(missing), BATCH):
+        if should_stop():
+            break
+        batch = missing[start : start + BATCH]
+        vectors: dict[str, np.ndarray] = {}
+        for item, vector in zip(batch, embedder.embed_images(_reader(dataset, item) for item in batch), strict=True):
+            if isinstance(vector, ImageRefused):
+                refused.append((item, vector))
+            else:
+                vectors[item.sha256] = vector
+        dataset.add_vectors(embedder.space, vectors)
+        embedded += len(vectors)
+        if on_progress:
+            on_progress(start + len(batch), len(missing))
+    return Update(embedded, refused)
+
+
+def _reader(dataset: Dataset, item: Item) -> Callable:
+    """A call that decodes ``item``: made here, run in the embedder's threads beside the forward pass."""
+    return lambda: decode(dataset.image_bytes(item), name=item.path)
+
+
+def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:
+    """The job: rescan the folders, embedding what is new with its row, then `update` the rest (known images
+    without a vector in this space). Its result counts both."""
+    from core.embedding.embedder import load_embedder
+
+    dataset, embedder = Dataset(workspace), load_embedder(workspace)
+    found = dataset.rescan(report, embedder=embedder, should_stop=should_stop)
+    updated = update(dataset, embedder, on_progress=report, should_stop=should_stop)
+    return {
+        "added": found.added,
+        "removed": found.removed,
+        "embedded": updated.embedded,
+        "refused": len(found.refused) + len(updated.refused),
+    }

@@ -1,0 +1,95 @@
+"""Settings of a workspace: frozen records, checked once when they are made, kept as JSON.
+
+No setting is read from anywhere else; what a run or an index depends on is saved with it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal, Self, get_args
+
+from core.ground.errors import ConfigRefused
+
+Mode = Literal["strokes", "crop", "plain"]
+Kind = Literal["drawing", "photo", "icon"]
+
+MODES: tuple[str, ...] = get_args(Mode)
+KINDS: tuple[str, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What the model sees: how a decoded image becomes its square input.
+
+    ``mode``: ``strokes`` crops to the ink and redraws it with one stroke width; ``crop`` only
+    crops; ``plain`` keeps the whole picture (photographs, prints). ``size``: side in pixels; 96
+    is as right on line marks as 128, in half the time (benchmarks/README.md).
+    """
+
+    mode: Mode = "strokes"
+    size: int = 96
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ConfigRefused(
+                "The mode must be one of {modes}, not {value}.", modes=", ".join(MODES), value=self.mode
+            )
+        if not 32 <= self.size <= 512 or self.size % 32:
+            raise ConfigRefused(
+                "The size must be a multiple of 32 from 32 to 512 pixels, not {value}.", value=self.size
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        return _known(cls, record)
+
+
+@dataclass(frozen=True)
+class WorkspaceConfig:
+    """One workspace's settings, saved as ``data/workspace.json``.
+
+    ``false_accept_rate``: the share of marks from outside the base that may be named all the
+    same (0 to 0.5); ``neighbours``: k of the vote; ``weights``: "" for the bundled default, or
+    what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
+    """
+
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    false_accept_rate: float = 0.05
+    neighbours: int = 10
+    weights: str = ""
+    catalogue_url: str = ""
+    sample: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 < self.false_accept_rate <= 0.5:
+            raise ConfigRefused(
+                "The false-accept rate must be above 0 and at most 0.5, not {value}.", value=self.false_accept_rate
+            )
+        if not 1 <= self.neighbours <= 100:
+            raise ConfigRefused("The number of neighbours must be from 1 to 100, not {value}.", value=self.neighbours)
+
+    def with_(self, **changes: Any) -> Self:
+        return replace(self, **changes)
+
+    def to_text(self) -> str:
+        return json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """Read a saved record; raises `ConfigRefused` on anything that is not one."""
+        try:
+            record = json.loads(text)
+            record["preprocessing"] = Preprocessing.from_json(record.get("preprocessing", {}))
+            return _known(cls, record)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigRefused("The settings file is damaged: {why}.", why=error) from error
+
+
+def _known(cls: type, record: dict[str, Any]) -> Any:
+    """Build ``cls`` from the keys it knows, so that a newer file still opens."""
+    names = {f.name for f in fields(cls)}
+    return cls(**{key: value for key, value in record.items() if key in names})

@@ -1,0 +1,209 @@
+"""The one door for image files: bytes in, an upright RGB picture out, or one clear refusal.
+
+Also what follows from a decoded picture alone: thumbnail, hashes, kind. It does not decide
+what the model sees (`core.ground.preprocessing`) and touches no folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import (  # the six decoders by name: asking Pillow for one it has not loaded would load all 43
+    BmpImagePlugin,  # noqa: F401
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
+
+from core.ground.config import Kind
+from core.ground.containers import TooIntricate, inspect
+from core.ground.errors import ImageRefused
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MAX_PIXELS = 50_000_000
+MAX_SIDE = 20_000
+MAX_BYTES = 200_000_000
+
+WHITE = (255, 255, 255)
+
+# Pillow only warns between its limit and twice its limit; set once, as catch_warnings is not thread-safe.
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
+_TURNS = {  # EXIF orientation -> what undoes it
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def decode(source: bytes | Path, *, name: str = "") -> Image.Image:
+    """The picture in ``source``: mode ``RGB``, fully loaded, upright, without metadata.
+
+    The first frame of a PNG, JPEG, WebP, GIF, BMP or TIFF file. Transparency is laid on
+    white. ``name`` is what refusals call the file (default: the path's last part).
+    Raises `ImageRefused`, with one sentence, for anything else: another format, damage (also
+    a file cut short), more than `MAX_PIXELS`, a side above `MAX_SIDE`.
+    """
+    shown = _shown(name or (source.name if isinstance(source, Path) else ""))
+    data = _read(source, shown) if isinstance(source, Path) else source
+    if not data:
+        raise ImageRefused("{name} is empty.", name=shown)
+    if len(data) > MAX_BYTES:
+        raise ImageRefused("{name} is larger than {limit} MB.", name=shown, limit=MAX_BYTES // 1_000_000)
+    try:
+        container = inspect(data)
+        if container is None:
+            raise ImageRefused("{name} is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).", name=shown)
+        image = Image.open(io.BytesIO(container.data), formats=(container.format,))
+        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+            raise Image.DecompressionBombError
+        image.load()
+        if image.mode == "LAB":
+            raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
+        return _upright(_rgb(image), container.orientation)
+    except ImageRefused:
+        raise
+    except TooIntricate as error:
+        raise ImageRefused("{name} is built of too many parts to be opened safely.", name=shown) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ImageRefused(
+            "{name} is too large: Burin opens up to {pixels} million pixels, and {side} pixels a side.",
+            name=shown,
+            pixels=MAX_PIXELS // 1_000_000,
+            side=MAX_SIDE,
+        ) from error
+    except Exception as error:  # fed with damage, a decoder raises whatever it trips over (struct.error, KeyError...)
+        raise ImageRefused("{name} is damaged or cut short.", name=shown) from error
+
+
+def content_hash(data: bytes) -> str:
+    """SHA-256 of a file's bytes, in hex: an item's identity."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def thumbnail(image: Image.Image, *, side: int = 192) -> bytes:
+    """A WebP of at most ``side`` x ``side`` pixels; a smaller picture keeps its size."""
+    small = image.copy()
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _encoded(small, "WEBP", quality=85, method=3)
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """``image`` as PNG bytes, with nothing in the file but its pixels."""
+    return _encoded(image, "PNG")
+
+
+def difference_hash(image: Image.Image) -> int:
+    """64-bit difference hash, 0 <= h < 2**64: alike pictures differ in few bits.
+
+    Grey, 9 x 8, one bit per horizontal neighbour pair, set where the right one is darker
+    (N. Krawetz, "Kind of Like That", 2013).
+    """
+    grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
+    return int.from_bytes(np.packbits(grey[:, 1:] < grey[:, :-1]).tobytes(), "big")
+
+
+def guess_kind(image: Image.Image) -> Kind:
+    """``drawing`` where the background is one flat tone, else ``photo``. ``icon`` is for people to say.
+
+    Flat: the two commonest tones of the picture, each within 4 of 256 levels, hold at least
+    60 % of its pixels. Ink edges take less than the rest; paper grain and shadow take more.
+    """
+    small = image.convert("L")
+    if max(small.size) > 256:  # every n-th pixel: averaging would hide the grain that is looked for
+        scale = 256 / max(small.size)
+        small = small.resize([max(1, round(s * scale)) for s in small.size], Image.Resampling.NEAREST)
+    counts = np.array(small.histogram(), dtype=float)
+    share = 0.0
+    for _ in range(2):
+        window = np.convolve(counts, np.ones(9), mode="same")
+        tone = int(window.argmax())
+        share += window[tone]
+        counts[max(0, tone - 4) : tone + 5] = 0
+    return "drawing" if share >= 0.6 * small.width * small.height else "photo"
+
+
+def _shown(name: str) -> str:
+    """A name as a sentence can hold it: no folders, no control or bidirectional characters, not endless."""
+    name = name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return (name if len(name) <= 80 else f"{name[:60]}…{name[-15:]}") or "This file"
+
+
+def _read(path: Path, shown: str) -> bytes:
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ImageRefused("{name} cannot be read.", name=shown) from error
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """A fresh RGB picture with no info: deep tones scaled, transparency on white."""
+    if image.mode[0] in "IF":
+        rgb = _from_deep(image).convert("RGB")
+    elif image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        rgb = Image.new("RGB", rgba.size, WHITE)
+        rgb.paste(rgba, mask=rgba)
+    else:
+        rgb = image.convert("RGB")
+    rgb.info = {}
+    return rgb
+
+
+def _from_deep(image: Image.Image) -> Image.Image:
+    """A 16-bit, 32-bit or float grey picture as 8-bit, its range scaled and never clipped.
+
+    16-bit: 0..65535 (0..4095 for a 12-bit TIFF). 32-bit and float files do not state their
+    range, so it is the smallest of 0..1 (float only), 0..255 and 0..65535 that holds all
+    values, else the span from the least to the greatest. What is not a number becomes white.
+    """
+    values: NDArray[np.floating] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
+    finite = np.isfinite(values)
+    low, high = _span(image, values[finite])
+    grey = np.where(finite, (values - low) * (255 / (high - low)), 255)
+    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF whose zero is white: Pillow turns it for 8 bits only
+        grey[finite] = 255 - grey[finite]
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        grey[values == transparent] = 255
+    return Image.fromarray(np.rint(grey).astype(np.uint8))
+
+
+def _span(image: Image.Image, values: NDArray[np.floating]) -> tuple[float, float]:
+    if image.mode.startswith("I;16"):
+        return 0, 4095 if _tag(image, _BITS_PER_SAMPLE) == (12,) else 65535
+    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
+    for top in (1, 255, 65535) if image.mode == "F" else (255, 65535):
+        if low >= 0 and high <= top:
+            return 0, top
+    return low, high
+
+
+def _tag(image: Image.Image, number: int) -> Any:
+    return getattr(image, "tag_v2", {}).get(number)
+
+
+def _encoded(image: Image.Image, form: str, **options: int) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()

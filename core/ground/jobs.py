@@ -1,0 +1,244 @@
+"""Jobs: long work in a process of its own, its state on disk, so that a reload or a crash loses nothing.
+
+`JobRunner.start` launches ``python -m core.ground.jobs FOLDER``; that child does the work and publishes
+what becomes of it. The runner reads the folder and never takes "the process ended" for success.
+It knows nothing of what the work is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from core.ground.errors import BurinError, NotFound
+from core.ground.job import Job, State, is_ours, lives, publish, read
+from core.ground.workspace import Workspace, new_id, write_atomic
+
+__all__ = ["Job", "JobRunner", "Report", "State", "Work", "run"]
+
+Work = Callable[[Workspace, dict[str, Any], "Report", Callable[[], bool]], dict[str, Any] | None]
+
+_BEAT_S = 1.0  # between two signs of life
+_GRACE_S = 15.0  # what a job that was asked to stop gets before its process is ended
+_KEPT = 50  # finished jobs that are remembered
+_ONE_AT_A_TIME = threading.Lock()  # of this process's clicks; other processes meet at the lock file
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class JobRunner:
+    """Starts, finds and stops the jobs of a workspace; all state is in its ``jobs`` folder."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def start(self, kind: str, work: str, params: dict[str, Any], *, key: str | None = None) -> Job:
+        """Start ``work`` ("core.intake.ingest:run_import") in a child process and return at once.
+
+        It is called there as ``work(workspace, params, report, should_stop)`` and returns a dict
+        that fits JSON. While a job with the same ``key`` is active, that one is returned instead.
+        """
+        self._forget_old()
+        job_id, now = new_id(), time.time()
+        folder = self.workspace.jobs / job_id
+        folder.mkdir(parents=True)
+        job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now)
+        request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
+        write_atomic(folder / "request.json", json.dumps(request, ensure_ascii=False).encode())
+        publish(job)
+        if key is not None and (other := self._same(key, job_id)) is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            return other
+        with open(folder / "log.txt", "ab") as log:
+            own: dict[str, Any] = {"start_new_session": True}  # the server's Ctrl+C and restart do not reach it
+            if os.name == "nt":
+                own = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined]
+            command = [sys.executable, "-m", "core.ground.jobs", str(folder)]
+            child = subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **own)  # noqa: S603
+        (folder / "pid").write_text(str(child.pid), encoding="ascii")
+        threading.Thread(target=child.wait, daemon=True).start()  # so that it does not stay as a zombie
+        return job
+
+    def again(self, job_id: str) -> Job:
+        """Start the work of a job that has ended once more; what was stopped or interrupted goes on from
+        what it had done, where the work is made for that."""
+        job = self.get(job_id)
+        request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
+        return self.start(job.kind, request["work"], request["params"], key=job.key or job.id)
+
+    def get(self, job_id: str) -> Job:
+        """The job as it is now; raises `NotFound`. A job whose process is gone is ``interrupted``."""
+        if not job_id.isalnum() or (job := read(self.workspace.jobs / job_id)) is None:
+            raise NotFound("There is no such job.")
+        if not job.active:
+            return job
+        if job.stopping and time.time() - (Path(job.folder) / "stop").stat().st_mtime > _GRACE_S and is_ours(job):
+            with suppress(OSError):
+                os.kill(job.pid or 0, signal.SIGTERM)
+        if lives(job):
+            return job
+        job = read(Path(job.folder)) or job  # it may have published its end while we looked
+        if job.active:
+            job = replace(job, state="stopped" if job.stopping else "interrupted", finished_at=time.time())
+            publish(job)
+        return job
+
+    def list(self, kind: str | None = None) -> Sequence[Job]:
+        """The jobs, newest first."""
+        names = (entry.name for entry in os.scandir(self.workspace.jobs)) if self.workspace.jobs.is_dir() else ()
+        found = []
+        for name in sorted(names, reverse=True):
+            with suppress(NotFound):
+                found.append(self.get(name))
+        return [job for job in found if kind in (None, job.kind)]
+
+    def active(self, kind: str | None = None) -> Sequence[Job]:
+        """The jobs that are starting or running, newest first."""
+        return [job for job in self.list(kind) if job.active]
+
+    def stop(self, job_id: str) -> None:
+        """Ask a job to stop; it ends at its next safe point and keeps what it has done."""
+        job = self.get(job_id)
+        if job.active:
+            (Path(job.folder) / "stop").touch()
+
+    def wait(self, job_id: str, *, timeout_s: float) -> Job:
+        """The job once it is no longer active, or as it is after ``timeout_s`` (for the shell and tests)."""
+        deadline = time.monotonic() + timeout_s
+        while (job := self.get(job_id)).active and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return job
+
+    def _same(self, key: str, job_id: str) -> Job | None:
+        """Take the lock of a key for this job; or the active job that has it already."""
+        path = self._lock(key)
+        with _ONE_AT_A_TIME:
+            while True:
+                try:
+                    with open(path, "x", encoding="ascii") as lock:
+                        lock.write(job_id)
+                    return None
+                except FileExistsError:
+                    holder = self._holder(path)
+                with suppress(NotFound):
+                    if (other := self.get(holder)).active:
+                        return other
+                self._release(key, holder)
+
+    def _holder(self, path: Path) -> str:
+        for _ in range(20):  # it is made empty, and filled at once
+            with suppress(FileNotFoundError):
+                if holder := path.read_text(encoding="ascii"):
+                    return holder
+            time.sleep(0.05)
+        return ""
+
+    def _release(self, key: str, holder: str) -> None:
+        path = self._lock(key)
+        with suppress(FileNotFoundError):
+            if path.read_text(encoding="ascii") in ("", holder):
+                path.unlink()
+
+    def _lock(self, key: str) -> Path:
+        return self.workspace.jobs / f".{hashlib.sha256(key.encode()).hexdigest()[:24]}.lock"
+
+    def _forget_old(self) -> None:
+        for job in [job for job in self.list() if not job.active][_KEPT:]:
+            shutil.rmtree(job.folder, ignore_errors=True)
+
+
+class Report:
+    """What the work says of itself: ``report(done, total, note)``, and `append` for outcomes."""
+
+    def __init__(self, job: Job) -> None:
+        self._lock = threading.Lock()
+        self._written = 0.0
+        self.job = job
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        with self._lock:
+            self.job = replace(self.job, done=done, total=total, note=note)
+            if time.time() - self._written >= _BEAT_S / 4:
+                self._write()
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Add one record to the job's outcomes."""
+        with self._lock, open(Path(self.job.folder) / "outcomes.jsonl", "a", encoding="utf-8") as lines:
+            lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+
+    def beat(self) -> None:
+        with self._lock:
+            self._write()
+
+    def end(self, **changes: Any) -> None:
+        """Publish the outcome, durably."""
+        with self._lock:
+            self.job = replace(self.job, finished_at=time.time(), beat_at=time.time(), **changes)
+            publish(self.job)
+
+    def _write(self) -> None:
+        if self.job.finished_at is None:
+            self._written = time.time()
+            self.job = replace(self.job, beat_at=self._written)
+            publish(self.job, durable=False)
+
+
+def run(folder: Path) -> State:
+    """Do the work of a job's folder in this process and publish what becomes of it."""
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    job = read(folder)
+    assert job is not None, f"{folder} holds no job"
+    now = time.time()
+    report = Report(replace(job, state="running", pid=os.getpid(), started_at=now, beat_at=now))
+    report.beat()
+    done = threading.Event()
+
+    def beat() -> None:
+        while not done.wait(_BEAT_S):
+            report.beat()
+
+    threading.Thread(target=beat, daemon=True).start()
+    stop = folder / "stop"
+    try:
+        module, _, name = request["work"].partition(":")
+        work: Work = getattr(importlib.import_module(module), name)
+        result = work(Workspace(request["workspace"]), request["params"], report, stop.exists) or {}
+        report.end(state="stopped" if stop.exists() else "succeeded", result=result)
+    except BurinError as error:
+        values = {name: value if isinstance(value, int | float) else str(value) for name, value in error.values.items()}
+        report.end(state="failed", error_template=error.template, error_values=values)
+    except BaseException as error:
+        (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        said = BurinError(
+            "The job stopped on an unexpected error ({kind}); its details are in {file}.",
+            kind=type(error).__name__,
+            file=f"data/jobs/{folder.name}/traceback.txt",
+        )
+        state = "stopped" if stop.exists() else "failed"
+        report.end(state=state, error_template=said.template, error_values=said.values)
+    finally:
+        done.set()
+        if job.key is not None:
+            JobRunner(Workspace(request["workspace"]))._release(job.key, job.id)
+    return report.job.state
+
+
+if __name__ == "__main__":
+    if hasattr(os, "nice"):
+        os.nice(5)  # the people at the screen go first
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ended = run(Path(sys.argv[1]).resolve())
+    sys.exit(0 if ended in ("succeeded", "stopped") else 1)

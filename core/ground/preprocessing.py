@@ -1,0 +1,290 @@
+"""What the model sees: a decoded picture becomes a square of black ink on white.
+
+Finds the ink on any background (dark or light, paper, the shadow on a phone photograph), crops
+to it, and redraws it with strokes of one width. It neither opens files nor normalises values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from core.ground.config import Preprocessing
+
+VERSION = 1  # goes up whenever `see` gives another picture for the same input: vectors stay comparable
+
+MARGIN = 0.06  # white around the ink, share of the side
+STROKE = 0.03  # width of the redrawn strokes, share of the side
+FAINTEST = 16  # grey levels of 255: what differs less from its background is not ink
+
+_WORK = 480  # px: pictures are reduced to this side before the search for ink
+_SMALL = 32  # px: side on which the background is estimated
+_WINDOW = 13  # px of _SMALL: more than twice the widest stroke, so that the median in it is paper
+_SHARP = 90  # grey levels within two pixels of _SMALL: an edge of solid ink; a shadow's is softer
+_THIN = 64  # px: side on which strokes are thinned; 56 to 128 are equally right; 96 takes twice the time
+_LAG = 0.12  # of the range of a shaded page: what the estimate of its light may be off by
+_SOLID = 0.07  # of the side: radius from which a piece of ink may be solid
+_COMPACT = 3.0
+_INSCRIBED = np.ones((2 * int(0.6 * _SOLID * _THIN) + 1,) * 2, np.uint8)  # a square inside that circle
+_AROUND = np.ones((3, 3), np.uint8)
+_SPECK = 0.01  # of the area of the largest piece of ink
+
+
+def see(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    """``image`` (decoded, RGB) as the model's input, (S, S, 3) uint8, proportions kept.
+
+    ``strokes``: the ink's centre lines, redrawn black on white with one width; ``crop``: the ink
+    itself, dark on white; ``plain``: the whole picture on its own background. Any picture gives
+    one: without ink, the first two are blank (all 255).
+    """
+    pixels = _pixels(image)
+    if preprocessing.mode == "plain":
+        return _padded(pixels, preprocessing.size)
+    ink = _find_ink(pixels)
+    if ink is None:
+        return np.full((preprocessing.size, preprocessing.size, 3), 255, np.uint8)
+    make = _redrawn if preprocessing.mode == "strokes" else _cropped
+    return cv2.cvtColor(make(ink, preprocessing.size), cv2.COLOR_GRAY2RGB)
+
+
+def has_ink(image: Image.Image) -> bool:
+    """Whether there is a mark to look at: something that stands out from its background."""
+    return _find_ink(_pixels(image)) is not None
+
+
+@dataclass(frozen=True)
+class _Ink:
+    """The ink in its bounding box: ``strength`` (h, w) uint8, how far each pixel is from the
+    background; from ``level`` on it is ink, at ``full`` it is fully covered."""
+
+    strength: np.ndarray
+    level: float
+    full: float
+
+
+def _pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _find_ink(pixels: np.ndarray) -> _Ink | None:
+    """Search a reduced copy; a mark that is small in a large picture is cut out and looked at again."""
+    reduced = _reduced(pixels, _WORK)
+    found = _ink_in(_grey(reduced))
+    if found is None:
+        return None
+    ink, (x, y, w, h) = found
+    scale = max(pixels.shape) / max(reduced.shape)
+    if scale > 1 and max(w, h) < _WORK / 3:
+        around = max(w, h) // 2 + 4
+        rows = slice(int(max(0, y - around) * scale), int((y + h + around) * scale))
+        columns = slice(int(max(0, x - around) * scale), int((x + w + around) * scale))
+        again = _ink_in(_grey(_reduced(pixels[rows, columns], _WORK)))
+        return again[0] if again else ink
+    return ink
+
+
+def _grey(pixels: np.ndarray) -> np.ndarray:
+    """The channel (H, W) with the most contrast: ink of any colour shows in it, where a mean may level it out."""
+    _, spread = cv2.meanStdDev(pixels)
+    return cv2.extractChannel(pixels, int(spread.argmax()))
+
+
+def _ink_in(grey: np.ndarray) -> tuple[_Ink, tuple[int, int, int, int]] | None:
+    """The ink of a picture and its bounding box (x, y, width, height)."""
+    background = _middle(_edge(grey))
+    paper = _paper(grey, background)
+    strength = _strength(grey, background if paper is None else paper)
+    lag = 0 if paper is None else _LAG * float(np.ptp(paper))
+    found = _pieces(strength, faintest=FAINTEST + lag, framed=paper is not None)
+    if found is not None and 2 * cv2.countNonZero(found[0]) > grey.size:  # the edge was a frame, not the background
+        strength = _strength(grey, _middle(grey.ravel()))
+        found = _pieces(strength, framed=True) or found
+    if found is None:
+        return None
+    mask, level, full = found
+    x, y, w, h = cv2.boundingRect(mask)
+    inside = slice(y, y + h), slice(x, x + w)
+    specks = (mask[inside] == 0) & (strength[inside] >= level)
+    return _Ink(np.where(specks, 0, strength[inside]), level, full), (x, y, w, h)
+
+
+def _edge(pixels: np.ndarray) -> np.ndarray:
+    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+
+
+def _middle(values: np.ndarray) -> np.ndarray:
+    """The median along the first axis, as one of the values (a fifth of the time of np.median)."""
+    return np.partition(values, len(values) // 2, axis=0)[len(values) // 2]
+
+
+def _paper(grey: np.ndarray, background: np.ndarray) -> np.ndarray | None:
+    """The background at each pixel (H, W), or None where it is even.
+
+    The median in a large window is paper, whatever its polarity, and follows shadows. Where the
+    picture leaves the background by a sharp edge, it is solid ink instead, and not followed.
+    """
+    even = cv2.inRange(grey, int(background) - 2, int(background) + 2)
+    if cv2.countNonZero(even) > 0.6 * grey.size:  # a drawn or clean page
+        return None
+    small = _reduced(grey, _SMALL)
+    paper = cv2.medianBlur(small, _WINDOW)
+    away = cv2.absdiff(paper, np.full_like(paper, background))
+    if away.max() < FAINTEST / 2:
+        return None
+    border = cv2.morphologyEx((away > away.max() / 2).astype(np.uint8), cv2.MORPH_GRADIENT, _AROUND) > 0
+    if border.any() and np.median(cv2.morphologyEx(small, cv2.MORPH_GRADIENT, _AROUND)[border]) > _SHARP:
+        return None
+    return cv2.resize(cv2.GaussianBlur(paper, (0, 0), 2), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _strength(grey: np.ndarray, paper: np.ndarray) -> np.ndarray:
+    """How far each pixel is from ``paper``, (H, W) uint8, on its darker or its lighter side: the
+    one with more contrast."""
+    paper = paper if paper.ndim else np.full_like(grey, paper)
+    dark, light = cv2.subtract(paper, grey), cv2.subtract(grey, paper)
+    return dark if cv2.norm(dark) >= cv2.norm(light) else light
+
+
+def _pieces(
+    strength: np.ndarray, *, faintest: float = FAINTEST, framed: bool = False
+) -> tuple[np.ndarray, float, float] | None:
+    """The mask of the ink (H, W) uint8, the level it starts at, and that of full ink; None without ink.
+
+    ``faintest``: the least strength of ink on paper without grain; grain raises it. ``framed``:
+    what touches the edge of the picture is no ink (a frame, a table, a reflection), if there is
+    enough else.
+    """
+    noise = 1.4826 * float(_middle(strength[::2, ::2].ravel()))  # one side of even paper: half of it is 0
+    faintest = max(faintest, min(6 * noise, 4 * FAINTEST))  # where most is ink, the median is no noise
+    strong = strength[strength >= faintest]
+    if not strong.size:
+        return None
+    tenth = len(strong) * 9 // 10
+    full = max(float(np.partition(strong, tenth)[tenth]), 2.0 * FAINTEST)
+    level = max(faintest, 0.4 * full)
+    mask = (strength >= level).astype(np.uint8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if count < 2:
+        return None
+    area = stats[:, cv2.CC_STAT_AREA].copy()
+    area[0] = 0
+    if framed:
+        inner = area.copy()
+        inner[_edge(labels)] = 0
+        area = inner if inner.max() > area.max() / 50 else area
+    keep = area >= _SPECK * area.max()
+    return (mask if keep[1:].all() else keep.astype(np.uint8)[labels]), level, full
+
+
+def _padded(pixels: np.ndarray, side: int) -> np.ndarray:
+    return _fitted(pixels, side, margin=0, background=_middle(_edge(pixels)))
+
+
+def _cropped(ink: _Ink, side: int) -> np.ndarray:
+    darkness = _fitted(ink.strength, side, margin=MARGIN)
+    return cv2.convertScaleAbs(255 - np.minimum(darkness * (255 / ink.full), 255))
+
+
+def _redrawn(ink: _Ink, side: int) -> np.ndarray:
+    """The centre lines of the ink, scaled to the square and drawn anew with round, smooth strokes.
+
+    The distance to the lines is scaled, not their pixels, so that edges stay smooth; the lines'
+    own box fills the square, so that a bold and a fine version of a mark give the same picture.
+    """
+    height, width = ink.strength.shape
+    larger = max(height, width)
+    shape = max(1, round(width * _THIN / larger)), max(1, round(height * _THIN / larger))
+    mask = (_resized(ink.strength, *shape) >= ink.level).astype(np.uint8)
+    lines = thin(_hollowed(cv2.copyMakeBorder(mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)))
+    x, y, w, h = cv2.boundingRect(lines)
+    distance = cv2.distanceTransform(1 - lines, cv2.DIST_L2, cv2.DIST_MASK_5)
+    scale = min(side * (1 - 2 * MARGIN - STROKE) / max(w - 1, h - 1, 1), 1.5 * side / _THIN)
+    middle = (side - 1) / 2
+    move = np.array([[scale, 0, middle - scale * (x + (w - 1) / 2)], [0, scale, middle - scale * (y + (h - 1) / 2)]])
+    distance = cv2.warpAffine(distance, move, (side, side), flags=cv2.INTER_LINEAR, borderValue=(_THIN,))
+    edge = np.clip(STROKE * side / 2 + 0.5 - scale * distance, 0, 1)
+    return 255 - np.rint(255 * edge).astype(np.uint8)
+
+
+def _hollowed(mask: np.ndarray) -> np.ndarray:
+    """``mask`` with compact solid pieces reduced to their outline: people draw a filled shape by its contour.
+
+    A stroke of length l and width w has the area l w; a piece with less than `_COMPACT` times
+    the square of its greatest width is no stroke.
+    """
+    if not cv2.erode(mask, _INSCRIBED).any():  # nothing that wide: true of every thin drawing, and quickly seen
+        return mask
+    inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_3)
+    out = mask.copy()
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    for piece in range(1, count):
+        here = labels == piece
+        radius = float(inside[here].max())
+        if radius >= _SOLID * _THIN and stats[piece, cv2.CC_STAT_AREA] < _COMPACT * (2 * radius) ** 2:
+            out[here & (inside > 2)] = 0
+    return out
+
+
+def thin(mask: np.ndarray) -> np.ndarray:
+    """The centre lines of ``mask`` (H, W) uint8 of 0 and 1, one pixel wide and connected as it was.
+
+    Guo and Hall 1989, https://doi.org/10.1145/62065.62074, algorithm A2: peel off, from two sides
+    in turn, the pixels that a table of the 256 neighbourhoods allows. (The better known one of
+    Zhang and Suen eats diagonal strokes from their ends and squares of four whole.)
+    """
+    lines = mask
+    left = cv2.countNonZero(lines)
+    while True:
+        for table in _PEEL:
+            around = cv2.filter2D(lines, cv2.CV_8U, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
+            lines = cv2.bitwise_and(lines, cv2.LUT(around, table))
+        now = cv2.countNonZero(lines)
+        if now == left:
+            return lines
+        left = now
+
+
+_NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # bits clockwise from the north
+
+
+def _peel_tables() -> tuple[np.ndarray, np.ndarray]:
+    """For each half-step, 0 where a pixel with this neighbourhood goes and 1 where it stays."""
+    n, ne, e, se, s, sw, w, nw = ((np.arange(256)[:, None] >> np.arange(8)) & 1).T
+    pieces = (1 - n) * (ne | e) + (1 - e) * (se | s) + (1 - s) * (sw | w) + (1 - w) * (nw | n)
+    count = np.minimum((nw | n) + (ne | e) + (se | s) + (sw | w), (n | ne) + (e | se) + (s | sw) + (w | nw))
+    goes = (pieces == 1) & (count >= 2) & (count <= 3)
+    first, second = goes & ((s | sw | (1 - nw)) & w == 0), goes & ((n | ne | (1 - se)) & e == 0)
+    return (~first).astype(np.uint8), (~second).astype(np.uint8)
+
+
+_PEEL = _peel_tables()
+
+
+def _fitted(picture: np.ndarray, side: int, *, margin: float, background: np.ndarray | None = None) -> np.ndarray:
+    """``picture`` scaled into a square of ``side``, centred, proportions kept, on ``background`` (0)."""
+    height, width = picture.shape[:2]
+    scale = side * (1 - 2 * margin) / max(height, width)
+    w, h = max(1, round(width * scale)), max(1, round(height * scale))
+    out = np.zeros((side, side, *picture.shape[2:]), np.uint8)
+    if background is not None:
+        out[:] = background
+    x, y = (side - w) // 2, (side - h) // 2
+    out[y : y + h, x : x + w] = _resized(picture, w, h)
+    return out
+
+
+def _resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    smaller = width * height < picture.shape[0] * picture.shape[1]
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
+
+
+def _reduced(pixels: np.ndarray, side: int) -> np.ndarray:
+    """``pixels`` with its longer side at most ``side``."""
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    return _resized(pixels, max(1, round(width * scale)), max(1, round(height * scale)))

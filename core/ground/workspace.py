@@ -1,0 +1,149 @@
+"""A workspace: one folder that holds ``data/`` and ``model/``, and every path inside it.
+
+Writes are atomic (temporary file, fsync, rename, fsync of the folder) and stay inside the
+root. No path is ever built from a name that a person typed: see `core.collection.dataset` for folders.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO
+
+from core.ground.config import WorkspaceConfig
+from core.ground.errors import WorkspaceRefused
+
+ENVIRONMENT = "BURIN_WORKSPACE"
+
+
+class Workspace:
+    """Paths and settings under one root folder. Opening one writes nothing.
+
+    Raises `WorkspaceRefused` when the root exists and is not a folder.
+    """
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root).expanduser().resolve()
+        if self.root.exists() and not self.root.is_dir():
+            raise WorkspaceRefused("{path} is a file; a workspace is a folder.", path=self.root)
+
+    @classmethod
+    def open(cls, root: str | os.PathLike[str] | None = None) -> Workspace:
+        """``root``, else the variable BURIN_WORKSPACE, else the current folder."""
+        return cls(root or os.environ.get(ENVIRONMENT) or ".")
+
+    def __repr__(self) -> str:
+        return f"Workspace({str(self.root)!r})"
+
+    @cached_property
+    def data(self) -> Path:
+        return self.root / "data"
+
+    @cached_property
+    def raw(self) -> Path:
+        return self.data / "raw_gravures"
+
+    @cached_property
+    def augmented(self) -> Path:
+        return self.data / "augmented_gravures"
+
+    @cached_property
+    def model(self) -> Path:
+        return self.root / "model"
+
+    @cached_property
+    def runs(self) -> Path:
+        return self.model / "runs"
+
+    @cached_property
+    def cache(self) -> Path:
+        """What can be deleted at any time and is made again: thumbnails, exported engines."""
+        return self.data / "cache"
+
+    @cached_property
+    def staging(self) -> Path:
+        """Files on their way in; on the same file system as the originals, so a rename lands them."""
+        return self.data / "staging"
+
+    @cached_property
+    def trash(self) -> Path:
+        return self.data / "trash"
+
+    @cached_property
+    def inbox(self) -> Path:
+        """Pictures that Identify's users reported as wrong or unknown."""
+        return self.data / "inbox"
+
+    @cached_property
+    def jobs(self) -> Path:
+        return self.data / "jobs"
+
+    @cached_property
+    def catalogue(self) -> Path:
+        return self.data / "catalogue.sqlite"
+
+    @cached_property
+    def config_path(self) -> Path:
+        return self.data / "workspace.json"
+
+    def config(self) -> WorkspaceConfig:
+        """The saved settings, or the defaults where none were saved."""
+        try:
+            return WorkspaceConfig.from_text(self.config_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return WorkspaceConfig()
+
+    def save_config(self, config: WorkspaceConfig) -> None:
+        write_atomic(self.config_path, config.to_text().encode())
+
+    def inside(self, relative: str | os.PathLike[str]) -> Path:
+        """``root / relative`` with links resolved; raises `WorkspaceRefused` if that leaves the root."""
+        path = (self.root / relative).resolve()
+        if not path.is_relative_to(self.root):
+            raise WorkspaceRefused("{path} is outside the workspace.", path=relative)
+        return path
+
+
+def new_id() -> str:
+    """A short id that sorts by time of making and is safe in paths, keys and URLs."""
+    return f"{int(time.time() * 1000):011x}{secrets.token_hex(4)}"
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write ``content`` so that a reader, or a crash, sees the old file or the new one whole."""
+    with writing(path) as stream:
+        stream.write(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """A binary stream that becomes ``path`` when the block ends well, and vanishes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{new_id()}.tmp")
+    try:
+        with open(temporary, "xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable (nothing to do where folders cannot be opened: Windows)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

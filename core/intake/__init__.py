@@ -1,0 +1,1 @@
+"""The way in and out: files, folders and archives to originals, and exports."""

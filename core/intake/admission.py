@@ -1,0 +1,237 @@
+"""Admission: which uploads become new items, and which are there already; the plan of one landing.
+
+Content decides. An upload is known by its own bytes or by its stored form; what is known stays where
+the curator put it. Nothing is written here but the rows of new classes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.catalogue import database as db
+from core.catalogue import operations
+from core.catalogue.journal import Change
+from core.catalogue.records import FileOutcome
+from core.collection.walk import Facts
+from core.ground.errors import BurinError, Conflict
+from core.ground.names import file_for, key, printable
+from core.ground.workspace import Workspace
+
+NEAR = 2  # bits of 64: of 643 real drawings, 61 of 206,403 pairs are this near, 39 of them in one class
+_NEW = -1  # the id of a class that is not there yet
+
+
+@dataclass(frozen=True)
+class Staged:
+    """One upload, decoded and written beside the originals, waiting for its row. ``path`` None: its
+    content was there already, and nothing was written."""
+
+    name: str
+    class_name: str | None
+    source_sha256: str
+    facts: Facts
+    path: Path | None = None
+    size: int = 0
+    mtime_ns: int = 0
+    image: Any = field(default=None, repr=False)  # kept for the embedder only
+
+
+@dataclass
+class _Known:
+    id: int
+    class_id: int | None
+    state: str
+    file: str
+
+
+class Near:
+    """The difference hashes of all present items, for finding one that looks almost the same."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        query = sa.select(db.items.c.id, db.items.c.dhash).where(db.items.c.state == "present")
+        rows = [tuple(row) for row in connection.execute(query)]
+        self._count = len(rows)
+        columns = np.array(rows or [(0, 0)], dtype=np.int64).T.copy()
+        self._ids, self._hashes = columns[0], columns[1].view(np.uint64)
+
+    def find(self, dhash: int) -> int | None:
+        """The id of the nearest item within `NEAR` bits."""
+        if not self._count:
+            return None
+        distances = np.bitwise_count(self._hashes[: self._count] ^ np.uint64(dhash))
+        best = int(distances.argmin())
+        return int(self._ids[best]) if distances[best] <= NEAR else None
+
+    def add(self, item_id: int, dhash: int) -> None:
+        if self._count == len(self._ids):
+            size = 2 * self._count
+            self._ids, self._hashes = np.resize(self._ids, size), np.resize(self._hashes, size)
+        self._ids[self._count], self._hashes[self._count] = item_id, dhash
+        self._count += 1
+
+
+class Admission:
+    """What one landing is going to write: the ``rows`` of new items, the changes `made`, and where the
+    ``staged`` files lie (item id -> path in the data folder).
+
+    ``ours``: items that earlier landings of the same import added. ``dry``: only the outcomes count.
+    """
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        workspace: Workspace,
+        *,
+        kind: str | None,
+        ours: set[int],
+        near: Near,
+        dry: bool = False,
+    ) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.staged: dict[int, str] = {}
+        self.new_ids: set[int] = set()
+        self.added = 0
+        self._connection, self._workspace, self._kind = connection, workspace, kind
+        self._ours, self._near, self._dry = ours, near, dry
+        self._new_classes: list[Change] = []
+        self._changes: dict[int, Change] = {}
+        self._next = db.next_id(connection, db.items)
+        self._names: dict[int | None, str] = {}
+        self._classes: dict[str, int] = {}
+        self._known: dict[str, list[_Known]] = {}
+        query = sa.select(db.classes.c.id, db.classes.c.name).where(db.classes.c.state == "present")
+        for row in connection.execute(query):
+            self._names[row.id], self._classes[key(row.name)] = row.name, row.id
+
+    @property
+    def made(self) -> list[Change]:
+        """The changes, one a row."""
+        return [*self._new_classes, *self._changes.values()]
+
+    def judge(self, uploads: Sequence[Staged]) -> list[FileOutcome]:
+        """The outcome of each staged upload, in order."""
+        self._look_up({sha256 for one in uploads for sha256 in (one.facts.sha256, one.source_sha256)})
+        return [self._judge(one) for one in uploads]
+
+    def _judge(self, one: Staged) -> FileOutcome:
+        wanted = None if one.class_name is None else self._classes.get(key(one.class_name), _NEW)
+        matches = self._known[one.facts.sha256] + self._known[one.source_sha256]
+        there = [item for item in matches if item.state == "present"]
+        own = [item for item in there if item.class_id == wanted]
+        before = [item for item in there if item.id not in self._ours and item.id not in self.new_ids]
+        if there and (own or before or wanted is None or there[0].class_id is None):
+            return self._present((own or before or there)[0], one, wanted)
+        if one.path is None:  # it was there when it was staged, and went since
+            return FileOutcome(
+                one.name, "refused", Conflict("{name} was changed by another action in the meantime.", name=one.name)
+            )
+        if there:  # one import, two classes: both labels are the curator's own, and both stay
+            where = self._names.get(there[0].class_id, "")
+            also = BurinError("The same picture is also in the class {class_name}.", class_name=where)
+            return self._add(one, one.path, reason=also)
+        return self._bring_back(matches[0], one, one.path) if matches else self._add(one, one.path)
+
+    def _present(self, item: _Known, one: Staged, wanted: int | None) -> FileOutcome:
+        where = self._names.get(item.class_id, "")
+        if item.class_id is None and wanted is not None:
+            item.class_id = self._class_of(one.class_name)
+            self._change(item, {"class_id": None}, {"class_id": item.class_id})
+            reason = BurinError(
+                "It was there without a class, and is now in the class {class_name}.", class_name=one.class_name
+            )
+        elif item.class_id is None:
+            reason = BurinError("Already there, without a class.")
+        elif wanted is None or item.class_id == wanted:
+            reason = BurinError("Already there, in the class {class_name}.", class_name=where)
+        else:
+            reason = BurinError(
+                "Already there, in the class {class_name} and not in {wanted}.", class_name=where, wanted=one.class_name
+            )
+        return FileOutcome(one.name, "present", reason, self._shown(item.id))
+
+    def _bring_back(self, item: _Known, one: Staged, path: Path) -> FileOutcome:
+        class_id = self._class_of(one.class_name)
+        self._change(item, {"state": item.state, "class_id": item.class_id}, {"state": "present", "class_id": class_id})
+        reason = BurinError("Brought back from the trash.")
+        if item.state == "missing":
+            self.staged[item.id] = self._place(path)
+            reason = BurinError("It had been lost from the folders, and is back.")
+        item.state, item.class_id = "present", class_id
+        self.added += 1
+        return FileOutcome(one.name, "added", reason, item.id)
+
+    def _add(self, one: Staged, path: Path, *, reason: BurinError | None = None) -> FileOutcome:
+        facts = one.facts
+        near = self._near.find(facts.dhash)
+        item = _Known(
+            self._next, self._class_of(one.class_name), "present", file_for(one.name, facts.sha256, path.suffix)
+        )
+        self._next += 1
+        self.new_ids.add(item.id)
+        self.added += 1
+        for sha256 in {facts.sha256, one.source_sha256}:
+            self._known[sha256].append(item)
+        if not self._dry:
+            self._near.add(item.id, facts.dhash)
+            row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
+            row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
+            row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
+            row |= {"size": one.size, "mtime_ns": one.mtime_ns}
+            self.rows.append({**row, **facts.columns()})
+            self.staged[item.id] = self._place(path)
+            where = {"class_id": item.class_id}
+            self._change(item, {"state": "trash", **where}, {"state": "present", **where})
+        return FileOutcome(one.name, "added", reason, self._shown(item.id), near)
+
+    def _change(self, item: _Known, before: dict[str, Any], after: dict[str, Any]) -> None:
+        """Note a change; a second one of the same item follows on the first."""
+        first = self._changes.get(item.id)
+        before = {**before, "file": item.file, **(first.before if first else {})}
+        after = {**(first.after if first else {}), **after, "file": item.file}
+        self._changes[item.id] = Change("item", item.id, before, after)
+
+    def _look_up(self, hashes: set[str]) -> None:
+        """Find the items whose stored or uploaded bytes have these hashes, in a few queries."""
+        self._known = {sha256: [] for sha256 in hashes} | self._known
+        columns = (
+            db.items.c.id,
+            db.items.c.class_id,
+            db.items.c.state,
+            db.items.c.file,
+            db.items.c.sha256,
+            db.items.c.source_sha256,
+        )
+        found: dict[int, _Known] = {}
+        for some in db.chunks(hashes):
+            same = db.items.c.sha256.in_(some) | db.items.c.source_sha256.in_(some)
+            for row in self._connection.execute(sa.select(*columns).where(same).order_by(db.items.c.id)):
+                if row.id in found:
+                    continue
+                found[row.id] = _Known(row.id, row.class_id, row.state, row.file)
+                for sha256 in {row.sha256, row.source_sha256}:
+                    self._known.setdefault(sha256, []).append(found[row.id])
+
+    def _class_of(self, name: str | None) -> int | None:
+        if name is None:
+            return None
+        if (class_id := self._classes.get(key(name))) is None:
+            if self._dry:
+                class_id = _NEW - 1 - len(self._classes)
+            else:
+                self._new_classes.append(operations.new_class(self._connection, name))
+                class_id = self._new_classes[-1].row_id
+            self._classes[key(name)], self._names[class_id] = class_id, name
+        return class_id
+
+    def _shown(self, item_id: int) -> int | None:
+        return None if self._dry and item_id in self.new_ids else item_id
+
+    def _place(self, path: Path) -> str:
+        return path.relative_to(self._workspace.data).as_posix()

@@ -1,0 +1,276 @@
+"""Zip archives of images: judged as a whole before a byte is unpacked, then read member by member.
+
+Nothing is ever extracted under a name from the archive. An unsafe archive is refused whole; a
+member that is only damaged is for the importer to list.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from core.ground.errors import ArchiveRefused, ImageRefused
+from core.ground.images import MAX_BYTES
+from core.ground.names import is_junk, name_of
+from core.intake.cells import restored
+
+_CHUNK = 1 << 20
+_LABELS_BYTES = 20_000_000  # of a CSV of labels
+_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_LETTERS = re.compile(r"[\x20-\x7e\u00c0-\u00ff\u0152\u0153]*")  # what French and its neighbours write names with
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an archive may be: members, bytes once unpacked, and how many times larger than packed."""
+
+    members: int = 100_000
+    unpacked: int = 4_000_000_000
+    ratio: int = 100
+    ratio_from: int = 20_000_000  # below this many unpacked bytes no ratio is dangerous
+    directory: int = 64_000_000  # bytes of the table of contents, which is held in memory
+
+
+@dataclass(frozen=True)
+class Member:
+    """One image of an archive: its ``name`` there, and the class that its folder or a CSV gives it."""
+
+    name: str
+    class_name: str | None
+    info: zipfile.ZipInfo = field(repr=False, compare=False)
+
+
+class Archive:
+    """An archive judged safe to read; a context manager.
+
+    Raises `ArchiveRefused` with one sentence: not a zip, protected by a password, too much in it,
+    names that lead outside, links or devices, overlapping members.
+    """
+
+    def __init__(self, path: Path, *, name: str = "", limits: Limits | None = None) -> None:
+        self.name = name or path.name
+        self._limits = limits or Limits()
+        self._size = path.stat().st_size
+        self._stream = open(path, "rb")  # noqa: SIM115
+        try:
+            self._check_directory()
+            self._zip = zipfile.ZipFile(self._stream)
+            infos = self._zip.infolist()
+            self._check_names(infos)
+            self._check_amount(infos)
+            self._check_places(infos)
+            self.members = self._read_members(infos)
+        except (
+            zipfile.BadZipFile,
+            struct.error,
+            NotImplementedError,
+            UnicodeError,
+            ValueError,
+            OverflowError,
+        ) as error:
+            self._stream.close()
+            raise ArchiveRefused("{name} is not a zip archive, or it is damaged.", name=self.name) from error
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def read(self, member: Member) -> bytes:
+        """A member's bytes, counted while they are unpacked; raises `ImageRefused` where it is damaged."""
+        parts, count = [], 0
+        try:
+            with self._zip.open(member.info) as stream:
+                while part := stream.read(_CHUNK):
+                    count += len(part)
+                    if count > min(member.info.file_size, MAX_BYTES):
+                        raise ImageRefused("{name} is larger than its archive says.", name=member.name)
+                    parts.append(part)
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, struct.error) as error:
+            raise ImageRefused("{name} is damaged or cut short.", name=member.name) from error
+        return b"".join(parts)
+
+    def _check_directory(self) -> None:
+        """The size of the table of contents, before it is loaded."""
+        end = zipfile._EndRecData(self._stream)  # type: ignore[attr-defined]  # the only reader of it
+        if not end:
+            raise zipfile.BadZipFile
+        if end[zipfile._ECD_SIZE] > self._limits.directory:  # type: ignore[attr-defined]
+            self._refuse_amount(end[zipfile._ECD_ENTRIES_TOTAL])  # type: ignore[attr-defined]
+        self._stream.seek(0)
+
+    def _check_names(self, infos: list[zipfile.ZipInfo]) -> None:
+        for info in infos:
+            name = info.orig_filename
+            parts = re.split(r"[/\\]", name)
+            if "\0" in name or ".." in parts or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
+                raise ArchiveRefused(
+                    "{name} is unsafe: the name {member} leads outside of it.", name=self.name, member=ascii(name)
+                )
+            mode = info.external_attr >> 16
+            regular = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
+            if not regular or (mode & (stat.S_ISUID | stat.S_ISGID) and not stat.S_ISDIR(mode)):
+                raise ArchiveRefused(
+                    "{name} is unsafe: {member} is a link or a special file.", name=self.name, member=_shown(info)
+                )
+            if info.flag_bits & 0x1:
+                raise ArchiveRefused("{name} is protected by a password.", name=self.name)
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ArchiveRefused(
+                    "{name} is packed by a method that is not read here: use a plain zip.", name=self.name
+                )
+
+    def _check_amount(self, infos: list[zipfile.ZipInfo]) -> None:
+        limits = self._limits
+        if len(infos) > limits.members:
+            self._refuse_amount(len(infos))
+        unpacked = sum(info.file_size for info in infos)
+        if unpacked > limits.unpacked:
+            raise ArchiveRefused(
+                "{name} would unpack to {size} MB; the limit is {limit} MB.",
+                name=self.name, size=unpacked // 1_000_000, limit=limits.unpacked // 1_000_000,
+            )  # fmt: skip
+        if unpacked > limits.ratio_from and unpacked > limits.ratio * self._size:
+            raise ArchiveRefused(
+                "{name} would unpack to more than {ratio} times its size.", name=self.name, ratio=limits.ratio
+            )
+
+    def _refuse_amount(self, count: int) -> None:
+        raise ArchiveRefused(
+            "{name} holds {count} files; the limit is {limit}.", name=self.name, count=count, limit=self._limits.members
+        )
+
+    def _check_places(self, infos: list[zipfile.ZipInfo]) -> None:
+        """No two members may share bytes: that is how a small archive unpacks to a large one."""
+        end = 0
+        for info in sorted(infos, key=lambda info: info.header_offset):
+            if info.header_offset < end:
+                raise ArchiveRefused("{name} is unsafe: its members overlap.", name=self.name)
+            self._stream.seek(info.header_offset)
+            head = self._stream.read(30)
+            name_length, extra_length = struct.unpack_from("<HH", head, 26)
+            end = info.header_offset + 30 + name_length + extra_length + info.compress_size
+        if end > self._size:
+            raise zipfile.BadZipFile
+
+    def _read_members(self, infos: list[zipfile.ZipInfo]) -> list[Member]:
+        kept: list[tuple[str, zipfile.ZipInfo]] = []
+        tables: list[tuple[str, zipfile.ZipInfo]] = []
+        for info in infos:
+            name = _name(info)
+            if info.is_dir() or any(is_junk(part) for part in name.split("/")):
+                continue
+            (tables if name.lower().endswith(".csv") else kept).append((name, info))
+        labels: dict[str, str] = {}
+        for name, info in tables:
+            try:
+                labels |= self._labels(name, info)
+            except (ImageRefused, csv.Error):  # not a table after all: the importer will list it
+                kept.append((name, info))
+        labels = dict(_known_as([name for name, _ in kept], labels))
+        by_folder = classes_of([name for name, _ in kept])
+        return [
+            Member(name, labels.get(name, class_name), info)
+            for (name, info), class_name in zip(kept, by_folder, strict=True)
+        ]
+
+    def _labels(self, name: str, info: zipfile.ZipInfo) -> dict[str, str]:
+        """File name, as the CSV writes it and beside that CSV, -> label."""
+        if info.file_size > _LABELS_BYTES:
+            return {}
+        folder = name.rpartition("/")[0]
+        rows = read_labels(self.read(Member(name, None, info)))
+        return {f"{folder}/{file}" if folder else file: label for file, label in rows}
+
+
+def classes_of(names: list[str]) -> list[str | None]:
+    """The class of each file from its folders; None for a file that lies flat.
+
+    Folders around everything (``export/``, ``raw_gravures/``) and the names of splits (``train/``)
+    are left out; deeper folders make one name: ``Angelic - character01``.
+    """
+    folders = [[name_of(part) for part in PurePosixPath(name).parent.parts] for name in names]
+    while (tops := {parts[0] for parts in folders if parts}) and all(folders):
+        wrapped = len(tops) == 1 and len({parts[1] for parts in folders if len(parts) > 1}) > (
+            0 if min(map(len, folders)) > 1 else 1
+        )
+        split = {top.casefold() for top in tops} <= _SPLITS and min(map(len, folders)) > 1
+        if not (wrapped or split):
+            break
+        folders = [parts[1:] for parts in folders]
+    return [" - ".join(parts) or None for parts in folders]
+
+
+def read_labels(data: bytes) -> Iterator[tuple[str, str]]:
+    """The rows of a CSV with the columns ``file_name`` and ``label``; none where the columns are not there."""
+    header, rows = table_rows(data)
+    names = [cell.casefold() for cell in header]
+    if "file_name" not in names or "label" not in names:
+        return
+    file_at, label_at = names.index("file_name"), names.index("label")
+    for row in rows:
+        if len(row) > max(file_at, label_at):
+            file, label = row[file_at].strip(), row[label_at].strip()
+            if file and label:
+                yield file.replace("\\", "/").removeprefix("./"), label
+
+
+def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
+    """The header and the rows of a CSV, parted by commas or semicolons, in UTF-8 or Windows' letters.
+    Cells that our export neutralised are given back as they were."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("cp1252", errors="replace")
+    first = text.partition("\n")[0]
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
+    cells = ([restored(cell) for cell in row] for row in rows)
+    return [cell.strip() for cell in next(cells, [])], cells
+
+
+def _known_as(names: list[str], labels: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Labels under the names of the archive: by the whole path, else by a file name that is there once."""
+    if not labels:
+        return
+    counted: dict[str, int] = {}
+    for name in names:
+        counted[name.rpartition("/")[2]] = counted.get(name.rpartition("/")[2], 0) + 1
+    by_file = {path.rpartition("/")[2]: label for path, label in labels.items()}
+    for name in names:
+        file = name.rpartition("/")[2]
+        if name in labels:
+            yield name, labels[name]
+        elif counted[file] == 1 and file in by_file:
+            yield name, by_file[file]
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """A member's name. Archives that do not say UTF-8 are read as what makes letters of it: UTF-8
+    all the same, a DOS code page, or Windows'."""
+    name = info.orig_filename.replace("\\", "/")
+    if not info.flag_bits & 0x800 and not name.isascii():
+        raw = name.encode("cp437")
+        for encoding in ("utf-8", "cp437", "cp1252"):
+            try:
+                candidate = raw.decode(encoding)
+            except UnicodeDecodeError:
+                continue
+            if encoding == "utf-8" or _LETTERS.fullmatch(candidate):
+                return candidate
+    return name
+
+
+def _shown(info: zipfile.ZipInfo) -> str:
+    return ascii(_name(info))

@@ -1,0 +1,180 @@
+"""Exports: the dataset as an ImageFolder zip, a CSV or a Parquet file, written as a stream.
+
+What goes out comes back: `core.intake.ingest` reads the zip into the same classes, names and bytes, and
+cells that a spreadsheet would calculate are neutralised here and restored there.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from core.catalogue.records import ClassRecord, Item
+from core.collection.dataset import Dataset
+from core.ground.errors import BadInput, NotFound
+from core.ground.names import folder_for, free_name, key
+from core.intake.archives import table_rows
+from core.intake.cells import neutral
+
+COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at")
+_PAGE = 1000
+_ALIASES = " | "
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """How many ``images`` went out, and the paths of those whose file was gone."""
+
+    images: int
+    missing: list[str] = field(default_factory=list)
+
+
+def export_zip(
+    dataset: Dataset,
+    target: BinaryIO,
+    *,
+    class_ids: Sequence[int] | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> ExportReport:
+    """Write ``<class>/<file>`` for every image (unlabelled ones at the top), ``labels.csv`` with
+    ``file_name,label``, and ``classes.csv`` with aliases and fields, to a stream that need not seek."""
+    labels = io.StringIO(newline="")
+    rows = csv.writer(labels)
+    rows.writerow(COLUMNS)
+    done, missing = 0, []
+    total = len(dataset.item_ids())
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # images do not shrink
+        for name, item in _places(dataset, class_ids):
+            if should_stop():
+                break
+            try:
+                content = dataset.image_bytes(item)
+            except NotFound:
+                missing.append(item.path)
+                continue
+            archive.writestr(zipfile.ZipInfo(name, time.localtime(item.added_at)[:6]), content)
+            rows.writerow(_row(name, item))
+            done += 1
+            if on_progress:
+                on_progress(done, total)
+        archive.writestr("labels.csv", labels.getvalue().encode())
+        archive.writestr("classes.csv", classes_csv(dataset.classes()))
+    return ExportReport(done, missing)
+
+
+def export_csv(dataset: Dataset, target: BinaryIO, *, class_ids: Sequence[int] | None = None) -> int:
+    """Write one row an image, `COLUMNS`, UTF-8 with the mark that spreadsheets want; how many."""
+    text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
+    rows = csv.writer(text)
+    rows.writerow(COLUMNS)
+    count = 0
+    for name, item in _places(dataset, class_ids):
+        rows.writerow(_row(name, item))
+        count += 1
+    text.detach()  # the target stays open: it is the caller's
+    return count
+
+
+def export_parquet(
+    dataset: Dataset, path: Path, *, space: str, places: Mapping[int, tuple[float, float]] | None = None
+) -> int:
+    """Write the labelled images embedded in ``space``: `COLUMNS`, ``embedding`` (list of float32), and ``x``,
+    ``y`` of a projection where ``places`` (item id -> x, y) is given; how many. In pages, not in memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids, _, _, vectors = dataset.vectors(space)
+    names = {item.id: name for name, item in _places(dataset, None)}
+    text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source")]
+    numbers = [("item_id", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("added_at", pa.float64())]
+    extra = [("x", pa.float32()), ("y", pa.float32())] if places is not None else []
+    schema = pa.schema([*text, *numbers, ("embedding", pa.list_(pa.float32())), *extra])
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start in range(0, len(ids), _PAGE):
+            page = dataset.some(ids[start : start + _PAGE].tolist())
+            rows = [_record(names[item.id], item, vector) for item, vector in zip(page, vectors[start:], strict=False)]
+            if places is not None:
+                for row in rows:
+                    row["x"], row["y"] = places.get(row["item_id"], (None, None))
+            writer.write_table(pa.Table.from_pylist(rows, schema))
+    return len(ids)
+
+
+def classes_csv(classes: Sequence[ClassRecord]) -> bytes:
+    """The classes with their aliases and fields, one column a field."""
+    fields = sorted({name for record in classes for name in record.fields})
+    text = io.StringIO(newline="")
+    rows = csv.writer(text)
+    rows.writerow(["name", "aliases", *map(neutral, fields)])
+    for record in classes:
+        values = [record.name, _ALIASES.join(record.aliases), *(record.fields.get(name, "") for name in fields)]
+        rows.writerow([neutral(value) for value in values])
+    return text.getvalue().encode()
+
+
+def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
+    """Fill aliases and fields of classes from a CSV: a column ``name`` (or ``label``, ``class``), perhaps
+    ``aliases`` (parted by ``|``), every other column a field; empty cells change nothing.
+
+    Returns the names that are no class here. Raises `BadInput` where there is no such column.
+    """
+    header, rows = table_rows(data)
+    column = next((name for name in ("name", "label", "class") if name in map(str.casefold, header)), None)
+    if column is None:
+        raise BadInput("The table needs a column with the names of the classes: name.")
+    at = [name.casefold() for name in header].index(column)
+    by_name = {key(record.name): record for record in dataset.classes()}
+    unknown = []
+    for row in rows:
+        record = by_name.get(key(row[at].strip())) if len(row) > at else None
+        if record is None:
+            unknown += row[at : at + 1]
+            continue
+        cells = {name: cell.strip() for n, (name, cell) in enumerate(zip(header, row, strict=False)) if n != at}
+        aliases = [alias.strip() for alias in cells.pop("aliases", "").split("|")]
+        added = [alias for alias in aliases if alias and alias not in record.aliases]
+        if added:
+            dataset.set_aliases(record.id, [*record.aliases, *added])
+        dataset.edit_fields(record.id, **{name: cell for name, cell in cells.items() if name and cell})
+    return unknown
+
+
+def _places(dataset: Dataset, class_ids: Sequence[int] | None) -> Iterator[tuple[str, Item]]:
+    """Every present image with its name in an export, unique whatever the letters' case."""
+    wanted = None if class_ids is None else set(class_ids)
+    taken: dict[str, set[str]] = {}
+    ids = dataset.item_ids()
+    for start in range(0, len(ids), _PAGE):
+        for item in dataset.some(ids[start : start + _PAGE]):
+            if wanted is not None and item.class_id not in wanted:
+                continue
+            folder = "" if item.class_id is None else f"{folder_for(item.class_name)}/"
+            here = taken.setdefault(key(folder), set())
+            file = free_name(item.path.rpartition("/")[2], here)
+            here.add(key(file))
+            yield f"{folder}{file}", item
+
+
+def _row(name: str, item: Item) -> list[str]:
+    return [neutral(value) for value in _cells(name, item)]
+
+
+def _cells(name: str, item: Item) -> tuple[Any, ...]:
+    added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(item.added_at))
+    return (name, item.class_name, item.kind, item.width, item.height, item.sha256, item.source, added)
+
+
+def _record(name: str, item: Item, vector: np.ndarray) -> dict[str, Any]:
+    record = dict(zip(COLUMNS, _cells(name, item), strict=True))
+    return {**record, "added_at": item.added_at, "item_id": item.id, "embedding": vector}

@@ -1,0 +1,274 @@
+"""Ingestion: files, folders and zip archives into the dataset, with one outcome for each file.
+
+Files land in batches and can be stopped and taken up again, since what is there already is
+recognised; an archive lands whole or not at all. How a file becomes an item is `core.intake.landing`'s.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from core.catalogue.records import Actor, FileOutcome
+from core.collection.dataset import Dataset
+from core.ground.config import Kind
+from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
+from core.ground.names import basename, is_junk, printable
+from core.ground.workspace import Workspace, new_id
+from core.intake.admission import Staged
+from core.intake.archives import Archive, Limits, Member, classes_of, read_labels
+from core.intake.landing import Landing, discard
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+    from core.ground.jobs import Report
+
+BATCH = 200  # files in one transaction
+_BATCH_BYTES = 64_000_000  # of files given by path; those given as bytes are in memory anyway
+_OLD_S = 86_400.0  # staging of imports that were killed is swept after a day
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """One file to import: its ``name`` (may hold folders), its ``data`` or the ``path`` of it, and its class."""
+
+    name: str
+    data: bytes | None = None
+    path: Path | None = None
+    class_name: str | None = None
+
+    def read(self) -> bytes:
+        """The bytes; raises `ImageRefused` where the file cannot be read."""
+        if self.data is not None:
+            return self.data
+        try:
+            return Path(self.path or "").read_bytes()
+        except OSError as error:
+            raise ImageRefused("{name} cannot be read: {why}.", name=self.name, why=error.strerror or error) from error
+
+
+def import_files(
+    dataset: Dataset,
+    files: Iterable[IncomingFile],
+    *,
+    kind: Kind | None = None,
+    embedder: Embedder | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_outcomes: Callable[[list[FileOutcome]], None] | None = None,
+) -> list[FileOutcome]:
+    """Import files in batches, each durable before the next begins; one outcome a file, in order.
+
+    ``kind`` None is guessed. With an ``embedder`` the vectors are written with the rows. Stopping
+    keeps what has landed: importing the same files again goes on from there. All of it is one
+    entry of the journal; undo sends the images to the trash. System files are passed over.
+    """
+    total = len(files) if isinstance(files, Sequence) else 0
+    outcomes: list[FileOutcome] = []
+    waiting = (file for file in files if not is_junk(basename(file.name)))
+    with Landing(dataset, source=_source(files), kind=kind, embedder=embedder) as landing:
+        while not should_stop() and (batch := list(islice(waiting, BATCH))):
+            landed = _settle_outcomes(landing.stage([(f.name, f.class_name, f.read) for f in batch]), landing.land)
+            outcomes += landed
+            if on_outcomes:
+                on_outcomes(landed)
+            if on_progress:
+                on_progress(len(outcomes), max(total, len(outcomes)))
+    return outcomes
+
+
+def preview_files(dataset: Dataset, files: Iterable[IncomingFile], *, kind: Kind | None = None) -> list[FileOutcome]:
+    """The outcomes that `import_files` would give, near duplicates pointed out; nothing is changed."""
+    kept = [file for file in files if not is_junk(basename(file.name))]
+    with Landing(dataset, source="", kind=kind) as landing:
+        return _settle_outcomes(landing.stage([(f.name, f.class_name, f.read) for f in kept]), landing.preview)
+
+
+def import_archive(
+    dataset: Dataset,
+    path: Path,
+    *,
+    name: str = "",
+    class_name: str | None = None,
+    kind: Kind | None = None,
+    embedder: Embedder | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+    limits: Limits | None = None,
+) -> list[FileOutcome]:
+    """Import a zip archive whole: judged, unpacked and decoded aside, then landed in one transaction.
+
+    The classes come from its folders or from a CSV with the columns ``file_name`` and ``label`` (a
+    ``class_name`` overrides them); files without either go to the unlabelled tray. Members that are no
+    images, or damaged, are listed as refused and the others land. Raises `ArchiveRefused` for an archive
+    that is unsafe, or too large for the disk; when stopped, nothing lands and the list is empty.
+    """
+    with Archive(path, name=name, limits=limits) as archive:
+        need = sum(member.info.file_size for member in archive.members)
+        dataset.workspace.data.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(dataset.workspace.data).free < 2 * need:
+            raise ArchiveRefused("There is not enough room on the disk for {name}.", name=archive.name)
+        staged: list[Staged | FileOutcome] = []
+        with Landing(dataset, source=printable(archive.name), kind=kind, embedder=embedder) as landing:
+            for start in range(0, len(archive.members), BATCH):
+                if should_stop():
+                    return []
+                batch = archive.members[start : start + BATCH]
+                staged += landing.stage([(m.name, class_name or m.class_name, _reader(archive, m)) for m in batch])
+                if on_progress:
+                    on_progress(len(staged), len(archive.members))
+            return [] if should_stop() else _settle_outcomes(iter(staged), landing.land)
+
+
+def with_classes(files: Sequence[IncomingFile]) -> list[IncomingFile]:
+    """``files`` with the classes that their folders, or a CSV of labels among them, give; such a CSV is left out."""
+    labels: dict[str, str] = {}
+    images = []
+    for file in files:
+        if not file.name.lower().endswith(".csv"):
+            images.append(file)
+            continue
+        try:
+            labels |= {basename(name): label for name, label in read_labels(file.read())}
+        except (ImageRefused, csv.Error):  # not a table after all: it will be listed
+            images.append(file)
+    by_folder = classes_of([file.name.replace("\\", "/") for file in images])
+    return [
+        replace(file, class_name=file.class_name or labels.get(basename(file.name)) or class_name)
+        for file, class_name in zip(images, by_folder, strict=True)
+    ]
+
+
+def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:
+    """Put uploads on disk for `run_import`, under names of our own: its parameter ``files``."""
+    folder = workspace.staging / f"received-{new_id()}"
+    folder.mkdir(parents=True)
+    files = []
+    for number, (name, content) in enumerate(uploads):
+        path = folder / str(number)
+        with open(path, "xb") as stream:
+            if isinstance(content, bytes | bytearray | memoryview):
+                stream.write(content)
+            else:
+                shutil.copyfileobj(content, stream)
+        files.append({"name": name, "path": str(path)})
+    return files
+
+
+def run_import(
+    workspace: Workspace,
+    params: dict[str, Any],
+    report: Report,
+    should_stop: Callable[[], bool],
+    *,
+    embedder: Embedder | None = None,
+) -> dict[str, Any]:
+    """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``;
+    archives are known by their first bytes). Also ``kind``, ``who``, ``role``.
+
+    Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
+    removed at the end, unless it was stopped: the same job then goes on from where it was.
+    """
+    dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
+    _sweep(dataset)
+    given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
+    archives = [file for file in given if _is_zip(file)]
+    files = with_classes([file for file in given if file not in archives])
+    how: dict[str, Any] = {"kind": params.get("kind"), "embedder": embedder, "should_stop": should_stop}
+    count: Counter[str] = Counter()
+
+    def publish(outcomes: list[FileOutcome]) -> None:
+        for outcome in outcomes:
+            count[outcome.outcome] += 1
+            report.append(record_of(outcome))
+
+    done = 0
+    for archive in archives:
+        try:
+            progress = _shifted(report, done, len(files), archive.name)
+            own: dict[str, Any] = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
+            outcomes = import_archive(dataset, Path(archive.path or ""), **own, **how)
+        except BadInput as refusal:
+            outcomes = [FileOutcome(archive.name, "refused", refusal)]
+        done += len(outcomes)
+        publish(outcomes)
+    import_files(dataset, files, on_progress=_shifted(report, done, 0, ""), on_outcomes=publish, **how)
+    if not should_stop():
+        _discard(workspace, given)
+    return {name: count[name] for name in ("added", "present", "refused")}
+
+
+def record_of(outcome: FileOutcome) -> dict[str, Any]:
+    """An outcome as a job keeps it; its sentence is split into template and values, to be translated."""
+    reason = outcome.reason
+    values = {} if reason is None else {name: _plain(value) for name, value in reason.values.items()}
+    record = {
+        "name": printable(outcome.name),
+        "outcome": outcome.outcome,
+        "item_id": outcome.item_id,
+        "near": outcome.near,
+    }
+    return {**record, "template": reason.template if reason else "", "values": values}
+
+
+def _plain(value: object) -> int | float | str:
+    return value if isinstance(value, int | float) else printable(str(value))
+
+
+def outcome_of(record: dict[str, Any]) -> FileOutcome:
+    """The outcome that `record_of` kept."""
+    reason = BurinError(record["template"], **record["values"]) if record["template"] else None
+    return FileOutcome(record["name"], record["outcome"], reason, record["item_id"], record["near"])
+
+
+def _settle_outcomes(
+    staged: Iterator[Staged | FileOutcome], land: Callable[[list[Staged]], list[FileOutcome]]
+) -> list[FileOutcome]:
+    """Outcomes in the order of the files: those that were refused on the way, and those of the landing."""
+    ready = list(staged)
+    landed = iter(land([one for one in ready if isinstance(one, Staged)]))
+    return [next(landed) if isinstance(one, Staged) else one for one in ready]
+
+
+def _reader(archive: Archive, member: Member) -> Callable[[], bytes]:
+    return lambda: archive.read(member)
+
+
+def _source(files: Iterable[IncomingFile]) -> str:
+    return printable(basename(files[0].name)) if isinstance(files, Sequence) and files else ""
+
+
+def _shifted(report: Report, before: int, after: int, note: str) -> Progress:
+    return lambda done, total: report(before + done, before + total + after, note)
+
+
+def _is_zip(file: IncomingFile) -> bool:
+    if file.name.lower().endswith(".zip"):
+        return True
+    with suppress(OSError), open(file.path or "", "rb") as stream:
+        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+    return False
+
+
+def _discard(workspace: Workspace, files: Sequence[IncomingFile]) -> None:
+    for folder in {file.path.parent for file in files if file.path is not None}:
+        if folder.parent == workspace.staging and folder.name.startswith("received-"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sweep(dataset: Dataset) -> None:
+    with suppress(FileNotFoundError), os.scandir(dataset.workspace.staging) as entries:
+        for entry in entries:
+            if time.time() - entry.stat().st_mtime > _OLD_S:
+                discard(dataset, Path(entry.path))

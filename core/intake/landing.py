@@ -1,0 +1,175 @@
+"""Landing: how uploads become items. Decoded and staged on disk first, then rows, journal and moves at once.
+
+Which of them are new is `core.intake.admission`'s; what files, folders and archives are is `core.intake.ingest`'s.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from PIL import Image
+
+from core.catalogue import database as db
+from core.catalogue import journal, vectorstore
+from core.catalogue.listing import UNSIGNED
+from core.catalogue.records import FileOutcome
+from core.collection.dataset import Dataset
+from core.collection.walk import Facts, facts_of
+from core.ground.errors import BurinError
+from core.ground.images import content_hash, decode
+from core.ground.names import basename, clean_name
+from core.ground.workspace import new_id, sync_folder
+from core.intake.admission import Admission, Near, Staged
+from core.intake.originals import stored_form
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+Upload = tuple[str, str | None, Callable[[], bytes]]  # name, class name, what reads the bytes
+
+_KEPT_PIXELS = 1_000_000  # a larger picture is opened again for the embedder, and not held meanwhile
+_THREADS = min(8, max(2, os.cpu_count() or 2))
+
+
+class Landing:
+    """One import into ``dataset``: `stage` as often as wanted, then `land`, all under one journal entry.
+
+    Use as a context manager: what was staged and not landed is removed at the end.
+    """
+
+    def __init__(self, dataset: Dataset, *, source: str, kind: str | None, embedder: Embedder | None = None) -> None:
+        dataset.allow("curator")
+        self._dataset, self._kind, self._embedder = dataset, kind, embedder
+        self._detail: dict[str, Any] = {"source": source, "added": 0}
+        self._entry: int | None = None
+        self._ours: set[int] = set()  # items that this import added
+        self._folder = dataset.workspace.staging / new_id()
+        self._numbers = itertools.count()
+        self._pool = ThreadPoolExecutor(_THREADS)
+        self._near: Near | None = None
+
+    def __enter__(self) -> Landing:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+        discard(self._dataset, self._folder)
+
+    def stage(self, uploads: Sequence[Upload]) -> Iterator[Staged | FileOutcome]:
+        """Decode and write uploads, several at a time; in order, each is staged or has its outcome already.
+
+        What is there already is known by its hash and costs no decoding. Bytes are read twice, so that
+        no more than a few uploads are in memory at a time.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        hashes = list(self._pool.map(_hash, uploads))
+        there = self._present({sha256 for sha256 in hashes if isinstance(sha256, str)})
+        yield from self._pool.map(lambda one, sha256: self._stage(one, sha256, there), uploads, hashes)
+        sync_folder(self._folder)
+
+    def land(self, staged: Sequence[Staged]) -> list[FileOutcome]:
+        """Make items of what was staged, in one transaction with their vectors; one outcome each, in order."""
+        if not staged:
+            return []
+        vectors = self._vectors(staged)
+        with self._dataset.catalogue.write() as connection:
+            plan = self._admission(connection)
+            outcomes = plan.judge(staged)
+            if plan.rows:
+                connection.execute(sa.insert(db.items), plan.rows)
+            if vectors and self._embedder is not None:
+                vectorstore.add_vectors(connection, self._embedder.space, vectors)
+            if plan.made:
+                self._detail = {**self._detail, "added": self._detail["added"] + plan.added}
+                how: dict[str, Any] = {"action": "import", "who": self._dataset.actor.name, "detail": self._detail}
+                self._entry = journal.record(connection, plan.made, staged=plan.staged, entry_id=self._entry, **how)
+        self._ours |= plan.new_ids
+        self._dataset.settle()
+        return outcomes
+
+    def preview(self, staged: Sequence[Staged]) -> list[FileOutcome]:
+        """The outcomes that `land` would give, with nothing changed (added ones have no item yet)."""
+        with self._dataset.catalogue.read() as connection:
+            return self._admission(connection, dry=True).judge(staged)
+
+    def _admission(self, connection: sa.Connection, *, dry: bool = False) -> Admission:
+        self._near = self._near or Near(connection)
+        workspace = self._dataset.workspace
+        return Admission(connection, workspace, kind=self._kind, ours=self._ours, near=self._near, dry=dry)
+
+    def _stage(self, upload: Upload, source: str | BurinError, there: dict[str, Facts]) -> Staged | FileOutcome:
+        name, class_name, read = upload
+        try:
+            if isinstance(source, BurinError):
+                raise source
+            if class_name is not None:
+                class_name = clean_name(class_name)
+            if source in there:
+                return Staged(name, class_name, source, there[source])
+            data = read()
+            image = decode(data, name=basename(name))
+            stored, extension = stored_form(image, data)
+            facts = facts_of(image, stored)
+            path = self._folder / f"{next(self._numbers)}{extension}"
+            with open(path, "xb") as stream:
+                stream.write(stored)
+                stream.flush()
+                os.fsync(stream.fileno())
+                stat = os.fstat(stream.fileno())
+        except BurinError as refusal:
+            return FileOutcome(name, "refused", refusal)
+        kept = image if self._embedder is not None and image.width * image.height <= _KEPT_PIXELS else None
+        return Staged(name, class_name, source, facts, path, stat.st_size, stat.st_mtime_ns, kept)
+
+    def _present(self, hashes: set[str]) -> dict[str, Facts]:
+        """The facts of those uploads that are there already, and not by this very import."""
+        found: dict[str, Facts] = {}
+        names = ("id", "sha256", "source_sha256", "dhash", "width", "height", "kind")
+        with self._dataset.catalogue.read() as connection:
+            for some in db.chunks(hashes):
+                same = db.items.c.sha256.in_(some) | db.items.c.source_sha256.in_(some)
+                query = sa.select(*(db.items.c[name] for name in names)).where(same, db.items.c.state == "present")
+                for row in connection.execute(query):
+                    if row.id not in self._ours:  # of ours there may be a second, in another class
+                        facts = Facts(row.sha256, row.dhash % UNSIGNED, row.width, row.height, row.kind)
+                        found |= {row.sha256: facts, row.source_sha256: facts}
+        return found
+
+    def _vectors(self, staged: Sequence[Staged]) -> dict[str, np.ndarray]:
+        if self._embedder is None:
+            return {}
+        wanted = list({one.facts.sha256: one for one in staged if one.path is not None}.values())
+        found = self._embedder.embed_images(_opener(one) for one in wanted)
+        vectors = zip(wanted, found, strict=True)
+        return {one.facts.sha256: vector for one, vector in vectors if isinstance(vector, np.ndarray)}
+
+
+def _hash(upload: Upload) -> str | BurinError:
+    try:
+        return content_hash(upload[2]())
+    except BurinError as refusal:
+        return refusal
+
+
+def _opener(one: Staged) -> Callable[[], Image.Image]:
+    return lambda: one.image or decode(one.path or b"", name=one.name)
+
+
+def discard(dataset: Dataset, folder: Path) -> None:
+    """Remove a staging folder, except the files that have a row already and still wait for their move."""
+    with dataset.catalogue.read() as connection:
+        waiting = set(connection.execute(sa.select(db.moves.c.source)).scalars())
+    with suppress(FileNotFoundError):
+        for path in folder.iterdir():
+            if path.relative_to(dataset.workspace.data).as_posix() not in waiting:
+                path.unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()

@@ -1,0 +1,62 @@
+"""Triage: a curator's answer to what visitors reported; the picture becomes an original, or is let go.
+
+Keeping the reports is `core.collection.inbox`'s.
+"""
+
+from __future__ import annotations
+
+from core.catalogue.records import FileOutcome, InboxEntry
+from core.collection import inbox
+from core.collection.dataset import Dataset
+from core.ground.errors import NotFound
+from core.intake.ingest import IncomingFile, import_files
+
+
+def label_report(dataset: Dataset, entry_id: int, class_name: str | None) -> FileOutcome:
+    """Take the reported picture in as an original of that class (None: the unlabelled tray); its outcome.
+
+    The report is then "labelled" and knows its item. Raises `NotFound` when it no longer waits.
+    """
+    entry = _waiting(dataset, entry_id)
+    path = dataset.workspace.inside(entry.path)
+    (outcome,) = import_files(dataset, [IncomingFile(source_of(entry_id), path=path, class_name=class_name)])
+    if outcome.outcome != "refused":
+        _close(dataset, entry_id, "labelled", outcome.item_id)
+    return outcome
+
+
+def dismiss_report(dataset: Dataset, entry_id: int) -> None:
+    """Let a report go; its picture stays in the inbox folder. Raises `NotFound`."""
+    dataset.allow("curator")
+    _waiting(dataset, entry_id)
+    _close(dataset, entry_id, "dismissed", None)
+
+
+def reopen_report(dataset: Dataset, entry_id: int) -> None:
+    """Let a labelled or dismissed report wait again; the image it had become goes to the trash, where only
+    this report brought it in. Raises `NotFound`."""
+    dataset.allow("curator")
+    entry = next((entry for entry in dataset.inbox(state=None) if entry.id == entry_id), None)
+    if entry is None or entry.state == "waiting":
+        raise NotFound("This report is not closed.")
+    for item in dataset.some([] if entry.item_id is None else [entry.item_id]):
+        if item.state == "present" and item.source == source_of(entry_id):
+            dataset.trash([item.id])
+    _close(dataset, entry_id, "waiting", None)
+
+
+def source_of(entry_id: int) -> str:
+    """The name that an image of the inbox carries as its source."""
+    return f"report {entry_id}.png"
+
+
+def _waiting(dataset: Dataset, entry_id: int) -> InboxEntry:
+    for entry in dataset.inbox():
+        if entry.id == entry_id:
+            return entry
+    raise NotFound("This report is no longer waiting.")
+
+
+def _close(dataset: Dataset, entry_id: int, state: str, item_id: int | None) -> None:
+    with dataset.catalogue.write() as connection:
+        inbox.close(connection, entry_id, state=state, item_id=item_id)

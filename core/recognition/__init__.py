@@ -1,0 +1,1 @@
+"""The answer: ranked classes and a calibrated verdict."""

@@ -1,0 +1,77 @@
+"""From the nearest references to ranked classes: the k-NN vote.
+
+Says which class is likeliest, not whether to believe it (`core.recognition.calibrate`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.embedding.gallery import Gallery
+
+TEMPERATURE = 0.07  # of the vote: Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4
+FETCHED = 128  # neighbours fetched at first: enough for the classes shown unless a few classes fill them
+
+
+@dataclass(frozen=True)
+class ClassAnswer:
+    """One candidate class: cosine ``similarity`` (-1 to 1) of its best reference ``item_id``, and
+    its share of the ``vote`` (0 to 1)."""
+
+    class_id: int
+    similarity: float
+    vote: float
+    item_id: int
+
+
+def vote_weights(similarities: np.ndarray) -> np.ndarray:
+    """The weight of each neighbour's vote, (..., k) -> (..., k): exp(similarity / 0.07) (Wu et al. 2018).
+
+    Taken from the nearest one, which changes no share and keeps the exponential in range.
+    """
+    return np.exp((similarities - similarities.max(axis=-1, keepdims=True)) / TEMPERATURE)
+
+
+def rank(
+    vector: np.ndarray, gallery: Gallery, *, k: int = 10, top: int = 5, allowed: np.ndarray | None = None
+) -> list[ClassAnswer]:
+    """The ``top`` likeliest classes for ``vector`` (D,), best first, each with its best reference.
+
+    The k nearest references among the item ids ``allowed`` (all where None) vote for their
+    classes. Classes outside the k nearest follow by the similarity of their best reference, so
+    that an answer always has something to compare.
+    """
+    if not len(gallery) or (allowed is not None and not len(allowed)):
+        return []
+    ids, similarities = _search(vector, gallery, FETCHED, allowed)
+    class_ids = gallery.classes_of(ids)
+    best = _best_of_each(class_ids, ids, similarities)
+    while len(best) < top and len(ids) >= FETCHED:
+        pool = gallery.item_ids if allowed is None else allowed
+        others = pool[~np.isin(gallery.classes_of(pool), list(best))]
+        if not len(others):
+            break
+        item, similarity = _search(vector, gallery, 1, others)
+        best[int(gallery.classes_of(item)[0])] = (int(item[0]), float(similarity[0]))
+
+    votes: dict[int, float] = {}
+    weights = vote_weights(similarities[:k])
+    for class_id, weight in zip(class_ids[:k].tolist(), (weights / weights.sum()).tolist(), strict=True):
+        votes[class_id] = votes.get(class_id, 0.0) + weight
+    ordered = sorted(best, key=lambda c: (-votes.get(c, 0.0), -best[c][1]))[:top]
+    return [ClassAnswer(c, best[c][1], votes.get(c, 0.0), best[c][0]) for c in ordered]
+
+
+def _search(vector: np.ndarray, gallery: Gallery, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Item ids and similarities of the nearest references, nearest first."""
+    ids, similarities = gallery.index.search(vector[None], k, allowed=allowed)
+    found = ids[0] >= 0
+    return ids[0][found], similarities[0][found]
+
+
+def _best_of_each(class_ids: np.ndarray, ids: np.ndarray, similarities: np.ndarray) -> dict[int, tuple[int, float]]:
+    """Class id -> its nearest item and similarity; the rows come nearest first."""
+    classes, first = np.unique(class_ids, return_index=True)
+    return {int(c): (int(ids[i]), float(similarities[i])) for c, i in zip(classes, first, strict=True)}

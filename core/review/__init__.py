@@ -1,0 +1,1 @@
+"""A second look at labels: neighbours, predictions, the queue, quality."""

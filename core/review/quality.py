@@ -1,0 +1,340 @@
+"""Quality: what deserves a second look in the collection. It lists; a person decides.
+
+Copies in disguise, blank and tiny images, and classes that are mirror images of one another are
+looked for by a job, since every image is opened; exact copies and labels that an image's neighbours
+doubt are read from the catalogue at any time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from PIL import Image
+
+from core.collection.dataset import Dataset
+from core.ground.errors import BurinError
+from core.ground.images import decode
+from core.ground.jobs import Report
+from core.ground.preprocessing import has_ink
+from core.ground.workspace import Workspace, write_atomic, writing
+from core.review.neighbourhood import Contents, Neighbourhood, path_of
+from core.review.predictions import Labels, Predictions
+from core.review.queue import disagree
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+TINY = 24  # px: an image whose longer side is shorter shows no stroke that could be told from another
+SIDE = 16  # px: side of the reduced picture that copies are compared by
+ALIKE = 0.9  # cosine of the vectors from which two contents are compared as pictures
+COPY = 0.97  # correlation of the reduced pictures from which they are one picture, saved twice; see `near_copies`
+TWIN_TRIES = 4  # originals of each class that are mirrored and turned
+
+
+@dataclass(frozen=True)
+class Hint:
+    """One image whose neighbours say another class: their ``vote`` for ``said``, and for its label (``own``)."""
+
+    item_id: int
+    label: int
+    said: int
+    vote: float
+    own: float
+
+
+@dataclass(frozen=True)
+class TwinPair:
+    """A class that a symmetry (``template``, a translatable name) turns into another: the ``share`` of tries that
+    landed there."""
+
+    folder: str
+    name: str
+    twin_folder: str
+    twin_name: str
+    template: str
+    share: float
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a check found. ``copies``: groups of content hashes that are one picture; ``blank``, ``tiny`` and
+    ``unreadable``: content hashes; ``images``: how many contents were opened; ``at``: when, in seconds since 1970."""
+
+    at: float = 0.0
+    images: int = 0
+    copies: tuple[tuple[str, ...], ...] = ()
+    blank: tuple[str, ...] = ()
+    tiny: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    twins: tuple[TwinPair, ...] = ()
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> Self | None:
+        """The findings of the last check; None when there was none."""
+        try:
+            held = json.loads((_folder(workspace) / "findings.json").read_text(encoding="utf-8"))
+            lists = {name: tuple(held[name]) for name in ("blank", "tiny", "unreadable")}
+            copies = tuple(tuple(group) for group in held["copies"])
+            twins = tuple(TwinPair(**twin) for twin in held["twins"])
+            return cls(at=held["at"], images=held["images"], copies=copies, twins=twins, **lists)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def save(self, workspace: Workspace) -> None:
+        write_atomic(_folder(workspace) / "findings.json", json.dumps(asdict(self), ensure_ascii=False).encode())
+
+
+# At any time, from the catalogue
+
+
+def exact_copies(labels: Labels) -> list[list[int]]:
+    """Groups of present items with the same content; those that lie in several classes first."""
+    hashes, where, counts = np.unique(labels.sha256, return_inverse=True, return_counts=True)
+    groups = []
+    for content in np.flatnonzero(counts > 1) if len(hashes) else []:
+        rows = np.flatnonzero(where.reshape(-1) == content)
+        groups.append((len(set(labels.class_ids[rows].tolist())), labels.item_ids[rows].tolist()))
+    return [ids for _classes, ids in sorted(groups, key=lambda group: (-group[0], group[1]))]
+
+
+def hints(labels: Labels, predictions: Predictions) -> list[list[Hint]]:
+    """Labels that the neighbours doubt, one list for each (label, class said), the most certain ones first."""
+    groups: dict[tuple[int, int], list[Hint]] = {}
+    for row in np.flatnonzero(disagree(labels, predictions)):
+        hint = Hint(
+            int(labels.item_ids[row]),
+            int(labels.class_ids[row]),
+            int(predictions.class_ids[row]),
+            float(predictions.vote[row]),
+            float(predictions.own[row]),
+        )
+        groups.setdefault((hint.label, hint.said), []).append(hint)
+    lists = [sorted(group, key=lambda hint: hint.own - hint.vote) for group in groups.values()]
+    return sorted(lists, key=lambda group: group[0].own - group[0].vote)
+
+
+# What a person has looked at and left as it is
+
+
+@dataclass
+class Kept:
+    """Findings that a person has called right as they are: they are not shown again. Kept with the data."""
+
+    path: Path
+    keys: set[str] = field(default_factory=set)
+
+    @classmethod
+    def read(cls, workspace: Workspace) -> Self:
+        path = workspace.data / "quality_kept.json"
+        try:
+            return cls(path, {str(key) for key in json.loads(path.read_text(encoding="utf-8"))})
+        except (OSError, ValueError, TypeError):
+            return cls(path)
+
+    def add(self, kind: str, parts: Iterable[str]) -> None:
+        self.keys.add(_key(kind, parts))
+        write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
+
+    def __contains__(self, finding: tuple[str, Iterable[str]]) -> bool:
+        return _key(*finding) in self.keys
+
+
+def _key(kind: str, parts: Iterable[str]) -> str:
+    return f"{kind} {hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()[:24]}"
+
+
+# The check
+
+
+@dataclass
+class Looks:
+    """What opening each content (V,) showed: ``state`` ("", "blank", "tiny" or "broken") and ``reduced``
+    (V, SIDE * SIDE) float16, grey, centred and of length 1, so that a product is a correlation."""
+
+    sha256: np.ndarray
+    state: np.ndarray
+    reduced: np.ndarray
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                return cls(held["sha256"], held["state"], held["reduced"])
+        except (OSError, ValueError, KeyError, EOFError):
+            return cls(np.empty(0, "S64"), np.empty(0, "U6"), np.empty((0, SIDE * SIDE), np.float16))
+
+    def save(self, path: Path) -> None:
+        with writing(path) as file:
+            np.savez(file, sha256=self.sha256, state=self.state, reduced=self.reduced)
+
+
+def look(image: Image.Image) -> tuple[str, np.ndarray]:
+    """What `Looks` keeps of one picture."""
+    grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32).ravel()
+    grey = grey - grey.mean()
+    length = float(np.linalg.norm(grey))
+    state = "tiny" if max(image.size) < TINY else "" if has_ink(image) else "blank"
+    return state, grey / length if length > 1e-3 else np.zeros_like(grey)
+
+
+def look_at_all(
+    dataset: Dataset,
+    *,
+    known: Looks,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Looks:
+    """`look` at every present content that is not ``known``; what went is forgotten. Stopping keeps what is done."""
+    items = {item.sha256.encode(): item for item in dataset.items(limit=None)}
+    stays = np.array([sha256 in items for sha256 in known.sha256.tolist()], bool)
+    hashes, states = known.sha256[stays].tolist(), known.state[stays].tolist()
+    pictures = list(known.reduced[stays])
+    new = sorted(items.keys() - set(hashes))
+    for done, sha256 in enumerate(new):
+        if done % 100 == 0:
+            if should_stop():
+                break
+            if on_progress:
+                on_progress(done, len(new))
+        try:
+            state, reduced = look(decode(dataset.image_bytes(items[sha256]), name=items[sha256].path))
+        except BurinError:
+            state, reduced = "broken", np.zeros(SIDE * SIDE, np.float32)
+        hashes.append(sha256)
+        states.append(state)
+        pictures.append(reduced.astype(np.float16))
+    order = np.argsort(np.array(hashes, "S64"), kind="stable")
+    matrix = np.array(pictures, np.float16).reshape(-1, SIDE * SIDE)
+    return Looks(np.array(hashes, "S64")[order], np.array(states, "U6")[order], matrix[order])
+
+
+def near_copies(neighbourhood: Neighbourhood, looks: Looks) -> list[tuple[str, ...]]:
+    """Groups of different files that show one picture: saved again, resized, made lighter or darker.
+
+    Pairs of neighbours (`ALIKE`) whose reduced pictures correlate by `COPY` or more. Of 643 real
+    drawings and 240 such copies of them, every copy was above 0.98 and no two drawings above 0.8.
+    """
+    where = {sha256: row for row, sha256 in enumerate(looks.sha256.tolist())}
+    at = np.array([where.get(sha256, -1) for sha256 in neighbourhood.sha256.tolist()], np.int64)
+    left, place = np.nonzero(neighbourhood.similarities >= ALIKE)
+    right = neighbourhood.nearest[left, place]
+    seen = (right >= 0) & (at[left] >= 0)
+    left, right = left[seen], right[seen]
+    seen = at[right] >= 0
+    one, other = at[left[seen]], at[right[seen]]
+    alike = np.zeros(len(one), bool)
+    for start in range(0, len(one), 65536):
+        block = slice(start, start + 65536)
+        products = looks.reduced[one[block]].astype(np.float32) * looks.reduced[other[block]].astype(np.float32)
+        alike[block] = products.sum(axis=1) >= COPY
+    return _groups(zip(one[alike].tolist(), other[alike].tolist(), strict=True), looks.sha256)
+
+
+def _groups(pairs: Iterable[tuple[int, int]], sha256: np.ndarray) -> list[tuple[str, ...]]:
+    """The connected sets of ``pairs``, largest first."""
+    parent: dict[int, int] = {}
+
+    def root(row: int) -> int:
+        while parent.setdefault(row, row) != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for one, other in pairs:
+        parent[root(one)] = root(other)
+    found: dict[int, list[str]] = {}
+    for row in sorted(parent):
+        found.setdefault(root(row), []).append(sha256[row].decode("ascii"))
+    return sorted((tuple(group) for group in found.values()), key=lambda group: (-len(group), group))
+
+
+def check(
+    dataset: Dataset,
+    embedder: Embedder,
+    *,
+    at: float,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Findings | None:
+    """Open every image that was not opened before, compare neighbours, mirror and turn some of each class.
+
+    None when stopped. Progress counts images, in two parts: opened, then mirrored and turned.
+    """
+    from core.embedding.gallery import update
+
+    folder = _folder(dataset.workspace)
+    update(dataset, embedder, should_stop=should_stop)
+    contents = Contents.load(dataset, embedder.space)
+    held = Neighbourhood.read(path_of(dataset.workspace, embedder.space))
+    neighbourhood = held.extended(contents, should_stop=should_stop) if len(contents) else Neighbourhood.empty()
+    if neighbourhood is None:
+        return None
+    neighbourhood.save(path_of(dataset.workspace, embedder.space))
+    looks = look_at_all(
+        dataset, known=Looks.read(folder / "looks.npz"), on_progress=on_progress, should_stop=should_stop
+    )
+    looks.save(folder / "looks.npz")
+    twins = None if should_stop() else _twins(dataset, embedder, on_progress, should_stop)
+    if twins is None:
+        return None
+
+    def those(state: str) -> tuple[str, ...]:
+        return tuple(sha256.decode("ascii") for sha256 in looks.sha256[looks.state == state].tolist())
+
+    return Findings(
+        at=at,
+        images=len(looks.sha256),
+        copies=tuple(near_copies(neighbourhood, looks)),
+        blank=those("blank"),
+        tiny=those("tiny"),
+        unreadable=those("broken"),
+        twins=tuple(twins),
+    )
+
+
+def _twins(
+    dataset: Dataset,
+    embedder: Embedder,
+    on_progress: Callable[[int, int], None] | None,
+    should_stop: Callable[[], bool],
+) -> list[TwinPair] | None:
+    from core.variation import safety
+    from core.variation.sources import originals_of
+
+    refs = safety.references(originals_of(dataset), embedder, dataset)
+    found = []
+    for done, folder in enumerate(refs.folders):
+        if should_stop():
+            return None
+        if on_progress:
+            on_progress(done, len(refs.folders))
+        for twin in safety.twins(refs, embedder, folders=[folder], per_class=TWIN_TRIES):
+            if twin.genuine:  # the others only leave their class, and are no error of anybody's
+                found.append(
+                    TwinPair(twin.folder, twin.class_name, twin.twin_folder, twin.twin_name, twin.title, twin.share)
+                )
+    return sorted(found, key=lambda twin: (-twin.share, twin.name))
+
+
+def run_check(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, int]:
+    """The job: `check` with the workspace's encoder; the findings are kept beside the catalogue."""
+    from core.embedding.embedder import load_embedder
+
+    at = float(params["at"])
+    found = check(Dataset(workspace), load_embedder(workspace), at=at, on_progress=report, should_stop=should_stop)
+    if found is None:
+        return {"images": 0}
+    found.save(workspace)
+    return {"images": found.images}
+
+
+def _folder(workspace: Workspace) -> Path:
+    return workspace.cache / "quality"

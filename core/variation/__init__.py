@@ -1,0 +1,1 @@
+"""Variants of originals: transforms, policies, label safety, writing, balance."""

@@ -1,0 +1,135 @@
+"""The journal: who did what, undone and redone across a restart, and honest about what cannot be."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.collection.dataset import Actor, Dataset
+from core.ground.errors import Conflict, NotFound
+from core.ground.workspace import Workspace
+
+
+@pytest.fixture
+def dataset(drawn_workspace: Workspace) -> Dataset:
+    dataset = Dataset(drawn_workspace, actor=Actor("Ada"))
+    dataset.rescan()
+    return dataset
+
+
+def labels(dataset: Dataset) -> dict[str, str]:
+    return {item.path.rpartition("/")[2]: item.class_name for item in dataset.items(limit=None)}
+
+
+def named(dataset: Dataset, name: str) -> int:
+    return next(c.id for c in dataset.classes() if c.name == name)
+
+
+def test_every_change_is_one_entry_with_before_and_after(dataset: Dataset) -> None:
+    bar, cross = named(dataset, "bar"), named(dataset, "cross")
+    ids = dataset.item_ids(class_id=cross)[:2]
+    dataset.relabel(ids, bar)
+    dataset.rename_class(cross, "(e")
+    dataset.edit_fields(bar, maker="Zeiss")
+    dataset.trash(ids[:1])
+    entries = dataset.history()
+    assert [(e.who, e.action, e.items, e.classes) for e in entries] == [
+        ("Ada", "trash", 1, 0),
+        ("Ada", "fields", 0, 1),
+        ("Ada", "rename", 0, 1),
+        ("Ada", "relabel", 2, 0),
+        ("Ada", "rescan", 12, 3),
+    ]
+    assert entries[2].detail == {"name": "cross", "to": "(e"} and entries[3].detail == {"to": "bar"}
+    (change,) = dataset.changes(entries[1].id)
+    assert (change.before, change.after) == ({"fields": {}}, {"fields": {"maker": "Zeiss"}})
+    assert [e.action for e in dataset.history(item_id=ids[0])] == ["trash", "relabel", "rescan"]
+    assert [e.action for e in dataset.history(class_id=cross)] == ["rename", "rescan"]
+    assert dataset.history(2, offset=1) == entries[1:3]
+
+
+def test_undo_and_redo_survive_a_restart(dataset: Dataset) -> None:
+    start = labels(dataset)
+    bar = named(dataset, "bar")
+    dataset.relabel(dataset.item_ids(text="cross"), bar)
+    middle = labels(dataset)
+    dataset.merge_classes([named(dataset, "circle")], bar)
+    end = labels(dataset)
+    for _ in range(2):
+        again = Dataset(dataset.workspace, actor=Actor("Ada"))
+        assert again.undo().action == "merge" and labels(again) == middle
+        assert again.undo().action == "relabel" and labels(again) == start
+        assert again.undo() is None
+        again = Dataset(dataset.workspace, actor=Actor("Ada"))
+        assert again.redo().action == "relabel" and labels(again) == middle
+        assert again.redo().action == "merge" and labels(again) == end
+        assert again.redo() is None
+    assert dataset.rescan().moved == 0
+
+
+def test_a_new_change_ends_redo(dataset: Dataset) -> None:
+    dataset.create_class("x")
+    dataset.undo()
+    dataset.create_class("y")
+    assert dataset.redo() is None
+    assert dataset.undo().detail == {"name": "y"}
+    assert dataset.redo().detail == {"name": "y"}
+
+
+def test_undo_takes_back_ones_own_changes(dataset: Dataset) -> None:
+    bo = dataset.acting_as(Actor("Bo"))
+    dataset.create_class("of Ada")
+    bo.create_class("of Bo")
+    assert dataset.undo().detail == {"name": "of Ada"}
+    assert [c.name for c in dataset.classes() if c.name.startswith("of")] == ["of Bo"]
+    assert dataset.undo() is None and bo.undo() is not None
+
+
+def test_what_somebody_changed_since_is_not_undone_and_does_not_block(dataset: Dataset) -> None:
+    bar, circle = named(dataset, "bar"), named(dataset, "circle")
+    item = dataset.items(text="cross_0")[0].id
+    dataset.create_class("first")
+    dataset.relabel([item], bar)
+    dataset.acting_as(Actor("Bo")).relabel([item], circle)
+    with pytest.raises(Conflict, match="another action"):
+        dataset.undo()
+    assert dataset.item(item).class_id == circle
+    assert dataset.undo().detail == {"name": "first"}
+
+
+def test_any_entry_is_reverted_when_it_still_applies(dataset: Dataset) -> None:
+    bar = named(dataset, "bar")
+    start = labels(dataset)
+    dataset.relabel(dataset.item_ids(text="cross"), bar)
+    relabel = dataset.history()[0].id
+    dataset.create_class("later")
+    entry = dataset.revert(relabel)
+    assert labels(dataset) == start and dataset.history()[0].of == relabel and entry is not None
+    with pytest.raises(Conflict):
+        dataset.revert(relabel)
+    assert dataset.undo().action == "revert"
+    assert dataset.count(class_id=bar) == 8
+    with pytest.raises(NotFound):
+        dataset.revert(10_000)
+    with pytest.raises(Conflict):
+        dataset.revert(1)  # what was found in the folders is not ours to take back
+
+
+def test_undo_finds_another_name_for_a_file_whose_place_was_taken(dataset: Dataset) -> None:
+    bar, cross = named(dataset, "bar"), named(dataset, "cross")
+    item = dataset.items(text="cross_0")[0]
+    content = dataset.image_bytes(item)
+    dataset.relabel([item.id], bar)
+    (dataset.workspace.raw / "cross" / "cross_0.png").write_bytes(b"by hand")
+    dataset.undo()
+    back = dataset.item(item.id)
+    assert back.class_id == cross and back.path.endswith("cross/cross_0_2.png")
+    assert dataset.image_bytes(back) == content
+
+
+def test_a_name_taken_since_stops_an_undo(dataset: Dataset) -> None:
+    cross = named(dataset, "cross")
+    dataset.rename_class(cross, "x")
+    dataset.acting_as(Actor("Bo")).create_class("Cross")
+    with pytest.raises(Conflict, match="already"):
+        dataset.undo()
+    assert {c.name for c in dataset.classes()} == {"bar", "circle", "x", "Cross"}

@@ -1,0 +1,381 @@
+"""Any sequence of actions, crashes and restarts: no original is ever lost, labels equal a dictionary's.
+
+The dictionary knows classes (id -> name, present) and pictures (content -> class id, state), and
+an undo list of plain differences. A crash strikes between the transaction and the file moves.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import unicodedata
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from PIL import Image
+
+from core.collection.dataset import Dataset
+from core.ground.errors import Conflict, NotFound
+from core.ground.images import content_hash, encode_png
+from core.ground.workspace import Workspace
+from core.intake.ingest import IncomingFile, import_files
+
+NAMES = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "e\u0301toile", "ÉTOILE", "*", "con", "nan", "50%41"]
+PICTURES = range(14)
+EXAMPLES = int(os.environ.get("BURIN_STATE_EXAMPLES", "25"))
+
+Diff = dict[tuple[str, Any, str], tuple[Any, Any]]  # (noun, which, field) -> (before, after)
+
+
+class Crash(BaseException):
+    """The process dies here."""
+
+
+@cache
+def picture(number: int) -> bytes:
+    pixels = np.random.default_rng(number).integers(0, 256, (24, 24), dtype=np.uint8)
+    return encode_png(Image.fromarray(pixels))
+
+
+def name_key(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+class Library(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.root = Path(tempfile.mkdtemp(prefix="burin-states-"))
+        self.fuse = -1  # renames until the crash; below zero: none
+        self.classes: dict[int, list[Any]] = {}  # id -> [name, present]
+        self.pictures: dict[int, list[Any]] = {}  # number -> [class id, state]
+        self.done: list[Diff] = []
+        self.undone: list[Diff] = []
+        self.open()
+
+    def open(self) -> None:
+        self.dataset = Dataset(Workspace(self.root), rename=self.rename)
+
+    def teardown(self) -> None:
+        self.dataset.catalogue.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+    def rename(self, source: Path, target: Path) -> None:
+        if self.fuse == 0:
+            raise Crash
+        self.fuse -= 1
+        os.rename(source, target)
+
+    def act(self, action: Any, *args: Any, **options: Any) -> Any:
+        """Do it; if the process "dies" in the middle of moving files, start again."""
+        try:
+            return action(*args, **options)
+        except Crash:
+            self.fuse = -1
+            self.dataset.catalogue.close()
+            self.open()
+            return None
+        finally:
+            self.fuse = -1
+
+    # The dictionary
+
+    def take(self, diff: Diff) -> None:
+        """Apply to the dictionary and remember for undo."""
+        if diff:
+            self.put(diff)
+            self.done.append(diff)
+            self.undone.clear()
+
+    def put(self, diff: Diff) -> None:
+        for (noun, which, field), (_, after) in diff.items():
+            table = self.classes if noun == "class" else self.pictures
+            table[which][("name", "present").index(field) if noun == "class" else ("class", "state").index(field)] = (
+                after
+            )
+
+    def fits(self, diff: Diff) -> bool:
+        """Whether a difference still starts from what is there, and leads to something allowed."""
+        for (noun, which, field), (before, _) in diff.items():
+            table = self.classes if noun == "class" else self.pictures
+            if (
+                table[which][("name", "present").index(field) if noun == "class" else ("class", "state").index(field)]
+                != before
+            ):
+                return False
+        after = {c: list(v) for c, v in self.classes.items()}
+        items = {n: list(v) for n, v in self.pictures.items()}
+        for (noun, which, field), (_, value) in diff.items():
+            (after if noun == "class" else items)[which][("name", "present", "class", "state").index(field) % 2] = value
+        keys = [name_key(name) for name, present in after.values() if present]
+        homes = [
+            after[class_id][1] for n, (class_id, state) in items.items() if state == "present" and class_id is not None
+        ]
+        return len(keys) == len(set(keys)) and all(homes)
+
+    def named(self, name: str) -> int | None:
+        return next((c for c, (n, present) in self.classes.items() if present and name_key(n) == name_key(name)), None)
+
+    def present(self) -> list[int]:
+        return [c for c, (_, present) in self.classes.items() if present]
+
+    def pick(self, state: str, share: int) -> list[int]:
+        return [n for n, (_, s) in self.pictures.items() if s == state and (n + share) % 3 == 0]
+
+    def ids(self, numbers: list[int]) -> list[int]:
+        by_hash = {content_hash(picture(n)): n for n in numbers}
+        found = {}
+        for state in ("present", "trash"):
+            found |= {
+                by_hash[i.sha256]: i.id for i in self.dataset.items(state=state, limit=None) if i.sha256 in by_hash
+            }
+        return [found[n] for n in numbers]
+
+    def learn(self, name: str) -> int:
+        """The id that the dataset gave to a new class (present or, after its undo, not)."""
+        record = next(c for c in self.dataset.classes() if name_key(c.name) == name_key(name))
+        self.classes[record.id] = [record.name, False]
+        return record.id
+
+    # The actions
+
+    @initialize()
+    def first(self) -> None:
+        self.act(import_files, self.dataset, [IncomingFile("p.png", picture(0), class_name="(e")])
+        self.pictures[0] = [None, "trash"]
+        home = self.learn("(e")
+        self.pictures[0] = [home, "trash"]
+        self.take({("class", home, "present"): (False, True), ("item", 0, "state"): ("trash", "present")})
+
+    @rule(number=st.sampled_from(PICTURES), name=st.none() | st.sampled_from(NAMES), fuse=st.integers(-1, 0))
+    def upload(self, number: int, name: str | None, fuse: int) -> None:
+        old = self.pictures.get(number)
+        self.fuse = fuse
+        self.act(import_files, self.dataset, [IncomingFile("../p.png", picture(number), class_name=name)])
+        if old is not None and old[1] == "present" and (name is None or old[0] is not None):
+            return
+        diff: Diff = {}
+        home = None if name is None else self.named(name)
+        if name is not None and home is None:
+            home = self.learn(name)
+            diff["class", home, "present"] = (False, True)
+        if old is None:
+            self.pictures[number] = [home, "trash"]
+        elif old[1] == "present" or old[0] != home:
+            diff["item", number, "class"] = (old[0], home)
+        if old is None or old[1] == "trash":
+            diff["item", number, "state"] = ("trash", "present")
+        self.take(diff)
+
+    @rule(name=st.sampled_from(NAMES))
+    def create(self, name: str) -> None:
+        try:
+            self.act(self.dataset.create_class, name)
+        except Conflict:
+            assert self.named(name) is not None
+            return
+        assert self.named(name) is None
+        self.take({("class", self.learn(name), "present"): (False, True)})
+
+    @precondition(lambda self: self.present())
+    @rule(data=st.data(), name=st.sampled_from(NAMES), fuse=st.integers(-1, 0))
+    def rename_class(self, data: st.DataObject, name: str, fuse: int) -> None:
+        class_id = data.draw(st.sampled_from(self.present()))
+        old, new = self.classes[class_id][0], unicodedata.normalize("NFC", name)
+        self.fuse = fuse
+        try:
+            self.act(self.dataset.rename_class, class_id, name)
+        except Conflict:
+            assert self.named(name) not in (None, class_id)
+            return
+        self.take({("class", class_id, "name"): (old, new)} if old != new else {})
+
+    @precondition(lambda self: len(self.present()) > 1)
+    @rule(data=st.data(), fuse=st.integers(-1, 2))
+    def merge(self, data: st.DataObject, fuse: int) -> None:
+        source, target = data.draw(st.permutations(self.present()))[:2]
+        self.fuse = fuse
+        self.act(self.dataset.merge_classes, [source], target)
+        diff: Diff = {("item", n, "class"): (source, target) for n, (c, _) in self.pictures.items() if c == source}
+        self.take({**diff, ("class", source, "present"): (True, False)})
+
+    @rule(share=st.integers(0, 2), name=st.sampled_from(NAMES), fuse=st.integers(-1, 1))
+    def split(self, share: int, name: str, fuse: int) -> None:
+        numbers = self.pick("present", share)
+        ids = self.ids(numbers)
+        self.fuse = fuse
+        try:
+            self.act(self.dataset.split_class, ids, name)
+        except Conflict:
+            assert self.named(name) is not None
+            return
+        home = self.learn(name)
+        diff: Diff = {("item", n, "class"): (self.pictures[n][0], home) for n in numbers}
+        self.take({("class", home, "present"): (False, True), **diff})
+
+    @rule(data=st.data(), share=st.integers(0, 2), fuse=st.integers(-1, 2))
+    def relabel(self, data: st.DataObject, share: int, fuse: int) -> None:
+        target = data.draw(st.sampled_from([None, *self.present()]))
+        numbers = self.pick("present", share)
+        ids = self.ids(numbers)
+        self.fuse = fuse
+        self.act(self.dataset.relabel, ids, target)
+        self.take(
+            {("item", n, "class"): (self.pictures[n][0], target) for n in numbers if self.pictures[n][0] != target}
+        )
+
+    @rule(share=st.integers(0, 2), fuse=st.integers(-1, 1))
+    def delete(self, share: int, fuse: int) -> None:
+        numbers = self.pick("present", share)
+        ids = self.ids(numbers)
+        self.fuse = fuse
+        self.act(self.dataset.trash, ids)
+        self.take({("item", n, "state"): ("present", "trash") for n in numbers})
+
+    @precondition(lambda self: self.present())
+    @rule(data=st.data(), fuse=st.integers(-1, 1))
+    def delete_class(self, data: st.DataObject, fuse: int) -> None:
+        class_id = data.draw(st.sampled_from(self.present()))
+        self.fuse = fuse
+        self.act(self.dataset.trash_class, class_id)
+        held = [n for n, (c, s) in self.pictures.items() if c == class_id and s == "present"]
+        diff: Diff = {("item", n, "state"): ("present", "trash") for n in held}
+        self.take({**diff, ("class", class_id, "present"): (True, False)})
+
+    @rule(share=st.integers(0, 2), fuse=st.integers(-1, 1))
+    def restore(self, share: int, fuse: int) -> None:
+        numbers = self.pick("trash", share)
+        diff: Diff = {}
+        for n in numbers:
+            old = self.pictures[n][0]
+            home = old
+            if old is not None and not self.classes[old][1]:
+                heir = self.named(self.classes[old][0])
+                revived = [
+                    c
+                    for _, c, field in diff
+                    if field == "present" and name_key(self.classes[c][0]) == name_key(self.classes[old][0])
+                ]
+                home = heir if heir is not None else (revived[0] if revived else old)
+                if heir is None and not revived:
+                    diff["class", old, "present"] = (False, True)
+            diff["item", n, "state"] = ("trash", "present")
+            if home != old:
+                diff["item", n, "class"] = (old, home)
+        ids = self.ids(numbers)
+        self.fuse = fuse
+        self.act(self.dataset.restore, ids)
+        self.take(diff)
+
+    @rule(fuse=st.integers(-1, 2))
+    def undo(self, fuse: int) -> None:
+        back = {k: (after, before) for k, (before, after) in self.done[-1].items()} if self.done else {}
+        fits = self.fits(back)
+        self.fuse = fuse
+        try:
+            entry = self.act(self.dataset.undo)
+        except (Conflict, NotFound):
+            assert not fits
+            self.done.pop()
+            return
+        assert fits and (self.done or entry is None)
+        if self.done:
+            self.put(back)
+            self.undone.append(self.done.pop())
+
+    @rule(fuse=st.integers(-1, 2))
+    def redo(self, fuse: int) -> None:
+        fits = self.fits(self.undone[-1]) if self.undone else True
+        self.fuse = fuse
+        try:
+            entry = self.act(self.dataset.redo)
+        except (Conflict, NotFound):
+            assert not fits
+            return
+        assert fits and (self.undone or entry is None)
+        if self.undone:
+            diff = self.undone.pop()
+            self.put(diff)
+            self.done.append(diff)
+
+    # By hand, in the folders
+
+    @precondition(lambda self: self.pick("present", 0) and self.present())
+    @rule(data=st.data())
+    def move_by_hand(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.pick("present", 0)))
+        target = data.draw(st.sampled_from(self.present()))
+        folder = {c.id: c.folder for c in self.dataset.classes()}[target]
+        item = self.dataset.item(self.ids([number])[0])
+        place = self.dataset.workspace.raw / folder / f"by hand {number}.png"
+        os.rename(self.dataset.path(item), place)
+        self.dataset.rescan()
+        self.pictures[number][0] = target
+
+    @precondition(lambda self: self.present())
+    @rule(data=st.data(), number=st.sampled_from(PICTURES))
+    def drop_by_hand(self, data: st.DataObject, number: int) -> None:
+        if number in self.pictures:
+            return
+        target = data.draw(st.sampled_from(self.present()))
+        folder = {c.id: c.folder for c in self.dataset.classes()}[target]
+        (self.dataset.workspace.raw / folder / "dropped.png").write_bytes(picture(number))
+        report = self.dataset.rescan()
+        assert report.added == 1 and not report.refused
+        self.pictures[number] = [target, "present"]
+        dropped = self.dataset.path(self.dataset.item(self.ids([number])[0]))
+        os.rename(dropped, dropped.with_name(f"kept {number}.png"))
+        self.dataset.rescan()
+
+    @rule()
+    def rescan(self) -> None:
+        report = self.dataset.rescan()
+        assert (report.added, report.removed, report.moved, report.changed, report.refused) == (0, 0, 0, 0, [])
+
+    @rule()
+    def restart(self) -> None:
+        self.dataset.catalogue.close()
+        self.open()
+
+    # What must hold
+
+    @invariant()
+    def labels_are_the_dictionarys(self) -> None:
+        assert {c.id: c.name for c in self.dataset.classes()} == {
+            c: n for c, (n, present) in self.classes.items() if present
+        }
+        by_hash = {content_hash(picture(n)): n for n in self.pictures}
+        for state in ("present", "trash"):
+            found = {by_hash[i.sha256]: i.class_id for i in self.dataset.items(state=state, limit=None)}
+            assert found == {n: c for n, (c, s) in self.pictures.items() if s == state}
+        assert self.dataset.count(state="missing") == 0
+
+    @invariant()
+    def no_original_is_lost(self) -> None:
+        on_disk = sorted(
+            content_hash((Path(folder) / file).read_bytes())
+            for part in ("raw_gravures", "unlabelled", "trash")
+            for folder, _, files in os.walk(self.root / "data" / part)
+            for file in files
+        )
+        assert on_disk == sorted(content_hash(picture(n)) for n in self.pictures)
+        for state in ("present", "trash"):
+            for item in self.dataset.items(state=state, limit=None):
+                assert content_hash((self.root / item.path).read_bytes()) == item.sha256
+
+
+TestLibrary = Library.TestCase
+TestLibrary.settings = settings(
+    max_examples=EXAMPLES,
+    stateful_step_count=30,
+    deadline=None,
+    derandomize="BURIN_STATE_EXAMPLES" not in os.environ,
+    suppress_health_check=list(HealthCheck),
+    print_blob=True,
+    phases=[Phase.reuse, Phase.generate],
+)

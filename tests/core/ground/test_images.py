@@ -1,0 +1,339 @@
+"""core.ground.images and .containers: exact pixels for every honest kind of file, one sentence for every other."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from core.ground import images
+from core.ground.errors import ImageRefused
+from core.ground.images import content_hash, decode, difference_hash, encode_png, guess_kind, thumbnail
+from tests import hostile
+from tests.conftest import draw
+
+RED, GREEN, BLUE, BLACK, WHITE = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0), (255, 255, 255)
+
+
+def corners(image: Image.Image) -> list[tuple[int, ...]]:
+    """Top left, top right, bottom left, bottom right, a few pixels inside."""
+    width, height = image.size
+    return [image.getpixel(at) for at in ((4, 4), (width - 5, 4), (4, height - 5), (width - 5, height - 5))]
+
+
+def near(found: tuple[int, ...], wanted: tuple[int, ...], tolerance: int) -> bool:
+    return max(abs(a - b) for a, b in zip(found, wanted, strict=True)) <= tolerance
+
+
+# What opens
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_every_format_opens_as_plain_rgb(form):
+    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+    image = decode(hostile.saved(hostile.picture(), form, **options))
+    assert (image.mode, image.size, type(image), image.info) == ("RGB", (64, 64), Image.Image, {})
+    for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
+        assert near(found, wanted, 3 if form == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_stated_orientation_is_applied(form, orientation):
+    image = decode(hostile.oriented(orientation, form))
+    for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
+        assert near(found, wanted, 3)
+
+
+def test_a_turned_picture_swaps_its_sides():
+    wide = Image.new("RGB", (40, 20), "red")
+    assert decode(hostile.jpeg_with(hostile.segment(0xE1, hostile.exif(6)), image=wide)).size == (20, 40)
+    assert decode(hostile.jpeg_with(hostile.segment(0xE1, hostile.exif(6, order=">")), image=wide)).size == (20, 40)
+
+
+RAMP = np.tile(np.linspace(0, 65535, 256).round().astype(np.uint16), (16, 1))
+
+
+@pytest.mark.parametrize(
+    ("form", "options"), [("PNG", {}), ("TIFF", {}), ("TIFF", {"compression": "tiff_adobe_deflate"})]
+)
+def test_16_bits_are_scaled_and_not_clipped(form, options):
+    image = decode(hostile.saved(Image.fromarray(RAMP), form, **options))
+    grey = np.asarray(image)[:, :, 0]
+    assert abs(grey.mean() - 127.5) < 0.5
+    assert np.array_equal(grey[0], np.arange(256))
+
+
+def test_16_bits_in_the_other_byte_order():
+    big_endian = Image.frombytes("I;16B", (256, 16), RAMP.astype(">u2").tobytes())
+    assert np.array_equal(np.asarray(decode(hostile.saved(big_endian, "TIFF")))[0, :, 0], np.arange(256))
+
+
+def test_16_bits_where_zero_is_white():
+    body = RAMP.tobytes()
+    entries = [(256, 4, 1, 256), (257, 4, 1, 16), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 0),
+               (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 16), (279, 4, 1, len(body))]  # fmt: skip
+    image = decode(hostile.tiff(entries, next_at=0, body=body))
+    assert np.array_equal(np.asarray(image)[0, :, 0], np.arange(256)[::-1])
+
+
+def test_16_bit_colour_keeps_its_tones():
+    rows = b"".join(b"\0" + np.repeat(line, 3).astype(">u2").tobytes() for line in RAMP)
+    image = decode(hostile.png(256, 16, depth=16, colour=2, rows=rows))
+    assert abs(np.asarray(image).mean() - 127.5) < 1
+
+
+@pytest.mark.parametrize("top", [1, 255, 65535])
+def test_a_float_picture_is_scaled_by_the_smallest_usual_range(top):
+    values = np.tile(np.linspace(0, top, 256, dtype=np.float32), (4, 1))
+    grey = np.asarray(decode(hostile.saved(Image.fromarray(values), "TIFF")))[0, :, 0]
+    assert np.abs(grey.astype(int) - np.arange(256)).max() <= 1
+
+
+def test_a_float_picture_outside_every_usual_range_spans_its_own():
+    values = np.tile(np.linspace(-3, 7, 256, dtype=np.float32), (4, 1))
+    values[0, 0] = np.nan
+    grey = np.asarray(decode(hostile.saved(Image.fromarray(values), "TIFF")))[:, :, 0]
+    assert (grey[0, 0], grey[1, 0], grey[1, 255]) == (255, 0, 255)
+
+
+def test_a_32_bit_picture_is_scaled():
+    wide = Image.fromarray(RAMP.astype(np.int32))
+    assert np.array_equal(np.asarray(decode(hostile.saved(wide, "TIFF")))[0, :, 0], np.arange(256))
+
+
+def test_cmyk_red_is_red():
+    red = Image.new("CMYK", (32, 32), (0, 255, 255, 0))
+    for form in ("JPEG", "TIFF"):
+        options = {"quality": 95} if form == "JPEG" else {}
+        assert near(decode(hostile.saved(red, form, **options)).getpixel((9, 9)), RED, 2)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.new("RGBA", (9, 9), (10, 20, 30, 0)),
+        Image.new("LA", (9, 9), (0, 0)),
+        Image.new("RGBA", (9, 9), (255, 255, 255, 255)),
+    ],
+)
+def test_what_is_transparent_is_white(image):
+    assert np.asarray(decode(hostile.saved(image, "PNG"))).min() == 255
+
+
+def test_half_transparent_black_is_mid_grey():
+    image = decode(hostile.saved(Image.new("RGBA", (9, 9), (0, 0, 0, 128)), "PNG"))
+    assert near(image.getpixel((4, 4)), (127, 127, 127), 1)
+
+
+def test_a_transparent_palette_entry_is_white_and_the_others_keep_their_colour():
+    paletted = Image.new("P", (8, 8), 0)
+    paletted.putpalette([0, 0, 0, 255, 0, 0])
+    paletted.paste(1, (0, 0, 4, 8))
+    for form in ("PNG", "GIF"):
+        image = decode(hostile.saved(paletted, form, transparency=0))
+        assert (image.getpixel((1, 1)), image.getpixel((6, 1))) == (RED, WHITE)
+
+
+def test_a_transparent_tone_is_white():
+    grey = Image.new("L", (8, 8), 7)
+    grey.paste(90, (0, 0, 4, 8))
+    image = decode(hostile.saved(grey, "PNG", transparency=7))
+    assert (image.getpixel((1, 1)), image.getpixel((6, 1))) == ((90, 90, 90), WHITE)
+
+
+def test_one_bit_pictures_are_black_and_white():
+    bits = Image.new("1", (8, 8), 1)
+    bits.paste(0, (0, 0, 4, 8))
+    image = decode(hostile.saved(bits, "TIFF", compression="group4"))
+    assert (image.getpixel((1, 1)), image.getpixel((6, 1))) == (BLACK, WHITE)
+
+
+def test_of_several_frames_the_first_is_taken():
+    for name in ("frames_3000.gif", "animated.webp", "animated.png", "multi_page.tif"):
+        image = decode(hostile.IMAGES[name].make())
+        for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
+            assert near(found, wanted, 1), name
+
+
+def test_a_path_opens_like_its_bytes(tmp_path):
+    path = tmp_path / "étoile.png"
+    path.write_bytes(hostile.saved(hostile.picture(), "PNG"))
+    assert decode(path).tobytes() == hostile.picture().tobytes()
+
+
+def test_nothing_but_pixels_leaves(tmp_path):
+    for name in ("jpeg_html_polyglot.jpg", "png_zip_polyglot.png", "exif_script.jpg", "xmp_xxe.jpg"):
+        image = decode(hostile.IMAGES[name].make())
+        for stored in (encode_png(image), thumbnail(image)):
+            assert not any(word in stored for word in (b"canary", b"script", b"ENTITY", b"Exif", b"eXIf")), name
+
+
+def test_every_real_drawing_opens(shared_data):
+    files = sorted((shared_data / "gravures").rglob("*.png"))
+    assert len(files) > 600
+    assert {decode(path).mode for path in files} == {"RGB"}
+
+
+# What does not
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory) -> dict[str, dict]:
+    """Every hostile file decoded in a child process: a hang or a crash fails here, and memory can be measured."""
+    folder = tmp_path_factory.mktemp("hostile")
+    for name, case in hostile.IMAGES.items():
+        (folder / name).write_bytes(case.make())
+    script = Path(__file__).parent / "decode_all.py"
+    done = subprocess.run(
+        [sys.executable, script, folder], capture_output=True, text=True, timeout=300, check=True, cwd=Path.cwd()
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", hostile.IMAGES)
+def test_hostile_files_end_in_a_picture_or_one_sentence(outcomes, name):
+    outcome, case = outcomes[name], hostile.IMAGES[name]
+    if case.opens is not None:
+        assert outcome["opened"] is case.opens, outcome
+    if not outcome["opened"]:
+        sentence = outcome["sentence"]
+        assert sentence.startswith(name)
+        assert sentence.endswith(".")
+        assert "\n" not in sentence and "Error" not in sentence and len(sentence) < 200
+        assert outcome["memory_mb"] < 100  # above what the process held before
+
+
+@pytest.mark.parametrize("name", [name for name in hostile.IMAGES if name.startswith("bomb_")])
+def test_bombs_stay_small(outcomes, name):
+    assert outcomes[name]["memory_mb"] < 100
+
+
+def test_the_sentence_says_what_is_wrong():
+    def sentence(name: str) -> str:
+        with pytest.raises(ImageRefused) as refused:
+            decode(hostile.IMAGES[name].make(), name=name)
+        return str(refused.value)
+
+    assert sentence("text.png") == "text.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF)."
+    assert sentence("empty.png") == "empty.png is empty."
+    assert sentence("truncated.jpg") == "truncated.jpg is damaged or cut short."
+    assert "50 million pixels" in sentence("bomb_50k.png")
+
+
+@pytest.mark.parametrize("name", hostile.BAD_PATHS)
+def test_a_name_is_shown_without_folders_or_tricks(name):
+    with pytest.raises(ImageRefused) as refused:
+        decode(b"", name=name)
+    sentence = str(refused.value)
+    assert len(sentence) <= 100
+    assert sentence.isprintable()
+    assert "/" not in sentence and "\\" not in sentence
+
+
+def test_braces_in_a_name_stay_braces():
+    with pytest.raises(ImageRefused, match=r"^\{s\}\.png is empty\.$"):
+        decode(b"", name="{s}.png")
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path):
+    for path in (tmp_path / "none.png", tmp_path):
+        with pytest.raises(ImageRefused, match="cannot be read"):
+            decode(path)
+
+
+def test_too_many_bytes_are_refused_before_they_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 1_000_000)
+    path = tmp_path / "big.png"
+    path.write_bytes(hostile.saved(hostile.picture(), "PNG").ljust(1_000_001, b"\0"))
+    with pytest.raises(ImageRefused, match="larger than 1 MB"):
+        decode(path)
+
+
+SEEDS = [hostile.saved(hostile.picture(24), form) for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(SEEDS), st.data())
+def test_damage_anywhere_gives_a_picture_or_a_refusal(seed, data):
+    changed = bytearray(seed)
+    for _ in range(data.draw(st.integers(1, 6))):
+        changed[data.draw(st.integers(0, len(seed) - 1))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(seed)))
+    try:
+        image = decode(bytes(changed[: len(seed) - cut if cut < 40 else len(seed)]))
+    except ImageRefused:
+        return
+    assert image.mode == "RGB"
+    assert len(image.tobytes()) == image.width * image.height * 3
+
+
+# What follows from a picture
+
+
+def test_the_content_hash_is_sha256():
+    assert content_hash(b"abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_thumbnail_fits_its_square_and_is_never_enlarged():
+    def size(width: int, height: int) -> tuple[int, int]:
+        return Image.open(io.BytesIO(thumbnail(Image.new("RGB", (width, height))))).size
+
+    assert size(400, 200) == (192, 96)
+    assert size(1, 8000) == (1, 192)
+    assert size(64, 64) == (64, 64)
+    assert Image.open(io.BytesIO(thumbnail(hostile.picture(), side=32))).format == "WEBP"
+
+
+def test_making_a_thumbnail_leaves_the_picture_alone():
+    image = hostile.picture(400)
+    thumbnail(image)
+    assert image.size == (400, 400)
+
+
+def test_png_bytes_decode_to_the_same_pixels():
+    image = hostile.noise()
+    assert decode(encode_png(image)).tobytes() == image.tobytes()
+
+
+def test_the_difference_hash_reads_left_to_right():
+    darkening = Image.fromarray(np.tile(np.linspace(255, 0, 90, dtype=np.uint8), (80, 1)))
+    assert difference_hash(darkening) == 2**64 - 1
+    assert difference_hash(darkening.transpose(Image.Transpose.FLIP_LEFT_RIGHT)) == 0
+    top_only = darkening.copy()
+    top_only.paste(0, (0, 10, 90, 80))
+    assert difference_hash(top_only) == 0xFF << 56
+
+
+def test_the_difference_hash_of_a_copy_is_near_and_of_another_drawing_far():
+    def bits(one: Image.Image, other: Image.Image) -> int:
+        return (difference_hash(one) ^ difference_hash(other)).bit_count()
+
+    original = draw("triangle", side=200)
+    copy = decode(hostile.saved(original.resize((150, 150)), "JPEG", quality=90))
+    assert bits(original, copy) <= 6
+    assert bits(original, draw("wave", side=200)) > 12
+
+
+def test_kind_is_told_by_the_background():
+    drawing = draw("circle", side=200)
+    shade = np.linspace(170, 235, 200)[None, :, None] + np.random.default_rng(1).normal(0, 5, (200, 200, 3))
+    photo = Image.fromarray((np.asarray(drawing) / 255 * shade).clip(0, 255).astype(np.uint8))
+    assert guess_kind(drawing) == "drawing"
+    assert guess_kind(photo) == "photo"
+    assert guess_kind(decode(hostile.saved(drawing, "JPEG", quality=80))) == "drawing"
+    assert guess_kind(Image.new("RGB", (1, 1))) == "drawing"
+    assert guess_kind(photo.resize((3000, 3000))) == "photo"
+
+
+def test_the_real_drawings_are_drawings(shared_data):
+    kinds = [guess_kind(decode(path)) for path in (shared_data / "gravures" / "raw_gravures").rglob("*.png")]
+    assert kinds.count("drawing") == len(kinds) > 600

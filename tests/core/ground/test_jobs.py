@@ -1,0 +1,134 @@
+"""Jobs run in a real child process here: what they publish, and what is seen when they die."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.ground.errors import ImageRefused, NotFound
+from core.ground.job import Job, publish, read
+from core.ground.jobs import JobRunner, Report
+from core.ground.workspace import Workspace
+
+HERE = "tests.core.ground.test_jobs"
+
+
+def count(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    for number in range(params["total"]):
+        report.append({"number": number})
+        report(number + 1, params["total"], "counting")
+    return {"root": str(workspace.root), "counted": params["total"]}
+
+
+def refuse(workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
+    raise ImageRefused("{name} is empty.", name="{s}.png")
+
+
+def crash(workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]) -> None:
+    raise ZeroDivisionError("secret detail")
+
+
+def linger(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    report(1, 10)
+    while not should_stop():
+        time.sleep(0.02)
+    return {"kept": 1}
+
+
+@pytest.fixture
+def runner(workspace: Workspace) -> Iterator[JobRunner]:
+    runner = JobRunner(workspace)
+    yield runner
+    for job in runner.active():
+        runner.stop(job.id)
+        runner.wait(job.id, timeout_s=60)
+
+
+def test_a_job_that_ends_well(runner: JobRunner) -> None:
+    job = runner.start("count", f"{HERE}:count", {"total": 3})
+    assert job.state == "starting" and job.active
+    ended = runner.wait(job.id, timeout_s=60)
+    assert (ended.state, ended.done, ended.total, ended.note) == ("succeeded", 3, 3, "counting")
+    assert ended.result == {"root": str(runner.workspace.root), "counted": 3}
+    assert [record["number"] for record in ended.outcomes()] == [0, 1, 2]
+    assert ended.pid != os.getpid()
+    assert [listed.id for listed in runner.list("count")] == [job.id] and runner.list("other") == []
+
+
+def test_a_refusal_is_published_with_its_sentence(runner: JobRunner) -> None:
+    ended = runner.wait(runner.start("refuse", f"{HERE}:refuse", {}).id, timeout_s=60)
+    assert ended.state == "failed"
+    assert str(ended.error) == "{s}.png is empty." and ended.error_template == "{name} is empty."
+
+
+def test_an_unexpected_error_says_where_its_details_are(runner: JobRunner) -> None:
+    ended = runner.wait(runner.start("crash", f"{HERE}:crash", {}).id, timeout_s=60)
+    assert ended.state == "failed" and "ZeroDivisionError" in str(ended.error) and "secret" not in str(ended.error)
+    assert "secret detail" in (Path(ended.folder) / "traceback.txt").read_text()
+
+
+def test_work_that_cannot_be_found_fails(runner: JobRunner) -> None:
+    assert runner.wait(runner.start("lost", "core.nowhere:work", {}).id, timeout_s=60).state == "failed"
+
+
+def test_ten_clicks_make_one_job_and_stop_ends_it(runner: JobRunner) -> None:
+    jobs: list[Job] = []
+    clicks = [
+        threading.Thread(target=lambda: jobs.append(runner.start("l", f"{HERE}:linger", {}, key="one")))
+        for _ in range(10)
+    ]
+    for click in clicks:
+        click.start()
+    for click in clicks:
+        click.join()
+    assert len({job.id for job in jobs}) == 1 and len(list(runner.workspace.jobs.glob("[0-9a-f]*"))) == 1
+    runner.stop(jobs[0].id)
+    assert JobRunner(runner.workspace).get(jobs[0].id).stopping
+    ended = runner.wait(jobs[0].id, timeout_s=60)
+    assert (ended.state, ended.result) == ("stopped", {"kept": 1})
+    again = runner.start("l", f"{HERE}:linger", {}, key="one")
+    assert again.id != jobs[0].id
+
+
+def test_a_killed_child_is_seen_by_another_runner_and_frees_its_key(runner: JobRunner) -> None:
+    job = runner.start("l", f"{HERE}:linger", {}, key="one")
+    deadline = time.monotonic() + 60
+    while runner.get(job.id).done == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(runner.get(job.id).pid, signal.SIGKILL)
+    later = JobRunner(runner.workspace)  # the server was started again
+    assert later.wait(job.id, timeout_s=30).state == "interrupted"
+    assert later.active() == []
+    again = later.start("l", f"{HERE}:linger", {}, key="one")
+    assert again.id != job.id
+
+
+def test_a_job_gone_silent_with_its_machine_is_interrupted(runner: JobRunner) -> None:
+    long_ago = time.time() - 3600
+    folder = runner.workspace.jobs / "00000000abc"
+    publish(Job("00000000abc", "old", str(folder), state="running", pid=os.getppid(), beat_at=long_ago))
+    assert runner.get("00000000abc").state == "interrupted"
+    assert read(folder).state == "interrupted"
+
+
+def test_time_left() -> None:
+    job = Job("a", "k", "f", state="running", done=25, total=100, started_at=100.0, beat_at=110.0)
+    assert job.eta_s == pytest.approx(30.0)  # 25 took 10 s, so 75 take 30 s
+    assert Job("a", "k", "f", state="running", done=0, total=100, started_at=100.0, beat_at=110.0).eta_s is None
+
+
+@pytest.mark.parametrize("job_id", ["nope", "../../etc", "", "a/b"])
+def test_an_unknown_job_is_not_found(runner: JobRunner, job_id: str) -> None:
+    with pytest.raises(NotFound):
+        runner.get(job_id)

@@ -1,0 +1,106 @@
+"""Exports: what goes out is whole, harmless in a spreadsheet, and comes back."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.collection.dataset import Dataset
+from core.ground.errors import BadInput
+from core.ground.workspace import Workspace
+from core.intake.exports import COLUMNS, classes_csv, export_csv, export_parquet, export_zip, import_class_fields
+
+
+class Pipe(io.RawIOBase):
+    """A target that cannot seek, as a download is."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        self.content += data
+        return len(data)
+
+
+@pytest.fixture
+def dataset(drawn_workspace: Workspace) -> Dataset:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    names = {c.name: c.id for c in dataset.classes()}
+    dataset.rename_class(names["bar"], "---e")
+    dataset.rename_class(names["cross"], "*")
+    dataset.edit_fields(names["bar"], maker="=1+1", note="a, b")
+    dataset.set_aliases(names["bar"], ["@e", "tirets"])
+    dataset.relabel(dataset.item_ids(text="circle_0"), None)
+    return dataset
+
+
+def test_a_zip_is_a_stream_of_class_folders(dataset: Dataset) -> None:
+    pipe, seen = Pipe(), []
+    report = export_zip(dataset, pipe, on_progress=lambda done, total: seen.append((done, total)))  # type: ignore[arg-type]
+    assert (report.images, report.missing) == (12, []) and seen[-1] == (12, 12)
+    with zipfile.ZipFile(io.BytesIO(pipe.content)) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert sorted(names) == sorted(
+            [f"---e/bar_{n}.png" for n in range(4)] + [f"%2A/cross_{n}.png" for n in range(4)]
+            + [f"circle/circle_{n}.png" for n in range(1, 4)] + ["circle_0.png", "labels.csv", "classes.csv"]
+        )  # fmt: skip
+        item = dataset.items(text="cross_1")[0]
+        assert archive.read("%2A/cross_1.png") == dataset.image_bytes(item)
+        rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
+        assert {row["file_name"]: row["label"] for row in rows}["'---e/bar_0.png"] == "'---e"
+        assert archive.read("classes.csv") == classes_csv(dataset.classes())
+
+
+def test_a_choice_of_classes_and_a_lost_file(dataset: Dataset) -> None:
+    star = next(c.id for c in dataset.classes() if c.name == "*")
+    dataset.path(dataset.items(text="cross_2")[0]).unlink()
+    report = export_zip(dataset, io.BytesIO(), class_ids=[star])
+    assert report.images == 3 and report.missing == ["data/raw_gravures/%2A/cross_2.png"]
+
+
+def test_a_csv_holds_no_formula(dataset: Dataset) -> None:
+    target = io.BytesIO()
+    assert export_csv(dataset, target) == 12
+    rows = list(csv.reader(io.StringIO(target.getvalue().decode("utf-8-sig"))))
+    assert tuple(rows[0]) == COLUMNS and len(rows) == 13
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row)
+
+
+def test_parquet_with_embeddings_and_places(dataset: Dataset, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    items = dataset.items(limit=None)
+    dataset.add_vectors("s", {item.sha256: np.full(3, item.id, dtype=np.float32) for item in items[:10]})
+    labelled = [item for item in items[:10] if item.class_id is not None]
+    count = export_parquet(dataset, tmp_path / "x.parquet", space="s", places={labelled[0].id: (0.5, -1.0)})
+    rows = {row["item_id"]: row for row in pq.read_table(tmp_path / "x.parquet").to_pylist()}
+    assert count == len(rows) == len(labelled)
+    for item in labelled:
+        row = rows[item.id]
+        assert (row["label"], row["sha256"], row["embedding"]) == (item.class_name, item.sha256, [item.id] * 3)
+    assert (rows[labelled[0].id]["x"], rows[labelled[0].id]["y"]) == (0.5, -1.0) and rows[labelled[1].id]["x"] is None
+
+
+def test_class_fields_come_back_from_their_csv(dataset: Dataset) -> None:
+    table = classes_csv(dataset.classes())
+    assert b"=1+1" not in table.replace(b"'=1+1", b"") and b"'---e" in table
+    before = {c.name: (c.aliases, c.fields) for c in dataset.classes()}
+    bar = next(c.id for c in dataset.classes() if c.name == "---e")
+    dataset.edit_fields(bar, maker=None, note=None)
+    dataset.set_aliases(bar, [])
+    assert import_class_fields(dataset, table + b"nobody,,x,y\n") == ["nobody"]
+    assert {c.name: (c.aliases, c.fields) for c in dataset.classes()} == before
+    with pytest.raises(BadInput, match="name"):
+        import_class_fields(dataset, b"a,b\n1,2\n")
+    assert import_class_fields(dataset, b"label;produit\r\n---E;Varilux\r\n") == []
+    assert next(c for c in dataset.classes() if c.id == bar).fields["produit"] == "Varilux"

@@ -1,0 +1,110 @@
+"""The shell, with a stand-in for the encoder: what it prints, what it writes, how it exits."""
+
+import json
+
+import numpy as np
+import pytest
+
+from core.collection.dataset import Dataset
+from core.shell.main import main
+from tests.conftest import draw, png_bytes
+
+
+@pytest.fixture(autouse=True)
+def stand_in(fake_embedder, monkeypatch):
+    monkeypatch.setattr("core.embedding.embedder.load_embedder", lambda workspace, *, model=None: fake_embedder)
+
+
+@pytest.fixture
+def query(tmp_path):
+    """A function that writes a drawn query and gives its path."""
+
+    def write(shape: str, name: str | None = None) -> str:
+        path = tmp_path / (name or f"{shape}.png")
+        path.write_bytes(png_bytes(draw(shape, seed=77)))
+        return str(path)
+
+    return write
+
+
+def test_index_says_what_is_ready_and_names_what_is_refused(drawn_workspace, capsys):
+    (drawn_workspace.raw / "bar" / "broken.png").write_bytes(b"\x89PNG but no more")
+    assert main(["index", "--workspace", str(drawn_workspace.root)]) == 1
+    out, err = capsys.readouterr()
+    assert "12 originals in 3 classes" in out
+    assert "broken.png" in err
+    assert Dataset(drawn_workspace).missing_vectors("fake-pixels-8x8") == []
+
+
+def test_identify_prints_one_json_object_a_line_in_the_order_given(drawn_workspace, query, tmp_path, capsys):
+    fake = tmp_path / "fake.png"
+    fake.write_text("a text file")
+    files = [query("cross"), str(fake), query("bar"), str(tmp_path / "nowhere.png")]
+    assert main(["--workspace", str(drawn_workspace.root), "identify", *files, "--json"]) == 1
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [r["file"] for r in records] == files
+    assert [bool(r["error"]) for r in records] == [False, True, False, True]
+    assert records[0]["classes"][0]["name"] == "cross"
+    assert records[2]["classes"][0]["name"] == "bar"
+    assert records[1]["classes"] == []
+    assert {r["verdict"] for r in records} <= {"certain", "hesitates", "unknown"}
+    assert all(set(r) == {"file", "verdict", "classes", "error"} for r in records)
+
+
+def test_identify_shows_k_classes_and_exits_0_when_all_are_answered(drawn_workspace, query, capsys):
+    assert main(["identify", query("bar"), "--k", "2", "--json", "--workspace", str(drawn_workspace.root)]) == 0
+    assert len(json.loads(capsys.readouterr().out)["classes"]) == 2
+
+
+def test_identify_in_words(drawn_workspace, query, capsys):
+    assert main(["identify", query("bar"), "--workspace", str(drawn_workspace.root)]) == 0
+    assert "bar" in capsys.readouterr().out
+
+
+def test_the_workspace_may_come_from_the_environment(drawn_workspace, query, capsys, monkeypatch):
+    monkeypatch.setenv("BURIN_WORKSPACE", str(drawn_workspace.root))
+    assert main(["identify", query("circle"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["classes"][0]["name"] == "circle"
+
+
+def test_an_empty_base_answers_unknown_and_says_why(workspace, query, capsys):
+    assert main(["identify", query("circle"), "--json", "--workspace", str(workspace.root)]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"file": query("circle"), "verdict": "unknown", "classes": [], "error": None}
+    assert "empty" in err
+
+
+def test_embed_writes_rows_as_files_and_lists_the_refused(workspace, query, tmp_path, capsys):
+    fake = tmp_path / "fake.png"
+    fake.write_bytes(b"")
+    out = tmp_path / "vectors.npz"
+    files = [query("bar"), str(fake), query("cross")]
+    assert main(["embed", *files, "--out", str(out), "--workspace", str(workspace.root)]) == 1
+    with np.load(out, allow_pickle=False) as saved:
+        assert saved["vectors"].shape == (2, 64)
+        assert saved["vectors"].dtype == np.float32
+        assert np.linalg.norm(saved["vectors"], axis=1) == pytest.approx(1)
+        assert saved["files"].tolist() == [files[0], files[2]]
+        assert saved["refused"].tolist() == [str(fake)]
+    assert "fake.png is empty" in capsys.readouterr().err
+
+
+def test_a_workspace_that_is_a_file_is_one_clear_line(query, capsys):
+    path = query("bar")
+    assert main(["index", "--workspace", path]) == 2
+    assert "a workspace is a folder" in capsys.readouterr().err
+
+
+def test_sample_fills_an_empty_workspace_leaves_a_full_one_and_goes_again(workspace, drawn_workspace, capsys):
+    assert main(["sample", "--if-empty", "--workspace", str(drawn_workspace.root)]) == 0
+    assert capsys.readouterr().out == ""
+    assert main(["sample", "--workspace", str(drawn_workspace.root)]) == 2
+    assert len(Dataset(drawn_workspace).classes()) <= 3
+
+
+def test_sample_is_removed_in_one_command(tmp_path, capsys):
+    root = str(tmp_path / "new")
+    assert main(["sample", "--workspace", root]) == 0
+    assert "sample marks" in capsys.readouterr().out
+    assert main(["sample", "--remove", "--workspace", root]) == 0
+    assert not any((tmp_path / "new" / "data" / "raw_gravures").rglob("*.png"))

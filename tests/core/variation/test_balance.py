@@ -1,0 +1,172 @@
+"""Plans by hand-checked counts, applied and undone; the shell's oversample; the capture sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.collection.dataset import Dataset
+from core.ground.errors import ConfigRefused
+from core.ground.jobs import JobRunner
+from core.ground.workspace import Workspace
+from core.shell.main import main
+from core.variation.balance import Cost, counts, imbalance, measure, plan, undo
+from core.variation.capture import capture_sheet
+from core.variation.policies import PRESETS
+from core.variation.sources import Original, originals_of
+from core.variation.variants import Manifest, Variant
+from core.variation.writer import write
+from tests import conftest
+
+
+def originals(**sizes: int) -> list[Original]:
+    return [
+        Original(name, name, Path(f"{name}_{i}.png"), f"{name}{i}", i) for name, n in sizes.items() for i in range(n)
+    ]
+
+
+def variant(folder: str, number: int, *, of: int = 0, seed: int = 0) -> Variant:
+    return Variant(folder, f"{of}_{number}.png", "", None, "", f"{folder}{of}", "", "", seed, number, 0, [], "b")
+
+
+def added(made) -> dict[str, int]:
+    return {each.count.folder: each.add for each in made.classes}
+
+
+def test_figures_of_imbalance():
+    even = imbalance([5, 5, 5, 5])
+    assert (even.classes, even.ratio, even.gini) == (4, 1.0, 0.0) and even.effective == pytest.approx(4)
+    uneven = imbalance([1, 3, 0])
+    # Gini of 1 and 3: mean absolute difference of all pairs (0 + 2 + 2 + 0) / 4 = 1, by twice the mean 2.
+    assert (uneven.classes, uneven.ratio, uneven.gini) == (2, 3.0, pytest.approx(0.25))
+    assert uneven.effective == pytest.approx(1.7548, abs=1e-4)  # exp(-(1/4 ln 1/4 + 3/4 ln 3/4))
+    assert imbalance([]).classes == 0
+
+
+def test_strategies_side_by_side():
+    some = originals(a=1, b=4, c=12, d=30)
+    assert added(plan(some, strategy="minimum", minimum=10)) == {"a": 9, "b": 6, "c": 0, "d": 0}
+    assert added(plan(some, strategy="median")) == {"a": 7, "b": 4, "c": 0, "d": 0}  # the median of 4 and 12
+    assert added(plan(some, strategy="equalise", cap=20)) == {"a": 19, "b": 16, "c": 8, "d": 0}
+    assert added(plan(some, strategy="equalise", cap=100)) == {"a": 29, "b": 26, "c": 18, "d": 0}
+    sampler = plan(some, strategy="sampler")
+    assert sampler.total == 0 and sampler.line is None
+    weights = {each.count.folder: each.weight for each in sampler.classes}
+    assert weights["a"] / weights["b"] == pytest.approx(2)  # sqrt(4 / 1)
+    assert sum(weights[o.folder] for o in some) == pytest.approx(len(some))
+
+
+def test_a_plan_evens_the_figures_and_names_single_classes():
+    made = plan(originals(a=1, b=4, c=12), minimum=10, cost=Cost(0.02, 1500))
+    assert made.single == ("a",) and made.line == 10
+    assert (made.before.ratio, made.after.ratio) == (12.0, pytest.approx(1.2))
+    assert made.after.gini < made.before.gini and made.after.effective > made.before.effective
+    assert (made.total, made.seconds, made.bytes) == (15, pytest.approx(0.3), 22500)
+
+
+def test_variants_are_spread_evenly_over_originals():
+    made = plan(originals(a=3), minimum=10).classes[0]
+    assert {of: len(numbers) for of, numbers in made.draws} == {"a0": 3, "a1": 2, "a2": 2}
+    held = [variant("a", n) for n in range(3)]
+    made = plan(originals(a=3), held, minimum=10).classes[0]
+    assert dict(made.draws) == {"a1": (0, 1), "a2": (0, 1)} and made.count.variants == 3
+
+
+def test_numbers_go_on_where_a_run_was_cut_short():
+    whole = plan(originals(a=2), minimum=10).classes[0]
+    held = [variant("a", 0), variant("a", 2), variant("a", 0, of=1)]
+    rest = plan(originals(a=2), held, minimum=10).classes[0]
+    had = {("a0", 0), ("a0", 2), ("a1", 0)}
+    planned = {(of, n) for of, numbers in rest.draws for n in numbers}
+    assert planned | had == {(of, n) for of, numbers in whole.draws for n in numbers} and not planned & had
+
+
+def test_an_original_has_a_most_of_variants():
+    made = plan(originals(a=1), minimum=30, most_per_original=8).classes[0]
+    assert made.capped and made.add == 8 and made.after == 9
+
+
+@pytest.mark.parametrize("wrong", [{"minimum": 0}, {"cap": 100_001}, {"most_per_original": 0}, {"strategy": "x"}])
+def test_settings_outside_their_rule_are_refused(wrong):
+    with pytest.raises(ConfigRefused):
+        plan(originals(a=1), **wrong)
+
+
+def test_nothing_to_balance():
+    made = plan([])
+    assert made.total == 0 and made.classes == () and counts([]) == []
+
+
+@pytest.fixture
+def uneven(workspace: Workspace) -> Dataset:
+    for shape, count in (("bar", 1), ("cross", 3), ("circle", 6)):
+        folder = workspace.raw / shape
+        folder.mkdir(parents=True)
+        for seed in range(count):
+            (folder / f"{seed}.png").write_bytes(conftest.png_bytes(conftest.draw(shape, seed=seed)))
+    dataset = Dataset(workspace)
+    dataset.rescan()
+    return dataset
+
+
+def test_a_plan_applied_as_a_job_meets_its_line_and_is_undone(uneven):
+    workspace = uneven.workspace
+    manifest = Manifest(workspace.augmented)
+    some = originals_of(uneven)
+    before = plan(some, minimum=2, seed=9)
+    write(manifest, before.tasks(some), before.policy, seed=9, safety=None)
+    made = plan(some, manifest.variants(), minimum=5)
+    runner = JobRunner(workspace)
+    job = runner.wait(
+        runner.start("balance", "core.variation.writer:run_augment", made.params(some, override=True)).id, timeout_s=120
+    )
+    assert job.state == "succeeded" and job.result["written"] == made.total == 5 and job.result["batch"] == made.batch
+    sizes = {record.name: record.originals + record.variants for record in Dataset(workspace).classes()}
+    assert sizes == {"bar": 5, "cross": 5, "circle": 6}
+    assert plan(some, manifest.variants(), minimum=5).total == 0
+    assert undo(uneven, made.batch) == 5
+    assert [v.seed for v in manifest.variants()] == [9], "the variant that was there before is gone"
+
+
+def test_oversample_from_the_shell(uneven, capsys):
+    workspace = uneven.workspace
+    arguments = ["oversample", "--raw_dir", str(workspace.raw), "--augmented_dir", str(workspace.augmented)]
+    arguments += ["--min_threshold", "4", "--override_safety"]
+    assert main([*arguments, "--dry_run"]) == 0
+    printed = capsys.readouterr().out
+    assert "bar: 1 originals (+ 0), 3 more from its only original" in printed and "4 variants to write" in printed
+    assert not list(workspace.augmented.glob("*/*.png"))
+    assert main(arguments) == 0 and "4 variants written" in capsys.readouterr().out
+    assert len(list(workspace.augmented.glob("bar/*.png"))) == 3
+    assert main(arguments) == 0 and "0 variants written" in capsys.readouterr().out
+
+
+def test_augment_from_the_shell_on_plain_folders(uneven, tmp_path, capsys):
+    elsewhere = tmp_path / "anywhere"
+    uneven.workspace.raw.rename(elsewhere)
+    (elsewhere / "bar" / "broken.png").write_bytes(b"no image")
+    arguments = ["augment", "--raw_dir", str(elsewhere), "--output_dir", str(tmp_path / "out")]
+    status = main([*arguments, "--per_image", "2", "--policy", "phone-photo", "--seed", "3", "--override_safety"])
+    shown = capsys.readouterr()
+    assert status == 1 and "20 variants written" in shown.out and "broken.png is not an image" in shown.err
+    assert len(Manifest(tmp_path / "out").variants()) == 20
+    assert main([*arguments, "--policy", "nonsense"]) == 2 and "hand-drawn" in capsys.readouterr().err
+    assert main(["augment", "--raw_dir", str(tmp_path / "nowhere")]) == 2
+
+
+def test_cost_is_measured(uneven):
+    cost = measure(originals_of(uneven), PRESETS["hand-drawn"])
+    assert cost.seconds > 0 and 100 < cost.bytes < 10_000
+    assert measure([], PRESETS["hand-drawn"]) == Cost(0.0, 0.0)
+
+
+def test_a_capture_sheet_is_one_self_contained_page():
+    page = capture_sheet("<b>{s}_losange & co", 12, example=conftest.draw("square"))
+    assert "12 more of &lt;b&gt;{s}_losange &amp; co" in page and "<b>" not in page
+    assert page.count("<figure>") == 12 and "data:image/webp;base64," in page
+    assert "http" not in page and "<script" not in page
+    french = capture_sheet("é", 2, title="Encore {n} de {name}", hint="Dessinez.", language="fr")
+    assert "Encore 2 de é" in french and 'lang="fr"' in french and "<img" not in french
+    with pytest.raises(ConfigRefused):
+        capture_sheet("x", 0)

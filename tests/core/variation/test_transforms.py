@@ -1,0 +1,173 @@
+"""The table and what each transform does, on pictures that can be checked by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.variation.transforms import GROUPS, TRANSFORMS, background
+from tests.conftest import draw
+
+ROOT = Path(__file__).resolve().parents[3]
+GEOMETRY = [name for name, entry in TRANSFORMS.items() if entry.group == "geometry"]
+
+
+def picture(shape: str = "triangle", *, side: int = 96, paper: int = 255) -> np.ndarray:
+    drawn = np.asarray(draw(shape, side=side)).copy()
+    drawn[(drawn == 255).all(axis=2)] = paper
+    return drawn
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_the_table_is_whole():
+    assert len(TRANSFORMS) >= 18
+    assert {entry.group for entry in TRANSFORMS.values()} == set(GROUPS)
+    for name, entry in TRANSFORMS.items():
+        assert entry.name == name and entry.title and entry.help.endswith(".")
+        assert len({p.name for p in entry.parameters}) == len(entry.parameters)
+        for p in entry.parameters:
+            assert p.minimum <= p.default[0] <= p.default[1] <= p.maximum, (name, p.name)
+            assert p.step > 0 and p.title
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_seed_gives_the_same_picture_again(name):
+    entry = TRANSFORMS[name]
+    values = entry.strength(0.8)
+    before = picture()
+    first = entry.apply(before, values, rng(5))
+    assert first.dtype == np.uint8 and first.shape == before.shape
+    assert np.array_equal(first, entry.apply(before, values, rng(5)))
+    assert np.array_equal(before, picture()), "the original was changed"
+    assert not np.array_equal(first, before) or name in {"flip_horizontal"}
+
+
+@pytest.mark.parametrize("name", [n for n, e in TRANSFORMS.items() if e.parameters and e.group != "orientation"])
+def test_without_strength_nothing_changes(name):
+    entry = TRANSFORMS[name]
+    neutral = {p.name: p.neutral for p in entry.parameters}
+    after = entry.apply(picture(), neutral, rng())
+    assert np.abs(after.astype(int) - picture()).max() <= (2 if name == "jpeg" else 1)
+
+
+@pytest.mark.parametrize("name", GEOMETRY)
+@pytest.mark.parametrize("paper", [255, 200, 0])
+def test_corners_are_filled_with_the_background(name, paper):
+    before = picture("circle", paper=paper)
+    if paper == 0:
+        before = 255 - picture("circle")
+    entry = TRANSFORMS[name]
+    for seed in range(3):
+        after = entry.apply(before, {p.name: p.rounded(p.default[1]) for p in entry.parameters}, rng(seed))
+        corners = after[[0, 0, -1, -1], [0, -1, 0, -1]]
+        assert (corners == paper).all(), corners
+
+
+def test_flips_and_turns_are_exact():
+    before = picture()
+    assert np.array_equal(TRANSFORMS["flip_horizontal"].apply(before, {}, rng()), before[:, ::-1])
+    assert np.array_equal(TRANSFORMS["flip_vertical"].apply(before, {}, rng()), before[::-1])
+    for turns in (1, 2, 3):
+        after = TRANSFORMS["quarter_turn"].apply(before, {"turns": turns}, rng())
+        assert np.array_equal(after, np.rot90(before, turns))
+
+
+def test_rotation_by_90_degrees_is_a_quarter_turn():
+    after = TRANSFORMS["rotate"].apply(picture(), {"angle": 90}, rng()).astype(int)
+    difference = np.abs(after - np.rot90(picture()).astype(int)).mean()
+    assert difference < 3 < np.abs(after - picture().astype(int)).mean()
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_bar_grows_and_shrinks_by_the_width_asked_for(inverted):
+    bar = np.full((100, 100, 3), 255, np.uint8)
+    bar[45:55, 10:90] = 0
+    bar = 255 - bar if inverted else bar
+
+    def thickness(after: np.ndarray) -> float:
+        ink = after[:, 50, 0].astype(float)
+        return float((ink if inverted else 255 - ink).sum() / 255)
+
+    assert thickness(bar) == 10
+    assert thickness(TRANSFORMS["thicken"].apply(bar, {"width": 4}, rng())) == pytest.approx(14, abs=0.01)
+    assert thickness(TRANSFORMS["thicken"].apply(bar, {"width": 1.5}, rng())) == pytest.approx(11.5, abs=0.01)
+    assert thickness(TRANSFORMS["thin"].apply(bar, {"width": 3}, rng())) == pytest.approx(7, abs=0.01)
+    assert thickness(TRANSFORMS["thin"].apply(bar, {"width": 8}, rng())) >= 4, "a stroke was taken away"
+
+
+def test_line_breaks_only_take_ink_away():
+    before = picture("bar", side=200)
+    after = TRANSFORMS["line_breaks"].apply(before, {"count": 3, "length": 6}, rng(1))
+    assert (after >= before).all() and (after > before).any()
+    row = after[before.min(axis=(1, 2)).argmin(), :, 0] < 128
+    assert np.diff(row.astype(int)).clip(0).sum() >= 2, "the bar is still in one piece"
+    blank = np.full((50, 50, 3), 255, np.uint8)
+    assert np.array_equal(TRANSFORMS["line_breaks"].apply(blank, {"count": 3, "length": 6}, rng()), blank)
+
+
+def test_a_shadow_darkens_one_side_only():
+    blank = np.full((80, 80, 3), 200, np.uint8)
+    after = TRANSFORMS["shadow"].apply(blank, {"strength": 50, "softness": 10, "angle": 0}, rng())
+    assert (after[:, 0] == 200).all() and (after[:, -1] == 100).all()
+
+
+def test_noise_keeps_a_grey_picture_grey():
+    for name in ("noise", "paper"):
+        after = TRANSFORMS[name].apply(picture(paper=200), TRANSFORMS[name].strength(1), rng())
+        assert np.array_equal(after[..., 0], after[..., 1]) and np.array_equal(after[..., 0], after[..., 2])
+
+
+def test_background_is_the_median_of_the_border():
+    image = np.zeros((10, 10, 3), np.uint8)
+    image[0], image[-1], image[:, 0], image[:, -1] = (10, 20, 30), (10, 20, 30), (10, 20, 30), (10, 20, 30)
+    image[0, :4] = 255
+    assert background(image) == (10.0, 20.0, 30.0)
+
+
+# What a copy with its state set gives is what albumentations gives: the short cut takes nothing away.
+
+CONSTRUCTED = {
+    "rotate": lambda a, v, fill: a.Rotate(limit=(v["angle"],) * 2, fill=fill, p=1),
+    "perspective": lambda a, v, fill: a.Perspective(scale=(v["strength"] / 100,) * 2, fill=fill, p=1),
+    "optical_distortion": lambda a, v, fill: a.OpticalDistortion(
+        distort_limit=(v["strength"] / 100,) * 2, fill=fill, p=1
+    ),
+    "noise": lambda a, v, fill: a.GaussNoise(std_range=(v["strength"] / 100,) * 2, per_channel=False, p=1),
+    "jpeg": lambda a, v, fill: a.ImageCompression(quality_range=(int(v["quality"]),) * 2, p=1),
+    "contrast": lambda a, v, fill: a.RandomBrightnessContrast(
+        contrast_limit=(v["contrast"] / 100,) * 2, brightness_limit=(v["brightness"] / 100,) * 2, p=1
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONSTRUCTED)
+def test_the_same_as_albumentations_constructed_with_these_values(name):
+    import albumentations
+
+    entry = TRANSFORMS[name]
+    values = entry.strength(0.7)
+    transform = CONSTRUCTED[name](albumentations, values, background(picture(paper=220)))
+    transform.set_random_seed(int(rng(3).integers(1 << 32)))
+    expected = transform(image=picture(paper=220))["image"]
+    assert np.array_equal(entry.apply(picture(paper=220), values, rng(3)), expected)
+
+
+def test_no_torch_is_loaded_and_no_question_asked():
+    script = (
+        "import sys, socket, numpy as np\n"
+        "def refuse(*a, **k): raise AssertionError('network')\n"
+        "socket.socket.connect = refuse\n"
+        "from core.variation.transforms import TRANSFORMS as T\n"
+        "assert 'albumentations' not in sys.modules\n"
+        "T['rotate'].apply(np.zeros((9, 9, 3), np.uint8), {'angle': 5}, np.random.default_rng(0))\n"
+        "print('torch' in sys.modules, 'albumentations' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False True"
