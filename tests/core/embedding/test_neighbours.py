@@ -1,4 +1,4 @@
-"""`core.embedding.neighbours` against a plain float64 scan: the same ids in the same order, after any change or filter."""
+"""`core.embedding.neighbours` against a plain float64 scan: the same ids in order, after any change or filter."""
 
 from __future__ import annotations
 
