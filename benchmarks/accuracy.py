@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,8 +32,8 @@ from core.ground.config import Mode, Preprocessing, WorkspaceConfig  # noqa: E40
 from core.ground.images import content_hash, decode  # noqa: E402
 from core.ground.preprocessing import see  # noqa: E402
 from core.ground.workspace import Workspace  # noqa: E402
-from core.recognition.calibrate import calibrate, score  # noqa: E402
-from core.recognition.ranking import rank  # noqa: E402
+from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
+from core.recognition.ranking import ClassAnswer, rank  # noqa: E402
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
 NEIGHBOURS = WorkspaceConfig().neighbours
@@ -233,21 +233,21 @@ def unknown(names: np.ndarray, vectors: np.ndarray, draws: int, *, shots: int = 
         print(f"{100 * target:8.0f} %  {'      '.join(str(c) for c in columns)}")
     print("\nThe score, thresholds aside: at this false-accept rate, known marks that are refused or wrong, %")
     print(f"{'':14}" + "".join(f"{100 * t:7.0f} %" for t in TARGETS))
-    for label, weigh in (("similarity", 0.0), ("margin", None), ("score", 1.0)):
-        cells = [np.mean([_refused(t, weigh, target) for t in trials]) for target in TARGETS]
+    for label, value in (("similarity", _similarity), ("margin", _margin), ("score", Calibration.score)):
+        cells = [np.mean([_refused(t, value, target) for t in trials]) for target in TARGETS]
         print(f"{label:14}" + "".join(f"{100 * c:9.1f}" for c in cells))
     print()
 
 
 @dataclass(frozen=True)
 class Outside:
-    """One draw: the gallery, and for the known queries and the outside ones what `rank` answered,
-    (similarities of the classes in order, whether the first is right)."""
+    """One draw: the gallery, and for the known queries and the outside ones what `rank` answered
+    (with whether the first class is right)."""
 
     gallery: Gallery
     queries: np.ndarray
-    outside: list[list[float]]
-    inside: list[tuple[list[float], bool]]
+    outside: list[list[ClassAnswer]]
+    inside: list[tuple[list[ClassAnswer], bool]]
 
 
 def _outside_trial(names: np.ndarray, vectors: np.ndarray, seed: int, shots: int) -> Outside:
@@ -259,15 +259,15 @@ def _outside_trial(names: np.ndarray, vectors: np.ndarray, seed: int, shots: int
     inside = []
     for query in queries:
         answer = rank(vectors[query], gallery, k=NEIGHBOURS)
-        inside.append(([c.similarity for c in answer], bool(base[answer[0].class_id] == names[query])))
-    outside = [[c.similarity for c in rank(vectors[q], gallery, k=NEIGHBOURS)] for q in np.flatnonzero(strange)]
+        inside.append((answer, bool(base[answer[0].class_id] == names[query])))
+    outside = [rank(vectors[query], gallery, k=NEIGHBOURS) for query in np.flatnonzero(strange)]
     return Outside(gallery, queries, outside, inside)
 
 
 def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
     calibration = calibrate(trial.gallery, false_accept_rate=target, k=NEIGHBOURS)
-    outside = [calibration.verdict(similarities) for similarities in trial.outside]
-    inside = [(calibration.verdict(similarities), right) for similarities, right in trial.inside]
+    outside = [calibration.verdict(answer) for answer in trial.outside]
+    inside = [(calibration.verdict(answer), right) for answer, right in trial.inside]
     return (
         outside.count("certain"),
         outside.count("hesitates"),
@@ -277,15 +277,18 @@ def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
     )
 
 
-def _refused(trial: Outside, weigh: float | None, target: float) -> float:
-    def value(similarities: list[float]) -> float:
-        margin = similarities[0] - max(similarities[1:], default=-1.0)
-        if weigh is None:
-            return margin
-        return float(score(similarities[0], margin)) if weigh else similarities[0]
+def _refused(trial: Outside, value: Callable[[Calibration, list[ClassAnswer]], float], target: float) -> float:
+    calibration = calibrate(trial.gallery, k=NEIGHBOURS)
+    threshold = np.quantile([value(calibration, answer) for answer in trial.outside], 1 - target)
+    return float(np.mean([not (right and value(calibration, a) > threshold) for a, right in trial.inside]))
 
-    threshold = np.quantile([value(s) for s in trial.outside], 1 - target)
-    return float(np.mean([not (right and value(s) > threshold) for s, right in trial.inside]))
+
+def _similarity(_: Calibration, answer: list[ClassAnswer]) -> float:
+    return answer[0].similarity
+
+
+def _margin(_: Calibration, answer: list[ClassAnswer]) -> float:
+    return answer[0].similarity - max((other.similarity for other in answer[1:]), default=-1.0)
 
 
 def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:

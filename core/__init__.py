@@ -10,7 +10,7 @@ intake       originals, cells, archives, admission, landing, ingest, exports, tr
 synthesis    strokes, hands, drawing, marks, sample
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    transforms, policies, augment, sources, variants, safety, checks, writer, balance, capture, figures
-recognition  ranking, calibrate, identify, metrics
+recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, quality
 training     settings, splits, audit, losses, sampling, schedule, siamese, batches, health, validation, checkpoint
 training     trainer, runs, transfer, promotion, distributed, work

@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
 
 from core.embedding.gallery import Gallery
 from core.ground.preprocessing import see
-from core.recognition.calibrate import Calibration
+from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer, rank
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
-
-Verdict = Literal["certain", "hesitates", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -64,7 +62,7 @@ def identify(
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
     classes = rank(vector, gallery, k=k, top=max(top, 2), allowed=allowed)  # the margin needs the second
     blank = bool((seen == seen[0, 0]).all())
-    verdict: Verdict = "unknown" if blank else calibration.verdict([c.similarity for c in classes])
+    verdict: Verdict = "unknown" if blank else calibration.verdict(classes)
     done = time.perf_counter()
     spent = {"see": saw - started, "embed": embedded - saw, "search": done - embedded, "total": done - started}
     return Answer(verdict, classes[:top], seen, vector, {name: 1000 * seconds for name, seconds in spent.items()})

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.collection.dataset import Dataset
-from core.recognition.calibrate import NEAR_COPY
+from core.recognition.cohesion import NEAR_COPY
 from core.recognition.ranking import vote_weights
 from core.review.neighbourhood import Contents, Neighbourhood
 
