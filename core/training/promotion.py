@@ -1,0 +1,117 @@
+"""Promotion: which run's network Identify uses, and the way back.
+
+``model/best_efficientnet_triplet.safetensors`` is the truth: it is replaced in one rename, and what lies beside
+it (card, plain state dict, origin) is for people and for earlier scripts.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from core.embedding.weights import PROMOTED, sha256_of
+from core.ground.errors import NotFound
+from core.ground.workspace import Workspace, new_id, write_atomic
+from core.training.runs import Run
+
+KEPT = 5  # earlier promotions that can be gone back to
+_ORIGIN = "promoted.json"
+_FILES = (_ORIGIN, PROMOTED, *(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt")))
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """What is in use: the run it came from ("" where that is not known), the hash of the weights, and when."""
+
+    run_id: str
+    sha256: str
+    at: float
+
+
+def promoted(workspace: Workspace) -> Promoted | None:
+    """What Identify uses; None: the encoder as it is before any training."""
+    path = workspace.model / PROMOTED
+    if not path.is_file():
+        return None
+    sha256 = sha256_of(path)
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        record = json.loads((workspace.model / _ORIGIN).read_text(encoding="utf-8"))
+        if record["sha256"] == sha256:
+            return Promoted(str(record["run_id"]), sha256, float(record["at"]))
+    return Promoted("", sha256, path.stat().st_mtime)
+
+
+def promote(workspace: Workspace, run: Run) -> Promoted:
+    """Let Identify use the best weights of ``run``; what was in use is kept for `roll_back`.
+
+    The file is checked before it replaces anything: raises `ModelRefused`, and `NotFound` where the run has no
+    weights yet.
+    """
+    from core.embedding.model import load
+
+    if not run.best_path.is_file():
+        raise NotFound("The run {name} has no weights yet.", name=run.record.name)
+    net, card = load(run.best_path)
+    _keep(workspace)
+    content = run.best_path.read_bytes()
+    record = Promoted(run.id, sha256_of(run.best_path), time.time())
+    write_atomic(workspace.model / _ORIGIN, json.dumps(asdict(record)).encode())
+    target = workspace.model / PROMOTED
+    write_atomic(target, content)
+    _beside(target, card.to_json() | {"sha256": record.sha256}, net.state_dict())
+    return record
+
+
+def roll_back(workspace: Workspace) -> Promoted | None:
+    """Go back to what was in use before, which may be the untrained encoder (None).
+
+    Raises `NotFound` when there is nothing to go back to.
+    """
+    earlier = _earlier(workspace)
+    if not earlier:
+        raise NotFound("There is no earlier promotion to go back to.")
+    last = earlier[-1]
+    for name in _FILES:
+        if (last / name).is_file():
+            os.replace(last / name, workspace.model / name)
+        else:
+            (workspace.model / name).unlink(missing_ok=True)
+    shutil.rmtree(last)
+    return promoted(workspace)
+
+
+def can_roll_back(workspace: Workspace) -> bool:
+    return bool(_earlier(workspace))
+
+
+def _keep(workspace: Workspace) -> None:
+    """Copy what is in use into ``model/previous``; an empty folder stands for the untrained encoder."""
+    folder = workspace.model / "previous" / new_id()
+    staging = folder.with_name(f".{folder.name}")
+    staging.mkdir(parents=True)
+    for name in _FILES:
+        if (workspace.model / name).is_file():
+            shutil.copy2(workspace.model / name, staging / name)
+    os.replace(staging, folder)
+    for old in _earlier(workspace)[:-KEPT]:
+        shutil.rmtree(old)
+
+
+def _earlier(workspace: Workspace) -> list[Path]:
+    folder = workspace.model / "previous"
+    return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
+
+
+def _beside(target: Path, card: dict, state: dict) -> None:
+    import torch
+
+    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+    content = io.BytesIO()
+    torch.save(dict(state), content)
+    write_atomic(target.with_suffix(".pt"), content.getvalue())

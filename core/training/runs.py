@@ -1,0 +1,338 @@
+"""Runs on disk: ``model/runs/<id>/`` with what was asked for, what happened, and the weights that came out.
+
+Reads, lists, renames and throws away; training them is `core.training.work`. A run whose process is gone is
+interrupted, whatever its file says: the process holds a lock for as long as it lives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from core.ground.errors import BadInput, BurinError, Conflict, NotFound
+from core.ground.workspace import Workspace, lock, new_id, write_atomic
+from core.training.audit import LeakAudit
+from core.training.settings import TrainSettings
+from core.training.splits import Split
+from core.variation.sources import Original, by_class
+
+RunState = Literal["running", "finished", "stopped", "failed", "interrupted", "collapsed"]
+
+BEST, LAST, RESUME, PAUSE = "best.safetensors", "last.safetensors", "resume.pt", "pause"
+VERSIONED = ("torch", "timm", "numpy", "pytorch-metric-learning", "safetensors")
+LONGEST_NAME = 80
+
+_TRASH = ".trash"
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What ``run.json`` holds. ``state`` is as it was last written: ask `Run.state`. ``reason``: why it ended, a
+    sentence (template and values). ``snapshot``: hash over the originals' (folder, sha256). ``classes``:
+    {folder, name, originals}. ``best``: {epoch, scores} or None. ``overrides``: what a person set aside
+    ("leak audit", "label safety"). Times in seconds since 1970."""
+
+    id: str
+    name: str
+    created_at: float
+    settings: dict[str, Any]
+    split: dict[str, Any]
+    audit: dict[str, Any]
+    seed: int = 0
+    note: str = ""
+    state: RunState = "running"
+    ended_at: float | None = None
+    reason: dict[str, Any] = field(default_factory=dict)
+    snapshot: str = ""
+    dataset_version: int | None = None
+    source: str = ""
+    start: str = ""
+    classes: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] | None = None
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+    overrides: list[str] = field(default_factory=list)
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"format": 1, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Self:
+        """Raises `BadInput` on anything else than the record of a run."""
+        try:
+            names = {f.name for f in fields(cls)}
+            return cls(**{name: value for name, value in record.items() if name in names})
+        except (TypeError, ValueError, AttributeError) as error:
+            raise BadInput("This is not the record of a run.") from error
+
+
+class Run:
+    """One run, as its folder says now: `record` is read once, when the object is made."""
+
+    def __init__(self, folder: Path, record: RunRecord) -> None:
+        self.folder = folder
+        self.record = record
+
+    def __repr__(self) -> str:
+        return f"Run({self.id!r}, {self.record.name!r})"
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @cached_property
+    def settings(self) -> TrainSettings:
+        return TrainSettings.from_json(self.record.settings)
+
+    @cached_property
+    def split(self) -> Split:
+        return Split.from_json(self.record.split)
+
+    @cached_property
+    def audit(self) -> LeakAudit:
+        return LeakAudit.from_json(self.record.audit)
+
+    @property
+    def best_path(self) -> Path:
+        return self.folder / BEST
+
+    @property
+    def last_path(self) -> Path:
+        return self.folder / LAST
+
+    @property
+    def resume_path(self) -> Path:
+        return self.folder / RESUME
+
+    @property
+    def resumable(self) -> bool:
+        return self.state in ("interrupted", "stopped", "failed") and self.resume_path.is_file()
+
+    @property
+    def state(self) -> RunState:
+        """The state, joined with whether a process still works on it."""
+        if self.record.state == "running" and not _is_held(self.folder / ".lock"):
+            return "interrupted"
+        return self.record.state
+
+    @property
+    def reason(self) -> BurinError | None:
+        """Why it ended, as a sentence that the interface can translate."""
+        said = self.record.reason
+        return BurinError(said["template"], **said.get("values", {})) if said else None
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """The lines of ``metrics.jsonl`` in order; a line cut short counts for nothing."""
+        return list(read_lines(self.folder / "metrics.jsonl"))
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """The validation lines, one an epoch."""
+        return [line for line in self.metrics() if line["kind"] == "epoch"]
+
+    def pause(self) -> None:
+        """Ask the training to wait at its next step; `go_on` lets it continue."""
+        (self.folder / PAUSE).touch()
+
+    def go_on(self) -> None:
+        (self.folder / PAUSE).unlink(missing_ok=True)
+
+    @property
+    def paused(self) -> bool:
+        return (self.folder / PAUSE).exists()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep every other process from training this run; raises `Conflict` when one does."""
+        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            for last in (False, True):  # a page that looks at the lock has it for a moment
+                try:
+                    lock(handle)
+                    break
+                except OSError as error:
+                    if last:
+                        raise Conflict("This run is being trained already.") from error
+                    time.sleep(0.2)
+            yield
+        finally:
+            os.close(handle)
+
+    def update(self, **changes: Any) -> None:
+        """Change the record and write it."""
+        self.record = replace(self.record, **changes)
+        write_record(self.folder, self.record)
+
+    def end(self, state: RunState, reason: BurinError | None = None) -> None:
+        said = {"template": reason.template, "values": _plain(reason.values)} if reason else {}
+        self.update(state=state, ended_at=time.time(), reason=said)
+
+
+class Runs:
+    """The runs of a workspace."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.folder = workspace.runs
+
+    def list(self) -> Sequence[Run]:
+        """All that can be read, newest first."""
+        names = sorted(os.listdir(self.folder), reverse=True) if self.folder.is_dir() else []
+        found = []
+        for name in names:
+            with suppress(BurinError):
+                found.append(self.get(name))
+        return found
+
+    def get(self, run_id: str) -> Run:
+        """Raises `NotFound`."""
+        folder = self._folder_of(run_id)
+        try:
+            record = RunRecord.from_json(json.loads((folder / "run.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, BadInput) as error:
+            raise NotFound("There is no run {id}.", id=run_id) from error
+        return Run(folder, replace(record, id=run_id))
+
+    def create(
+        self,
+        settings: TrainSettings,
+        split: Split,
+        audit: LeakAudit,
+        originals: Sequence[Original],
+        *,
+        run_id: str | None = None,
+        name: str = "",
+        note: str = "",
+        state: RunState = "running",
+        **facts: Any,
+    ) -> Run:
+        """A new run of these originals. ``facts``: other fields of `RunRecord`."""
+        run_id = run_id or new_id()
+        folder = self._folder_of(run_id)
+        folder.mkdir(parents=True)
+        classes = [
+            {"folder": each, "name": own[0].class_name, "originals": len(own)}
+            for each, own in sorted(by_class(originals).items())
+        ]
+        record = RunRecord(
+            id=run_id,
+            name=name.strip()[:LONGEST_NAME] or default_name(settings),
+            created_at=time.time(),
+            settings=settings.to_json(),
+            split=split.to_json(),
+            audit=audit.to_json(),
+            seed=settings.seed,
+            note=note,
+            state=state,
+            snapshot=snapshot_of(originals),
+            classes=classes,
+            counts={"classes": len(classes), "originals": len(originals), **split.counts()},
+            versions=versions(),
+            machine={"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count() or 1},
+            **facts,
+        )
+        write_record(folder, record)
+        return Run(folder, record)
+
+    def note(self, run_id: str, text: str) -> None:
+        self.get(run_id).update(note=text)
+
+    def rename(self, run_id: str, name: str) -> None:
+        """Raises `BadInput` for an empty name or one that is too long."""
+        if not name.strip() or len(name.strip()) > LONGEST_NAME:
+            raise BadInput("The name of a run has from 1 to {limit} characters.", limit=LONGEST_NAME)
+        self.get(run_id).update(name=name.strip())
+
+    def delete(self, run_id: str) -> None:
+        """Into the trash, from which `restore` brings it back; raises `Conflict` while it is trained."""
+        run = self.get(run_id)
+        if run.state == "running":
+            raise Conflict("This run is being trained: stop it first.")
+        trash = self.folder / _TRASH
+        trash.mkdir(exist_ok=True)
+        os.replace(run.folder, trash / run_id)
+
+    def deleted(self) -> Sequence[str]:
+        """The ids in the trash, newest first."""
+        trash = self.folder / _TRASH
+        return sorted(os.listdir(trash), reverse=True) if trash.is_dir() else []
+
+    def restore(self, run_id: str) -> Run:
+        """Raises `NotFound` and `Conflict`."""
+        source, target = self.folder / _TRASH / run_id, self._folder_of(run_id)
+        if not source.is_dir():
+            raise NotFound("There is no run {id}.", id=run_id)
+        if target.exists():
+            raise Conflict("There is a run {id} already.", id=run_id)
+        os.replace(source, target)
+        return self.get(run_id)
+
+    def _folder_of(self, run_id: str) -> Path:
+        if not run_id.isalnum() or not run_id.isascii():
+            raise NotFound("There is no run {id}.", id=run_id)
+        return self.folder / run_id
+
+
+def default_name(settings: TrainSettings) -> str:
+    """What a run is called until a person names it."""
+    return f"{settings.architecture}, {settings.loss}, {settings.preprocessing.size} px"
+
+
+def snapshot_of(originals: Sequence[Original]) -> str:
+    """One hash of which images had which label: the same only for the same set."""
+    lines = sorted(f"{original.folder}\0{original.sha256}" for original in originals)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def versions() -> dict[str, str]:
+    """What it was trained with."""
+    found = {"python": platform.python_version()}
+    for package in VERSIONED:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
+
+
+def write_record(folder: Path, record: RunRecord) -> None:
+    content = json.dumps(record.to_json(), ensure_ascii=False, indent=1)
+    write_atomic(folder / "run.json", content.encode())
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file of JSON lines."""
+    with suppress(FileNotFoundError), open(path, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            if line.endswith("\n"):
+                with suppress(ValueError):
+                    record = json.loads(line)
+                    if isinstance(record, dict):
+                        yield record
+
+
+def _is_held(path: Path) -> bool:
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        lock(handle)
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+
+
+def _plain(values: Mapping[str, object]) -> dict[str, Any]:
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}

@@ -1,0 +1,167 @@
+"""Splits: which originals a network is trained on, and which it is measured with.
+
+Whole groups of near-duplicates go to one side, class by class, the same ones for the same seed.
+Only originals are split: variants follow their original, and are for training alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from core.ground.errors import BadInput, BurinError
+from core.review.quality import COPY, SIDE, Looks, look
+from core.training.settings import Side
+from core.variation.sources import Original, by_class
+
+SIDES: tuple[Side, ...] = ("train", "validation", "test")
+BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Split:
+    """``side`` and ``group`` by content hash. ``single``: folders of classes with one group of originals,
+    which is trained on and cannot be measured. A content has one side, whatever the number of its files."""
+
+    seed: int
+    side: Mapping[str, Side]
+    group: Mapping[str, int]
+    single: tuple[str, ...] = ()
+
+    def of(self, originals: Sequence[Original], side: Side) -> list[Original]:
+        """The originals on a side; those that the split does not know are on none."""
+        return [original for original in originals if self.side.get(original.sha256) == side]
+
+    def counts(self) -> dict[str, int]:
+        """How many contents are on each side."""
+        return {side: sum(1 for each in self.side.values() if each == side) for side in SIDES}
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "single": list(self.single)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Self:
+        try:
+            if not set(record["side"].values()) <= set(SIDES):
+                raise ValueError("another side")
+            group = {str(sha256): int(number) for sha256, number in record["group"].items()}
+            return cls(int(record["seed"]), dict(record["side"]), group, tuple(record["single"]))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BadInput("This is not a split.") from error
+
+
+def make_split(
+    originals: Sequence[Original],
+    *,
+    groups: Mapping[str, int] | None = None,
+    seed: int,
+    validation: float,
+    test: float,
+    folds: int = 0,
+    fold: int = 0,
+) -> Split:
+    """Deal the groups of each class out to the three sides.
+
+    ``groups``: content hash -> number of its group (each content one group where None). A class keeps at
+    least one group for training; with two it has one for testing, with three or more at least one on each
+    side whose share is above 0. ``folds``: the test side is the ``fold``-th of so many parts (from 0), each
+    group being in exactly one; ``test`` is then not looked at. A group that reaches into several classes goes
+    where the smallest of them sends it.
+    """
+    groups = groups or {sha256: i for i, sha256 in enumerate(sorted({o.sha256 for o in originals}))}
+    members: dict[str, list[int]] = {}
+    for folder, own in by_class(originals).items():
+        members[folder] = sorted({groups[o.sha256] for o in own}, key=lambda g: _name_of(g, own, groups))
+    placed: dict[int, Side] = {}
+    for folder in sorted(members, key=lambda name: (len(members[name]), name)):
+        own_groups = members[folder]
+        order = np.random.default_rng([seed, _number(folder)]).permutation(len(own_groups))
+        dealt = _dealt([own_groups[i] for i in order], validation, test, folds, fold, _number(folder))
+        for group, side in dealt.items():
+            placed.setdefault(group, side)
+        if all(placed[group] != "train" for group in own_groups):  # its groups were sent away by smaller classes
+            placed[own_groups[order[0]]] = "train"
+    return Split(
+        seed,
+        {original.sha256: placed[groups[original.sha256]] for original in originals},
+        {original.sha256: groups[original.sha256] for original in originals},
+        tuple(sorted(folder for folder, own_groups in members.items() if len(own_groups) == 1)),
+    )
+
+
+def near_duplicate_groups(
+    originals: Sequence[Original],
+    *,
+    known: Looks | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> dict[str, int]:
+    """Content hash -> number of its group; contents that show one picture (saved again, resized, lighter) share one.
+
+    Pictures reduced as in `core.review.quality.look` are compared with all others. ``known``: what was looked
+    at before. A picture that cannot be read is a group of its own.
+    """
+    hashes = sorted({original.sha256 for original in originals})
+    held = dict(zip(known.sha256.tolist(), known.reduced, strict=True)) if known is not None else {}
+    read = {original.sha256: original for original in originals}
+    reduced = np.zeros((len(hashes), SIDE * SIDE), np.float32)
+    for row, sha256 in enumerate(hashes):
+        if should_stop():
+            break
+        if (before := held.get(sha256.encode())) is not None:
+            reduced[row] = before
+        else:
+            try:
+                reduced[row] = look(read[sha256].read())[1]
+            except (BurinError, OSError):
+                continue
+        if on_progress:
+            on_progress(row + 1, len(hashes))
+    parent = list(range(len(hashes)))
+
+    def root(row: int) -> int:
+        while parent[row] != row:
+            parent[row] = parent[parent[row]]
+            row = parent[row]
+        return row
+
+    for start in range(0, len(hashes), BLOCK):
+        alike = reduced[start : start + BLOCK] @ reduced[start:].T >= COPY
+        for one, other in zip(*np.nonzero(alike), strict=True):
+            first, second = sorted((root(start + int(one)), root(start + int(other))))
+            parent[second] = first
+    return {sha256: root(row) for row, sha256 in enumerate(hashes)}
+
+
+def _dealt(
+    groups: Sequence[int], validation: float, test: float, folds: int, fold: int, offset: int
+) -> dict[int, Side]:
+    """Shuffled groups of one class -> their sides."""
+    count = len(groups)
+    if count == 1:
+        return {groups[0]: "train"}
+    if folds:
+        tested = [i for i in range(count) if (i + offset) % folds == fold]
+    else:
+        tested = list(range(min(count - 1, max(1, round(test * count))))) if test else []
+    rest = [i for i in range(count) if i not in set(tested)]
+    wanted = max(1, round(validation * count)) if validation and len(rest) >= 2 else 0
+    checked = rest[: min(wanted, len(rest) - 1)]
+    sides: dict[int, Side] = dict.fromkeys(groups, "train")
+    sides.update({groups[i]: "test" for i in tested})
+    sides.update({groups[i]: "validation" for i in checked})
+    return sides
+
+
+def _name_of(group: int, originals: Sequence[Original], groups: Mapping[str, int]) -> str:
+    """What a group is sorted by: its first content, so that the numbers play no part."""
+    return min(original.sha256 for original in originals if groups[original.sha256] == group)
+
+
+def _number(folder: str) -> int:
+    """A class draws its own order: another class more or less changes nothing for it."""
+    return int.from_bytes(hashlib.sha256(folder.encode()).digest()[:8], "big")
