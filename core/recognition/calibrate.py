@@ -161,9 +161,9 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> Tria
         similarities[same & (similarities > NEAR_COPY)] = -np.inf
         similarities[np.arange(len(rows)), rows] = -np.inf
         able.append(np.isfinite(np.where(same, similarities, -np.inf).max(axis=1)))
-        in_base.append(_best(similarities, own, starts, k))
+        in_base.append(best_class(similarities, own, starts, k))
         similarities[same] = -np.inf
-        outside.append(_best(similarities, own, starts, k))
+        outside.append(best_class(similarities, own, starts, k))
     # A class of one original has no row left to be found by: it cannot be asked in the base.
     asked_in_base = np.concatenate(able)
     top, similarity, margin = (np.concatenate(column)[asked_in_base] for column in zip(*in_base, strict=True))
@@ -183,11 +183,14 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> Tria
     )
 
 
-def _best(
+def best_class(
     similarities: np.ndarray, own: np.ndarray, starts: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each row of ``similarities`` (Q, N), columns sorted by class: the class that wins the vote,
-    the similarity of its best reference, and its margin to the best of any other class."""
+    """For each row of ``similarities`` (Q, N), columns sorted by class: the class that wins the vote of the ``k``
+    nearest, the similarity of its best reference, and its margin to the best of any other class, all (Q,).
+
+    ``own`` (N,) is the class of each column, ``starts`` (C,) where each begins; -inf hides a column.
+    """
     k = min(k, similarities.shape[1])
     rows = np.arange(len(similarities))[:, None]
     nearest = np.argpartition(-similarities, k - 1, axis=1)[:, :k]
