@@ -22,6 +22,7 @@ BLOCK = 256  # queries compared at once, so that memory stays at BLOCK x N
 MARGIN_WEIGHT = 0.25  # see `score`
 RESAMPLED = 200  # bootstrap rounds
 WRONG = 0.01  # share of the certain answers that may name the wrong class
+REJECTED = 0.2  # of the target: the share of the known marks that may be called unknown (see `calibrate`)
 HESITATION = 4  # outside marks that are at least hesitated about: at most this many times the target
 
 Number = TypeVar("Number", float, np.ndarray)
@@ -109,9 +110,10 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
 
     A new mark resembles the base as much as a class resembles the others, so the classes are
     what is resampled: ``certain_at`` is the mean plus one standard error, over a bootstrap of
-    the classes, of the (1 - rate) quantile of the outside scores. ``unknown_below`` rejects at
-    most the same rate of the in-base marks, unless more than `HESITATION` times the rate of the
-    outside ones would then pass as hesitations.
+    the classes, of the (1 - rate) quantile of the outside scores. ``unknown_below`` rejects a
+    fifth as many of the in-base marks (a hesitation shows both pictures, and costs a person less than a wrong
+    "not in the base"; measured, this takes 1 to 2 in a hundred outside marks to a hesitation), unless more than
+    `HESITATION` times the rate of the outside ones would then pass as hesitations.
     """
     classes = np.unique(gallery.class_ids)
     if len(classes) < 2:
@@ -123,7 +125,7 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
     margin = _margin_at(trials, certain_at)
     floor = float(np.quantile(trials.outside_score, max(0.0, 1 - HESITATION * false_accept_rate)))
     if len(trials.in_base_score):
-        floor = max(floor, float(np.quantile(trials.in_base_score, false_accept_rate)))
+        floor = max(floor, float(np.quantile(trials.in_base_score, REJECTED * false_accept_rate)))
     unknown_below = min(floor, certain_at)
 
     named = trials.in_base_score >= certain_at
