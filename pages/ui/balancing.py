@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -28,6 +28,7 @@ from pages.ui.text import esc
 from pages.ui.tiles import source
 
 NAMES: tuple[Strategy, ...] = get_args(Strategy)
+MINIMUM, CAP = 10, 100  # images a class
 SINGLE = 12  # classes with one original shown with their sheet; the further ones folded
 SHEETS = 60
 
@@ -49,33 +50,31 @@ def wanted() -> Wanted:
     chosen = strategy()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if chosen == "minimum":
-            minimum = st.number_input(_("Images every class should have"), 1, 1000, key=_kept("minimum", 10), width=230)
+            minimum = st.number_input(
+                _("Images every class should have"), 1, 1000, MINIMUM, **_kept("minimum"), width=230
+            )
         else:
-            minimum = int(st.session_state.get("balance.minimum_kept", 10))
+            minimum = int(st.session_state.get("balance.minimum", MINIMUM))
         if chosen == "equalise":
-            cap = st.number_input(_("At most a class"), 1, 10_000, key=_kept("cap", 100), width=180)
+            cap = st.number_input(_("At most a class"), 1, 10_000, CAP, **_kept("cap"), width=180)
         else:
-            cap = int(st.session_state.get("balance.cap_kept", 100))
-        key = "balance.policy"
-        if st.session_state.get(key) not in known:
-            st.session_state[key] = recipe().origin.id if recipe().origin.id in known else policies.DEFAULT
+            cap = int(st.session_state.get("balance.cap", CAP))
+        first = recipe().origin.id if recipe().origin.id in known else policies.DEFAULT
         policy_id = st.selectbox(
-            _("Policy"), list(known), format_func=lambda name: name_of(known[name]), key=key, width=240
-        )
+            _("Policy"), list(known), index=list(known).index(first), format_func=lambda name: name_of(known[name]),
+            key="balance.policy", width=240,
+        )  # fmt: skip
         with st.popover(_("More"), icon=":material/tune:"):
-            most = st.number_input(_("Most variants of one original"), 1, MOST_PER_IMAGE, key=_kept("most", 50))
-            seed = st.number_input(_("Seed"), 0, 2**31 - 1, key=_kept("seed", 0))
+            most = st.number_input(_("Most variants of one original"), 1, MOST_PER_IMAGE, 50, **_kept("most"))
+            seed = st.number_input(_("Seed"), 0, 2**31 - 1, 0, **_kept("seed"))
             st.page_link("pages/data/augment.py", label=_("Look at the policy"), icon=":material/grid_view:")
     return Wanted(int(minimum), int(cap), int(most), known[policy_id], int(seed))
 
 
-def _kept(name: str, default: int) -> str:
-    """The key of a number that keeps its value while its widget is away."""
-    key = f"balance.{name}"
-    if key not in st.session_state:
-        st.session_state[key] = st.session_state.get(f"{key}_kept", default)
-    st.session_state[f"{key}_kept"] = st.session_state[key]
-    return key
+def _kept(name: str) -> dict[str, Any]:
+    """How a number keeps its value while its widget is away; it comes back by its default, never by a
+    value set from here, which the browser misses where another run follows at once."""
+    return {"key": f"balance.{name}", "persist_state": "session"}
 
 
 def strategy() -> Strategy:
@@ -250,7 +249,7 @@ def single_classes(made: BalancePlan) -> None:
             "Print a sheet, let people draw the mark, scan it and add the boxes as images."
         )
     )
-    boxes = st.number_input(_("Boxes on a sheet"), 1, SHEETS, key=_kept("boxes", 12), width=180)
+    boxes = st.number_input(_("Boxes on a sheet"), 1, SHEETS, 12, **_kept("boxes"), width=180)
     by_folder = {o.folder: o for o in writing.stock() if o.folder in {each.count.folder for each in lonely}}
     _sheets(lonely[:SINGLE], by_folder, int(boxes))
     if len(lonely) > SINGLE:

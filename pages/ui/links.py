@@ -35,8 +35,14 @@ def linked_choice(
     wanted = st.query_params.get(param, before if sticky else default)
     if wanted not in options:
         wanted = default
-    if key not in st.session_state or wanted != before:  # the URL moved: a link, Back, another tab's address
+    # A new control is told by its default: a value set from here is lost where the run is followed by
+    # another before the browser has drawn it, and the control would then answer with nothing.
+    if key in st.session_state and wanted != before:  # the URL moved: a link, Back, another tab's address
         st.session_state[key] = wanted
+    elif control is st.selectbox:
+        how["index"] = options.index(wanted) if wanted in options else None
+    else:
+        how["default"] = wanted
     chosen = control(label, options, key=key, **how)
     if chosen == default:
         st.query_params.pop(param, None)
