@@ -14,6 +14,7 @@ recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, quality
 training     settings, splits, audit, losses, sampling, schedule, siamese, batches, health, validation, checkpoint
 training     trainer, runs, transfer, promotion, distributed, work
-evaluation   predictions, report, compare, confusion, projection, faults, html_report, corrections, figures, work
+evaluation   predictions, report, store, compare, confusion, artefacts, projection, faults, html_report, corrections
+evaluation   figures, work
 shell        variation, training, evaluation, main
 """

@@ -1,0 +1,290 @@
+"""Predictions: every original of one side of a split asked against the training originals, and every answer kept.
+
+The figures of a report, a confusion, an error and a correction are all read from here; nothing is
+computed from pictures again. Scores are `core.evaluation.report`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from core.collection.dataset import Dataset
+from core.embedding.gallery import Gallery
+from core.ground.errors import BadInput, NotFound
+from core.ground.workspace import write_atomic, writing
+from core.recognition.calibrate import BLOCK, Calibration, best_class, calibrate
+from core.recognition.metrics import average_precision_at_r
+from core.recognition.ranking import ClassAnswer, rank
+from core.training.runs import snapshot_of
+from core.training.settings import Side
+from core.training.splits import Split
+from core.variation.safety import references
+from core.variation.sources import Original
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+KEPT = 10  # classes kept of every answer: as far as the top-k curve goes
+NONE = -1  # in place of a class where an answer has fewer
+FORMAT = 1
+HEADER, ARRAYS = "predictions.json", "predictions.npz"
+
+
+@dataclass(frozen=True)
+class About:
+    """Whose answers these are, and from what.
+
+    ``run`` ("": the encoder in use) on ``side`` of a split drawn with ``seed``; ``model`` says the encoder in words;
+    ``snapshot`` is the digest of the labels that were read (`core.training.runs.snapshot_of`), ``version`` the
+    dataset's then; ``leak``: the split's audit as JSON, None where none was made.
+    """
+
+    run: str = ""
+    name: str = ""
+    side: Side = "test"
+    space: str = ""
+    model: str = ""
+    seed: int = 0
+    neighbours: int = 10
+    false_accept_rate: float = 0.05
+    at: float = 0.0
+    snapshot: str = ""
+    version: int = 0
+    leak: dict[str, Any] | None = None
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Of Q queries among C classes, with N references.
+
+    ``folders``, ``names`` (C): the classes, by folder. ``sha256``, ``files`` (Q,): the queries and their
+    ``folder/file``. ``truth`` (Q,) and ``ranked`` (Q, `KEPT`) are numbers of classes, best first, `NONE` where an
+    answer has fewer; ``similarities``, ``votes`` and ``references`` (content hashes of the best reference) go with
+    ``ranked``. ``own``, ``own_references`` (Q,): the best reference of the true class (-1 and "" where it has
+    none). ``verdicts``, ``scores`` (Q,) as Identify gives them. ``precisions`` (Q,): average precision at R.
+    ``outside_scores``, ``outside_verdicts`` (Q,): the same query asked with its whole class left out (nan and
+    "" where no other class is there). ``gallery``, ``gallery_truth`` (N,): the references. ``centres`` (C, D):
+    mean vector of each class's references, of length 1 (0 for a class without any).
+    """
+
+    about: About
+    calibration: Calibration
+    folders: tuple[str, ...]
+    names: tuple[str, ...]
+    sha256: np.ndarray
+    files: np.ndarray
+    truth: np.ndarray
+    ranked: np.ndarray
+    similarities: np.ndarray
+    votes: np.ndarray
+    references: np.ndarray
+    own: np.ndarray
+    own_references: np.ndarray
+    verdicts: np.ndarray
+    scores: np.ndarray
+    precisions: np.ndarray
+    outside_scores: np.ndarray
+    outside_verdicts: np.ndarray
+    gallery: np.ndarray
+    gallery_truth: np.ndarray
+    centres: np.ndarray = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.sha256)
+
+    @cached_property
+    def predicted(self) -> np.ndarray:
+        """The first class of each answer (Q,)."""
+        return self.ranked[:, 0]
+
+    @cached_property
+    def known(self) -> np.ndarray:
+        """Whether a query's class has references (Q,): the others can only be called unknown, and count as marks
+        from outside."""
+        return np.isin(self.truth, self.gallery_truth)
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Rows of the known queries that got another class's name."""
+        return np.flatnonzero(self.known & (self.predicted != self.truth))
+
+    @cached_property
+    def gap(self) -> np.ndarray:
+        """How wrong each answer is (Q,): similarity of its best class less that of the true one; 0 where right."""
+        return np.where(self.predicted == self.truth, 0.0, self.similarities[:, 0] - self.own)
+
+    def label_of(self) -> dict[str, str]:
+        """Content hash -> class folder of everything that was read: queries and references."""
+        rows = [*zip(self.gallery.tolist(), self.gallery_truth.tolist(), strict=True)]
+        rows += zip(self.sha256.tolist(), self.truth.tolist(), strict=True)
+        return {sha256: self.folders[number] for sha256, number in rows}
+
+    # On disk
+
+    def save(self, folder: Path) -> None:
+        """Write the arrays as ``predictions.npz``, then what they are as ``predictions.json``."""
+        with writing(folder / ARRAYS) as stream:
+            np.savez_compressed(stream, **{name: getattr(self, name) for name in _arrays()})
+        head = {"format": FORMAT, "about": asdict(self.about), "calibration": self.calibration.to_json()}
+        head |= {"folders": self.folders, "names": self.names}
+        write_atomic(folder / HEADER, json.dumps(head, ensure_ascii=False, indent=1).encode())
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What `save` wrote; raises `NotFound` where there is nothing, `BadInput` where it cannot be used."""
+        try:
+            head = json.loads((folder / HEADER).read_text(encoding="utf-8"))
+            about = {**head["about"], "refused": tuple(head["about"]["refused"])}
+            with np.load(folder / ARRAYS, allow_pickle=False) as held:
+                arrays = {name: held[name] for name in _arrays()}
+            held_against = {int(number): value for number, value in head["calibration"].pop("cohesion").items()}
+            calibration = Calibration(**head["calibration"], cohesion=held_against)
+            return cls(About(**about), calibration, tuple(head["folders"]), tuple(head["names"]), **arrays)
+        except FileNotFoundError as error:
+            raise NotFound("Nothing was evaluated here yet.") from error
+        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+            raise BadInput("The evaluation in {folder} is damaged: evaluate again.", folder=folder.name) from error
+
+
+def predict(
+    originals: Sequence[Original],
+    split: Split,
+    embedder: Embedder,
+    *,
+    about: About,
+    dataset: Dataset | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Predictions | None:
+    """Ask every original on ``about.side`` of ``split``; the training originals are the only references, and the
+    verdicts are calibrated on them alone.
+
+    ``dataset`` has vectors that need not be computed again. Unreadable pictures are named in ``about.refused``.
+    None when stopped. Raises `BadInput` when one of the two sides is empty.
+    """
+    asked = [original for original in originals if split.side.get(original.sha256) == about.side]
+    learnt = [original for original in originals if split.side.get(original.sha256) == "train"]
+    embedded = references([*learnt, *asked], embedder, dataset)
+    side_of = np.array([split.side[original.sha256] for original in embedded.originals], "U10")
+    train, query = np.flatnonzero(side_of == "train"), np.flatnonzero(side_of == about.side)
+    if not len(train) or not len(query):
+        raise BadInput("There is nothing to measure: the split has no image on the side {side}.",
+                       side=about.side if len(train) else "train")  # fmt: skip
+    refused = tuple(outcome.name for outcome in embedded.refused)
+    about = replace(about, space=embedder.space, snapshot=snapshot_of(originals), refused=refused)
+    owners = embedded.owners
+    kinds = np.full(len(train), "drawing")
+    gallery = Gallery(0, embedder.space, np.arange(len(train)), owners[train], kinds, embedded.vectors[train])
+    calibration = calibrate(gallery, false_accept_rate=about.false_accept_rate, k=about.neighbours)
+    hashes = np.array([original.sha256 for original in embedded.originals], "U64")
+    answers = _Answers.blank(len(query))
+    for row, at in enumerate(query.tolist()):
+        if row % 256 == 0:
+            if should_stop():
+                return None
+            if on_progress:
+                on_progress(row, len(query))
+        ranked = rank(embedded.vectors[at], gallery, k=about.neighbours, top=KEPT)
+        answers.keep(row, ranked, hashes[train], calibration)
+    own, own_references, outside = _against_truth(embedded.vectors[query], owners[query], gallery, about.neighbours)
+    names = embedded.names
+    return Predictions(
+        about=about,
+        calibration=calibration,
+        folders=embedded.folders,
+        names=tuple(names[folder] for folder in embedded.folders),
+        sha256=hashes[query],
+        files=np.array([_file(embedded.originals[at]) for at in query.tolist()]),
+        truth=owners[query],
+        **vars(answers),
+        own=own,
+        own_references=np.where(own_references >= 0, hashes[train][own_references], ""),
+        precisions=average_precision_at_r(
+            embedded.vectors[query], owners[query], gallery.vectors, gallery.class_ids
+        ),
+        outside_scores=np.array([calibration.score(answer) if answer else np.nan for answer in outside]),
+        outside_verdicts=np.array([calibration.verdict(answer) if answer else "" for answer in outside], "U9"),
+        gallery=hashes[train],
+        gallery_truth=owners[train],
+        centres=_centres(gallery, len(embedded.folders)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """The columns of `Predictions` that are filled query by query."""
+
+    ranked: np.ndarray
+    similarities: np.ndarray
+    votes: np.ndarray
+    references: np.ndarray
+    verdicts: np.ndarray
+    scores: np.ndarray
+
+    @classmethod
+    def blank(cls, count: int) -> Self:
+        shape = (count, KEPT)
+        return cls(
+            np.full(shape, NONE, np.int32), np.full(shape, -1, np.float32), np.zeros(shape, np.float32),
+            np.full(shape, "", "U64"), np.full(count, "unknown", "U9"), np.full(count, -1.0),
+        )  # fmt: skip
+
+    def keep(self, row: int, ranked: list[ClassAnswer], hashes: np.ndarray, calibration: Calibration) -> None:
+        self.verdicts[row] = calibration.verdict(ranked)
+        self.scores[row] = calibration.score(ranked)
+        for place, answer in enumerate(ranked):
+            self.ranked[row, place] = answer.class_id
+            self.similarities[row, place] = answer.similarity
+            self.votes[row, place] = answer.vote
+            self.references[row, place] = hashes[answer.item_id]
+
+
+def _against_truth(
+    queries: np.ndarray, truth: np.ndarray, gallery: Gallery, k: int
+) -> tuple[np.ndarray, np.ndarray, list[list[ClassAnswer]]]:
+    """For each query: similarity and row of the best reference of its own class (-1 both where it has none), and
+    the best class and its runner-up with that class left out ([] where no other is there)."""
+    classes, starts = np.unique(gallery.class_ids, return_index=True)  # the rows are sorted by class
+    column = np.searchsorted(classes, gallery.class_ids)
+    own, where = np.full(len(queries), -1.0, np.float32), np.full(len(queries), NONE, np.int64)
+    outside: list[list[ClassAnswer]] = []
+    for start in range(0, len(queries), BLOCK):
+        block = slice(start, start + BLOCK)
+        alike = queries[block] @ gallery.vectors.T
+        same = truth[block, None] == gallery.class_ids
+        inside = np.where(same, alike, -np.inf)
+        has = same.any(axis=1)
+        own[block] = np.where(has, inside.max(axis=1), -1.0)
+        where[block] = np.where(has, inside.argmax(axis=1), NONE)
+        alike[same] = -np.inf
+        left = np.isfinite(alike).any(axis=1)
+        answers = zip(*best_class(alike[left], column, starts, k), strict=True) if left.any() else iter(())
+        outside += [_outside(classes, *next(answers)) if each else [] for each in left.tolist()]
+    return own, where, outside
+
+
+def _outside(classes: np.ndarray, top: int, similarity: float, margin: float) -> list[ClassAnswer]:
+    best = ClassAnswer(int(classes[top]), float(similarity), 1.0, NONE)
+    return [best, ClassAnswer(NONE, float(similarity - margin), 0.0, NONE)]
+
+
+def _centres(gallery: Gallery, count: int) -> np.ndarray:
+    sums = np.zeros((count, gallery.vectors.shape[1]), np.float32)
+    np.add.at(sums, gallery.class_ids, gallery.vectors)
+    return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+
+def _file(original: Original) -> str:
+    return f"{original.folder}/{original.path.name}"
+
+
+def _arrays() -> list[str]:
+    return [each.name for each in fields(Predictions) if each.name not in ("about", "calibration", "folders", "names")]

@@ -1,0 +1,140 @@
+"""The evaluation as a job and as a function: which encoder is asked, on which split, and what is kept of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from core.collection.dataset import Dataset
+from core.evaluation.artefacts import write_artefacts
+from core.evaluation.predictions import About, predict
+from core.evaluation.report import evaluate
+from core.evaluation.store import Evaluation, folder_of
+from core.ground.errors import BadInput, NotFound
+from core.ground.jobs import Report
+from core.ground.workspace import Workspace
+from core.review.quality import Looks
+from core.training.audit import audit
+from core.training.promotion import promoted
+from core.training.runs import Runs
+from core.training.settings import Side, TrainSettings
+from core.training.splits import Split, make_split, near_duplicate_groups
+from core.variation.sources import Original, originals_of
+from core.variation.variants import Manifest
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+SIDES: tuple[Side, ...] = ("test", "validation")
+JOB = "core.evaluation.work:run_evaluation"
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is evaluated: an encoder, the split that it is honest to ask it on, and the audit of that split as JSON
+    (None where nobody knows what the encoder was trained on). ``run_id`` "": the encoder in use."""
+
+    run_id: str
+    name: str
+    embedder: Embedder
+    split: Split
+    leak: dict[str, Any] | None
+
+
+def subject(workspace: Workspace, run_id: str, originals: Sequence[Original], *, seed: int = 0) -> Subject:
+    """The run of this id, with its own split; or, with "", the encoder in use.
+
+    The encoder in use keeps to the split of the run it was promoted from; before any training a split is drawn
+    with ``seed``, near-duplicates together. Raises `NotFound` for a run that is gone or has no weights.
+    """
+    from core.embedding.embedder import load_embedder
+
+    if run_id:
+        run = Runs(workspace).get(run_id)
+        if not run.best_path.is_file():
+            raise NotFound("The run {name} has no weights yet.", name=run.record.name)
+        embedder = load_embedder(workspace, model=run.best_path)
+        return Subject(run_id, run.record.name, embedder, run.split, run.record.audit or None)
+    embedder = load_embedder(workspace)
+    return in_use(workspace, embedder, originals, seed=seed)
+
+
+def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Original], *, seed: int = 0) -> Subject:
+    """The `Subject` of the encoder that Identify uses."""
+    origin = promoted(workspace)
+    if origin is not None and origin.run_id:
+        try:
+            run = Runs(workspace).get(origin.run_id)
+            return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
+        except NotFound:
+            pass  # the run was thrown away: what it was trained on is not known any more
+    groups = near_duplicate_groups(originals, known=Looks.read(workspace.cache / "quality" / "looks.npz"))
+    shares = TrainSettings()
+    split = make_split(originals, groups=groups, seed=seed, validation=shares.validation, test=shares.test)
+    leak = None
+    if origin is None:  # an encoder that was never trained on any of them
+        leak = audit(split, originals, groups=groups, manifest=Manifest(workspace.augmented)).to_json()
+    return Subject("", "", embedder, split, leak)
+
+
+def run_evaluation(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """The job. ``params``: "run" (an id, "" or None for the encoder in use), "side" ("test" or "validation") and,
+    without a run, "seed". Its result: the run, the side, the folder inside the workspace, and top-1."""
+    run_id, side = str(params.get("run") or ""), params.get("side", "test")
+    if side not in SIDES:
+        raise BadInput("There is no side {side} to measure on.", side=side)
+    dataset = Dataset(workspace)
+    originals = originals_of(dataset)
+    asked = subject(workspace, run_id, originals, seed=int(params.get("seed") or 0))
+    made = evaluate_subject(dataset, asked, side, progress=report, should_stop=should_stop)
+    if made is None:
+        return {}
+    top1 = made.report.top1
+    folder = made.folder.relative_to(workspace.root).as_posix()
+    return {"run": run_id, "side": side, "folder": folder, "hits": top1.hits, "queries": top1.n}
+
+
+def evaluate_subject(
+    dataset: Dataset,
+    asked: Subject,
+    side: Side,
+    *,
+    progress: Progress = lambda done, total, note: None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Evaluation | None:
+    """Embed what is new, ask every query, and keep predictions, report and artefacts; None when stopped."""
+    from core.embedding.gallery import update
+
+    workspace, config = dataset.workspace, dataset.workspace.config()
+    update(dataset, asked.embedder, on_progress=lambda d, t: progress(d, t, "embedding"), should_stop=should_stop)
+    about = About(
+        run=asked.run_id,
+        name=asked.name,
+        side=side,
+        model=asked.embedder.sentence,
+        seed=asked.split.seed,
+        neighbours=config.neighbours,
+        false_accept_rate=config.false_accept_rate,
+        at=time.time(),
+        version=dataset.version,
+        leak=asked.leak,
+    )
+    predictions = None
+    if not should_stop():
+        predictions = predict(
+            originals_of(dataset), asked.split, asked.embedder, about=about, dataset=dataset,
+            on_progress=lambda d, t: progress(d, t, "asking"), should_stop=should_stop,
+        )  # fmt: skip
+    if predictions is None:
+        return None
+    kept = Evaluation(folder_of(workspace, asked.run_id, side, space=asked.embedder.space))
+    figures = evaluate(predictions)
+    kept.save(predictions, figures, asked.split)
+    write_artefacts(kept.folder, predictions, figures)
+    return kept
