@@ -12,12 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
-from core.ground.config import Preprocessing
+from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
+from tests.postgres import PostgreSQL, binaries
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
@@ -29,6 +31,11 @@ SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
 # The same examples every time, however slow the machine: a test that fails, fails for everybody.
 settings.register_profile("burin", derandomize=True, deadline=None)
 settings.load_profile("burin")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.definition.get_closest_marker("both_databases") and "catalogue_url" in metafunc.fixturenames:
+        metafunc.parametrize("catalogue_url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +52,45 @@ def shared_data() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server for the whole session; where none is installed a skip, and a failure when CI=true."""
+    if (programs := binaries()) is None:
+        reason = "no PostgreSQL found: install one (Debian: apt-get install postgresql)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = PostgreSQL(programs)
+    yield server
+    server.stop()
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
+def catalogue_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Where the catalogue of this test's workspace is: "" (SQLite in it), unless the mark ``both_databases`` asks
+    for PostgreSQL too."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield ""
+        return
+    used: set[sa.Engine] = set()
+
+    def remember(connection: sa.Connection) -> None:
+        used.add(connection.engine)
+
+    sa.event.listen(sa.Engine, "engine_connect", remember)
+    yield request.getfixturevalue("postgres").fresh()
+    sa.event.remove(sa.Engine, "engine_connect", remember)
+    for engine in used:
+        engine.dispose()
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, catalogue_url: str) -> Workspace:
     """An empty workspace that this test owns."""
-    return Workspace(tmp_path / "workspace")
+    workspace = Workspace(tmp_path / "workspace")
+    if catalogue_url:
+        workspace.save_config(WorkspaceConfig(catalogue_url=catalogue_url))
+    return workspace
 
 
 @pytest.fixture

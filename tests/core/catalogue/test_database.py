@@ -25,6 +25,7 @@ def test_it_is_safe_against_a_power_cut_and_waits_for_other_writers(workspace: W
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "busy_timeout": 30000}
 
 
+@pytest.mark.both_databases
 def test_the_version_grows_with_every_write_that_ends_well(workspace: Workspace) -> None:
     catalogue = Catalogue(workspace)
     before = catalogue.version
@@ -39,6 +40,7 @@ def test_the_version_grows_with_every_write_that_ends_well(workspace: Workspace)
     assert (catalogue.version, catalogue.get("colour"), catalogue.get("seen")) == (before + 1, "blue", "yes")
 
 
+@pytest.mark.both_databases
 def test_writers_in_many_threads_and_two_catalogues_lose_nothing(workspace: Workspace) -> None:
     catalogues = [Catalogue(workspace), Catalogue(workspace)]
 
@@ -117,6 +119,7 @@ def test_the_last_writes_may_be_lost_with_their_file_and_the_folders_still_tell(
     assert again.count(class_id=bar.id) == 8 and again.counts().originals == 12
 
 
+@pytest.mark.both_databases
 def test_a_newer_schema_is_refused(workspace: Workspace) -> None:
     with Catalogue(workspace).write() as connection:
         db.put(connection, "schema", str(db.SCHEMA + 1))

@@ -8,6 +8,8 @@ from core.collection.dataset import Actor, Dataset
 from core.ground.errors import Conflict, NotFound
 from core.ground.workspace import Workspace
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def dataset(drawn_workspace: Workspace) -> Dataset:

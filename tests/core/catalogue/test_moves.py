@@ -13,6 +13,8 @@ from core.collection.dataset import Dataset
 from core.ground.images import content_hash
 from core.ground.workspace import Workspace
 
+pytestmark = pytest.mark.both_databases
+
 
 class Killed(BaseException):
     pass

@@ -15,6 +15,8 @@ from core.ground.errors import Conflict, ImageRefused, NameRefused, NotAllowed, 
 from core.ground.images import decode
 from core.ground.workspace import Workspace
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def dataset(drawn_workspace: Workspace) -> Dataset:
