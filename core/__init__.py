@@ -9,12 +9,13 @@ collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake       originals, cells, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample
 embedding    weights, card, model, engine, embedder, neighbours, gallery
-variation    transforms, policies, augment, sources, variants, safety, checks, writer, balance, capture, figures
+variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
+variation    writer, balance, capture, figures
 recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, quality
 training     settings, splits, audit, losses, sampling, schedule, siamese, batches, health, validation, checkpoint
-training     trainer, runs, transfer, promotion, distributed, work
-evaluation   predictions, report, store, compare, confusion, artefacts, projection, faults, html_report, corrections
-evaluation   figures, work
+training     distributed, trainer, runs, transfer, promotion, material, work
+evaluation   predictions, report, store, compare, confusion, artefacts, projection, traits, faults, html_report
+evaluation   corrections, figures, work
 shell        variation, training, evaluation, main
 """

@@ -25,7 +25,7 @@ from core.recognition.ranking import ClassAnswer, rank
 from core.training.runs import snapshot_of
 from core.training.settings import Side
 from core.training.splits import Split
-from core.variation.safety import references
+from core.variation.references import references
 from core.variation.sources import Original
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from core.collection.dataset import Dataset
 from core.evaluation.artefacts import write_artefacts
 from core.evaluation.predictions import About, predict
+from core.evaluation.projection import Points, keep, kept, latest, umap
 from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
+from core.evaluation.traits import traits_of
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 SIDES: tuple[Side, ...] = ("test", "validation")
-JOB = "core.evaluation.work:run_evaluation"
+JOB, MAP_JOB = "core.evaluation.work:run_evaluation", "core.evaluation.work:run_projection"
 
 Progress = Callable[[int, int, str], None]
 
@@ -51,16 +53,23 @@ def subject(workspace: Workspace, run_id: str, originals: Sequence[Original], *,
     The encoder in use keeps to the split of the run it was promoted from; before any training a split is drawn
     with ``seed``, near-duplicates together. Raises `NotFound` for a run that is gone or has no weights.
     """
-    from core.embedding.embedder import load_embedder
-
+    embedder = embedder_of(workspace, run_id)
     if run_id:
         run = Runs(workspace).get(run_id)
-        if not run.best_path.is_file():
-            raise NotFound("The run {name} has no weights yet.", name=run.record.name)
-        embedder = load_embedder(workspace, model=run.best_path)
         return Subject(run_id, run.record.name, embedder, run.split, run.record.audit or None)
-    embedder = load_embedder(workspace)
     return in_use(workspace, embedder, originals, seed=seed)
+
+
+def embedder_of(workspace: Workspace, run_id: str) -> Embedder:
+    """The encoder with a run's best weights, or ("") the one in use. Raises `NotFound` as `subject` does."""
+    from core.embedding.embedder import load_embedder
+
+    if not run_id:
+        return load_embedder(workspace)
+    run = Runs(workspace).get(run_id)
+    if not run.best_path.is_file():
+        raise NotFound("The run {name} has no weights yet.", name=run.record.name)
+    return load_embedder(workspace, model=run.best_path)
 
 
 def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Original], *, seed: int = 0) -> Subject:
@@ -133,8 +142,32 @@ def evaluate_subject(
         )  # fmt: skip
     if predictions is None:
         return None
-    kept = Evaluation(folder_of(workspace, asked.run_id, side, space=asked.embedder.space))
+    traits = traits_of(
+        dataset, predictions, on_progress=lambda d, t: progress(d, t, "strokes"), should_stop=should_stop
+    )
+    if traits is None:
+        return None
+    progress(0, 1, "report")
+    made = Evaluation(folder_of(workspace, asked.run_id, side, space=asked.embedder.space))
     figures = evaluate(predictions)
-    kept.save(predictions, figures, asked.split)
-    write_artefacts(kept.folder, predictions, figures)
-    return kept
+    made.save(predictions, figures, asked.split)
+    traits.save(made.folder)
+    write_artefacts(made.folder, predictions, figures)
+    return made
+
+
+def run_projection(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """The job: lay all embedded images out by UMAP, in the orientation of the layout before. ``params``: "run" (an
+    id, or "" for the encoder in use). Its result: how many points, and the digest of what is shown."""
+    from core.embedding.gallery import update
+
+    dataset = Dataset(workspace)
+    embedder = embedder_of(workspace, str(params.get("run") or ""))
+    update(dataset, embedder, on_progress=lambda d, t: report(d, t, "embedding"), should_stop=should_stop)
+    points = Points.load(dataset, embedder.space)
+    if not should_stop() and kept(workspace, points) is None:
+        report(0, 1, "layout")
+        keep(workspace, embedder.space, umap(points, previous=latest(workspace, embedder.space)))
+    return {"points": len(points), "digest": points.digest}
