@@ -1,40 +1,18 @@
-"""French and English: English sentences are the keys, the French catalogue is read at the start.
+"""French and English: English sentences are the keys of `core.ground.translations`, in this session's language.
 
-``assets/locale/fr/LC_MESSAGES/burin.po`` is the source and is compiled in memory; no compiled
-file is kept. `tests/test_locale.py` fails when a string of the interface has no translation.
+`tests/test_locale.py` fails when a string of the interface has no translation.
 """
 
 from __future__ import annotations
 
-import gettext as _gettext
-import io
-from functools import cache
-from pathlib import Path
 from typing import cast
 
 import streamlit as st
-from babel.messages.mofile import write_mo
-from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 
 from core.ground.errors import BurinError
+from core.ground.translations import LANGUAGES, catalogue
 from pages.ui.state import workbench
-
-LANGUAGES = {"en": "English", "fr": "Français"}
-LOCALES = Path(__file__).parents[2] / "assets" / "locale"
-
-
-@cache
-def catalogue(language: str) -> _gettext.NullTranslations:
-    """The translations of one language; English is the language of the keys themselves."""
-    path = LOCALES / language / "LC_MESSAGES" / "burin.po"
-    if language not in LANGUAGES or not path.exists():
-        return _gettext.NullTranslations()
-    compiled = io.BytesIO()
-    with open(path, "rb") as stream:
-        write_mo(compiled, read_po(stream, locale=language))
-    compiled.seek(0)
-    return _gettext.GNUTranslations(compiled)
 
 
 def _(message: str) -> str:
