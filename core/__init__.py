@@ -13,8 +13,8 @@ variation    effects, transforms, policies, augment, sources, variants, referenc
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, quality
-training     settings, splits, audit, losses, sampling, schedule, siamese, batches, health, validation, checkpoint
-training     distributed, trainer, runs, transfer, promotion, material, work
+training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
+training     distributed, trainer, runs, recorder, transfer, promotion, material, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, traits, faults, html_report
 evaluation   corrections, figures, work
 shell        variation, training, evaluation, main

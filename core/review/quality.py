@@ -304,17 +304,18 @@ def _twins(
     on_progress: Callable[[int, int], None] | None,
     should_stop: Callable[[], bool],
 ) -> list[TwinPair] | None:
-    from core.variation import safety
+    from core.variation.references import references
     from core.variation.sources import originals_of
+    from core.variation.twins import twins
 
-    refs = safety.references(originals_of(dataset), embedder, dataset)
+    refs = references(originals_of(dataset), embedder, dataset)
     found = []
     for done, folder in enumerate(refs.folders):
         if should_stop():
             return None
         if on_progress:
             on_progress(done, len(refs.folders))
-        for twin in safety.twins(refs, embedder, folders=[folder], per_class=TWIN_TRIES):
+        for twin in twins(refs, embedder, folders=[folder], per_class=TWIN_TRIES):
             if twin.genuine:  # the others only leave their class, and are no error of anybody's
                 found.append(
                     TwinPair(twin.folder, twin.class_name, twin.twin_folder, twin.twin_name, twin.title, twin.share)

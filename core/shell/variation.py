@@ -167,7 +167,8 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
 
 def _safety(options: argparse.Namespace, progress: Any) -> int:
     from core.embedding.embedder import load_embedder
-    from core.variation.safety import check, references
+    from core.variation.references import references
+    from core.variation.safety import check
 
     place = _Place(options)
     policy = place.policy(options.policy)

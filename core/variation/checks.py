@@ -17,8 +17,10 @@ from core.ground.errors import ConfigRefused
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, write_atomic
 from core.variation.policies import Policy
-from core.variation.safety import Refusal, Row, SafetyReport, Twin, check, references
+from core.variation.references import references
+from core.variation.safety import Refusal, Row, SafetyReport, check
 from core.variation.sources import Original, originals_of
+from core.variation.twins import Twin
 
 
 @dataclass(frozen=True)

@@ -7,117 +7,26 @@ says what must be left out; `core.variation.writer` leaves it out.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from functools import cached_property, lru_cache
-from itertools import islice
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from PIL import Image
 
 from core.catalogue.records import FileOutcome
-from core.collection.dataset import Dataset
-from core.ground.errors import ImageRefused
 from core.variation.augment import Draw, draw, draw_seed
 from core.variation.policies import Policy, Step
+from core.variation.references import Judged, References, judge_all, spread
 from core.variation.sources import Original
-from core.variation.transforms import _
+from core.variation.twins import SYMMETRIES, Symmetry, Twin, own_symmetries, reachable, twins
 
 if TYPE_CHECKING:
-    from core.embedding.embedder import Embedder, Picture
+    from core.embedding.embedder import Embedder
 
 TOLERANCE = 0.15  # share of unsafe draws above which a transform is left out for a class
-TWIN_SHARE = 0.5  # share of a class's flipped or turned originals that must land in another class to call it a twin
 WHOLE = ""  # in place of a transform's name: all steps together, as they would be written
-
-Symmetry = tuple[int, bool]  # (quarter turns anticlockwise, mirrored before)
-
-SYMMETRIES: dict[Symmetry, str] = {
-    (0, True): _("mirrored left to right"),
-    (2, True): _("mirrored top to bottom"),
-    (1, False): _("turned by 90° to the left"),
-    (2, False): _("turned by 180°"),
-    (3, False): _("turned by 90° to the right"),
-    (1, True): _("mirrored and turned to the left"),
-    (3, True): _("mirrored and turned to the right"),
-}
-
-
-@dataclass(frozen=True)
-class References:
-    """Originals with their vectors (N, D) float32, L2-normalised, sorted by class folder; ``owners`` (N,)
-    index ``folders``."""
-
-    space: str
-    originals: tuple[Original, ...]
-    vectors: np.ndarray
-    refused: tuple[FileOutcome, ...] = ()
-
-    @cached_property
-    def folders(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(original.folder for original in self.originals))
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        return {original.folder: original.class_name for original in self.originals}
-
-    @cached_property
-    def owners(self) -> np.ndarray:
-        number = {folder: i for i, folder in enumerate(self.folders)}
-        return np.array([number[original.folder] for original in self.originals], dtype=np.int64)
-
-    @cached_property
-    def starts(self) -> np.ndarray:
-        return np.searchsorted(self.owners, np.arange(len(self.folders)))
-
-    @cached_property
-    def rows(self) -> dict[Original, int]:
-        return {original: i for i, original in enumerate(self.originals)}
-
-    @cached_property
-    def typical(self) -> float:
-        """How near members of one class are to each other: the first quartile, over up to 20 originals a class,
-        of the cosine similarity to the nearest other one of the class. 1 where no class has two."""
-        found: list[float] = []
-        for number in range(len(self.folders)):
-            some = self.vectors[self.owners == number][:20]
-            alike = some @ some.T
-            np.fill_diagonal(alike, -np.inf)
-            found += alike.max(axis=1).tolist() if len(some) > 1 else []
-        return float(np.quantile(found, 0.25)) if found else 1.0
-
-    def of(self, folder: str) -> list[Original]:
-        return [original for original in self.originals if original.folder == folder]
-
-    def nearest(self, vectors: np.ndarray, owners: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """For vectors (M, D) of the classes ``owners`` (M,): the similarity to the nearest reference of the own
-        class, to the nearest of any other (-1 where there is no other), and which class that is (-1)."""
-        rows = np.arange(len(vectors))
-        best = np.maximum.reduceat(vectors @ self.vectors.T, self.starts, axis=1)
-        own = best[rows, owners].copy()
-        best[rows, owners] = -np.inf
-        other = best.argmax(axis=1)
-        similarity = best[rows, other]
-        alone = ~np.isfinite(similarity)
-        return own, np.where(alone, -1.0, similarity), np.where(alone, -1, other)
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One draw: how far it ``moved`` from its original (1 - cosine), the ``margin`` by which it is nearer to
-    its own class than to the ``nearest`` other one (its name; "" where there is none), the ``similarity`` to
-    that one, and whether it is ``unsafe``: margin below 0."""
-
-    moved: float
-    margin: float
-    nearest: str
-    similarity: float
-
-    @property
-    def unsafe(self) -> bool:
-        return self.margin < 0
 
 
 @dataclass(frozen=True)
@@ -139,29 +48,6 @@ class Row:
     @property
     def share(self) -> float:
         return self.unsafe / self.draws
-
-
-@dataclass(frozen=True)
-class Twin:
-    """A class whose originals come nearer to another class than to their own under a symmetry: a ``share``
-    of them did, with this mean cosine ``similarity``.
-
-    ``genuine``: they are as near to it as its own members are, `(e` mirrored and `e)`; otherwise the
-    symmetry takes them out of their class without making them another.
-    """
-
-    folder: str
-    class_name: str
-    symmetry: Symmetry
-    twin_folder: str
-    twin_name: str
-    share: float
-    similarity: float
-    genuine: bool
-
-    @property
-    def title(self) -> str:
-        return SYMMETRIES[self.symmetry]
 
 
 @dataclass(frozen=True)
@@ -216,31 +102,9 @@ class SafetyReport:
         }
 
 
-def references(originals: Sequence[Original], embedder: Embedder, dataset: Dataset | None = None) -> References:
-    """Embed ``originals``, with the vectors that ``dataset`` has already; unreadable ones are listed in
-    ``refused`` and left out."""
-    originals = sorted(originals, key=lambda original: original.folder)
-    known: dict[int, np.ndarray] = {}
-    if dataset is not None:
-        ids, _classes, _kinds, matrix = dataset.vectors(embedder.space)
-        known = dict(zip(ids.tolist(), matrix, strict=True))
-    missing = [o for o in originals if o.item_id is None or o.item_id not in known]
-    fresh = dict(zip(missing, embedder.embed_images(o.read for o in missing), strict=True))
-    kept, vectors, refused = [], [], []
-    for original in originals:
-        vector = fresh[original] if original in fresh else known[original.item_id or 0]
-        if isinstance(vector, ImageRefused):
-            refused.append(FileOutcome(f"{original.folder}/{original.path.name}", "refused", vector))
-        else:
-            kept.append(original)
-            vectors.append(vector)
-    matrix = np.stack(vectors) if vectors else np.empty((0, embedder.dimension), np.float32)
-    return References(embedder.space, tuple(kept), matrix, tuple(refused))
-
-
 def judge(draws: Sequence[Draw], original: Original, refs: References, embedder: Embedder) -> list[Judged]:
     """How safe each draw of ``original``, one of the references, is."""
-    return list(_judged(((original, each.image) for each in draws), refs, embedder))
+    return list(judge_all(((original, each.image) for each in draws), refs, embedder))
 
 
 def check(
@@ -263,11 +127,10 @@ def check(
     that moves the image farthest is refused, until they are safe.
     """
     steps = [step for step in policy.steps if step.probability > 0]
-    steps = [step for step in policy.steps if step.probability > 0]
     names = list(dict.fromkeys(step.transform for step in steps))
     chosen = list(refs.folders if folders is None else [f for f in refs.folders if f in set(folders)])
     found = twins(refs, embedder, folders=chosen, symmetries=reachable(steps), per_class=2 * per_class)
-    some = {folder: _spread(refs.of(folder), per_class) for folder in chosen}
+    some = {folder: spread(refs.of(folder), per_class) for folder in chosen}
     certain = [replace(step, probability=1.0) for step in steps]
     alone = {n: replace(policy, steps=tuple(step for step in certain if step.transform == n)) for n in names}
     trials = [_Trial(folder, name, alone[name], draws) for folder in chosen for name in names]
@@ -294,80 +157,6 @@ def check(
     return SafetyReport(policy, refs.space, tolerance, tuple(rows), tuple(found), refusals, refs.refused)
 
 
-def twins(
-    refs: References,
-    embedder: Embedder,
-    *,
-    folders: Sequence[str] | None = None,
-    symmetries: Iterable[Symmetry] = tuple(SYMMETRIES),
-    per_class: int = 8,
-) -> list[Twin]:
-    """The classes that a flip or a turn makes into another class, tried on up to ``per_class`` originals each."""
-    tried = [symmetry for symmetry in SYMMETRIES if symmetry in set(symmetries)]
-    pairs = [
-        (original, symmetry)
-        for folder in (refs.folders if folders is None else folders)
-        for original in _spread(refs.of(folder), per_class)
-        for symmetry in tried
-    ]
-    read = lru_cache(maxsize=64)(Original.read)
-    pictures = ((o, lambda o=o, s=s: _turned(read(o), s)) for o, s in pairs)
-    landed: dict[tuple[str, Symmetry], list[Judged]] = {}
-    for (original, symmetry), judged in zip(pairs, _judged(pictures, refs, embedder), strict=True):
-        landed.setdefault((original.folder, symmetry), []).append(judged)
-    found = []
-    folder_of = {name: folder for folder, name in refs.names.items()}
-    for (folder, symmetry), each in landed.items():
-        out = [judged for judged in each if judged.unsafe]
-        if out and len(out) >= TWIN_SHARE * len(each):
-            name, _count = Counter(judged.nearest for judged in out).most_common(1)[0]
-            similarity = float(np.mean([judged.similarity for judged in out if judged.nearest == name]))
-            share = len(out) / len(each)
-            pair = (refs.names[folder], symmetry, folder_of[name], name)
-            found.append(Twin(folder, *pair, share, similarity, similarity >= refs.typical))
-    sure = {(twin.twin_folder, twin.folder, _undone(twin.symmetry)) for twin in found if twin.genuine}
-    return [replace(t, genuine=True) if (t.folder, t.twin_folder, t.symmetry) in sure else t for t in found]
-
-
-def reachable(steps: Iterable[Step]) -> set[Symmetry]:
-    """The flips and turns that a draw of these steps can amount to, the identity left out. A rotation
-    counts as the quarter turns that it comes within 45 degrees of."""
-    reached: set[Symmetry] = {(0, False)}
-    for step in steps:
-        reached |= {_then(before, after) for before in reached for after in _own(step)}
-    return reached - {(0, False)}
-
-
-def _own(step: Step) -> set[Symmetry]:
-    if step.transform == "flip_horizontal":
-        return {(0, True)}
-    if step.transform == "flip_vertical":
-        return {(2, True)}
-    if step.transform == "quarter_turn":
-        low, high = step.ranges["turns"]
-        return {(turns % 4, False) for turns in range(int(low), int(high) + 1)}
-    if step.transform == "rotate":
-        low, high = step.ranges["angle"]
-        return {(turns % 4, False) for turns in (-2, -1, 1, 2) if low < 90 * turns + 45 and high > 90 * turns - 45}
-    return set()
-
-
-def _then(before: Symmetry, after: Symmetry) -> Symmetry:
-    """One symmetry after another: a mirror turns the sense of the turns before it."""
-    turns = after[0] + (-before[0] if after[1] else before[0])
-    return turns % 4, before[1] != after[1]
-
-
-def _undone(symmetry: Symmetry) -> Symmetry:
-    return symmetry if symmetry[1] else (-symmetry[0] % 4, False)
-
-
-def _turned(picture: Image.Image, symmetry: Symmetry) -> Image.Image:
-    pixels = np.asarray(picture)
-    pixels = pixels[:, ::-1] if symmetry[1] else pixels
-    return Image.fromarray(np.ascontiguousarray(np.rot90(pixels, symmetry[0])))
-
-
 def _by_twins(steps: Sequence[Step], own: Sequence[Twin]) -> dict[str, Refusal]:
     """The steps to leave out so that no twin can be reached: those that reach one alone, and if two still
     do together, both."""
@@ -381,9 +170,9 @@ def _by_twins(steps: Sequence[Step], own: Sequence[Twin]) -> dict[str, Refusal]:
         )
 
     for step in steps:
-        if _own(step) & by_symmetry.keys():
-            leave(step, _own(step))
-    rest = [step for step in steps if step.transform not in left_out and _own(step)]
+        if own_symmetries(step) & by_symmetry.keys():
+            leave(step, own_symmetries(step))
+    rest = [step for step in steps if step.transform not in left_out and own_symmetries(step)]
     if reached := reachable(rest) & by_symmetry.keys():
         for step in rest:
             leave(step, reached)
@@ -416,7 +205,9 @@ def _measured(
     read = lru_cache(maxsize=64)(Original.read)
     pictures = ((o, lambda t=t, o=o, s=s: draw(read(o), t.policy, seed=s).image) for t, o, s in work)
     judged: dict[tuple[str, str], list[Judged]] = {}
-    for done, ((trial, *_rest), each) in enumerate(zip(work, _judged(pictures, refs, embedder), strict=True), start=1):
+    for done, ((trial, *_rest), each) in enumerate(
+        zip(work, judge_all(pictures, refs, embedder), strict=True), start=1
+    ):
         judged.setdefault((trial.folder, trial.transform), []).append(each)
         if on_progress and done % 50 == 0:
             on_progress(done, len(work))
@@ -440,30 +231,3 @@ def _row(trial: _Trial, class_name: str, judged: Sequence[Judged]) -> Row:
 
 def _refusal(row: Row, transform: str) -> Refusal:
     return Refusal(row.folder, row.class_name, transform, "draws", row.towards, row.share)
-
-
-def _judged(pictures: Iterable[tuple[Original, Picture]], refs: References, embedder: Embedder) -> Iterator[Judged]:
-    """Each picture beside the original it was made from, in order; pictures are made in the embedder's threads."""
-    owners: deque[Original] = deque()
-
-    def feed() -> Iterator[Picture]:
-        for original, picture in pictures:
-            owners.append(original)
-            yield picture
-
-    vectors = embedder.embed_images(feed())
-    while block := list(islice(vectors, 256)):
-        if failed := next((each for each in block if isinstance(each, ImageRefused)), None):
-            raise failed  # it could be read a moment ago
-        matrix = np.stack([np.asarray(vector) for vector in block])
-        rows = np.array([refs.rows[owners.popleft()] for _each in block])
-        moved = 1 - np.einsum("md,md->m", matrix, refs.vectors[rows])
-        own, other, which = refs.nearest(matrix, refs.owners[rows])
-        for m, a, b, w in zip(moved.tolist(), own.tolist(), other.tolist(), which.tolist(), strict=True):
-            yield Judged(m, a - b, refs.names[refs.folders[w]] if w >= 0 else "", b)
-
-
-def _spread(originals: Sequence[Original], most: int) -> list[Original]:
-    """At most ``most`` of them, evenly over the list."""
-    places = np.linspace(0, len(originals) - 1, min(most, len(originals))).round().astype(int)
-    return [originals[i] for i in places]

@@ -31,7 +31,8 @@ from core.ground.workspace import Workspace
 from core.variation import policies
 from core.variation.augment import draw, draw_seed
 from core.variation.policies import Policy
-from core.variation.safety import SafetyReport, check, references
+from core.variation.references import references
+from core.variation.safety import SafetyReport, check
 from core.variation.sources import Original, by_class, originals_of
 from core.variation.variants import Batch, Manifest, Variant
 

@@ -15,8 +15,9 @@ from core.ground.errors import BurinError
 from core.variation.checks import Checked, labels_digest, remembered
 from core.variation.figures import MOST_CLASSES, safety_map
 from core.variation.policies import Policy
-from core.variation.safety import SYMMETRIES, WHOLE, Refusal, SafetyReport, Twin
+from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
+from core.variation.twins import SYMMETRIES, Twin
 from pages.ui import charts, previews, services
 from pages.ui.gallery import data_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
@@ -25,7 +26,7 @@ from pages.ui.recipe import recipe, title_of
 from pages.ui.text import esc
 
 if TYPE_CHECKING:
-    from core.variation.safety import Judged, References
+    from core.variation.references import Judged, References
 
 TWINS = 12  # pairs shown at once
 
@@ -274,7 +275,7 @@ def _firsts(root: str, version: int) -> dict[str, Original]:
 
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _references(root: str, space: str, version: int) -> References:
-    from core.variation.safety import references
+    from core.variation.references import references
 
     data = services.dataset()
     return references(originals_of(data), services.embedder(), data)

@@ -17,8 +17,10 @@ from core.synthesis.hands import random_hand
 from core.synthesis.sample import CLASSES
 from core.variation.augment import preview
 from core.variation.policies import Policy, Step
-from core.variation.safety import SYMMETRIES, WHOLE, check, judge, reachable, references, twins
+from core.variation.references import references
+from core.variation.safety import WHOLE, check, judge
 from core.variation.sources import originals_in, originals_of
+from core.variation.twins import SYMMETRIES, reachable, twins
 from core.variation.variants import Manifest
 from core.variation.writer import checked, tasks_per_image, write
 from tests import conftest
