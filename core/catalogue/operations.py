@@ -111,9 +111,11 @@ def set_kind(connection: sa.Connection, item_ids: Iterable[int], kind: str) -> l
     return [Change("item", row.id, {"kind": row.kind}, {"kind": kind}) for row in rows if row.kind != kind]
 
 
-def trash(connection: sa.Connection, item_ids: Iterable[int]) -> list[Change]:
-    """These present items go to the trash; they remember their class."""
-    return [_to_trash(row) for row in items_of(connection, item_ids, state="present")]
+def trash(
+    connection: sa.Connection, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
+    """These present items go to the trash; they remember their class. ``versions`` as in `relabel`."""
+    return [_to_trash(row) for row in items_of(connection, item_ids, state="present", versions=versions)]
 
 
 def trash_class(connection: sa.Connection, class_id: int) -> list[Change]:

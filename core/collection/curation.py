@@ -96,6 +96,23 @@ class Curation:
         to = None if class_id is None else self._class(class_id).name
         self._change("relabel", lambda c: operations.relabel(c, item_ids, class_id, versions=versions), to=to)
 
+    def correct(
+        self, classes: Mapping[int, int], *, trash: Iterable[int] = (), versions: Mapping[int, int] | None = None
+    ) -> None:
+        """Give each item its own class (item id -> class id) and send others to the ``trash``, as one change: what a
+        review found. ``versions`` as in `relabel`."""
+        homes: dict[int, list[int]] = {}
+        for item_id, class_id in classes.items():
+            homes.setdefault(class_id, []).append(item_id)
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            made = operations.trash(connection, trash, versions=versions)
+            for class_id, item_ids in homes.items():
+                made += operations.relabel(connection, item_ids, class_id, versions=versions)
+            return made
+
+        self._change("correct", plan)
+
     def set_kind(self, item_ids: Iterable[int], kind: Kind) -> None:
         """Say what items are: drawing, photo or icon."""
         self._change("kind", lambda c: operations.set_kind(c, item_ids, kind), to=kind)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
 from core.evaluation.artefacts import write_artefacts
+from core.evaluation.faults import Doubts, doubts, groups
+from core.evaluation.html_report import html_report, pictures_of
 from core.evaluation.predictions import About, predict
 from core.evaluation.projection import Points, keep, kept, latest, umap
 from core.evaluation.report import evaluate
@@ -16,7 +19,10 @@ from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.traits import traits_of
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
-from core.ground.workspace import Workspace
+from core.ground.workspace import Workspace, write_atomic
+from core.review.neighbourhood import Contents, Neighbourhood, path_of
+from core.review.predictions import Labels
+from core.review.predictions import predict as votes_of
 from core.review.quality import Looks
 from core.training.audit import audit
 from core.training.promotion import promoted
@@ -29,6 +35,7 @@ from core.variation.variants import Manifest
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
+HTML = "report.html"
 SIDES: tuple[Side, ...] = ("test", "validation")
 JOB, MAP_JOB = "core.evaluation.work:run_evaluation", "core.evaluation.work:run_projection"
 
@@ -153,7 +160,36 @@ def evaluate_subject(
     made.save(predictions, figures, asked.split)
     traits.save(made.folder)
     write_artefacts(made.folder, predictions, figures)
+    write_html(made, dataset, asked.embedder.space)
     return made
+
+
+def write_html(made: Evaluation, dataset: Dataset, space: str, *, language: str = "en") -> Path:
+    """Write the page to send to a colleague, with the pictures and the doubts of now; its path."""
+    ids = {record.folder: record.id for record in dataset.classes()}
+    class_ids = [ids.get(folder) for folder in made.predictions.folders]
+    faults = groups(made.predictions, doubts_in(dataset, space), class_ids)
+    charts = [(made.folder / name).read_bytes() for name in ("confusion.png", "curves.png")]
+    page = html_report(
+        made.predictions, made.report, faults, pictures_of(dataset), charts=charts, language=language
+    )  # fmt: skip
+    write_atomic(made.folder / HTML, page.encode())
+    return made.folder / HTML
+
+
+def doubts_in(dataset: Dataset, space: str) -> Doubts:
+    """The labels that all other images of the collection doubt, by the vectors of this space."""
+    contents, path = Contents.load(dataset, space), path_of(dataset.workspace, space)
+    if not len(contents):
+        return Doubts({}, {})
+    held = Neighbourhood.read(path)
+    if held.missing(contents) or len(held.sha256) != len(contents):
+        extended = held.extended(contents)
+        assert extended is not None  # nobody asks it to stop
+        extended.save(path)
+        held = extended
+    labels = Labels.load(dataset)
+    return doubts(labels, votes_of(labels, held))
 
 
 def run_projection(

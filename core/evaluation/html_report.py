@@ -1,0 +1,247 @@
+"""The report as one HTML file to send to a colleague: it needs no network, no server and nothing beside it.
+
+English and French are both in it, pictures are inlined and small, and a policy in its head lets it run its own
+script and load nothing. What a reader ticks is saved to a file that `core.evaluation.corrections` reads.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.collection.dataset import Dataset
+from core.evaluation.confusion import pairs
+from core.evaluation.faults import CAUSES, Group
+from core.evaluation.predictions import Predictions
+from core.evaluation.report import TOO_FEW, EvaluationReport, Share
+from core.ground.errors import BurinError
+from core.ground.images import decode, thumbnail
+from core.ground.translations import LANGUAGES, catalogue
+from core.variation.transforms import _
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "report"
+SIDE = 96  # px of an inlined picture
+MOST = 300  # errors shown: about 1.5 MB of pictures
+PAIRS = 100
+
+Pictures = Callable[[str], bytes | None]  # content hash -> WebP, or None where it cannot be shown
+
+WORDS: dict[str, str] = {
+    "title": _("Evaluation report"),
+    "in_use": _("The encoder in use"),
+    "side_test": _("test side"),
+    "side_validation": _("validation side"),
+    "leak_clean": _("No leak: nothing that is measured was seen in training."),
+    "leak_leaky": _("Leak: something that is measured was seen in training. These figures are worth little."),
+    "leak_unknown": _("It is not known what this encoder was trained on."),
+    "counted": _("{queries} queries against {references} references of {classes} classes; {k} neighbours vote. "
+                 "Brackets: 95 % intervals."),
+    "macro": _("Recall, mean of the classes"),
+    "verdicts": _("Verdicts"),
+    "verdicts_help": _("How often each verdict was given to marks of the base, how often with the right name, and how "
+                       "often to the same marks while their class was not in the base."),
+    "verdict": _("Verdict"),
+    "known": _("Marks of the base"),
+    "right": _("Right name"),
+    "outside": _("Marks from outside"),
+    "certain": _("certain"),
+    "hesitates": _("hesitates"),
+    "unknown": _("not in the base"),
+    "charts": _("Charts"),
+    "errors": _("Errors"),
+    "no_errors": _("Every query got the right name."),
+    "left_out": _("The {shown} most wrong of {n} errors are shown."),
+    "find": _("Find"),
+    "cause": _("Likely cause"),
+    "all": _("All causes"),
+    "cause_label": CAUSES["label"],
+    "cause_reference": CAUSES["reference"],
+    "cause_model": CAUSES["model"],
+    "sort": _("Sort by"),
+    "sort_gap": _("How wrong"),
+    "sort_pair": _("Pair of classes"),
+    "sort_doubt": _("Doubt about the label"),
+    "sort_score": _("How sure the wrong answer was"),
+    "save": _("Save the verdicts"),
+    "review_help": _("Tick what you see. The saved file can be read back in Burin, which shows what it would change "
+                     "before it changes anything."),
+    "asked": _("Asked: labelled"),
+    "best_true": _("Best of its class:"),
+    "best_said": _("Best of the answer:"),
+    "taken": _("{true} taken for {said}"),
+    "numbers": _("Similarity {similarity} to the answer, {own} to its own class; vote {vote}"),
+    "your_verdict": _("Your verdict"),
+    "label_right": _("The label is right"),
+    "label_is": _("It should be"),
+    "unusable": _("Not usable: to the trash"),
+    "undecided": _("No verdict after all"),
+    "nothing": _("Nothing fits."),
+    "confused": _("Confused pairs"),
+    "classes": _("Classes"),
+    "too_few": TOO_FEW,
+    "column_true": _("Class"),
+    "column_said": _("Taken for"),
+    "column_times": _("Times"),
+    "column_of": _("Of queries"),
+    "column_back": _("The other way"),
+    "column_class": _("Class"),
+    "column_references": _("References"),
+    "column_queries": _("Queries"),
+    "column_recall": _("Recall"),
+    "column_precision": _("Precision"),
+    "column_f1": _("F1"),
+    "column_taken_for": _("Most often taken for"),
+    "footer": _("Made with Burin. This file loads nothing from anywhere."),
+}  # fmt: skip
+
+
+def html_report(
+    predictions: Predictions,
+    report: EvaluationReport,
+    groups: Sequence[Group],
+    pictures: Pictures,
+    *,
+    charts: Sequence[bytes] = (),
+    language: str = "en",
+) -> str:
+    """The whole page. ``groups``: the errors (`core.evaluation.faults`), of which the `MOST` most wrong are shown;
+    ``charts``: PNG files to show; ``language``: the one it opens in."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    script = (ASSETS / "report.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    cards = _cards(predictions, report, groups, pictures)
+    wrong = sum(len(group.faults) for group in groups)
+    named = {row.folder: row.name for row in report.classes}
+    return environment.get_template("report.html.j2").render(
+        policy=f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'",
+        style=Markup((ASSETS / "report.css").read_text(encoding="utf-8")),  # noqa: S704  our own files
+        script=Markup(script),  # noqa: S704
+        say=_say,
+        plain=_plain,
+        language=language if language in LANGUAGES else "en",
+        title=report.about.name or _say("in_use"),
+        about=report.about,
+        date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report.about.at)),
+        leak={True: "clean", False: "leaky", None: "unknown"}[report.leak_free],
+        figures=_figures(report),
+        report=report,
+        charts=[_inline(chart, "png") for chart in charts],
+        cards=cards,
+        left_out=wrong if wrong > len(cards) else 0,
+        causes=list(CAUSES),
+        pairs=[
+            {"true": report.classes[pair.true], "said": report.classes[pair.predicted], "count": pair.count,
+             "n": pair.share.n, "back": pair.back}
+            for pair in pairs(report)[:PAIRS]
+        ],
+        rows=[_row(row, named) for row in report.classes],
+    )  # fmt: skip
+
+
+def pictures_of(dataset: Dataset) -> Pictures:
+    """The dataset's images by content, small; those that are gone or unreadable are None."""
+    items = {item.sha256: item for item in dataset.items(limit=None)}
+
+    def picture(sha256: str) -> bytes | None:
+        item = items.get(sha256)
+        if item is None:
+            return None
+        try:
+            return thumbnail(decode(dataset.image_bytes(item), name=item.path), side=SIDE)
+        except (BurinError, OSError):
+            return None
+
+    return picture
+
+
+def _cards(
+    predictions: Predictions, report: EvaluationReport, groups: Sequence[Group], pictures: Pictures
+) -> list[dict[str, Any]]:
+    place = {(group.true, group.predicted): number for number, group in enumerate(groups)}
+    faults = sorted((fault for group in groups for fault in group.faults), key=lambda fault: -fault.gap)[:MOST]
+    shown: dict[str, str] = {}
+
+    def inline(sha256: str) -> str:
+        if sha256 not in shown:
+            content = pictures(sha256) if sha256 else None
+            shown[sha256] = _inline(content, "webp") if content else ""
+        return shown[sha256]
+
+    return [
+        {
+            "sha256": fault.sha256,
+            "true": report.classes[fault.true],
+            "said": report.classes[fault.predicted],
+            "file": str(predictions.files[fault.row]),
+            "query": inline(fault.sha256),
+            "own": inline(str(predictions.own_references[fault.row])),
+            "reference": inline(str(predictions.references[fault.row, 0])),
+            "similarity": f"{predictions.similarities[fault.row, 0]:.2f}",
+            "own_similarity": f"{predictions.own[fault.row]:.2f}",
+            "vote": f"{fault.vote:.0%}",
+            "verdict": str(predictions.verdicts[fault.row]),
+            "cause": fault.cause,
+            "doubt": f"{fault.doubt:.4f}",
+            "gap": f"{fault.gap:.4f}",
+            "score": f"{predictions.scores[fault.row]:.4f}",
+            "pair": place[fault.true, fault.predicted],
+        }
+        for fault in faults
+    ]
+
+
+def _figures(report: EvaluationReport) -> list[tuple[Markup | str, str, str]]:
+    shares = [(f"top-{k}", _percent(report.top[k - 1].value), _interval(report.top[k - 1])) for k in (1, 3, 5)]
+    return [*shares, (_say("macro"), _percent(report.macro[1]), ""), ("mAP@R", _percent(report.map_at_r), "")]
+
+
+def _row(row: Any, named: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "name": row.name, "references": row.references, "n": row.n, "measurable": row.measurable,
+        "recall": _percent(row.recall), "recall_value": f"{row.recall:.6f}", "interval": _interval(row.share),
+        "precision": _percent(row.precision), "precision_value": f"{row.precision:.6f}",
+        "f1": _percent(row.f1), "f1_value": f"{row.f1:.6f}",
+        "taken_for": named.get(row.taken_for, row.taken_for), "times": row.times,
+    }  # fmt: skip
+
+
+def _say(name: str, **values: object) -> Markup:
+    """A sentence in both languages; which one is seen is the page's own choice. Values are escaped."""
+    from markupsafe import Markup
+
+    spans = [
+        Markup('<span lang="{}">{}</span>').format(language, _plain(name, language).format(**values))
+        for language in LANGUAGES
+    ]
+    return Markup("").join(spans)
+
+
+def _plain(name: str, language: str) -> str:
+    return catalogue(language).gettext(WORDS[name])
+
+
+def _percent(value: float) -> str:
+    return "–" if value != value else f"{100 * value:.1f} %"
+
+
+def _interval(share: Share) -> str:
+    low, high = share.interval
+    return f"[{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _inline(content: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(content).decode()}"
