@@ -44,18 +44,23 @@ def export_zip(
     target: BinaryIO,
     *,
     class_ids: Sequence[int] | None = None,
+    item_ids: Sequence[int] | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ExportReport:
     """Write ``<class>/<file>`` for every image (unlabelled ones at the top), ``labels.csv`` with
-    ``file_name,label``, and ``classes.csv`` with aliases and fields, to a stream that need not seek."""
+    ``file_name,label``, and ``classes.csv`` with aliases and fields, to a stream that need not seek.
+
+    ``class_ids`` and ``item_ids`` narrow what goes out: images of these classes, these images.
+    """
     labels = io.StringIO(newline="")
     rows = csv.writer(labels)
     rows.writerow(COLUMNS)
     done, missing = 0, []
-    total = len(dataset.item_ids())
+    ids = _narrowed(dataset, item_ids)
+    total = len(ids)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # images do not shrink
-        for name, item in _places(dataset, class_ids):
+        for name, item in _places(dataset, ids, class_ids):
             if should_stop():
                 break
             try:
@@ -79,7 +84,7 @@ def export_csv(dataset: Dataset, target: BinaryIO, *, class_ids: Sequence[int] |
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     count = 0
-    for name, item in _places(dataset, class_ids):
+    for name, item in _places(dataset, dataset.item_ids(), class_ids):
         rows.writerow(_row(name, item))
         count += 1
     text.detach()  # the target stays open: it is the caller's
@@ -95,7 +100,7 @@ def export_parquet(
     import pyarrow.parquet as pq
 
     ids, _, _, vectors = dataset.vectors(space)
-    names = {item.id: name for name, item in _places(dataset, None)}
+    names = {item.id: name for name, item in _places(dataset, dataset.item_ids(), None)}
     text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source")]
     numbers = [("item_id", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("added_at", pa.float64())]
     extra = [("x", pa.float32()), ("y", pa.float32())] if places is not None else []
@@ -150,11 +155,16 @@ def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
     return unknown
 
 
-def _places(dataset: Dataset, class_ids: Sequence[int] | None) -> Iterator[tuple[str, Item]]:
-    """Every present image with its name in an export, unique whatever the letters' case."""
+def _narrowed(dataset: Dataset, item_ids: Sequence[int] | None) -> list[int]:
+    """The present images, or those of them that are asked for, in the dataset's order."""
+    wanted = None if item_ids is None else set(item_ids)
+    return [item_id for item_id in dataset.item_ids() if wanted is None or item_id in wanted]
+
+
+def _places(dataset: Dataset, ids: Sequence[int], class_ids: Sequence[int] | None) -> Iterator[tuple[str, Item]]:
+    """Each of these images with its name in an export, unique whatever the letters' case."""
     wanted = None if class_ids is None else set(class_ids)
     taken: dict[str, set[str]] = {}
-    ids = dataset.item_ids()
     for start in range(0, len(ids), _PAGE):
         for item in dataset.some(ids[start : start + _PAGE]):
             if wanted is not None and item.class_id not in wanted:

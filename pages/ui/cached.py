@@ -68,7 +68,7 @@ def square(thumbnail_path: str, sha256: str) -> str:
 @st.cache_data(max_entries=200, show_spinner=False)
 def seen(_seen: np.ndarray, token: str, space: str) -> str:
     """What the model sees; ``space`` names the preprocessing."""
-    return _url(encode_png(Image.fromarray(_seen)), "png")
+    return url(encode_png(Image.fromarray(_seen)), "png")
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -77,13 +77,13 @@ def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
     from core.ground.preprocessing import see
 
     pixels = see(decode(_data), services.workspace().config().preprocessing)
-    return _url(encode_png(Image.fromarray(pixels)), "png")
+    return url(encode_png(Image.fromarray(pixels)), "png")
 
 
 def _on_square(image: Image.Image, side: int) -> str:
     longest = max(image.size)
-    return _url(thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side), "webp")
+    return url(thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side), "webp")
 
 
-def _url(data: bytes, kind: str) -> str:
+def url(data: bytes, kind: str) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode('ascii')}"

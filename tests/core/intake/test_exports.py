@@ -68,6 +68,15 @@ def test_a_choice_of_classes_and_a_lost_file(dataset: Dataset) -> None:
     assert report.images == 3 and report.missing == ["data/raw_gravures/%2A/cross_2.png"]
 
 
+def test_a_choice_of_images(dataset: Dataset) -> None:
+    wanted = dataset.item_ids()[1:3]
+    target = io.BytesIO()
+    assert export_zip(dataset, target, item_ids=wanted).images == 2
+    with zipfile.ZipFile(target) as archive:
+        files = {name.rpartition("/")[2] for name in archive.namelist()} - {"labels.csv", "classes.csv"}
+    assert files == {item.path.rpartition("/")[2] for item in dataset.some(wanted)}
+
+
 def test_a_csv_holds_no_formula(dataset: Dataset) -> None:
     target = io.BytesIO()
     assert export_csv(dataset, target) == 12

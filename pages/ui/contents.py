@@ -1,0 +1,94 @@
+"""Images by the hash of their content, as splits and evaluations know them: the item, its picture, what a model sees.
+
+An image that went to the trash since keeps its thumbnail here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.catalogue.records import Item
+from core.ground.config import Preprocessing
+from core.ground.errors import BurinError
+from core.ground.images import decode, encode_png
+from pages.ui import cached, services
+from pages.ui.gallery import data_url
+from pages.ui.tiles import source
+
+if TYPE_CHECKING:
+    from core.review.predictions import Labels
+
+LARGE = 384  # px of a picture beside another
+
+
+def item_ids(hashes: Iterable[str]) -> list[int]:
+    """The present items with these contents, in order; what is gone is left out."""
+    known = _known(str(services.workspace().root), services.dataset().version)
+    return [known[sha256] for sha256 in hashes if sha256 in known]
+
+
+def items(hashes: Iterable[str]) -> dict[str, Item]:
+    """Content hash -> present item."""
+    return {item.sha256: item for item in services.dataset().some(item_ids(hashes))}
+
+
+def thumbnail(sha256: str) -> str:
+    """A small picture as a data URL; "" where it is nowhere any more."""
+    data = services.dataset()
+    path = data.workspace.cache / "thumbnails" / sha256[:2] / f"{sha256}.webp"
+    if path.exists():
+        return data_url(sha256, str(path))
+    found = data.some(item_ids([sha256]))
+    return source(found[0]) if found else ""
+
+
+def large(item: Item | None, sha256: str) -> str:
+    """The picture as large as it is shown beside others, or its thumbnail where the file is gone."""
+    try:
+        if item is not None:
+            return cached.shown(services.dataset().image_bytes(item), sha256, side=LARGE)
+    except BurinError:
+        pass
+    return thumbnail(sha256)
+
+
+def seen(item: Item | None, preprocessing: Preprocessing) -> str:
+    """What a model with this preprocessing sees of the image; "" where the file is gone."""
+    if item is None:
+        return ""
+    try:
+        return _seen(services.dataset().image_bytes(item), item.sha256, preprocessing.mode, preprocessing.size)
+    except BurinError:
+        return ""
+
+
+@st.cache_data(max_entries=400, show_spinner=False)
+def _seen(_data: bytes, sha256: str, mode: str, size: int) -> str:
+    from PIL import Image
+
+    from core.ground.preprocessing import see
+
+    pixels = see(decode(_data), Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
+    return cached.url(encode_png(Image.fromarray(pixels)), "png")
+
+
+def labels() -> Labels:
+    """The labels of the present images at this moment."""
+    return _labels(str(services.workspace().root), services.dataset().version)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _labels(root: str, version: int) -> Labels:
+    from core.review.predictions import Labels
+
+    return Labels.load(services.dataset())
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _known(root: str, version: int) -> dict[str, int]:
+    held = _labels(root, version)
+    hashes = [sha256.decode("ascii") for sha256 in held.sha256.tolist()]
+    return dict(zip(hashes[::-1], held.item_ids.tolist()[::-1], strict=True))  # of equal contents the first
