@@ -14,12 +14,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from core.collection.dataset import Dataset
 from core.evaluation.predictions import KEPT, About, Predictions
 from core.ground.errors import BadInput
 from core.recognition.metrics import confusion, hits_at, precision_recall_f1, wilson
-from core.training.runs import snapshot_of
-from core.variation.sources import originals_of
 from core.variation.transforms import _
 
 MEASURED_FROM = 2  # queries: of one alone, a recall is 0 % or 100 % and says nothing
@@ -253,35 +250,6 @@ def rejection_curve(
             false_accepts=float((outside >= scores[order[i]]).mean()) if len(outside) else math.nan,
         )
         for i in chosen.tolist()
-    )
-
-
-@dataclass(frozen=True)
-class Changes:
-    """What became of the labels since: content hashes ``relabelled``, ``gone`` from the labelled originals, and
-    ``new`` ones that the evaluation has not seen."""
-
-    relabelled: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-    new: tuple[str, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.relabelled or self.gone or self.new)
-
-
-def stale(about: About, dataset: Dataset) -> bool:
-    """Whether the labels are others than those that were read. Quick while the dataset has not changed at all."""
-    return about.version != dataset.version and about.snapshot != snapshot_of(originals_of(dataset))
-
-
-def changes_since(predictions: Predictions, split_side: Mapping[str, str], dataset: Dataset) -> Changes:
-    """What changed; ``split_side``: the split's sides, since contents of its other sides are not news either."""
-    before = predictions.label_of()
-    now = {original.sha256: original.folder for original in originals_of(dataset)}
-    return Changes(
-        relabelled=tuple(sha256 for sha256, folder in before.items() if now.get(sha256, folder) != folder),
-        gone=tuple(sha256 for sha256 in before if sha256 not in now),
-        new=tuple(sha256 for sha256 in now if sha256 not in before and sha256 not in split_side),
     )
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 from core.collection.dataset import Dataset
 from core.evaluation.predictions import Predictions
-from core.evaluation.report import Changes, EvaluationReport, changes_since, stale
+from core.evaluation.report import EvaluationReport
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace, write_atomic
-from core.training.runs import Runs
+from core.training.runs import Runs, snapshot_of
 from core.training.settings import Side
 from core.training.splits import Split
+from core.variation.sources import originals_of
 
 REPORT, SPLIT = "report.json", "split.json"
 
@@ -29,6 +30,19 @@ def folder_of(workspace: Workspace, run_id: str, side: Side, *, space: str = "")
     if run_id:
         return Runs(workspace).get(run_id).folder / "evaluation" / side
     return workspace.model / "evaluation" / space / side
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What became of the labels since: content hashes ``relabelled``, ``gone`` from the labelled originals, and
+    ``new`` ones that the evaluation has not seen."""
+
+    relabelled: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.relabelled or self.gone or self.new)
 
 
 @dataclass(frozen=True)
@@ -62,12 +76,20 @@ class Evaluation:
         return Split.from_json(self._json(SPLIT))
 
     def stale(self, dataset: Dataset) -> bool:
-        """Whether the labels are others than those it was made with."""
-        return stale(self.report.about, dataset)
+        """Whether the labels are others than those it was made with. Quick while the dataset has not changed at all."""
+        about = self.report.about
+        return about.version != dataset.version and about.snapshot != snapshot_of(originals_of(dataset))
 
     def changes(self, dataset: Dataset) -> Changes:
         """Which labels are others, when it is `stale`."""
-        return changes_since(self.predictions, self.split.side, dataset)
+        before = self.predictions.label_of()
+        now = {original.sha256: original.folder for original in originals_of(dataset)}
+        known = before.keys() | self.split.side.keys()  # the split's other sides are no news either
+        return Changes(
+            relabelled=tuple(sha256 for sha256, folder in before.items() if now.get(sha256, folder) != folder),
+            gone=tuple(sha256 for sha256 in before if sha256 not in now),
+            new=tuple(sha256 for sha256 in now if sha256 not in known),
+        )
 
     def save(self, predictions: Predictions, report: EvaluationReport, split: Split) -> None:
         """Write all three; the report last, so that what can be read is whole."""

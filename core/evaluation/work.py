@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
+from core.embedding.weights import PROMOTED
 from core.evaluation.artefacts import write_artefacts
 from core.evaluation.faults import Doubts, doubts, groups
 from core.evaluation.html_report import html_report, pictures_of
@@ -26,7 +27,7 @@ from core.review.predictions import predict as votes_of
 from core.review.quality import Looks
 from core.training.audit import audit
 from core.training.promotion import promoted
-from core.training.runs import Runs
+from core.training.runs import BEST, Runs
 from core.training.settings import Side, TrainSettings
 from core.training.splits import Split, make_split, near_duplicate_groups
 from core.variation.sources import Original, originals_of
@@ -79,6 +80,20 @@ def embedder_of(workspace: Workspace, run_id: str) -> Embedder:
     return load_embedder(workspace, model=run.best_path)
 
 
+def of_model(workspace: Workspace, path: Path, originals: Sequence[Original], *, seed: int = 0) -> Subject:
+    """A saved model by its file. The promoted one (its plain ``.pt`` too) is the `Subject` in use, and a run's is the
+    run's; of any other nobody knows what it was trained on."""
+    from core.embedding.embedder import load_embedder
+
+    path = path.resolve()
+    if path.with_suffix(".safetensors") == workspace.model / PROMOTED and promoted(workspace) is not None:
+        return subject(workspace, "", originals, seed=seed)
+    if path.name == BEST and path.parent.parent == workspace.runs:
+        return subject(workspace, path.parent.name, originals)
+    split, _groups = _drawn(workspace, originals, seed)
+    return Subject("", path.name, load_embedder(workspace, model=path), split, None)
+
+
 def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Original], *, seed: int = 0) -> Subject:
     """The `Subject` of the encoder that Identify uses."""
     origin = promoted(workspace)
@@ -88,13 +103,18 @@ def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Origina
             return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
         except NotFound:
             pass  # the run was thrown away: what it was trained on is not known any more
-    groups = near_duplicate_groups(originals, known=Looks.read(workspace.cache / "quality" / "looks.npz"))
-    shares = TrainSettings()
-    split = make_split(originals, groups=groups, seed=seed, validation=shares.validation, test=shares.test)
+    split, alike = _drawn(workspace, originals, seed)
     leak = None
     if origin is None:  # an encoder that was never trained on any of them
-        leak = audit(split, originals, groups=groups, manifest=Manifest(workspace.augmented)).to_json()
+        leak = audit(split, originals, groups=alike, manifest=Manifest(workspace.augmented)).to_json()
     return Subject("", "", embedder, split, leak)
+
+
+def _drawn(workspace: Workspace, originals: Sequence[Original], seed: int) -> tuple[Split, dict[str, int]]:
+    """A split in the shares of a training, near-duplicates together, and their groups."""
+    alike = near_duplicate_groups(originals, known=Looks.read(workspace.cache / "quality" / "looks.npz"))
+    shares = TrainSettings()
+    return make_split(originals, groups=alike, seed=seed, validation=shares.validation, test=shares.test), alike
 
 
 def run_evaluation(
