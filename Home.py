@@ -8,7 +8,7 @@ directly in it: there Streamlit's old mode would open them without this frame.
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.ui import frame, services
+    from pages.ui import frame, people, services, signing
     from pages.ui.i18n import _
     from pages.ui.navigation import inbox_title
 
@@ -31,8 +31,12 @@ if __name__ == "__main__":
             ],
         },
         expanded=True,
+        position="sidebar" if people.signed_in() else "hidden",
     )
     st.set_page_config(page_title=f"{page.title} · Burin")
+    if not people.signed_in():
+        signing.ask()
+        st.stop()
     frame.sidebar()
     try:
         with frame.errors_said():

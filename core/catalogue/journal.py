@@ -239,6 +239,12 @@ def history(
     return [_entry(row) for row in connection.execute(query)]
 
 
+def people(connection: sa.Connection) -> list[str]:
+    """The names in the journal, sorted; those without a name are left out."""
+    found = connection.execute(sa.select(db.journal.c.who).where(db.journal.c.who != "").distinct()).scalars()
+    return sorted(found, key=lambda name: (key(name), name))
+
+
 def entry(connection: sa.Connection, entry_id: int) -> Entry:
     """One entry."""
     return _entry(connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one())

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from core.ground.config import Kind
+from core.ground.config import Kind, Role
 from core.ground.errors import BurinError
 
 State = Literal["present", "trash", "missing"]
-Role = Literal["viewer", "curator", "researcher"]
 Outcome = Literal["added", "present", "refused"]
 
 

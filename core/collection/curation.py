@@ -14,11 +14,16 @@ from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry
-from core.ground.config import Kind
+from core.ground.config import Kind, Role
 from core.ground.errors import Conflict, NotAllowed, NotFound
 from core.ground.workspace import Workspace
 
-_RANK = {"viewer": 0, "curator": 1, "researcher": 2}
+_RANK: dict[Role, int] = {"viewer": 0, "curator": 1, "researcher": 2}
+
+
+def includes(role: Role, needed: Role) -> bool:
+    """Whether somebody of ``role`` may do what ``needed`` may."""
+    return _RANK[role] >= _RANK[needed]
 
 
 class Curation:
@@ -155,6 +160,11 @@ class Curation:
         with self.catalogue.read() as connection:
             return journal.history(connection, limit=limit, offset=offset, **wanted)
 
+    def people(self) -> list[str]:
+        """Everybody whose name is in the journal, sorted."""
+        with self.catalogue.read() as connection:
+            return journal.people(connection)
+
     def changes(self, entry_id: int, *, limit: int | None = None) -> list[Change]:
         """What one entry changed, row by row, before and after; the first ``limit`` rows when asked."""
         with self.catalogue.read() as connection:
@@ -162,9 +172,9 @@ class Curation:
 
     # Inside
 
-    def allow(self, role: str) -> None:
+    def allow(self, role: Role) -> None:
         """Raise `NotAllowed` unless the actor's role includes ``role``."""
-        if _RANK[self.actor.role] < _RANK[role]:
+        if not includes(self.actor.role, role):
             raise NotAllowed(
                 "{who} may look and report, not change: this needs the role {role}.",
                 who=self.actor.name or "?",

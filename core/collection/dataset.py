@@ -159,6 +159,7 @@ class Dataset(Curation):
         should_stop: Callable[[], bool] = lambda: False,
     ) -> RescanReport:
         """Bring the catalogue to what the folders hold; see `core.collection.rescan`."""
+        self.allow("curator")
         how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
         self.settle()
         return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)

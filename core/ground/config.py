@@ -13,9 +13,11 @@ from core.ground.errors import ConfigRefused
 
 Mode = Literal["strokes", "crop", "plain"]
 Kind = Literal["drawing", "photo", "icon"]
+Role = Literal["viewer", "curator", "researcher"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 KINDS: tuple[str, ...] = get_args(Kind)
+ROLES: tuple[str, ...] = get_args(Role)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,8 @@ class WorkspaceConfig:
     ``false_accept_rate``: the share of marks from outside the base that may be named all the
     same (0 to 0.5); ``neighbours``: k of the vote; ``weights``: "" for the bundled default, or
     what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
+    ``roles``: role by name or, where people sign in, by e-mail address; ``default_role``: of everybody
+    else, "" for viewer where people sign in and researcher where they do not.
     """
 
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
@@ -63,6 +67,8 @@ class WorkspaceConfig:
     weights: str = ""
     catalogue_url: str = ""
     sample: bool = False
+    roles: dict[str, Role] = field(default_factory=dict)
+    default_role: Role | Literal[""] = ""
 
     def __post_init__(self) -> None:
         if not 0 < self.false_accept_rate <= 0.5:
@@ -71,6 +77,22 @@ class WorkspaceConfig:
             )
         if not 1 <= self.neighbours <= 100:
             raise ConfigRefused("The number of neighbours must be from 1 to 100, not {value}.", value=self.neighbours)
+        for name, role in (*self.roles.items(), ("default_role", self.default_role or "viewer")):
+            if role not in ROLES:
+                raise ConfigRefused(
+                    "The role of {name} must be one of {roles}, not {value}.",
+                    name=name,
+                    roles=", ".join(ROLES),
+                    value=role,
+                )
+
+    def role_of(self, *known_as: str, signed_in: bool) -> Role:
+        """The role of a person by the first of these names that has one, whatever its letters' case."""
+        by_name = {name.strip().casefold(): role for name, role in self.roles.items()}
+        for name in known_as:
+            if (role := by_name.get(name.strip().casefold())) is not None:
+                return role
+        return self.default_role or ("viewer" if signed_in else "researcher")
 
     def with_(self, **changes: Any) -> Self:
         return replace(self, **changes)

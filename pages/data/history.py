@@ -5,7 +5,7 @@ import time
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import entries, services
+from pages.ui import entries, people, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -52,8 +52,24 @@ def wanted_item() -> int | None:
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("History"), width="stretch")
-    st.button(_("Undo"), icon=":material/undo:", key="history.undo", shortcut="Ctrl+Z", on_click=step, args=("undo",))
-    st.button(_("Redo"), icon=":material/redo:", key="history.redo", shortcut="Ctrl+Y", on_click=step, args=("redo",))
+    st.button(
+        _("Undo"),
+        icon=":material/undo:",
+        key="history.undo",
+        shortcut="Ctrl+Z",
+        on_click=step,
+        args=("undo",),
+        **people.bar(),
+    )
+    st.button(
+        _("Redo"),
+        icon=":material/redo:",
+        key="history.redo",
+        shortcut="Ctrl+Y",
+        on_click=step,
+        args=("redo",),
+        **people.bar(),
+    )
 
 item_id = wanted_item()
 if item_id is not None:
@@ -111,6 +127,7 @@ for entry in shown[:PAGE]:
                     type="tertiary",
                     on_click=take_back,
                     args=(entry.id, what),
+                    **people.bar(),
                 )
         lines = entries.moves(changes, names) if entry.action not in ("import", "rescan", "create") else []
         changed = data.some([change.row_id for change in changes if change.noun == "item"][:THUMBNAILS])

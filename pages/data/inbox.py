@@ -7,7 +7,7 @@ import streamlit as st
 from core.catalogue.records import InboxEntry
 from core.ground.errors import BurinError
 from core.intake import triage
-from pages.ui import cached, entries, services, widgets
+from pages.ui import cached, entries, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -103,6 +103,7 @@ def card(entry: InboxEntry) -> None:
                         key=f"inbox.right.{entry.id}",
                         on_click=label,
                         args=(entry, right_name),
+                        **people.bar(),
                     )
                 widgets.choose_class(
                     _("Give it a class"),
@@ -112,6 +113,7 @@ def card(entry: InboxEntry) -> None:
                     new=True,
                     on_change=label,
                     args=(entry,),
+                    **people.bar(),
                 )
                 st.button(
                     _("Dismiss"),
@@ -119,6 +121,7 @@ def card(entry: InboxEntry) -> None:
                     key=f"inbox.dismiss.{entry.id}",
                     on_click=dismiss,
                     args=(entry,),
+                    **people.bar(),
                 )
 
 
@@ -157,5 +160,5 @@ if closed:
                 st.markdown(f"{text} :small[:gray[{esc(entries.when(entry.at, time.time()))}]]", width="stretch")
                 st.button(
                     _("Open again"), icon=":material/undo:", key=f"inbox.reopen.{entry.id}", type="tertiary",
-                    on_click=reopen, args=(entry,),
+                    on_click=reopen, args=(entry,), **people.bar(),
                 )  # fmt: skip

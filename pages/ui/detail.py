@@ -10,7 +10,7 @@ from babel.dates import format_datetime
 from core.catalogue.records import Item
 from core.ground.config import KINDS
 from core.ground.errors import BurinError
-from pages.ui import cached, services, widgets
+from pages.ui import cached, people, services, widgets
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
@@ -57,6 +57,7 @@ def _content(item_id: int) -> None:
             key="detail.restore",
             on_click=_act,
             args=("restore", item_id),
+            **people.bar(),
         )
         return
     content = data.image_bytes(item)
@@ -77,6 +78,7 @@ def _content(item_id: int) -> None:
         new=True,
         on_change=_relabel,
         args=(item_id, item.ver),
+        **people.bar(),
     )
     st.segmented_control(
         _("Kind"),
@@ -87,6 +89,7 @@ def _content(item_id: int) -> None:
         key=f"detail.kind.{item_id}.{item.ver}",
         on_change=_set_kind,
         args=(item_id, item.ver),
+        **people.bar(),
     )
     record = next((record for record in classes if record.id == item.class_id), None)
     if record and any(record.fields.values()):
@@ -106,6 +109,7 @@ def _content(item_id: int) -> None:
         type="tertiary",
         on_click=_act,
         args=("trash", item_id),
+        **people.bar(),
     )
 
 

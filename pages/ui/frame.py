@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import services
+from pages.ui import people, services, signing
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -46,9 +46,11 @@ def configure() -> None:
 
 
 def sidebar() -> None:
-    """Which workspace this is, and what is promised about it."""
+    """Who is at the screen, which workspace this is, and what is promised about it."""
     workspace = services.workspace()
     with st.sidebar:
+        with errors_said():
+            signing.who()
         st.caption(
             _("Workspace: {name}").format(name=esc(workspace.root.name or workspace.root)), help=esc(workspace.root)
         )
@@ -86,6 +88,10 @@ def preparation_line() -> None:
             "reading": _("Reading the folders…"),
             "embedding": _("Getting the references ready…"),
         }
+        if progress.again and progress.stage != "reading":
+            texts |= dict.fromkeys(
+                ("first", "embedding"), _("Another model is in use: looking at every reference anew…")
+            )
         share = progress.done / progress.total if progress.total else 0.0
         count = f" {number(progress.done)} / {number(progress.total)}" if progress.total else ""
         st.progress(min(share, 1.0), texts.get(progress.stage, "") + count)
@@ -109,6 +115,7 @@ def notices() -> None:
                 icon=":material/undo:",
                 on_click=_take_back,
                 args=(notice.entry,),
+                **people.bar(),
             )
 
 
@@ -130,12 +137,20 @@ def sample_banner() -> None:
             + _("**Sample workspace.** These marks are drawn by Burin to try things out; they are no maker's marks."),
             width="stretch",
         )
-        st.button(_("Remove the sample"), key="frame.remove_sample", icon=":material/delete:", on_click=_remove_sample)
+        st.button(
+            _("Remove the sample"),
+            key="frame.remove_sample",
+            icon=":material/delete:",
+            on_click=_remove_sample,
+            **people.bar(),
+        )
 
 
 def _remove_sample() -> None:
     from core.synthesis.sample import remove_sample
 
+    if not people.may("curator"):
+        return
     before = services.dataset().counts().originals
     remove_sample(services.workspace())
     services.dataset().rescan()

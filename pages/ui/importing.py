@@ -14,7 +14,7 @@ from core.ground.config import KINDS
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
 from core.intake.ingest import outcome_of, receive
-from pages.ui import services, widgets
+from pages.ui import people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel
 from pages.ui.state import workbench
@@ -78,20 +78,28 @@ def _form() -> None:
             label,
             type="primary",
             icon=":material/upload:",
-            disabled=not files,
             key="library.import_now",
             on_click=_start,
             args=(files, class_name, kind or None, f"library.{way}"),
+            **people.bar(disabled=not files),
         )
 
 
 def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | None, uploader: str) -> None:
     """Put the uploads on disk and start the job; the same uploads start it once, however often one clicks."""
+    if not people.may("curator"):
+        return
+    person = people.actor()
     received = receive(services.workspace(), ((file.name, file) for file in files))
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    services.jobs().start("import", "core.intake.ingest:run_import", {"files": received, "kind": kind}, key=key)
+    services.jobs().start(
+        "import",
+        "core.intake.ingest:run_import",
+        {"files": received, "kind": kind, "who": person.name, "role": person.role},
+        key=key,
+    )
     workbench().empty(uploader)
     workbench().empty("library.class")
 
@@ -152,7 +160,7 @@ def _folders_on_disk() -> None:
         st.markdown(
             _("What you copy into `data/raw_gravures/<class>/` is found when Burin starts, or now:"),
         )
-        if st.button(_("Read the folders again"), icon=":material/refresh:", key="library.rescan"):
+        if st.button(_("Read the folders again"), icon=":material/refresh:", key="library.rescan", **people.bar()):
             bar = st.progress(0.0, _("Reading the folders…"))
 
             def progress(done: int, total: int) -> None:

@@ -99,6 +99,7 @@ class Desk {
   update(data, setStateValue) {
     this.set = setStateValue
     this.words = data.words
+    this.reason = data.reason  // why this person may look only; '' for who may label
     this.classes = data.classes
     this.names = new Map(data.classes.map(([id, name]) => [id, name]))
     this.total = data.total
@@ -117,7 +118,7 @@ class Desk {
     for (const [id, change] of this.overrides) if (change.seq <= data.ack) this.overrides.delete(id)
     this.items = new Map(data.items.map((item, at) => [data.start + at, item]))
     this.window = [data.start, data.start + data.items.length]
-    this.problem.textContent = data.failed.filter(([seq]) => seq > (this.dismissed ?? 0)).map(([, text]) => text).join(' ')
+    this.problem.textContent = data.failed.filter(([seq]) => seq > (this.dismissed ?? 0)).map(([, text]) => text).join(' ') || this.reason
     this.caption()
     while (this.waiting.length && this.items.has(this.index)) this.waiting.shift()()
     this.draw()
@@ -163,6 +164,10 @@ class Desk {
     this.saved.textContent = this.log.length ? fill(words.saving, { n: this.log.length }) : words.saved
     this.saved.dataset.state = this.log.length ? 'saving' : 'saved'
     this.buttons.undo.disabled = !this.done.length
+    for (const control of [this.buttons.trash, this.input]) {
+      control.disabled = Boolean(this.reason)
+      control.title = this.reason
+    }
     this.drawStrip()
     if (over) return
     this.desk.classList.toggle('loading', !item)
@@ -193,7 +198,8 @@ class Desk {
       bar.firstChild.style.width = Math.max(0, Math.min(100, 100 * similarity)) + '%'
       button.append(make('kbd', '', String(at + 1)), image,
         make('span', 'name', this.names.get(id) ?? ''), make('span', 'near', similarity.toFixed(2)), bar)
-      button.title = this.names.get(id) ?? ''
+      button.disabled = Boolean(this.reason)
+      button.title = this.reason || (this.names.get(id) ?? '')
       button.onclick = () => { this.give(id); button.blur() }
       return button
     }))
@@ -235,7 +241,13 @@ class Desk {
     else if (this.index < this.total) this.waiting.push(() => act(this.items.get(this.index)))
   }
 
+  barred() {
+    if (this.reason) this.problem.textContent = this.reason
+    return Boolean(this.reason)
+  }
+
   give(id, name) {
+    if (this.barred()) return
     this.when(item => {
       const before = this.of(item)
       if (!before.gone && id && before.id === id) return this.go(this.index + 1)
@@ -255,6 +267,7 @@ class Desk {
   }
 
   trash() {
+    if (this.barred()) return
     this.when(item => {
       const before = this.of(item)
       if (!before.gone) this.write({ do: 'trash', id: item.id }, before, { ...before, gone: true })

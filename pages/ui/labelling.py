@@ -19,7 +19,7 @@ from core.collection.dataset import Dataset
 from core.ground.errors import BurinError
 from core.ground.images import decode, thumbnail
 from core.ground.names import key as name_key
-from pages.ui import review, services
+from pages.ui import people, review, services
 from pages.ui.gallery import data_url
 from pages.ui.i18n import _, number, sentence
 from pages.ui.state import workbench
@@ -186,6 +186,7 @@ def _state(work: Desk, shown: list[Item], proposals: list[Likely]) -> dict[str, 
         ],
         "classes": [(record.id, record.name, record.originals) for record in services.dataset().classes()],
         "words": {**words(), "labelled": _progress()},
+        "reason": "" if people.may("curator") else people.reason(),
     }
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from core.ground.errors import BurinError
-from pages.ui import services
+from pages.ui import people, services
 from pages.ui.i18n import _, number
 
 
 def inbox_title() -> str:
-    """ "Inbox", with how many reports wait."""
+    """ "Inbox", with how many reports wait; not for somebody who has yet to sign in."""
+    if not people.signed_in():
+        return _("Inbox")
     try:
         waiting = len(services.dataset().inbox())
     except BurinError:  # said by the page itself

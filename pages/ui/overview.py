@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.catalogue.records import ClassRecord, Counts, Item
 from core.ground.workspace import Workspace
-from pages.ui import services
+from pages.ui import people, services
 from pages.ui.gallery import Group
 from pages.ui.i18n import _, decimals, ngettext, number
 from pages.ui.pipeline import Pictogram, Station
@@ -160,7 +160,7 @@ def latest_group(items: Sequence[Item]) -> Group:
 
 def sample_button(key: str) -> None:
     """Draw the sample into the empty workspace, with its progress on the screen."""
-    if not st.button(_("Load the sample"), type="primary", icon=":material/science:", key=key):
+    if not st.button(_("Load the sample"), type="primary", icon=":material/science:", key=key, **people.bar()):
         return
     from core.synthesis.sample import make_sample
 

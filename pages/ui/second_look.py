@@ -12,7 +12,7 @@ from core.catalogue.records import ClassRecord, Item
 from core.ground.config import KINDS
 from core.ground.jobs import Job
 from core.review import quality
-from pages.ui import entries, review, selecting, services, widgets
+from pages.ui import entries, people, review, selecting, services, widgets
 from pages.ui.gallery import Group, gallery
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
@@ -72,7 +72,7 @@ def gather() -> Lists:
         if {twin.folder, twin.twin_folder} <= folders:
             pairs.setdefault(frozenset((twin.folder, twin.twin_folder)), []).append(twin)
     hints = [
-        [h for h in group if ("hint", _hint_parts(h)) not in kept]
+        [h for h in group if ("hint", hint_parts(h.item_id, h.label, h.said)) not in kept]
         for group in quality.hints(labels, opinion.predictions)
     ]
     return Lists(
@@ -111,10 +111,13 @@ def check_line(findings: quality.Findings | None) -> None:
             type="secondary" if findings else "primary",
             key="quality.check",
             on_click=_check,
+            **people.bar(),
         )
 
 
 def _check() -> None:
+    if not people.may("curator"):
+        return
     params = {"at": time.time()}
     services.jobs().start("quality", "core.review.quality:run_check", params, key="quality")
 
@@ -160,10 +163,11 @@ def labels(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 st.button(
                     ngettext("Label it {name}", "Label all {n} {name}", len(ids)).format(n=number(len(ids)), name=esc(other)),
                     icon=":material/label:", type="primary", key=f"{key}.relabel", on_click=_relabel, args=(ids, hint.said, other),
+                    **people.bar(),
                 )  # fmt: skip
                 st.button(
                     _("The label is right"), icon=":material/check:", key=f"{key}.keep",
-                    on_click=_keep_all, args=("hint", [_hint_parts(h) for h in group]),
+                    on_click=keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
                 )  # fmt: skip
                 _open_in_label(ids, key)
     _more(len(lists.hints))
@@ -192,7 +196,7 @@ def copies(lists: Lists) -> None:
                         others = [other.id for other in items if other.id != item.id]
                         st.button(
                             _("Keep this one"), key=f"{key}.keep.{item.id}", icon=":material/check:",
-                            on_click=_trash, args=(others,), help=_("The other copies go to the trash."),
+                            on_click=_trash, args=(others,), **people.bar(help=_("The other copies go to the trash.")),
                         )  # fmt: skip
                 with st.container(horizontal=True):
                     parts = [list(map(str, group))]
@@ -200,8 +204,9 @@ def copies(lists: Lists) -> None:
                         _("Keep them all"),
                         key=f"{key}.all",
                         type="tertiary",
-                        on_click=_keep_all,
+                        on_click=keep_all,
                         args=("copies", parts),
+                        **people.bar(),
                     )
                     _open_in_label(group, key)
     _more(max(len(lists.exact), len(lists.near)))
@@ -227,14 +232,18 @@ def look(lists: Lists) -> None:
                 text = ngettext("Move it to the trash", "Move all {n} to the trash", len(ids)).format(
                     n=number(len(ids))
                 )
-                st.button(text, icon=":material/delete:", key=f"quality.odd.{name}.trash", on_click=_trash, args=(ids,))
+                st.button(
+                    text, icon=":material/delete:", key=f"quality.odd.{name}.trash", on_click=_trash, args=(ids,),
+                    **people.bar(),
+                )  # fmt: skip
                 parts = [[str(item_id)] for item_id in ids]
                 st.button(
                     _("They are right"),
                     icon=":material/check:",
                     key=f"quality.odd.{name}.keep",
-                    on_click=_keep_all,
+                    on_click=keep_all,
                     args=(name, parts),
+                    **people.bar(),
                 )
                 _open_in_label(ids, f"quality.odd.{name}")
 
@@ -271,16 +280,18 @@ def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 _("Seen"),
                 icon=":material/check:",
                 key=f"{key}.keep",
-                on_click=_keep_all,
+                on_click=keep_all,
                 args=("twins", [[one.folder, other.folder]]),
+                **people.bar(),
             )
 
 
 # Parts
 
 
-def _hint_parts(hint: quality.Hint) -> list[str]:
-    return [f"item{hint.item_id}", f"label{hint.label}", f"said{hint.said}"]
+def hint_parts(item_id: int, label: int, said: int) -> list[str]:
+    """What a doubt about a label is remembered by, once somebody has called the label right."""
+    return [f"item{item_id}", f"label{label}", f"said{said}"]
 
 
 def _wall(title: str, items: Sequence[Item], *, key: str) -> None:
@@ -325,7 +336,9 @@ def _trash(ids: list[int]) -> None:
     selecting.change(lambda: services.dataset().trash(ids), text, ":material/delete:")
 
 
-def _keep_all(kind: str, findings: list[list[str]]) -> None:
+def keep_all(kind: str, findings: list[list[str]]) -> None:
+    if not people.may("curator"):
+        return
     kept = quality.Kept.read(services.workspace())
     for parts in findings:
         kept.add(kind, parts)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import streamlit as st
 
+from core.catalogue.records import Item
 from core.ground.config import KINDS
 from core.ground.errors import BurinError
 from core.review.predictions import NONE
 from core.review.queue import ORDERS, Order, ordered
-from pages.ui import labelling, review, services, widgets
+from pages.ui import labelling, people, review, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -130,6 +132,18 @@ def show(chosen: Chosen) -> None:
     actions(ids)
     page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     shown = data.some(ids[PAGE * (page - 1) : PAGE * page])
+    version = f"{page}.{chosen.wanted}.{len(ids)}"
+    opened = grid(shown, version=version, key="label.grid")
+    if opened:
+        st.query_params["ids"] = str(opened)
+        st.query_params.pop("view", None)
+        st.rerun()
+
+
+def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
+    """These images to select among, and what their neighbours say where that differs; the id of one opened in this
+    run, else None. ``version`` names what is shown, labels and language apart."""
+    data, bench = services.dataset(), workbench()
     opinion = review.recent()
     names = {record.id: record.name for record in data.classes()}
     tiles = []
@@ -147,26 +161,22 @@ def show(chosen: Chosen) -> None:
                 "alt": f"{item.class_name or _('no class')} · {item.path.rpartition('/')[2]}",
             }
         )
-    result = _COMPONENT(
+    return _COMPONENT(
         data={
             "tiles": tiles,
-            "version": f"{data.version}.{page}.{bench.language}.{chosen.wanted}.{len(ids)}",
+            "version": f"{data.version}.{bench.language}.{version}",
             "selected": bench.selection,
             "words": {
                 "said": _("neighbours say"),
                 "grid": _("Images: click, Shift and click for a range, Esc to clear"),
             },
         },
-        key="label.grid",
-        on_selected_change=_selected,
+        key=key,
+        on_selected_change=partial(_selected, key),
         on_opened_change=lambda: None,
         on_cleared_change=lambda: _select([]),
         on_undo_change=_undo,
-    )
-    if result.opened:
-        st.query_params["ids"] = str(result.opened)
-        st.query_params.pop("view", None)
-        st.rerun()
+    ).opened
 
 
 def actions(ids: list[int], *, total: int | None = None) -> None:
@@ -192,10 +202,12 @@ def actions(ids: list[int], *, total: int | None = None) -> None:
             placeholder=_("Type a name") if count else _("Select images first"),
             new=True,
             on_change=_relabel,
+            **people.bar(),
         )
         st.button(
-            _("Move to the trash"), icon=":material/delete:", key="select.trash", disabled=not count, on_click=_trash
-        )
+            _("Move to the trash"), icon=":material/delete:", key="select.trash", on_click=_trash,
+            **people.bar(disabled=not count),
+        )  # fmt: skip
 
 
 def _grid_queue(chosen: Chosen) -> list[int]:
@@ -216,9 +228,9 @@ def _select(ids: list[int]) -> None:
     workbench().selection = list(ids)
 
 
-def _selected() -> None:
+def _selected(key: str) -> None:
     """What the browser says is selected on its page; what is selected elsewhere stays so."""
-    said = st.session_state["label.grid"].selected
+    said = st.session_state[key].selected
     if not isinstance(said, dict):
         return
     here = {value for value in said.get("here", ()) if isinstance(value, int)}

@@ -17,6 +17,7 @@ import streamlit as st
 
 from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
+from pages.ui.people import actor
 
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
@@ -63,7 +64,8 @@ def workspace() -> Workspace:
 
 
 def dataset() -> Dataset:
-    return _dataset(str(workspace().root))
+    """The collection, in the name and with the rights of whoever is at the screen."""
+    return _dataset(str(workspace().root)).acting_as(actor())
 
 
 def jobs() -> JobRunner:

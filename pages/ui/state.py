@@ -28,7 +28,8 @@ class Notice:
 
 @dataclass
 class Workbench:
-    """``language``: "en" or "fr"; ``rounds``: per uploader, how many times it was emptied;
+    """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
+    ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
     curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
     shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
@@ -36,6 +37,7 @@ class Workbench:
     last event of each table happened; ``recipe``: the augmentation policy as it is being changed."""
 
     language: str = "en"
+    who: str = ""
     rounds: dict[str, int] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.catalogue.records import ClassRecord
 from core.ground.config import Kind
-from pages.ui import review, selecting, services, widgets
+from pages.ui import people, review, selecting, services, widgets
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.sheet import sheet
 from pages.ui.state import workbench
@@ -57,16 +57,17 @@ def items() -> None:
                 "source": item.source,
             }
         )
+    may = people.may("curator")
     columns = [
         {"field": "picture", "headerName": _("Image"), "picture": True, "width": 110},
         {
-            "field": "class", "headerName": _("Class"), "editable": True, "width": 190,
+            "field": "class", "headerName": _("Class"), "editable": may, "width": 190,
             "cellEditor": "agSelectCellEditor", "cellEditorParams": {"values": [record.name for record in classes]},
         },
         {"field": "said", "headerName": _("Neighbours say"), "width": 170},
         {"field": "vote", "headerName": _("Vote %"), "width": 110, "filter": "agNumberColumnFilter"},
         {
-            "field": "kind", "headerName": _("Kind"), "editable": True, "width": 130,
+            "field": "kind", "headerName": _("Kind"), "editable": may, "width": 130,
             "cellEditor": "agSelectCellEditor", "cellEditorParams": {"values": list(kinds)},
         },
         {"field": "file", "headerName": _("File"), "width": 260},
@@ -117,13 +118,14 @@ def classes() -> None:
         }
         for record in records
     ]
+    may = people.may("curator")
     columns = [
-        {"field": "name", "headerName": _("Class"), "editable": True, "width": 220, "pinned": "left"},
+        {"field": "name", "headerName": _("Class"), "editable": may, "width": 220, "pinned": "left"},
         {"field": "originals", "headerName": _("Originals"), "width": 120, "filter": "agNumberColumnFilter"},
         {"field": "variants", "headerName": _("Variants"), "width": 120, "filter": "agNumberColumnFilter"},
-        {"field": "aliases", "headerName": _("Other names"), "editable": True, "width": 180},
+        {"field": "aliases", "headerName": _("Other names"), "editable": may, "width": 180},
         *(
-            {"field": f"field {name}", "headerName": widgets.field_name(name), "editable": True, "width": 170}
+            {"field": f"field {name}", "headerName": widgets.field_name(name), "editable": may, "width": 170}
             for name in fields
         ),
     ]
@@ -142,9 +144,9 @@ def classes() -> None:
             _("Make it"),
             icon=":material/new_label:",
             key="table.make",
-            disabled=not name.strip(),
             on_click=_make,
             args=(name,),
+            **people.bar(disabled=not name.strip()),
         )
 
 

@@ -38,6 +38,8 @@ def choose_class(
     new: bool = False,
     on_change: Callable[..., None] | None = None,
     args: tuple = (),
+    disabled: bool = False,
+    help: str | None = None,  # noqa: A002 - Streamlit's own name for it
 ) -> str | None:
     """A type-ahead over the class names; ``new`` lets a name be typed that does not exist yet."""
     return st.selectbox(
@@ -49,6 +51,8 @@ def choose_class(
         accept_new_options=new,
         on_change=on_change or "rerun",
         args=args,
+        disabled=disabled,
+        help=help,
     )
 
 

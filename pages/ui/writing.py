@@ -16,7 +16,7 @@ from core.variation.sources import Original, by_class, originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Batch, Manifest, Variant
 from core.variation.writer import MOST_PER_IMAGE
-from pages.ui import services
+from pages.ui import people, services
 from pages.ui.i18n import _, decimals, ngettext, number, sentence, translated
 from pages.ui.job_panel import job_panel
 from pages.ui.recipe import title_of
@@ -81,12 +81,15 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
             type="primary",
             icon=":material/auto_awesome_motion:",
             key=f"{page}.write",
-            disabled=disabled or busy,
             on_click=start,
             args=({**params, "override": False},),
+            **people.bar(disabled=disabled or busy),
         )
         with st.popover(
-            _("Without the check"), type="tertiary", icon=":material/gpp_maybe:", disabled=disabled or busy
+            _("Without the check"),
+            type="tertiary",
+            icon=":material/gpp_maybe:",
+            **people.bar(disabled=disabled or busy),
         ):
             st.markdown(
                 _(
@@ -107,6 +110,8 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
 
 def start(params: dict[str, Any]) -> None:
     """Start the job; a second click while it runs starts nothing."""
+    if not people.may("curator"):
+        return
     services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
 
 
@@ -204,16 +209,19 @@ def _batch(batch: Batch, count: int, page: str) -> None:
             _("Undo"),
             icon=":material/undo:",
             key=f"{page}.undo.{batch.id}",
-            help=_("Deletes exactly these files. Writing with the same seed brings the same ones back."),
-            disabled=bool(services.jobs().active(KIND)),
             on_click=take_back,
             args=(batch.id,),
+            **people.bar(
+                disabled=bool(services.jobs().active(KIND)),
+                help=_("Deletes exactly these files. Writing with the same seed brings the same ones back."),
+            ),
         )
 
 
 def take_back(batch: str) -> None:
     """Delete what one batch wrote."""
     try:
+        services.dataset().allow("curator")
         count = undo(services.dataset(), batch)
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))

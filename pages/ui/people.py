@@ -1,0 +1,91 @@
+"""Who is at the screen and what they may do: the person signed in, where a login is configured, else the name they picked.
+
+What a role allows is checked by core, with every change; here it only decides what is offered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from core.catalogue.records import Actor
+from core.collection.curation import includes
+from core.ground.config import Role, WorkspaceConfig
+from core.ground.workspace import Workspace
+from pages.ui.i18n import _
+from pages.ui.state import workbench
+
+LONGEST_NAME = 80
+
+
+def login_wanted() -> bool:
+    """Whether people must sign in: ``secrets.toml`` has an [auth] section."""
+    return bool(_secrets("auth"))
+
+
+def signed_in() -> bool:
+    """Whether the pages may be shown to whoever is at the screen."""
+    return not login_wanted() or bool(st.user.get("is_logged_in"))
+
+
+def providers() -> list[str]:
+    """The identity providers that are configured by name; empty where there is one without."""
+    return [name for name, section in _secrets("auth").items() if isinstance(section, Mapping)]
+
+
+def actor() -> Actor:
+    """The person at the screen, with their role; outside a session (the server itself) nobody in particular."""
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return Actor()
+    config = settings()
+    if not login_wanted():
+        name = workbench().who
+        return Actor(name, config.role_of(name, signed_in=False))
+    if not signed_in():
+        return Actor("", "viewer")
+    claims = st.user.to_dict()
+    # Anybody may call themselves what they like: a role goes by what the provider vouches for.
+    email = str(claims.get("email") or "") if claims.get("email_verified", True) else ""
+    subject = str(claims.get("sub") or "")
+    name = str(claims.get("name") or claims.get("preferred_username") or "")
+    shown = f"{name} ({email})" if name and email else name or email or subject
+    return Actor(shown[:LONGEST_NAME], config.role_of(email or subject, subject, signed_in=True))
+
+
+def settings() -> WorkspaceConfig:
+    """The workspace's settings with the roles of ``secrets.toml`` over its own."""
+    config = Workspace.open().config()
+    roles: dict[str, Any] = {str(name): role for name, role in _secrets("roles").items()}
+    return config.with_(roles={**config.roles, **roles}) if roles else config
+
+
+def may(role: Role) -> bool:
+    return includes(actor().role, role)
+
+
+def bar(role: Role = "curator", *, disabled: bool = False, help: str | None = None) -> dict[str, Any]:  # noqa: A002
+    """``disabled`` and ``help`` of a control that needs ``role``: the reason in place of the help where it is lacking."""
+    return {"disabled": disabled, "help": help} if may(role) else {"disabled": True, "help": reason(role)}
+
+
+def reason(role: Role = "curator") -> str:
+    """Why something is not offered."""
+    return _("This needs the role {needed}; yours is {own}.").format(
+        needed=role_name(role), own=role_name(actor().role)
+    )
+
+
+def role_name(role: Role) -> str:
+    return {"viewer": _("viewer"), "curator": _("curator"), "researcher": _("researcher")}[role]
+
+
+def _secrets(section: str) -> Mapping[str, Any]:
+    try:
+        found = st.secrets.get(section, {})
+    except StreamlitSecretNotFoundError:  # no such file: nothing is configured
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -1,0 +1,63 @@
+"""Saying who one is: signing in where a login is configured, else picking a name in the sidebar."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.ground.names import printable
+from pages.ui import people, services
+from pages.ui.i18n import _
+from pages.ui.state import workbench
+from pages.ui.text import esc
+
+KEY = "frame.who"
+
+
+def ask() -> None:
+    """The page of somebody who has not signed in: what this is, and the way in."""
+    with st.container(horizontal_alignment="center"), st.container(width=460, border=True, key="frame.sign_in"):
+        st.title(_("Sign in"), anchor=False)
+        st.markdown(
+            _("This workspace is shown to people whom its owner knows. Sign in to go on to the page you asked for.")
+        )
+        named = people.providers()
+        for name in named or [""]:
+            st.button(
+                _("Sign in with {provider}").format(provider=esc(name.capitalize())) if name else _("Sign in"),
+                key=f"frame.sign_in.{name}", type="primary", icon=":material/login:", width="stretch",
+                on_click=st.login, args=(name,) if name else (),
+            )  # fmt: skip
+
+
+def who() -> None:
+    """In the sidebar: who is at the screen, and their role where it is not the one that may do everything."""
+    person = people.actor()
+    if people.login_wanted():
+        st.caption(_("Signed in as {name} · {role}").format(name=esc(person.name), role=people.role_name(person.role)))
+        st.button(_("Sign out"), key="frame.sign_out", icon=":material/logout:", type="tertiary", on_click=st.logout)
+        return
+    names = _names(str(services.workspace().root))
+    known = list(dict.fromkeys([*people.settings().roles, *names, *filter(None, [person.name])]))
+    st.selectbox(
+        _("Who are you?"),
+        known,
+        index=known.index(person.name) if person.name else None,
+        key=KEY,
+        placeholder=_("Your name, for the history"),
+        accept_new_options=True,
+        on_change=_take,
+        help=_("It is written beside what you change, and undo takes back your own changes only."),
+    )
+    if person.role != "researcher":
+        st.caption(_("Your role: {role}").format(role=people.role_name(person.role)))
+
+
+def _take() -> None:
+    name = printable(str(st.session_state.get(KEY) or "")).strip()
+    workbench().who = name[: people.LONGEST_NAME]
+
+
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def _names(root: str) -> list[str]:
+    """Those in the journal, as of a minute ago; the sample's is nobody's."""
+    return [name for name in services.dataset().people() if name != "sample"]
