@@ -15,7 +15,7 @@ recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, runs, recorder, transfer, promotion, material, start, work
-evaluation   predictions, report, store, compare, confusion, artefacts, projection, traits, faults, html_report
-evaluation   corrections, figures, folders, bundle, work
+evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
+evaluation   html_report, corrections, figures, folders, bundle, work
 shell        variation, training, evaluation, main
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,7 +29,8 @@ class ModelCard:
     ``architecture``: a key of `ARCHITECTURES`; ``stage``: the last block of the trunk that is
     kept (None: the whole trunk); ``grid``: its features are averaged on grid x grid cells;
     ``embedding_size``: dimension of the embedding, None for the features themselves;
-    ``preprocessing``: what it was trained to see; ``classes``: the names it was trained on.
+    ``preprocessing``: what it was trained to see; ``classes``: the names it was trained on;
+    ``comparison``: of a siamese network, (scale, threshold) of its logit scale x (cosine - threshold).
     Raises `ModelRefused` when a value is outside its rule.
     """
 
@@ -38,6 +40,7 @@ class ModelCard:
     grid: int = 1
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     classes: tuple[str, ...] = ()
+    comparison: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
@@ -52,9 +55,14 @@ class ModelCard:
             raise ModelRefused("The grid must be from 1 to 8, not {value}.", value=self.grid)
         if len(self.classes) > MAX_CLASSES or not all(isinstance(name, str) and name for name in self.classes):
             raise ModelRefused("The list of classes is not a list of names.")
+        if self.comparison is not None and not _two_numbers(self.comparison):
+            raise ModelRefused("The comparison of a siamese network is two numbers.")
 
     def to_json(self) -> dict[str, Any]:
-        return {"format": 1, **asdict(self), "classes": list(self.classes)}
+        record = {"format": 1, **asdict(self), "classes": list(self.classes)}
+        if self.comparison is None:
+            del record["comparison"]  # so that the card of any other network is as it always was
+        return record
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Self:
@@ -65,6 +73,8 @@ class ModelCard:
                 raise ModelRefused("The model was saved by a newer Burin.")
             values["preprocessing"] = Preprocessing(**values["preprocessing"])
             values["classes"] = tuple(values["classes"])
+            if values.get("comparison") is not None:
+                values["comparison"] = tuple(values["comparison"])
             return cls(**values)
         except ModelRefused:
             raise
@@ -124,3 +134,7 @@ def _digest_at(content: bytes) -> int:
 
 def _whole(value: object, low: int, high: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
+
+
+def _two_numbers(value: tuple[float, ...]) -> bool:
+    return len(value) == 2 and all(isinstance(v, int | float) and math.isfinite(v) for v in value)

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -22,8 +22,8 @@ from PIL import Image
 
 from core.embedding.card import read_sealed
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.weights import Weights, resolve, sha256_of
-from core.ground.config import Preprocessing
+from core.embedding.weights import PROMOTED, Weights, resolve, sha256_of
+from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
 from core.ground.preprocessing import VERSION as SEEING
 from core.ground.preprocessing import see
@@ -74,13 +74,14 @@ class Embedder(Protocol):
 def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: Engine | None = None) -> Embedder:
     """The embedder of ``workspace``, or of a saved ``model``.
 
-    Without a model: the workspace's pretrained weights (see `core.embedding.weights.resolve`) with the
-    features of block 4 and, where one was fitted to them, a projection to 256 dimensions.
+    Without a model: the trained network that was promoted, else the workspace's pretrained weights (see
+    `core.embedding.weights.resolve`) with the features of block 4 and, where one was fitted to them, a
+    projection to 256 dimensions.
     ``engine`` None: PyTorch where there is a GPU, else ONNX Runtime, else PyTorch, saying why.
     Raises `WeightsUnavailable` and `ModelRefused`.
     """
     config = workspace.config()
-    plan = _saved(model, config.preprocessing) if model else _untrained(workspace, config.weights, config.preprocessing)
+    plan = _saved(model, config.preprocessing) if model else _in_use(workspace, config)
     why = ""
     if engine == "onnxruntime" or (engine is None and not _gpu_here()):
         try:
@@ -94,8 +95,7 @@ def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: En
 
 def opens_at_once(workspace: Workspace) -> bool:
     """Whether `load_embedder` finds a cached engine, and so needs neither torch nor an export."""
-    config = workspace.config()
-    plan = _untrained(workspace, config.weights, config.preprocessing)
+    plan = _in_use(workspace, workspace.config())
     return find(workspace.cache / "engines", engine_key(plan.facts)) is not None
 
 
@@ -108,6 +108,19 @@ class _Plan:
     preprocessing: Preprocessing
     sentence: str
     build: Callable[[], EmbeddingNet]
+
+
+def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet, str]:
+    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has."""
+    plan = _untrained(workspace, workspace.config().weights, preprocessing)
+    return plan.build(), plan.sentence
+
+
+def _in_use(workspace: Workspace, config: WorkspaceConfig) -> _Plan:
+    promoted = workspace.model / PROMOTED
+    if not promoted.is_file():
+        return _untrained(workspace, config.weights, config.preprocessing)
+    return replace(_saved(promoted, config.preprocessing), sentence="The network trained in this workspace.")
 
 
 def _saved(path: Path, preprocessing: Preprocessing) -> _Plan:

@@ -151,6 +151,8 @@ def _trunk(architecture: str, pretrained: Weights | None) -> Any:
 def _cut(trunk: Any, stage: int | None) -> int:
     """Drop what follows block ``stage``; returns the channels that come out."""
     if stage is None:
+        if trunk.num_features != trunk.head_hidden_size:  # MobileNetV3 pools first: what follows is its classifier's
+            trunk.conv_head = trunk.norm_head = nn.Identity()
         return trunk.num_features
     trunk.blocks = trunk.blocks[: stage + 1]
     trunk.conv_head = trunk.bn2 = nn.Identity()

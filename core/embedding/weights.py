@@ -50,15 +50,18 @@ class Architecture:
     repository: str
 
 
+_MEAN, _STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet
+
 ARCHITECTURES = {
     a.name: a
     for a in (
         # Normalised as in Google's own lite builder (MEAN_RGB 127, STDDEV_RGB 128), where these weights come from:
         # https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite
         Architecture("tf_efficientnet_lite0", (127.0,) * 3, (128.0,) * 3, 294, "timm/tf_efficientnet_lite0.in1k"),
-        Architecture(
-            "efficientnet_b0", (123.675, 116.28, 103.53), (58.395, 57.12, 57.375), 358, "timm/efficientnet_b0.ra_in1k"
-        ),
+        Architecture("efficientnet_b0", _MEAN, _STD, 358, "timm/efficientnet_b0.ra_in1k"),
+        Architecture("efficientnet_b2", _MEAN, _STD, 506, "timm/efficientnet_b2.ra_in1k"),
+        Architecture("tf_efficientnetv2_s", (127.5,) * 3, (127.5,) * 3, 780, "timm/tf_efficientnetv2_s.in21k_ft_in1k"),
+        Architecture("mobilenetv3_large_100", _MEAN, _STD, 310, "timm/mobilenetv3_large_100.ra_in1k"),
     )
 }
 DEFAULT_ARCHITECTURE = "tf_efficientnet_lite0"
