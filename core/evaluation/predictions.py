@@ -17,6 +17,7 @@ import numpy as np
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery
+from core.ground.arrays import read_arrays
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import write_atomic, writing
 from core.recognition.calibrate import BLOCK, Calibration, best_class, calibrate
@@ -143,14 +144,14 @@ class Predictions:
         try:
             head = json.loads((folder / HEADER).read_text(encoding="utf-8"))
             about = {**head["about"], "refused": tuple(head["about"]["refused"])}
-            with np.load(folder / ARRAYS, allow_pickle=False) as held:
-                arrays = {name: held[name] for name in _arrays()}
+            held = read_arrays(folder / ARRAYS)
+            arrays = {name: held[name] for name in _arrays()}
             held_against = {int(number): value for number, value in head["calibration"].pop("cohesion").items()}
             calibration = Calibration(**head["calibration"], cohesion=held_against)
             return cls(About(**about), calibration, tuple(head["folders"]), tuple(head["names"]), **arrays)
         except FileNotFoundError as error:
             raise NotFound("Nothing was evaluated here yet.") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise BadInput("The evaluation in {folder} is damaged: evaluate again.", folder=folder.name) from error
 
 

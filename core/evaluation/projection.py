@@ -17,6 +17,7 @@ from typing import Literal, Self
 import numpy as np
 
 from core.collection.dataset import Dataset
+from core.ground.arrays import read_arrays
 from core.ground.workspace import Workspace, writing
 from core.review.neighbourhood import Contents
 from core.review.predictions import Labels
@@ -81,10 +82,10 @@ class Projection:
     def read(cls, path: Path) -> Self | None:
         """What `save` wrote; None where there is nothing usable, for it can be made again."""
         try:
-            with np.load(path, allow_pickle=False) as held:
-                method: Method = "umap" if str(held["method"]) == "umap" else "pca"
-                return cls(method, str(held["digest"]), held["sha256"], held["xy"])
-        except (OSError, ValueError, KeyError, EOFError):
+            held = read_arrays(path)
+            method: Method = "umap" if str(held["method"]) == "umap" else "pca"
+            return cls(method, str(held["digest"]), held["sha256"], held["xy"])
+        except (OSError, ValueError, KeyError):
             return None
 
 

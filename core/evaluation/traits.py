@@ -15,6 +15,7 @@ from PIL import Image
 from core.collection.dataset import Dataset
 from core.evaluation.predictions import Predictions
 from core.evaluation.report import Share
+from core.ground.arrays import read_arrays
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import decode
@@ -56,9 +57,9 @@ class Traits:
     def read(cls, folder: Path) -> Self | None:
         """What `save` wrote; None where there is nothing usable."""
         try:
-            with np.load(folder / FILE, allow_pickle=False) as held:
-                return cls(**{name: held[name] for name in cls.__dataclass_fields__})
-        except (OSError, ValueError, KeyError, EOFError):
+            held = read_arrays(folder / FILE)
+            return cls(**{name: held[name] for name in cls.__dataclass_fields__})
+        except (OSError, ValueError, KeyError):
             return None
 
 

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.collection.dataset import Dataset
 from core.embedding.neighbours import FlatIndex
+from core.ground.arrays import read_arrays
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, writing
 
@@ -88,9 +89,9 @@ class Neighbourhood:
     def read(cls, path: Path) -> Neighbourhood:
         """What `save` wrote; an empty one where there is nothing usable, for it can be made again."""
         try:
-            with np.load(path, allow_pickle=False) as held:
-                return cls(held["sha256"], held["nearest"], held["similarities"])
-        except (OSError, ValueError, KeyError, EOFError):
+            held = read_arrays(path)
+            return cls(held["sha256"], held["nearest"], held["similarities"])
+        except (OSError, ValueError, KeyError):
             return cls.empty()
 
     def missing(self, contents: Contents) -> int:

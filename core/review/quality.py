@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image
 
 from core.collection.dataset import Dataset
+from core.ground.arrays import read_arrays
 from core.ground.errors import BurinError
 from core.ground.images import decode
 from core.ground.jobs import Report
@@ -164,9 +165,9 @@ class Looks:
     @classmethod
     def read(cls, path: Path) -> Self:
         try:
-            with np.load(path, allow_pickle=False) as held:
-                return cls(held["sha256"], held["state"], held["reduced"])
-        except (OSError, ValueError, KeyError, EOFError):
+            held = read_arrays(path)
+            return cls(held["sha256"], held["state"], held["reduced"])
+        except (OSError, ValueError, KeyError):
             return cls(np.empty(0, "S64"), np.empty(0, "U6"), np.empty((0, SIDE * SIDE), np.float16))
 
     def save(self, path: Path) -> None:
