@@ -1,0 +1,124 @@
+"""The page for a colleague: nothing runs but its own script, nothing is loaded, names are text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from core.evaluation.faults import Doubts, groups
+from core.evaluation.html_report import ASSETS, WORDS, html_report, pictures_of
+from core.evaluation.report import evaluate
+from core.evaluation.work import HTML
+from core.ground.translations import LANGUAGES, catalogue
+from tests.core.evaluation import made
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, and the text of scripts and of everything else."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text = ""
+        self._within: str | None = None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._within = tag
+
+    def handle_endtag(self, tag):
+        self._within = None
+
+    def handle_data(self, data):
+        if self._within == "script":
+            self.scripts.append(data)
+        elif self._within != "style":
+            self.text += data
+
+    def of(self, name: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+
+HOSTILE = (made.SCRIPT, made.PICTURE, '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}")
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Page:
+    held = made.predictions([0, 1, 2, 3], [[1, 0], [0], [3], [2]], names=HOSTILE)
+    return Page(html_report(held, evaluate(held), groups(held, Doubts({}, {})), lambda sha256: b"RIFF"))
+
+
+def test_the_only_script_is_its_own_and_the_policy_names_it(hostile):
+    assert hostile.scripts == [(ASSETS / "report.js").read_text(encoding="utf-8")]
+    digest = base64.b64encode(hashlib.sha256(hostile.scripts[0].encode()).digest()).decode()
+    (policy,) = [meta["content"] for meta in hostile.of("meta") if meta.get("http-equiv")]
+    assert policy == (
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_names_are_text_and_nothing_else(hostile):
+    for name in HOSTILE:
+        assert name in hostile.text
+    for tag, attributes in hostile.elements:
+        assert not [name for name in attributes if name.startswith("on")], tag
+    assert all((image["src"] or "").startswith("data:image/") for image in hostile.of("img"))
+    assert not hostile.of("iframe") and not hostile.of("link") and not hostile.of("a") and not hostile.of("object")
+
+
+def test_nothing_refers_to_anywhere(evaluation):
+    page = Page((evaluation.folder / HTML).read_text(encoding="utf-8"))
+    loaded = [
+        value for _, a in page.elements for name, value in a.items() if name in ("src", "href", "action", "srcset")
+    ]
+    assert loaded and all((value or "").startswith("data:image/") for value in loaded)
+    style = (ASSETS / "report.css").read_text(encoding="utf-8")
+    assert "url(" not in style and "@import" not in style
+
+
+def test_it_shows_the_figures_and_the_errors(evaluation):
+    page = Page((evaluation.folder / HTML).read_text(encoding="utf-8"))
+    report = evaluation.report
+    assert f"{100 * report.top1.value:.1f} %" in page.text
+    (card,) = [a for _, a in page.elements if a.get("class") == "card"]
+    assert card["data-sha256"] == evaluation.predictions.sha256[evaluation.predictions.wrong[0]]
+    assert card["data-cause"] == "label"
+    images = [image["src"] for image in page.of("img") if image.get("width") == "96"]
+    assert len(images) == 3 and all(len(image or "") < 8000 for image in images)
+    assert len([a for _, a in page.elements if a.get("class") == "row"]) == len(report.classes)
+
+
+def test_both_languages_are_in_it(hostile):
+    for language in LANGUAGES:
+        for word in ("title", "classes", "save", "leak_clean", "cause_model"):
+            assert catalogue(language).gettext(WORDS[word]) in hostile.text
+    assert {a["lang"] for a in hostile.of("span") if "lang" in a} == set(LANGUAGES)
+
+
+def test_every_word_is_used():
+    template = (ASSETS / "report.html.j2").read_text(encoding="utf-8")
+    code = (ASSETS.parents[1] / "core" / "evaluation" / "html_report.py").read_text(encoding="utf-8")
+    used = set(re.findall(r'"(\w+)"', template + code.partition("def html_report")[2]))
+    stems = ("side_", "leak_", "cause_", "sort_", "column_")
+    verdicts = {"certain", "hesitates", "unknown"}
+    assert [word for word in WORDS if word not in used | verdicts and not word.startswith(stems)] == []
+
+
+def test_without_errors_it_says_so():
+    held = made.predictions([0, 1], [[0], [1]])
+    page = Page(html_report(held, evaluate(held), [], lambda sha256: None))
+    assert "Every query got the right name." in page.text
+
+
+def test_a_lost_picture_is_an_empty_frame(collection):
+    assert pictures_of(collection)("0" * 64) is None
+    held = made.predictions([0], [[1, 0]])
+    page = Page(html_report(held, evaluate(held), groups(held, Doubts({}, {})), pictures_of(collection)))
+    assert len([a for _, a in page.elements if a.get("class") == "none"]) == 3
