@@ -77,9 +77,14 @@ class Curation:
         self._change("split", plan, to=name)
         return made[0].row_id
 
-    def trash_class(self, class_id: int) -> None:
-        """Delete a class; its images go to the trash."""
-        self._change("delete", lambda c: operations.trash_class(c, class_id), name=self._class(class_id).name)
+    def trash_class(self, *class_ids: int) -> None:
+        """Delete classes; their images go to the trash."""
+        names = ", ".join(self._class(class_id).name for class_id in class_ids)
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            return [change for one in dict.fromkeys(class_ids) for change in operations.trash_class(connection, one)]
+
+        self._change("delete", plan, name=names)
 
     def edit_fields(self, class_id: int, /, **fields: str | None) -> None:
         """Set free fields of a class (maker="Essilor"); None or "" removes one."""

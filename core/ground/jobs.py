@@ -72,12 +72,12 @@ class JobRunner:
         threading.Thread(target=child.wait, daemon=True).start()  # so that it does not stay as a zombie
         return job
 
-    def again(self, job_id: str) -> Job:
-        """Start the work of a job that has ended once more; what was stopped or interrupted goes on from
-        what it had done, where the work is made for that."""
+    def again(self, job_id: str, **changes: Any) -> Job:
+        """Start the work of a job that has ended once more, with some parameters changed; what was stopped or
+        interrupted goes on from what it had done, where the work is made for that."""
         job = self.get(job_id)
         request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
-        return self.start(job.kind, request["work"], request["params"], key=job.key or job.id)
+        return self.start(job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id)
 
     def get(self, job_id: str) -> Job:
         """The job as it is now; raises `NotFound`. A job whose process is gone is ``interrupted``."""

@@ -57,10 +57,9 @@ def export_zip(
     rows = csv.writer(labels)
     rows.writerow(COLUMNS)
     done, missing = 0, []
-    ids = _narrowed(dataset, item_ids)
-    total = len(ids)
+    ids = _narrowed(dataset, class_ids, item_ids)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # images do not shrink
-        for name, item in _places(dataset, ids, class_ids):
+        for name, item in _places(dataset, ids):
             if should_stop():
                 break
             try:
@@ -72,47 +71,73 @@ def export_zip(
             rows.writerow(_row(name, item))
             done += 1
             if on_progress:
-                on_progress(done, total)
+                on_progress(done, len(ids))
         archive.writestr("labels.csv", labels.getvalue().encode())
         archive.writestr("classes.csv", classes_csv(dataset.classes()))
     return ExportReport(done, missing)
 
 
-def export_csv(dataset: Dataset, target: BinaryIO, *, class_ids: Sequence[int] | None = None) -> int:
+def export_csv(
+    dataset: Dataset,
+    target: BinaryIO,
+    *,
+    class_ids: Sequence[int] | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> int:
     """Write one row an image, `COLUMNS`, UTF-8 with the mark that spreadsheets want; how many."""
     text = io.TextIOWrapper(target, encoding="utf-8-sig", newline="", write_through=True)
     rows = csv.writer(text)
     rows.writerow(COLUMNS)
     count = 0
-    for name, item in _places(dataset, dataset.item_ids(), class_ids):
+    ids = _narrowed(dataset, class_ids, None)
+    for name, item in _places(dataset, ids):
+        if should_stop():
+            break
         rows.writerow(_row(name, item))
         count += 1
+        if on_progress:
+            on_progress(count, len(ids))
     text.detach()  # the target stays open: it is the caller's
     return count
 
 
 def export_parquet(
-    dataset: Dataset, path: Path, *, space: str, places: Mapping[int, tuple[float, float]] | None = None
+    dataset: Dataset,
+    target: Path | BinaryIO,
+    *,
+    space: str,
+    places: Mapping[int, tuple[float, float]] | None = None,
+    class_ids: Sequence[int] | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Write the labelled images embedded in ``space``: `COLUMNS`, ``embedding`` (list of float32), and ``x``,
-    ``y`` of a projection where ``places`` (item id -> x, y) is given; how many. In pages, not in memory."""
+    ``y`` of a projection where ``places`` (item id -> x, y) is given; how many. Rows are written in pages."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    ids, _, _, vectors = dataset.vectors(space)
-    names = {item.id: name for name, item in _places(dataset, dataset.item_ids(), None)}
+    ids, labels, _, vectors = dataset.vectors(space)
+    if class_ids is not None:
+        wanted = np.isin(labels, class_ids)
+        ids, vectors = ids[wanted], vectors[wanted]
+    names = {item.id: name for name, item in _places(dataset, _narrowed(dataset, class_ids, None))}
     text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source")]
     numbers = [("item_id", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("added_at", pa.float64())]
     extra = [("x", pa.float32()), ("y", pa.float32())] if places is not None else []
     schema = pa.schema([*text, *numbers, ("embedding", pa.list_(pa.float32())), *extra])
-    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(target, schema, compression="zstd") as writer:
         for start in range(0, len(ids), _PAGE):
+            if should_stop():
+                break
             page = dataset.some(ids[start : start + _PAGE].tolist())
             rows = [_record(names[item.id], item, vector) for item, vector in zip(page, vectors[start:], strict=False)]
             if places is not None:
                 for row in rows:
                     row["x"], row["y"] = places.get(row["item_id"], (None, None))
             writer.write_table(pa.Table.from_pylist(rows, schema))
+            if on_progress:
+                on_progress(start + len(page), len(ids))
     return len(ids)
 
 
@@ -155,20 +180,23 @@ def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
     return unknown
 
 
-def _narrowed(dataset: Dataset, item_ids: Sequence[int] | None) -> list[int]:
+def _narrowed(dataset: Dataset, class_ids: Sequence[int] | None, item_ids: Sequence[int] | None) -> list[int]:
     """The present images, or those of them that are asked for, in the dataset's order."""
-    wanted = None if item_ids is None else set(item_ids)
-    return [item_id for item_id in dataset.item_ids() if wanted is None or item_id in wanted]
+    ids = dataset.item_ids()
+    if class_ids is not None:
+        there = {item_id for class_id in class_ids for item_id in dataset.item_ids(class_id=class_id)}
+        ids = [item_id for item_id in ids if item_id in there]
+    if item_ids is not None:
+        chosen = set(item_ids)
+        ids = [item_id for item_id in ids if item_id in chosen]
+    return ids
 
 
-def _places(dataset: Dataset, ids: Sequence[int], class_ids: Sequence[int] | None) -> Iterator[tuple[str, Item]]:
+def _places(dataset: Dataset, ids: Sequence[int]) -> Iterator[tuple[str, Item]]:
     """Each of these images with its name in an export, unique whatever the letters' case."""
-    wanted = None if class_ids is None else set(class_ids)
     taken: dict[str, set[str]] = {}
     for start in range(0, len(ids), _PAGE):
         for item in dataset.some(ids[start : start + _PAGE]):
-            if wanted is not None and item.class_id not in wanted:
-                continue
             folder = "" if item.class_id is None else f"{folder_for(item.class_name)}/"
             here = taken.setdefault(key(folder), set())
             file = free_name(item.path.rpartition("/")[2], here)

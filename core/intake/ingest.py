@@ -88,11 +88,25 @@ def import_files(
     return outcomes
 
 
-def preview_files(dataset: Dataset, files: Iterable[IncomingFile], *, kind: Kind | None = None) -> list[FileOutcome]:
+def preview_files(
+    dataset: Dataset,
+    files: Iterable[IncomingFile],
+    *,
+    kind: Kind | None = None,
+    on_progress: Progress | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> list[FileOutcome]:
     """The outcomes that `import_files` would give, near duplicates pointed out; nothing is changed."""
     kept = [file for file in files if not is_junk(basename(file.name))]
+    staged: list[Staged | FileOutcome] = []
     with Landing(dataset, source="", kind=kind) as landing:
-        return _settle_outcomes(landing.stage([(f.name, f.class_name, f.read) for f in kept]), landing.preview)
+        for start in range(0, len(kept), BATCH):
+            if should_stop():
+                return []
+            staged += landing.stage([(f.name, f.class_name, f.read) for f in kept[start : start + BATCH]])
+            if on_progress:
+                on_progress(len(staged), len(kept))
+        return _settle_outcomes(iter(staged), landing.preview)
 
 
 def import_archive(
@@ -106,13 +120,15 @@ def import_archive(
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     limits: Limits | None = None,
+    preview: bool = False,
 ) -> list[FileOutcome]:
     """Import a zip archive whole: judged, unpacked and decoded aside, then landed in one transaction.
 
     The classes come from its folders or from a CSV with the columns ``file_name`` and ``label`` (a
     ``class_name`` overrides them); files without either go to the unlabelled tray. Members that are no
     images, or damaged, are listed as refused and the others land. Raises `ArchiveRefused` for an archive
-    that is unsafe, or too large for the disk; when stopped, nothing lands and the list is empty.
+    that is unsafe, or too large for the disk; when stopped, nothing lands and the list is empty. ``preview``
+    gives the outcomes and lands nothing.
     """
     with Archive(path, name=name, limits=limits) as archive:
         need = sum(member.info.file_size for member in archive.members)
@@ -128,7 +144,8 @@ def import_archive(
                 staged += landing.stage([(m.name, class_name or m.class_name, _reader(archive, m)) for m in batch])
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
-            return [] if should_stop() else _settle_outcomes(iter(staged), landing.land)
+            land = landing.preview if preview else landing.land
+            return [] if should_stop() else _settle_outcomes(iter(staged), land)
 
 
 def with_classes(files: Sequence[IncomingFile]) -> list[IncomingFile]:
@@ -175,7 +192,8 @@ def run_import(
     embedder: Embedder | None = None,
 ) -> dict[str, Any]:
     """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``;
-    archives are known by their first bytes). Also ``kind``, ``who``, ``role``.
+    archives are known by their first bytes). Also ``kind``, ``who``, ``role``; with ``preview`` true nothing
+    is taken in, and the files stay for the import that may follow.
 
     Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
     removed at the end, unless it was stopped: the same job then goes on from where it was.
@@ -185,7 +203,8 @@ def run_import(
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
     files = with_classes([file for file in given if file not in archives])
-    how: dict[str, Any] = {"kind": params.get("kind"), "embedder": embedder, "should_stop": should_stop}
+    preview = bool(params.get("preview"))
+    how: dict[str, Any] = {"kind": params.get("kind"), "should_stop": should_stop}
     count: Counter[str] = Counter()
 
     def publish(outcomes: list[FileOutcome]) -> None:
@@ -198,15 +217,21 @@ def run_import(
         try:
             progress = _shifted(report, done, len(files), archive.name)
             own: dict[str, Any] = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
-            outcomes = import_archive(dataset, Path(archive.path or ""), **own, **how)
+            outcomes = import_archive(
+                dataset, Path(archive.path or ""), embedder=embedder, preview=preview, **own, **how
+            )
         except BadInput as refusal:
             outcomes = [FileOutcome(archive.name, "refused", refusal)]
         done += len(outcomes)
         publish(outcomes)
-    import_files(dataset, files, on_progress=_shifted(report, done, 0, ""), on_outcomes=publish, **how)
-    if not should_stop():
+    progress = _shifted(report, done, 0, "")
+    if preview:
+        publish(preview_files(dataset, files, on_progress=progress, **how))
+    else:
+        import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how)
+    if not should_stop() and not preview:
         _discard(workspace, given)
-    return {name: count[name] for name in ("added", "present", "refused")}
+    return {name: count[name] for name in ("added", "present", "refused")} | ({"preview": True} if preview else {})
 
 
 def record_of(outcome: FileOutcome) -> dict[str, Any]:

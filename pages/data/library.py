@@ -1,12 +1,12 @@
-"""Browse, add and correct originals. Each part is a module of ``pages/ui``; this script only chooses."""
+"""Browse, add, correct and take out originals. Each part is a module of ``pages/ui``; this script only chooses."""
 
 import streamlit as st
 
-from pages.ui import browse, detail, importing, services, widgets
+from pages.ui import browse, detail, exporting, importing, services, trash, widgets
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 
-VIEWS = ("browse", "add")
+VIEWS = ("browse", "add", "export", "trash")
 
 data = services.dataset()
 counts = data.counts()
@@ -20,8 +20,13 @@ with st.container(horizontal=True, vertical_alignment="center"):
         ),
         width="stretch",
     )
-    names = {"browse": _("Browse"), "add": _("Add images")}
-    icons = {"browse": ":material/grid_view:", "add": ":material/add_photo_alternate:"}
+    names = {"browse": _("Browse"), "add": _("Add images"), "export": _("Export"), "trash": _("Trash")}
+    icons = {
+        "browse": ":material/grid_view:",
+        "add": ":material/add_photo_alternate:",
+        "export": ":material/download:",
+        "trash": ":material/delete:",
+    }
     view = linked_choice(
         st.segmented_control,
         _("View"),
@@ -36,6 +41,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
 
 if view == "add":
     importing.add_images()
+elif view == "export":
+    exporting.take_out()
 else:
-    shown = browse.browse()
-    detail.open_from_url(shown)
+    detail.open_from_url(trash.show() if view == "trash" else browse.browse())

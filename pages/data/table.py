@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import selecting, services, tables
+from pages.ui import class_table, selecting, services, tables
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
@@ -26,6 +26,6 @@ with st.container(horizontal=True, vertical_alignment="center"):
         label_visibility="collapsed",
     )
 if view == "classes":
-    tables.classes()
+    class_table.classes()
 else:
     tables.items()

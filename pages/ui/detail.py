@@ -51,6 +51,7 @@ def _content(item_id: int) -> None:
     item = data.item(item_id)
     if item.state != "present":
         st.warning(_("This image is in the trash."), icon=":material/delete:")
+        st.image(cached.shown(data.image_bytes(item), item.sha256, side=900), width="stretch", alt=_("The image"))
         st.button(
             _("Restore"),
             icon=":material/restore_from_trash:",

@@ -11,16 +11,19 @@ from streamlit.typing import UploadedFile
 
 from core.catalogue.records import FileOutcome
 from core.ground.config import KINDS
+from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
 from core.intake.ingest import outcome_of, receive
 from pages.ui import people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel
-from pages.ui.state import workbench
+from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
+from pages.ui.tiles import source
 
 IMAGES = [suffix[1:] for suffix in SUFFIXES]
+ALIKE = 12  # near duplicates shown with their picture
 ICONS = {"added": ":material/check_circle:", "present": ":material/content_copy:", "refused": ":material/error:"}
 
 
@@ -74,18 +77,21 @@ def _form() -> None:
             if files
             else _("Import")
         )
-        st.button(
-            label,
-            type="primary",
-            icon=":material/upload:",
-            key="library.import_now",
-            on_click=_start,
-            args=(files, class_name, kind or None, f"library.{way}"),
-            **people.bar(disabled=not files),
-        )
+        with st.container(horizontal=True):
+            st.button(
+                label, type="primary", icon=":material/upload:", key="library.import_now", on_click=_start,
+                args=(files, class_name, kind or None, f"library.{way}"), **people.bar(disabled=not files),
+            )  # fmt: skip
+            st.button(
+                _("Look first"), icon=":material/search:", key="library.look", on_click=_start,
+                args=(files, class_name, kind or None, f"library.{way}"), kwargs={"preview": True},
+                **people.bar(disabled=not files, help=_("Says what would become of each file, and takes nothing in.")),
+            )  # fmt: skip
 
 
-def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | None, uploader: str) -> None:
+def _start(
+    files: Sequence[UploadedFile], class_name: str | None, kind: str | None, uploader: str, *, preview: bool = False
+) -> None:
     """Put the uploads on disk and start the job; the same uploads start it once, however often one clicks."""
     if not people.may("curator"):
         return
@@ -94,12 +100,8 @@ def _start(files: Sequence[UploadedFile], class_name: str | None, kind: str | No
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    services.jobs().start(
-        "import",
-        "core.intake.ingest:run_import",
-        {"files": received, "kind": kind, "who": person.name, "role": person.role},
-        key=key,
-    )
+    params = {"files": received, "kind": kind, "who": person.name, "role": person.role, "preview": preview}
+    services.jobs().start("import", "core.intake.ingest:run_import", params, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
 
@@ -108,8 +110,11 @@ def _outcomes(job: Job) -> None:
     """How each file ended: the counts, then the list, refusals first."""
     outcomes = [outcome_of(record) for record in job.outcomes()]
     count: Counter[str] = Counter(outcome.outcome for outcome in outcomes)
+    looked = bool(job.result.get("preview"))
     names = {
-        "added": ngettext("{n} added", "{n} added", count["added"]),
+        "added": ngettext("{n} added", "{n} added", count["added"])
+        if not looked
+        else ngettext("{n} new", "{n} new", count["added"]),
         "present": ngettext("{n} already there", "{n} already there", count["present"]),
         "refused": ngettext("{n} refused", "{n} refused", count["refused"]),
     }
@@ -122,6 +127,12 @@ def _outcomes(job: Job) -> None:
     st.markdown(" ".join(badges) or _("No image was found in what was given."))
     if not outcomes:
         return
+    if looked:
+        st.button(
+            _("Take the new ones in"), type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
+            args=(job.id,), **people.bar(disabled=not count["added"]),
+        )  # fmt: skip
+    _alike([outcome for outcome in outcomes if outcome.near and outcome.outcome == "added"])
     for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
         _say_refusal(outcome)
     order = ("refused", "present", "added")
@@ -136,6 +147,38 @@ def _outcomes(job: Job) -> None:
             hide_index=True,
             alt=_("Every file"),
         )
+
+
+def _go_on(job_id: str) -> None:
+    """After the look: the same files, for good."""
+    person = people.actor()
+    try:
+        services.jobs().again(job_id, preview=False, who=person.name, role=person.role)
+    except BurinError as error:
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+
+
+def _alike(outcomes: list[FileOutcome]) -> None:
+    """New files that look almost like an image that is there, each beside that image."""
+    if not outcomes:
+        return
+    text = ngettext(
+        "{n} new file looks almost like an image that is there", "{n} new files look almost like images that are there",
+        len(outcomes),
+    )  # fmt: skip
+    with st.expander(text.format(n=number(len(outcomes))), icon=":material/content_copy:", expanded=True):
+        there = {item.id: item for item in services.dataset().some(o.near for o in outcomes[:ALIKE] if o.near)}
+        for outcome in outcomes[:ALIKE]:
+            item = there.get(outcome.near or 0)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                if item is not None and (picture := source(item)):
+                    st.image(picture, width=52)
+                name = item.class_name or _("Without a class") if item is not None else "?"
+                st.markdown(
+                    _("{file} is almost an image of {name}").format(file=esc(outcome.name), name=f"**{esc(name)}**")
+                )
+        if len(outcomes) > ALIKE:
+            st.caption(_("The others are in the list of every file."))
 
 
 def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:

@@ -33,7 +33,8 @@ class Workbench:
     ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
     curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
     shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
-    to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``handled``: when the
+    to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
+    ticked in their table; ``handled``: when the
     last event of each table happened; ``recipe``: the augmentation policy as it is being changed."""
 
     language: str = "en"
@@ -46,6 +47,7 @@ class Workbench:
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None
     selection: list[int] = field(default_factory=list)
+    ticked: list[int] = field(default_factory=list)
     handled: dict[str, float] = field(default_factory=dict)
     recipe: Recipe | None = None
 

@@ -1,4 +1,4 @@
-"""The two tables: images and classes, edited in place; what is ticked is the session's one selection."""
+"""The table of images, edited in place; what is ticked is the session's one selection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import get_args
 
 import streamlit as st
 
-from core.catalogue.records import ClassRecord
 from core.ground.config import Kind
 from pages.ui import people, review, selecting, services, widgets
 from pages.ui.i18n import _, ngettext, number
@@ -16,7 +15,6 @@ from pages.ui.state import workbench
 from pages.ui.tiles import source
 
 PAGE = 500  # rows of the browser's table: thumbnails travel with them
-FIELDS = ("maker", "product", "index", "period", "note")
 
 
 def items() -> None:
@@ -98,88 +96,11 @@ def items() -> None:
             _do(lambda: data.set_kind([item_id], kinds[value]), _("The image is now a {kind}.").format(kind=value))
 
 
-def classes() -> None:
-    """Every class: its name, other names and fields can be changed in their cells."""
-    data = services.dataset()
-    records = data.classes()
-    own = [name for name in dict.fromkeys(name for record in records for name in record.fields) if name not in FIELDS]
-    fields = [*FIELDS, *own]
-    st.caption(
-        _("Double-click a cell to change it; Enter keeps it, Esc leaves it. Several other names are parted by commas.")
-    )
-    rows = [
-        {
-            "id": record.id,
-            "name": record.name,
-            "originals": record.originals,
-            "variants": record.variants,
-            "aliases": ", ".join(record.aliases),
-            **{f"field {name}": record.fields.get(name, "") for name in fields},
-        }
-        for record in records
-    ]
-    may = people.may("curator")
-    columns = [
-        {"field": "name", "headerName": _("Class"), "editable": may, "width": 220, "pinned": "left"},
-        {"field": "originals", "headerName": _("Originals"), "width": 120, "filter": "agNumberColumnFilter"},
-        {"field": "variants", "headerName": _("Variants"), "width": 120, "filter": "agNumberColumnFilter"},
-        {"field": "aliases", "headerName": _("Other names"), "editable": may, "width": 180},
-        *(
-            {"field": f"field {name}", "headerName": widgets.field_name(name), "editable": may, "width": 170}
-            for name in fields
-        ),
-    ]
-    key = f"table.classes.{workbench().language}.{workbench().handled.get('table.classes.round', 0)}"
-    event = sheet(rows, columns, key=key, row_height=36) if rows else None
-    if event and event.edit:
-        class_id, column, value = event.edit
-        record = next((record for record in records if record.id == class_id), None)
-        if record is not None:
-            _edit_class(record, column, value)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input(
-            _("A new class"), key=workbench().round_of("table.new"), placeholder=_("Its name"), width=260
-        )
-        st.button(
-            _("Make it"),
-            icon=":material/new_label:",
-            key="table.make",
-            on_click=_make,
-            args=(name,),
-            **people.bar(disabled=not name.strip()),
-        )
-
-
-def _edit_class(record: ClassRecord, column: str, value: str) -> None:
-    data = services.dataset()
-    if column == "name":
-        _do(
-            lambda: data.rename_class(record.id, value), _("The class is now called {name}.").format(name=value.strip())
-        )
-    elif column == "aliases":
-        aliases = [part.strip() for part in value.split(",") if part.strip()]
-        _do(lambda: data.set_aliases(record.id, aliases), _("{name} is described anew.").format(name=record.name))
-    elif column.startswith("field "):
-        _do(
-            lambda: data.edit_fields(record.id, **{column[6:]: value}),
-            _("{name} is described anew.").format(name=record.name),
-        )
-
-
-def _make(name: str) -> None:
-    selecting.change(
-        lambda: services.dataset().create_class(name),
-        _("The class {name} is made.").format(name=name.strip()),
-        ":material/new_label:",
-    )
-    workbench().empty("table.new")
-
-
 def _do(act: Callable[[], object], text: str) -> None:
     """Do what an edited cell asks, and draw the table from what is true then, also when it was refused."""
     selecting.change(act, text, ":material/edit:")
-    for name in ("table.items.round", "table.classes.round"):
-        workbench().handled[name] = workbench().handled.get(name, 0) + 1
+    handled = workbench().handled
+    handled["table.items.round"] = handled.get("table.items.round", 0) + 1
     st.rerun()
 
 

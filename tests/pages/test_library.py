@@ -27,10 +27,10 @@ def zipped(**files):
     return buffer.getvalue()
 
 
-def finish(at, workspace):
-    """Wait for the import, and show the page after it."""
+def finish(at, workspace, kind="import"):
+    """Wait for the last job, and show the page after it."""
     runner = JobRunner(workspace)
-    job = runner.wait(runner.list("import")[0].id, timeout_s=60)
+    job = runner.wait(runner.list(kind)[0].id, timeout_s=60)
     at.run()
     assert not at.exception
     return job
@@ -146,6 +146,35 @@ def test_a_zip_of_folders_brings_its_classes(open_page, workspace):
     at.button(key="library.import_now").click().run()
     assert finish(at, workspace).result["added"] == 2
     assert {record.name for record in Dataset(workspace).classes()} == {"étoile", "(e"}
+
+
+def test_one_may_look_first_and_near_copies_are_pointed_out(open_page, workspace):
+    Dataset(workspace).create_class("circle")
+    (workspace.raw / "circle" / "a.png").write_bytes(png_bytes(draw("circle")))
+    at = open_page(workspace, "library", view="add")
+    near = draw("circle")
+    near.putpixel((0, 0), (250, 250, 250))
+    at.file_uploader[0].upload("near.png", png_bytes(near), "image/png").run()
+    at.button(key="library.look").click().run()
+    finish(at, workspace)
+    said = text_of(at)
+    assert "1 new" in said and "near.png is almost an image of **circle**" in said
+    assert Dataset(workspace).counts().originals == 1
+    at.button(key="library.go_on").click().run()
+    assert finish(at, workspace).result == {"added": 1, "present": 0, "refused": 0}
+    assert Dataset(workspace).counts().originals == 2 and "1 added" in text_of(at)
+
+
+def test_the_collection_is_taken_out_as_a_job(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "library", view="export")
+    at.get_by_key("library.export_form").set_value("csv").run()
+    at.multiselect(key="library.export_classes").set_value(["bar", "cross"]).run()
+    assert at.button(key="library.export_now").label == "Export 8 images"
+    at.button(key="library.export_now").click().run()
+    result = finish(at, drawn_workspace, "export").result
+    assert "8 images" in text_of(at)
+    (link,) = at.get("link_button")
+    assert link.proto.url == f"/export/{result['token']}/{result['name']}" and result["name"].endswith(".csv")
 
 
 def test_an_unsafe_zip_is_refused_in_french(open_page, workspace):

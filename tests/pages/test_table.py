@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from core.collection.dataset import Dataset
-from pages.ui import sheet, tables
+from pages.ui import class_table, sheet, tables
 from pages.ui.sheet import Said
 from pages.ui.state import Workbench
-from tests.pages.conftest import text_of
+from tests.pages.conftest import component, text_of
 
 
 def said(monkeypatch, *events):
@@ -18,6 +18,7 @@ def said(monkeypatch, *events):
         return waiting.pop(0) if waiting else None
 
     monkeypatch.setattr(tables, "sheet", stand_in)
+    monkeypatch.setattr(class_table, "sheet", stand_in)
     return given
 
 
@@ -74,6 +75,51 @@ def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, 
         at.run()
     record = next(record for record in dataset_of(drawn_workspace).classes() if record.id == bar)
     assert (record.name, record.fields, record.aliases) == ("---e", {"maker": "Essilor"}, ["e", "é"])
+
+
+def test_ticked_classes_are_merged_or_deleted_and_it_is_undone(open_page, drawn_workspace, dataset_of, monkeypatch):
+    Dataset(drawn_workspace).rescan()
+    ids = {record.name: record.id for record in dataset_of(drawn_workspace).classes()}
+    given = said(monkeypatch, Said(selected=[ids["bar"], ids["cross"]]))
+    at = open_page(drawn_workspace, "table", view="classes")
+    assert "2 classes ticked" in text_of(at) and "8 images" in text_of(at)
+    at.selectbox("table.into.0").set_value("circle").run()
+    (circle,) = dataset_of(drawn_workspace).classes()
+    assert (circle.name, circle.originals, circle.aliases) == ("circle", 12, ["bar", "cross"])
+    assert given[-1][2]["selected"] == [] and "0 classes ticked" in text_of(at)
+    at.button("frame.undo.0").click().run()
+    assert {record.name: record.originals for record in dataset_of(drawn_workspace).classes()} == dict.fromkeys(ids, 4)
+
+
+def test_deleted_classes_are_one_entry_and_their_images_are_in_the_trash(
+    open_page, drawn_workspace, dataset_of, monkeypatch
+):
+    Dataset(drawn_workspace).rescan()
+    ids = {record.name: record.id for record in dataset_of(drawn_workspace).classes()}
+    said(monkeypatch, Said(selected=[ids["bar"], ids["cross"]]))
+    at = open_page(drawn_workspace, "table", view="classes")
+    at.button("table.delete").click().run()
+    data = dataset_of(drawn_workspace)
+    assert [record.name for record in data.classes()] == ["circle"] and data.counts().trash == 8
+    assert (data.history(1)[0].action, data.history(1)[0].detail) == ("delete", {"name": "bar, cross"})
+    at.switch_page("pages/data/library.py")
+    at.query_params["view"] = "trash"
+    at.run()
+    walls = component(at, "burin_gallery")[-1]["groups"]
+    assert [(group["title"], len(group["tiles"])) for group in walls] == [("bar", 4), ("cross", 4)]
+    at.button("library.restore_all").click().run()
+    assert {record.name: record.originals for record in data.classes()} == dict.fromkeys(ids, 4)
+    assert "The trash is empty" in [info.proto.title for info in at.info] or "What is deleted comes here" in text_of(at)
+
+
+def test_fields_come_from_a_spreadsheet(open_page, drawn_workspace, dataset_of, monkeypatch):
+    Dataset(drawn_workspace).rescan()
+    said(monkeypatch)
+    at = open_page(drawn_workspace, "table", view="classes")
+    at.file_uploader("table.csv.0").upload("fields.csv", b"name,maker\nbar,Essilor\nnobody,x\n", "text/csv").run()
+    at.button("table.fill").click().run()
+    assert next(r.fields for r in dataset_of(drawn_workspace).classes() if r.name == "bar") == {"maker": "Essilor"}
+    assert "The fields are filled in. Not classes here: nobody" in text_of(at)
 
 
 def test_a_refused_name_is_said_and_changes_nothing(open_page, drawn_workspace, dataset_of, monkeypatch):

@@ -370,6 +370,27 @@ def test_the_job_takes_files_and_archives(dataset: Dataset, tmp_path: Path) -> N
     assert report.progress[-1] == (4, 4) and list(dataset.workspace.staging.iterdir()) == []
 
 
+def test_a_look_first_says_what_would_be_and_the_same_job_then_takes_it_in(dataset: Dataset) -> None:
+    (known,) = import_files(dataset, [IncomingFile("a.png", png_bytes(draw("circle")), class_name="circle")])
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w") as archive:
+        archive.writestr("pont/1.png", random_png(1))
+        archive.writestr("pont/2.png", b"not an image")
+    near = draw("circle")
+    near.putpixel((0, 0), (250, 250, 250))
+    files = receive(dataset.workspace, [("near.png", png_bytes(near)), ("set.zip", zipped.getvalue())])
+    version, runner = dataset.version, JobRunner(dataset.workspace)
+    work, params = "core.intake.ingest:run_import", {"files": files, "preview": True}
+    job = runner.wait(runner.start("import", work, params, key="k").id, timeout_s=120)
+    assert job.result == {"added": 2, "present": 0, "refused": 1, "preview": True}
+    found = {o.name: (o.outcome, o.near) for o in map(outcome_of, job.outcomes())}
+    assert found["near.png"] == ("added", known.item_id) and found["pont/2.png"][0] == "refused"
+    assert dataset.version == version and dataset.counts().originals == 1
+    job = runner.wait(runner.again(job.id, preview=False).id, timeout_s=120)
+    assert job.result == {"added": 2, "present": 0, "refused": 1} and dataset.counts().originals == 3
+    assert list(dataset.workspace.staging.iterdir()) == []
+
+
 def test_the_job_in_its_process(workspace: Workspace) -> None:
     runner = JobRunner(workspace)
     files = receive(workspace, [(f"pont/{n}.png", random_png(n)) for n in range(5)])
