@@ -17,12 +17,15 @@ from pages.ui.state import workbench
 from pages.ui.tiles import tile
 
 PAGE = 60
+NAMED = 500  # images that a URL may name: a longer address is cut by browsers and proxies
 
 
 def browse() -> list[int]:
     """Draw filters and wall; returns the ids of the filter's items on this page, in order."""
     data = services.dataset()
     classes = {record.id: record for record in data.classes()}
+    if "ids" in st.query_params:
+        return _those_of_another_page(classes)
     wanted = _filters(list(classes.values()))
     total = data.count(**wanted)
     if not total:
@@ -44,6 +47,26 @@ def browse() -> list[int]:
     if opened:
         st.query_params["item"] = str(opened)
     return [item.id for item in items]
+
+
+def _those_of_another_page(classes: dict[int, ClassRecord]) -> list[int]:
+    """The images that the URL names (``?ids=1.2.3``), at most `NAMED`, in the order of their classes."""
+    parts = st.query_params.get("ids", "").split(".")[:NAMED]
+    found = services.dataset().some(int(part) for part in parts if part.isdecimal() and len(part) < 16)
+    items = sorted((item for item in found if item.state == "present"), key=lambda item: (item.class_name, item.id))
+    text = ngettext("{n} image from another page", "{n} images from another page", len(items))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/filter_alt: {text.format(n=number(len(items)))}")
+        st.button(_("All images"), icon=":material/close:", key="library.all", on_click=_all_images)
+    version = f"{services.dataset().version}.{workbench().language}.{[item.id for item in items]}"
+    opened = gallery(_groups(items, classes), version=version, key="library.wall", current=_current())
+    if opened:
+        st.query_params["item"] = str(opened)
+    return [item.id for item in items]
+
+
+def _all_images() -> None:
+    st.query_params.pop("ids", None)
 
 
 def _filters(classes: list[ClassRecord]) -> dict:

@@ -65,6 +65,19 @@ def recent() -> Opinion:
     return held.opinion
 
 
+def compared() -> Neighbourhood | None:
+    """Every image with those most like it, as far as they were compared; None while there is nothing. Starts what
+    is missing."""
+    from core.review.neighbourhood import count
+
+    data, where = services.dataset(), space()
+    if where is None:
+        return None
+    _embed_what_is_new(where, count(data, where))
+    held = _neighbourhood(str(data.workspace.root), where, count(data, where), _finished())
+    return held if len(held.sha256) else None
+
+
 @dataclass
 class _Held:
     """The last opinion, and when it was formed (monotonic seconds)."""

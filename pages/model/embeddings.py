@@ -1,0 +1,11 @@
+"""Every image as a point, alike ones near each other: colour it, draw around some, correct them together."""
+
+import streamlit as st
+
+from pages.ui import atlas, evaluating
+from pages.ui.i18n import _
+
+st.title(_("Map"))
+if evaluating.empty():
+    st.stop()
+atlas.show()

@@ -1,0 +1,37 @@
+"""Why answers were wrong: doubtful labels, misleading images, what errors have in common; each mended on the spot."""
+
+import streamlit as st
+
+from pages.ui import evaluating, faulty, tendencies, verdicts
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+
+st.title(_("Errors"))
+if evaluating.empty():
+    st.stop()
+found = evaluating.ready()
+if found is None:
+    st.stop()
+
+chosen, evaluation = found
+views = {
+    "errors": ":material/troubleshoot: " + _("Wrong answers"),
+    "hubs": ":material/hub: " + _("Misleading"),
+    "outliers": ":material/blur_on: " + _("Like no other"),
+    "tendencies": ":material/insights: " + _("Tendencies"),
+    "report": ":material/forward_to_inbox: " + _("Report"),
+}
+view = linked_choice(
+    st.segmented_control, _("View"), list(views), param="view", key="errors.view", default="errors", required=True,
+    format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
+)  # fmt: skip
+if view == "hubs":
+    tendencies.hubs()
+elif view == "outliers":
+    tendencies.outliers()
+elif view == "tendencies":
+    tendencies.tendencies(evaluation)
+elif view == "report":
+    verdicts.show(evaluation)
+else:
+    faulty.show(chosen, evaluation)

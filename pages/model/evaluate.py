@@ -1,0 +1,38 @@
+"""How good a model is, on images it never learnt from: scores with their doubt, what is confused, class by class."""
+
+import streamlit as st
+
+from pages.ui import confusions, evaluating, measures, scores, takeaway, versus
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+
+st.title(_("Evaluate"))
+if evaluating.empty():
+    st.stop()
+found = evaluating.ready()
+if found is None:
+    st.stop()
+
+chosen, evaluation = found
+scores.head(evaluation, evaluating.report_of(evaluation))
+views = {
+    "confusions": ":material/grid_on: " + _("Confusions"),
+    "classes": ":material/table: " + _("Classes"),
+    "curves": ":material/show_chart: " + _("Curves"),
+    "compare": ":material/compare_arrows: " + _("Compare"),
+    "files": ":material/download: " + _("Files"),
+}
+view = linked_choice(
+    st.segmented_control, _("View"), list(views), param="view", key="evaluate.view", default="confusions",
+    required=True, format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
+)  # fmt: skip
+if view == "classes":
+    scores.classes(chosen, evaluation)
+elif view == "curves":
+    measures.curves(evaluation)
+elif view == "compare":
+    versus.show(chosen, evaluation)
+elif view == "files":
+    takeaway.show(evaluation)
+else:
+    confusions.show(chosen, evaluation)

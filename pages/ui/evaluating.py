@@ -1,0 +1,262 @@
+"""Which evaluation the Evaluate, Map and Errors pages show, the job that makes it, and whether it is out of date.
+
+The run and the side are in the URL and follow from page to page. The figures themselves are core's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from core.ground.jobs import Job
+from pages.ui import leaks, people, services
+from pages.ui.i18n import _, ngettext, number
+from pages.ui.job_panel import job_panel
+from pages.ui.links import linked_choice
+from pages.ui.text import esc
+
+if TYPE_CHECKING:
+    from core.evaluation.report import EvaluationReport
+    from core.evaluation.store import Evaluation
+    from core.ground.config import Preprocessing
+    from core.training.runs import Run
+
+SIDES = ("test", "validation")
+KIND = "evaluation"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """``run_id`` "" is the encoder in use; ``name`` is it in words."""
+
+    run_id: str
+    side: str
+    name: str
+
+
+def side_name(side: str) -> str:
+    names = {"train": _("training"), "validation": _("validation"), "test": _("test")}
+    return names.get(side, side)
+
+
+def runs() -> list[Run]:
+    """The runs that have weights, newest first."""
+    from core.training.runs import Runs
+
+    return [run for run in Runs(services.workspace()).list() if run.best_path.is_file()]
+
+
+def choose(*, sides: bool = True) -> Chosen:
+    """The controls: whose answers, and on which side of the split."""
+    named = {"": _("The encoder in use"), **{run.id: run.record.name for run in runs()}}
+    run_id = linked_choice(
+        st.selectbox,
+        _("Model"),
+        list(named),
+        param="run",
+        key="evaluation.run",
+        default="",
+        sticky=True,
+        format_func=lambda name: esc(named.get(name, name)),
+        label_visibility="collapsed",
+        width=300,
+    )
+    side: str | None = SIDES[0]
+    if sides:
+        side = linked_choice(
+            st.segmented_control,
+            _("Side"),
+            SIDES,
+            param="side",
+            key="evaluation.side",
+            default=SIDES[0],
+            sticky=True,
+            required=True,
+            format_func=lambda name: side_name(name).capitalize(),
+            label_visibility="collapsed",
+        )
+    return Chosen(run_id or "", side or SIDES[0], named.get(run_id or "", ""))
+
+
+def open_one(chosen: Chosen) -> Evaluation:
+    """The evaluation on disk (it may not be there yet); raises `BurinError` where there is no encoder."""
+    from core.evaluation.store import folder_of
+
+    space = "" if chosen.run_id else services.embedder().space
+    folder = folder_of(services.workspace(), chosen.run_id, chosen.side, space=space)  # type: ignore[arg-type]
+    return at(folder)
+
+
+def at(folder: Path) -> Evaluation:
+    """The evaluation in ``folder``, its parts read once for each time it was made."""
+    from core.evaluation.store import Evaluation
+
+    return _read(str(folder), Evaluation(folder).made_at)
+
+
+@st.cache_resource(show_spinner=False, max_entries=6)
+def _read(folder: str, made_at: float) -> Evaluation:
+    from core.evaluation.store import Evaluation
+
+    return Evaluation(Path(folder))
+
+
+def report_of(evaluation: Evaluation) -> EvaluationReport:
+    """Its report, with the class names of today."""
+    from core.evaluation.report import renamed
+
+    return renamed(evaluation.report, {record.folder: record.name for record in services.dataset().classes()})
+
+
+def preprocessing_of(chosen: Chosen) -> Preprocessing:
+    """What prepares the pictures for this model."""
+    from core.training.runs import Runs
+
+    if chosen.run_id:
+        return Runs(services.workspace()).get(chosen.run_id).settings.preprocessing
+    return services.embedder().preprocessing
+
+
+def start(chosen: Chosen) -> None:
+    """Evaluate in the background; asking twice is asking once."""
+    if not people.may("curator"):
+        return
+    params = {"run": chosen.run_id, "side": chosen.side}
+    key = f"{KIND} {chosen.run_id} {chosen.side}"
+    services.jobs().start(KIND, "core.evaluation.work:run_evaluation", params, key=key)
+
+
+def under_way(chosen: Chosen, evaluation: Evaluation) -> bool:
+    """The job of this evaluation while it runs, or why the last one gave nothing; whether one runs."""
+    key = f"{KIND} {chosen.run_id} {chosen.side}"
+    jobs = [job for job in services.jobs().list(KIND) if job.key == key][:1]
+    for job in jobs:
+        failed = job.state in ("failed", "interrupted") and job.created_at > evaluation.made_at
+        if job.active or failed:
+            stages = {
+                "embedding": _("embedding what is new"),
+                "asking": _("asking every image"),
+                "strokes": _("measuring the strokes"),
+                "report": _("writing the report"),
+            }
+            job_panel(job, title=_("Evaluation"), key="evaluation.job", ended=_nothing, stages=stages)
+        return job.active
+    return False
+
+
+def _nothing(job: Job) -> None:
+    pass
+
+
+def ready(*, sides: bool = True) -> tuple[Chosen, Evaluation] | None:
+    """The controls, the job, the banner; and the evaluation, or None where the page has said why there is none."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        chosen = choose(sides=sides)
+        place = st.container(width="content")
+    evaluation = open_one(chosen)
+    running = under_way(chosen, evaluation)
+    with place:
+        st.button(
+            _("Evaluate again") if evaluation.exists else _("Evaluate"),
+            icon=":material/play_arrow:",
+            type="secondary" if evaluation.exists else "primary",
+            key="evaluation.start",
+            on_click=start,
+            args=(chosen,),
+            **people.bar(disabled=running),
+        )
+    if not evaluation.exists:
+        if not running:
+            guide(chosen)
+        return None
+    if not running:
+        outdated(chosen, evaluation)
+    return chosen, evaluation
+
+
+def guide(chosen: Chosen) -> None:
+    """What an evaluation is, where there is none yet."""
+    with st.container(border=True):
+        st.subheader(_("Not evaluated yet"), anchor=False)
+        st.markdown(
+            _(
+                "Images that the model never learnt from are shown to it one by one, and it answers from the training "
+                "originals alone. What it gets wrong is counted, and each mistake can be looked at and corrected here."
+            )
+        )
+        st.button(
+            _("Evaluate now"),
+            icon=":material/play_arrow:",
+            key="evaluation.first",
+            on_click=start,
+            args=(chosen,),
+            **people.bar(),
+        )
+
+
+def outdated(chosen: Chosen, evaluation: Evaluation) -> None:
+    """Says which labels are others than those that were measured, and offers to measure again."""
+    data = services.dataset()
+    if not evaluation.stale(data):
+        return
+    changes = evaluation.changes(data)
+    parts = []
+    for hashes, said in (
+        (changes.relabelled, _("{n} relabelled")),
+        (changes.gone, _("{n} gone")),
+        (changes.new, _("{n} new")),
+    ):
+        if hashes:
+            parts.append(said.format(n=number(len(hashes))))
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="evaluation.stale"):
+        text = _("**Out of date:** the images are not those that were measured any more")
+        st.markdown(
+            f":material/update: {text} ({', '.join(parts)})." if parts else f":material/update: {text}.",
+            width="stretch",
+        )
+        st.button(
+            _("Evaluate again"),
+            icon=":material/refresh:",
+            type="primary",
+            key="evaluation.again",
+            on_click=start,
+            args=(chosen,),
+            **people.bar(),
+        )
+
+
+def badge(evaluation: Evaluation) -> str:
+    """The leak badge of its scores, as Markdown."""
+    from core.training.audit import LeakAudit
+
+    leak = evaluation.report.about.leak
+    return leaks.badge(LeakAudit.from_json(leak) if leak else None)
+
+
+def empty() -> bool:
+    """Whether there is nothing to evaluate; then the page has said so."""
+    counts = services.dataset().counts()
+    if counts.originals - counts.unlabelled:
+        return False
+    if services.preparation().active:
+        st.info(_("Reading the folders…"), icon=":material/hourglass:")
+        return True
+    st.info(
+        _("There are no labelled images to evaluate with yet."),
+        title=_("The library is empty"),
+        icon=":material/grid_view:",
+    )
+    st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
+    return True
+
+
+def classes_measured(report: EvaluationReport) -> str:
+    """What the scores stand on, in a sentence."""
+    measured = sum(row.measurable for row in report.classes)
+    text = ngettext("{n} image asked", "{n} images asked", report.queries).format(n=number(report.queries))
+    references = ngettext("{n} reference", "{n} references", report.references).format(n=number(report.references))
+    classes = _("{n} of {total} classes can be measured").format(n=number(measured), total=number(len(report.classes)))
+    return f"{text} · {references} · {classes}"

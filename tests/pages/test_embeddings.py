@@ -1,0 +1,155 @@
+"""Map: what the browser is sent, how it is coloured, and that the session's one selection is what is acted on."""
+
+from __future__ import annotations
+
+import base64
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from core.collection.dataset import Dataset
+from core.evaluation import projection
+from pages.ui import atlas
+from tests.conftest import FakeEmbedder, draw, png_bytes
+from tests.pages.conftest import component, text_of
+
+
+def parts(at):
+    """What the map's three parts were given, by their role."""
+    return {data["role"]: data for data in component(at, "burin_pointmap")}
+
+
+def unpacked(text, kind):
+    return np.frombuffer(base64.b64decode(text), kind)
+
+
+def select(at, ids):
+    """As after a lasso."""
+    at.session_state["workbench"].selection = list(ids)
+    return at.run()
+
+
+def crosses(workspace):
+    return [item.id for item in Dataset(workspace).items(limit=None) if item.class_name == "cross"]
+
+
+def test_without_labelled_images_it_leads_to_the_library(open_page, workspace):
+    assert "There are no labelled images" in text_of(open_page(workspace, "embeddings"))
+
+
+def test_every_image_is_a_point_where_pca_puts_it(open_page, measured):
+    at = open_page(measured, "embeddings")
+    points = parts(at)["points"]
+    ids = unpacked(points["ids"], "<i4")
+    dataset = Dataset(measured)
+    assert sorted(ids.tolist()) == sorted(dataset.item_ids()) and len(ids) == 46
+    laid_out = projection.pca(projection.Points.load(dataset, FakeEmbedder.space))
+    item = dataset.item(int(ids[5]))
+    (row,) = laid_out.rows_of(np.array([item.sha256]))
+    place = unpacked(points["x"], "<f4")[5], unpacked(points["y"], "<f4")[5]
+    assert place == pytest.approx(tuple(laid_out.xy[row]), abs=1e-6)
+
+
+def test_it_can_be_coloured_by_what_is_known_of_the_images(open_page, measured):
+    at = open_page(measured, "embeddings")
+    points = parts(at)["points"]
+    assert set(points["colourings"]) == {"class", "split", "correctness", "verdict", "certainty", "kind"}
+    names = points["colourings"]["correctness"]["names"]
+    codes = unpacked(points["colourings"]["correctness"]["codes"], "<u2")
+    assert {names[code]: int((codes == code).sum()) for code in np.unique(codes)} == {
+        "right": 7, "wrong": 1, "not asked": 38,
+    }  # fmt: skip
+    labels = points["colourings"]["class"]
+    found, counts = np.unique(unpacked(labels["codes"], "<u2"), return_counts=True)
+    of_class = {labels["names"][code]: int(n) for code, n in zip(found, counts, strict=True)}
+    assert of_class == {"bar": 10, "circle": 16, "cross": 10, "triangle": 10}
+    assert parts(at)["state"]["colour"] == "class"
+    assert parts(open_page(measured, "embeddings", colour="kind"))["state"]["colour"] == "kind"
+
+
+def test_a_selection_made_elsewhere_is_shown_here_and_in_the_grid(open_page, measured):
+    at = open_page(measured, "embeddings")
+    assert not component(at, "burin_picker") and "Draw around some points" in text_of(at)
+    ids = crosses(measured)
+    select(at, ids)
+    assert parts(at)["state"]["selected"] == ids
+    (grid,) = component(at, "burin_picker")
+    assert [tile["id"] for tile in grid["tiles"]] == ids == grid["selected"]
+    assert "10 images selected" in text_of(at)
+
+
+def test_what_is_selected_is_relabelled_as_one_class_and_taken_back(open_page, measured):
+    ids = crosses(measured)
+    at = select(open_page(measured, "embeddings"), ids)
+    box = next(box for box in at.selectbox if box.key.startswith("select.class"))
+    box.set_value("bar").run()
+    assert {item.class_name for item in Dataset(measured).some(ids)} == {"bar"}
+    assert "10 images are now of bar." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert {item.class_name for item in Dataset(measured).some(ids)} == {"cross"}
+
+
+def test_what_is_selected_goes_to_the_trash_and_off_the_map(open_page, measured):
+    ids = crosses(measured)
+    at = select(open_page(measured, "embeddings"), ids)
+    at.button(key="select.trash").click().run()
+    assert Dataset(measured).counts().trash == 10
+    assert len(unpacked(parts(at)["points"]["ids"], "<i4")) == 36
+
+
+def test_the_export_holds_exactly_what_is_selected(open_page, measured):
+    ids = crosses(measured)[:3]
+    at = select(open_page(measured, "embeddings"), ids)
+    assert "embeddings.export" in {button.key for button in at.get("download_button")}
+    with zipfile.ZipFile(io.BytesIO(atlas._archive(ids))) as archive:
+        files = [name for name in archive.namelist() if name.endswith(".png")]
+    assert sorted(files) == sorted(f"cross/{item.path.rpartition('/')[2]}" for item in Dataset(measured).some(ids))
+
+
+def test_the_library_shows_what_was_selected_here(open_page, measured):
+    ids = crosses(measured)[:2]
+    at = open_page(measured, "library", ids=".".join(map(str, ids)))
+    (wall,) = component(at, "burin_gallery")
+    assert [tile["id"] for group in wall["groups"] for tile in group["tiles"]] == ids
+    assert "2 images from another page" in text_of(at)
+
+
+def test_umap_is_a_job_and_pca_stands_in_until_it_is_there(open_page, measured, monkeypatch):
+    from core.ground import jobs
+
+    calls = []
+    monkeypatch.setattr(jobs.JobRunner, "start", lambda self, *what, key=None: calls.append((*what, key)))
+    at = open_page(measured, "embeddings", layout="umap")
+    assert parts(at)["points"]["place"].startswith("pca ")
+    at.button(key="embeddings.compute").click().run()
+    assert calls == [("projection", "core.evaluation.work:run_projection", {"run": ""}, "projection ")]
+    points = projection.Points.load(Dataset(measured), FakeEmbedder.space)
+    made = projection.Projection("umap", points.digest, points.sha256, projection.pca(points).xy[:, ::-1].copy())
+    projection.keep(measured, FakeEmbedder.space, made)
+    at.run()
+    assert parts(at)["points"]["place"] == f"umap {points.digest}"
+
+
+def test_new_images_are_pinned_where_they_belong_and_not_added(open_page, measured):
+    at = open_page(measured, "embeddings")
+    before = Dataset(measured).counts().originals
+    new = ("new <b>.png", png_bytes(draw("cross", seed=999)), "image/png")
+    at.file_uploader(key="embeddings.files").set_value([new])
+    at.run()
+    (pin,) = parts(at)["state"]["pins"]
+    assert pin["name"] == "new <b>.png" and pin["src"].startswith("data:image/webp;base64,")
+    points = parts(at)["points"]
+    xy = np.stack([unpacked(points["x"], "<f4"), unpacked(points["y"], "<f4")], axis=1)
+    near = np.argsort(np.linalg.norm(xy - (pin["x"], pin["y"]), axis=1))[:3]
+    ids = unpacked(points["ids"], "<i4")[near].tolist()
+    assert all("cross" in item.path or "wrong" in item.path for item in Dataset(measured).some(ids))
+    assert Dataset(measured).counts().originals == before
+
+
+def test_in_french(open_page, measured):
+    at = open_page(measured, "embeddings", locale="fr-FR")
+    words = parts(at)["state"]["words"]
+    assert words["count"] == "{n} sur {total} sélectionnées" and words["pan"] == "Déplacer"
+    assert parts(at)["points"]["colourings"]["split"]["names"][0] == "entraînement"

@@ -1,0 +1,197 @@
+"""Evaluate: what is asked of the job, the scores with their doubt, a confusion opened, corrected and taken back."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from streamlit.util import AttributeDictionary
+
+from core.collection.dataset import Dataset
+from core.evaluation.store import Evaluation, folder_of
+from tests.conftest import FakeEmbedder
+from tests.pages.conftest import component, text_of
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """What was asked of the jobs; nothing is run."""
+    from core.ground import jobs
+
+    calls = []
+    monkeypatch.setattr(
+        jobs.JobRunner, "start", lambda self, kind, work, params, *, key=None: calls.append((kind, work, params, key))
+    )
+    return calls
+
+
+def evaluation_of(workspace):
+    return Evaluation(folder_of(workspace, "", "test", space=FakeEmbedder.space))
+
+
+def wrong_of(workspace):
+    """The content hash of the one wrong answer."""
+    predictions = evaluation_of(workspace).predictions
+    (row,) = predictions.wrong
+    return str(predictions.sha256[row])
+
+
+def item_with(workspace, sha256):
+    return next(item for item in Dataset(workspace).items(limit=None) if item.sha256 == sha256)
+
+
+def metrics(at):
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def test_without_labelled_images_it_leads_to_the_library(open_page, workspace):
+    assert "There are no labelled images to evaluate with yet." in text_of(open_page(workspace, "evaluate"))
+
+
+def test_before_an_evaluation_it_explains_and_starts_one(open_page, drawn_workspace, asked):
+    at = open_page(drawn_workspace, "evaluate")
+    assert "Not evaluated yet" in text_of(at)
+    at.button(key="evaluation.first").click().run()
+    assert asked == [
+        ("evaluation", "core.evaluation.work:run_evaluation", {"run": "", "side": "test"}, "evaluation  test")
+    ]
+
+
+def test_the_other_side_is_another_evaluation(open_page, measured, asked):
+    at = open_page(measured, "evaluate", side="validation")
+    assert "Not evaluated yet" in text_of(at)
+    at.button(key="evaluation.start").click().run()
+    assert asked[0][2] == {"run": "", "side": "validation"}
+
+
+def test_the_scores_are_the_stored_ones_with_interval_and_leak_badge(open_page, measured):
+    at = open_page(measured, "evaluate")
+    report = evaluation_of(measured).report
+    assert (report.top1.hits, report.top1.n) == (7, 8)
+    assert metrics(at)["Top-1"] == "87.5%" and metrics(at)["Top-5"] == "100%"
+    text = text_of(at)
+    assert "52.9 – 97.8%" in text, "Wilson's interval of 7 of 8"
+    assert text.count("no leak") == 5, "beside every score"
+    assert f"8 images asked · {report.references} references · 4 of 4 classes can be measured" in text
+
+
+def test_the_confused_pair_is_listed_and_drawn(open_page, measured):
+    at = open_page(measured, "evaluate")
+    (listed,) = component(at, "burin_pairs")
+    (pair,) = listed["pairs"]
+    assert (pair["own"], pair["other"], pair["id"]) == ("circle", "cross", "circle/cross")
+    assert all(src.startswith("data:image/webp;base64,") for src in pair["images"])
+    (drawn,) = component(at, "burin_matrix")
+    names, report = drawn["names"], evaluation_of(measured).report
+    cells = {(names[row], names[column]): count for row, column, count in drawn["cells"]}
+    assert cells[("circle", "cross")] == 1 and sum(cells.values()) == report.queries == 8
+    assert drawn["diagonal"] is True
+    at.toggle(key="evaluate.mistakes").set_value(True).run()
+    assert component(at, "burin_matrix")[0]["diagonal"] is False
+
+
+def test_a_pair_in_the_address_shows_its_images_beside_both_references(open_page, measured):
+    at = open_page(measured, "evaluate", pair="circle/cross")
+    assert not component(at, "burin_matrix"), "the images stand in its place"
+    (shown,) = component(at, "burin_compare")
+    assert shown["query"]["title"] == "circle" and shown["query"]["seen"].startswith("data:image/png;base64,")
+    assert [one["title"] for one in shown["references"]] == ["circle", "cross"]
+    assert "Labelled **circle**, called **cross**" in text_of(at)
+    at.button(key="evaluate.close").click().run()
+    assert component(at, "burin_matrix")
+
+
+@pytest.mark.parametrize("pair", ["", "circle", "circle/nonsense", "../x", "a/b/c"])
+def test_an_address_with_nonsense_shows_the_matrix(open_page, measured, pair):
+    at = open_page(measured, "evaluate", pair=pair, view="sideways", side="up", run="../..")
+    assert component(at, "burin_matrix")
+
+
+def test_an_image_is_corrected_where_it_is_seen_and_taken_back_there(open_page, measured, asked):
+    sha256 = wrong_of(measured)
+    at = open_page(measured, "evaluate", pair="circle/cross")
+    case = f"evaluate.case.{'.'.join(map(str, _pair(measured)))}.{sha256[:12]}"
+    at.button(key=f"{case}.said").click().run()
+    assert item_with(measured, sha256).class_name == "cross"
+    text = text_of(at)
+    assert "1 image is now of cross." in text and "now cross" in text
+    assert "Out of date" in text and "1 relabelled" in text
+    at.button(key=f"{case}.undo").click().run()
+    assert item_with(measured, sha256).class_name == "circle"
+    assert "Out of date" not in text_of(at)
+
+
+def test_out_of_date_it_offers_to_measure_again(open_page, measured, asked):
+    dataset = Dataset(measured)
+    dataset.trash([item_with(measured, wrong_of(measured)).id])
+    at = open_page(measured, "evaluate")
+    assert "1 gone" in text_of(at)
+    at.button(key="evaluation.again").click().run()
+    assert asked[0][0] == "evaluation"
+
+
+def _pair(workspace):
+    folders = evaluation_of(workspace).predictions.folders
+    return folders.index("circle"), folders.index("cross")
+
+
+def test_the_table_says_what_cannot_be_measured_and_opens_a_class(open_page, measured):
+    at = open_page(measured, "evaluate", view="classes")
+    table = at.dataframe[0].value
+    worst = table.iloc[0]
+    assert worst["Class"] == "circle" and worst["Recall"] == 50 and worst["Most taken for"] == "cross × 1"
+    at.session_state["evaluate.classes"] = AttributeDictionary(
+        {"selection": {"rows": [], "columns": [], "cells": [(0, "Class")]}}
+    )
+    at.run()
+    assert len(component(at, "burin_compare")) == 2, "both queries of circle"
+
+
+def test_of_one_query_nothing_is_measured(open_page, measured):
+    import json
+
+    path = evaluation_of(measured).folder / "report.json"
+    record = json.loads(path.read_text())
+    for row in record["classes"]:
+        if row["folder"] == "bar":
+            row.update(n=1, hits=1)
+    path.write_text(json.dumps(record))
+    table = open_page(measured, "evaluate", view="classes").dataframe[0].value
+    bar = table[table["Class"] == "bar"].iloc[0]
+    assert bar["Interval"] == "n = 1: cannot be measured" and bar["Recall"] != bar["Recall"]
+
+
+def test_the_curves_and_the_verdicts(open_page, measured):
+    at = open_page(measured, "evaluate", view="curves")
+    report = evaluation_of(measured).report
+    text = text_of(at)
+    assert len(at.get("plotly_chart")) == 3
+    certain = next(row for row in report.verdicts if row.verdict == "certain")
+    assert f"{certain.n} of 8 known marks; right" in text
+
+
+def test_alone_there_is_nothing_to_compare_with(open_page, measured):
+    assert "Evaluate a second model on the same side" in text_of(open_page(measured, "evaluate", view="compare"))
+
+
+def test_every_file_is_offered_under_a_name_of_its_own(open_page, measured):
+    at = open_page(measured, "evaluate", view="files")
+    keys = {button.key for button in at.get("download_button")}
+    names = ("report.json", "report.txt", "classes.csv", "predictions.csv", "confusion.csv", "confusion.png")
+    assert {f"evaluate.file.{name}" for name in (*names, "curves.png", "report.html")} <= keys
+
+
+def test_in_french(open_page, measured):
+    at = open_page(measured, "evaluate", locale="fr-FR")
+    assert metrics(at)["Top-1"] == "87,5\u202f%" or "87,5" in metrics(at)["Top-1"]
+    assert "8 images posées" in text_of(at) and "aucune fuite" in text_of(at)
+
+
+def test_a_damaged_evaluation_is_said_and_can_be_made_again(open_page, measured, asked):
+    (evaluation_of(measured).folder / "predictions.npz").write_bytes(b"no")
+    at = open_page(measured, "evaluate")
+    assert "evaluate again" in text_of(at)
+    at.button(key="evaluation.start").click().run()
+    assert asked
+    shutil.rmtree(evaluation_of(measured).folder)
+    assert "Not evaluated yet" in text_of(at.run())
