@@ -268,6 +268,13 @@ class Runs:
         trash = self.folder / _TRASH
         return sorted(os.listdir(trash), reverse=True) if trash.is_dir() else []
 
+    def deleted_name(self, run_id: str) -> str:
+        """What a run in the trash is called; its id where that cannot be read."""
+        with suppress(OSError, ValueError, BurinError):
+            text = (self.folder / _TRASH / self._folder_of(run_id).name / "run.json").read_text(encoding="utf-8")
+            return RunRecord.from_json(json.loads(text)).name
+        return run_id
+
     def restore(self, run_id: str) -> Run:
         """Raises `NotFound` and `Conflict`."""
         source, target = self.folder / _TRASH / run_id, self._folder_of(run_id)

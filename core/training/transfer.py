@@ -81,6 +81,8 @@ def import_checkpoint(workspace: Workspace, source: Path | bytes, name: str) -> 
     write_atomic(temporary, content)
     try:
         net, card = load(temporary)
+    except ModelRefused as error:  # it names our copy of the file
+        raise ModelRefused(error.template, **(error.values | {"name": name})) from error
     finally:
         temporary.unlink(missing_ok=True)
     if card.architecture not in BACKBONES:

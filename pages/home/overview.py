@@ -13,6 +13,8 @@ PAGES = {  # what the picture and the next steps open: a page that is added is n
     "inbox": "pages/data/inbox.py",
     "augment": "pages/data/augment.py",
     "balance": "pages/data/balance.py",
+    "train": "pages/model/train.py",
+    "evaluate": "pages/model/evaluate.py",
     "identify": "pages/search/identify.py",
 }
 LATEST = 16
@@ -50,7 +52,7 @@ if not counts.originals and not services.preparation().active:
         if st.button(_("Add images"), icon=":material/upload:", key="overview.add"):
             st.switch_page(PAGES["library"], query_params={"view": "add"})
 
-stations = overview.stations(counts, classes, services.workspace(), pages=PAGES)
+stations = overview.stations(counts, classes, pages=PAGES)
 opened = pipeline(stations, label=_("The pipeline"), key="overview.pipeline")
 if opened:
     st.switch_page(PAGES[opened])

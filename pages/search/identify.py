@@ -5,7 +5,7 @@ from dataclasses import replace
 import streamlit as st
 
 from core.ground.errors import ImageRefused
-from pages.ui import answers, cached, overview, services, widgets
+from pages.ui import answers, cached, model_line, overview, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.intake import Query, intake
 from pages.ui.text import esc
@@ -17,6 +17,7 @@ classes = {record.id: record for record in data.classes()}
 counts = data.counts()
 
 st.title(_("Which gravure is it?"))
+st.markdown(f":small[{model_line.line()}]")
 
 if not counts.originals - counts.unlabelled and not services.preparation().active:
     st.info(

@@ -23,3 +23,9 @@ def look() -> Look:
         second=colour("blueColor"),
         danger=colour("redColor"),
     )
+
+
+def palette() -> list[str]:
+    """The theme's colours for categories, in their order."""
+    shade = "dark" if st.context.theme.type == "dark" else "light"
+    return [str(colour) for colour in st.get_option(f"theme.{shade}.chartCategoricalColors") or ()]

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Counts, Item
-from core.ground.workspace import Workspace
-from pages.ui import people, services
+from core.training.runs import Run
+from pages.ui import model_line, people, services, training
 from pages.ui.gallery import Group
-from pages.ui.i18n import _, decimals, ngettext, number
+from pages.ui.i18n import _, decimals, ngettext, number, percent
 from pages.ui.pipeline import Pictogram, Station
+from pages.ui.text import esc
 from pages.ui.tiles import tile
 
 
@@ -28,13 +29,10 @@ class Step:
     query: dict[str, str] = field(default_factory=dict)
 
 
-def stations(
-    counts: Counts, classes: Sequence[ClassRecord], workspace: Workspace, *, pages: Collection[str]
-) -> list[Station]:
+def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collection[str]) -> list[Station]:
     """The six stations with their live figures; a step without one of our ``pages`` says that it is still to come."""
     full = [record.originals for record in classes if record.originals]
-    runs = sum(1 for run in workspace.runs.iterdir() if run.is_dir()) if workspace.runs.is_dir() else 0
-    promoted = any(workspace.model.glob("best_efficientnet_triplet.*")) if workspace.model.is_dir() else False
+    runs = training.found()
     ready = bool(counts.originals)
     figures: list[tuple[Pictogram, str, str, str, str, str]] = [
         (
@@ -61,8 +59,8 @@ def stations(
             _("originals a class, from the rarest to the most frequent"),
             _("ratio {n}").format(n=decimals(max(full) / min(full), 1)) if full else "",
         ),
-        ("train", "train", _("Train"), number(runs), ngettext("run", "runs", runs), ""),
-        ("evaluate", "evaluate", _("Evaluate"), _("yes") if promoted else _("none"), _("promoted model"), ""),
+        ("train", "train", _("Train"), number(len(runs)), ngettext("run", "runs", len(runs)), _trained(runs)),
+        ("evaluate", "evaluate", _("Evaluate"), *_promoted()),
         (
             "identify",
             "identify",
@@ -78,6 +76,27 @@ def stations(
         else Station(pictogram, title, figure, caption, "absent", _("not in this version yet"))
         for pictogram, page, title, figure, caption, note in figures
     ]
+
+
+def _trained(runs: Sequence[Run]) -> str:
+    """What the runs came to: one is under way, or the best score."""
+    if any(run.state == "running" for run in runs):
+        return _("under way")
+    scores = [run.record.best["scores"].get("top1") for run in runs if run.record.best]
+    best = max((score for score in scores if score is not None), default=None)
+    return _("best top-1 {score}").format(score=percent(best)) if best is not None else ""
+
+
+def _promoted() -> tuple[str, str, str]:
+    """Figure, caption and note of the model in use."""
+    used = training.in_use()
+    if used is None:
+        return _("none"), _("promoted model"), _("untrained")
+    run = model_line.run_of(used)
+    score = run.record.best["scores"].get("top1") if run is not None and run.record.best else None
+    if score is None:
+        return _("yes"), _("promoted model"), _("in use")
+    return percent(score), _("top-1 of the model in use"), _("in use")
 
 
 def references() -> int:
@@ -97,6 +116,7 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
             ":material/search:",
         )
     ]
+    steps += _training_step(counts)
     if counts.unlabelled:
         text = ngettext("{n} image carries no class yet.", "{n} images carry no class yet.", counts.unlabelled)
         steps.append(
@@ -152,6 +172,35 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
         )
     )
     return steps[:3]
+
+
+def _training_step(counts: Counts) -> list[Step]:
+    """What training asks for now, if anything."""
+    found = training.found()
+    used = training.in_use()
+
+    def step(title: str, text: str, link: str, icon: str, run: Run | None = None) -> list[Step]:
+        return [Step(title, text, "train", link, icon, {"run": run.id, "view": "run"} if run else {})]
+
+    for run in found[:1]:
+        if run.state == "running":
+            text = _("{name} is being trained. It goes on when this page is closed.")
+            return step(_("A training is under way"), text.format(name=esc(run.record.name)), _("Watch it learn"),
+                        ":material/show_chart:", run)  # fmt: skip
+        if run.state == "interrupted" and run.resumable:
+            text = _("{name} was interrupted, and can go on from its last whole epoch.")
+            return step(_("Go on with the training"), text.format(name=esc(run.record.name)), _("Show the run"),
+                        ":material/power_off:", run)  # fmt: skip
+    if used is None and (trained := [run for run in found if run.best_path.is_file()]):
+        text = ngettext("{n} run has weights, and Identify still uses the untrained encoder.",
+                        "{n} runs have weights, and Identify still uses the untrained encoder.", len(trained))  # fmt: skip
+        return step(_("Promote a run"), text.format(n=number(len(trained))), _("Show the run"), ":material/verified:",
+                    trained[0])  # fmt: skip
+    if used is None and not found and counts.classes > 1:
+        return step(_("Train a model on these marks"),
+                    _("The encoder has not learnt them yet. A training takes minutes, and shows what it gained."),
+                    _("Open Train"), ":material/model_training:")  # fmt: skip
+    return []
 
 
 def latest_group(items: Sequence[Item]) -> Group:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import streamlit as st
 
+from core.embedding.weights import PROMOTED
 from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core.collection.dataset import Dataset
     from core.embedding.embedder import Embedder
     from core.embedding.gallery import Gallery
+    from core.ground.config import Preprocessing
     from core.ground.jobs import JobRunner
     from core.recognition.calibrate import Calibration
 
@@ -37,12 +39,13 @@ class Base:
 
 @dataclass
 class Preparation:
-    """How far the server is with reading the folders and embedding what is new."""
+    """How far the server is with reading the folders and embedding what is new; ``again``: for another model."""
 
     stage: Literal["waiting", "first", "reading", "embedding", "ready", "failed"] = "waiting"
     done: int = 0
     total: int = 0
     error: BurinError | None = None
+    again: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -73,8 +76,24 @@ def jobs() -> JobRunner:
 
 
 def embedder() -> Embedder:
-    """The workspace's encoder; the first call may take seconds (`prepare` makes it in the background)."""
-    return _embedder(str(workspace().root))
+    """The workspace's encoder; the first call may take seconds (`prepare` makes it in the background).
+
+    Another one as soon as another network is promoted, from whichever tab or shell.
+    """
+    return _embedder(str(workspace().root), model_stamp())
+
+
+def model_stamp() -> int:
+    """Changes with the promoted network; 0 while the encoder is used untrained."""
+    try:
+        return (workspace().model / PROMOTED).stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def preprocessing() -> Preprocessing:
+    """How the model in use sees a picture; until it is ready, how the workspace's settings say."""
+    return workspace().config().preprocessing if preparation().active else embedder().preprocessing
 
 
 def base() -> Base:
@@ -91,11 +110,13 @@ def base() -> Base:
 
 
 def preparation() -> Preparation:
-    return _preparation(str(workspace().root))
+    """Of the model in use: another promotion is prepared anew."""
+    held = _preparations(str(workspace().root))
+    return held.setdefault(model_stamp(), Preparation(again=bool(held)))
 
 
 def prepare() -> None:
-    """Read the folders, load the encoder, embed what is new: once per server, behind the first render."""
+    """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render."""
     progress = preparation()
     with progress.lock:
         if progress.stage != "waiting":
@@ -174,16 +195,16 @@ def _jobs(root: str) -> JobRunner:
     return JobRunner(Workspace(root))
 
 
-@st.cache_resource(show_spinner=False)
-def _embedder(root: str) -> Embedder:
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _embedder(root: str, stamp: int) -> Embedder:
     from core.embedding.embedder import load_embedder
 
     return load_embedder(Workspace(root))
 
 
 @st.cache_resource(show_spinner=False)
-def _preparation(root: str) -> Preparation:
-    return Preparation()
+def _preparations(root: str) -> dict[int, Preparation]:
+    return {}
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

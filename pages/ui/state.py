@@ -13,6 +13,7 @@ import streamlit as st
 if TYPE_CHECKING:
     from pages.ui.labelling import Desk
     from pages.ui.recipe import Recipe
+    from pages.ui.training_form import Draft
 
 KEY = "workbench"
 
@@ -35,7 +36,8 @@ class Workbench:
     shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
     ticked in their table; ``handled``: when the
-    last event of each table happened; ``recipe``: the augmentation policy as it is being changed."""
+    last event of each table happened; ``recipe``: the augmentation policy as it is being changed; ``training``: the
+    settings of the next training."""
 
     language: str = "en"
     who: str = ""
@@ -50,6 +52,7 @@ class Workbench:
     ticked: list[int] = field(default_factory=list)
     handled: dict[str, float] = field(default_factory=dict)
     recipe: Recipe | None = None
+    training: Draft | None = None
 
     def round_of(self, uploader: str) -> str:
         """The widget key of ``uploader``; `empty` changes it, which is how an uploader is cleared."""

@@ -6,6 +6,7 @@ from core.collection.dataset import Dataset
 from core.synthesis.sample import make_sample
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
+from tests.pages.made_runs import make_run
 
 
 def stations(at):
@@ -28,7 +29,7 @@ def test_the_picture_counts_what_there_is(open_page, drawn_workspace):
     folder.mkdir(parents=True)
     for number in range(7):
         (folder / f"{number}.png").write_bytes(png_bytes(draw("circle", seed=number)))
-    (drawn_workspace.runs / "one").mkdir(parents=True)
+    make_run(drawn_workspace)
     at = open_page(drawn_workspace)
     shown = stations(at)
     assert (shown["originals"]["figure"], shown["originals"]["caption"]) == ("12", "3 classes")

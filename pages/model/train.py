@@ -1,0 +1,29 @@
+"""Train: choose what is learnt from what, see what that means, start it, watch it learn, promote it."""
+
+import streamlit as st
+
+from pages.ui import choosing, run_view, services, training, training_form, training_plan
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+
+st.title(_("Train"))
+if not any(record.originals for record in services.dataset().classes()):
+    choosing.nothing_yet()
+    st.stop()
+
+shown = training.shown()
+views = {"new": ":material/tune: " + _("New run")}
+if shown:
+    views["run"] = ":material/show_chart: " + _("Run and curves")
+view = linked_choice(
+    st.segmented_control, _("View"), list(views), param="view", key="train.view", default=next(reversed(views)),
+    required=True, format_func=views.__getitem__, label_visibility="collapsed",
+)  # fmt: skip
+if view == "run" and shown:
+    run_view.show(shown, key="train.run")
+else:
+    form, plan = st.columns([3, 2], gap="large")
+    with form:
+        fields = training_form.edit()
+    with plan:
+        training_plan.show(fields)

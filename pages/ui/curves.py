@@ -1,0 +1,248 @@
+"""A run's metrics as points for charts, thinned and smoothed, and the charts' specifications. No widgets, no words.
+
+The records are those of metrics.jsonl (`core.training.runs`): steps, epochs, and what was thawed when.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_POINTS = 300  # of one curve: beyond that two share a pixel
+SMOOTHING = 25  # steps that a smoothed loss remembers
+
+Row = dict[str, Any]
+
+
+@dataclass
+class Curves:
+    """Rows ``{"x": epochs, "y": value, "series": name}`` of each chart; ``thaws`` are (x, part).
+
+    ``rate``'s series are parameter groups, ``scores``' are measures; ``distances`` have ``low`` and ``high`` too.
+    """
+
+    loss: list[Row] = field(default_factory=list)
+    rate: list[Row] = field(default_factory=list)
+    active: list[Row] = field(default_factory=list)
+    scores: list[Row] = field(default_factory=list)
+    distances: list[Row] = field(default_factory=list)
+    spread: list[Row] = field(default_factory=list)
+    speed: list[Row] = field(default_factory=list)
+    memory: list[Row] = field(default_factory=list)
+    thaws: list[tuple[float, str]] = field(default_factory=list)
+    epochs: int = 0
+    steps: int = 0
+
+    def last(self, chart: str, series: str | None = None) -> float | None:
+        """The newest value of a chart's curve; None where there is none yet."""
+        rows = [row for row in getattr(self, chart) if series in (None, row["series"])]
+        return rows[-1]["y"] if rows else None
+
+
+def steps_per_epoch(records: Iterable[Mapping[str, Any]], *, asked: int = 0) -> int:
+    """How many steps an epoch of a run has: as the settings ``asked``, else as its first whole epoch had; while there
+    is none yet, as many as there are."""
+    if asked:
+        return asked
+    step = 0
+    for record in records:
+        step = max(step, record.get("step", 0))
+        if record["kind"] == "epoch" and record.get("complete", True):
+            return max(1, record["step"] // (record["epoch"] + 1))
+    return max(1, step)
+
+
+def curves(records: Iterable[Mapping[str, Any]], *, steps_per_epoch: int) -> Curves:
+    """The curves of a run; a step's place is its share of the epochs, so that runs of other batch sizes compare.
+
+    The scores before any training are at 0.
+    """
+    steps: list[Mapping[str, Any]] = []
+    made = Curves()
+    for record in records:
+        if record["kind"] == "step":
+            steps.append(record)
+        elif record["kind"] == "start":
+            _checked(made, record, 0.0)
+        elif record["kind"] == "epoch":
+            made.epochs = record["epoch"] + 1
+            _checked(made, record, record["step"] / steps_per_epoch)
+        elif record["kind"] == "thaw":
+            made.thaws.append((record["step"] / steps_per_epoch, record["part"]))
+    made.steps = steps[-1]["step"] if steps else 0
+    xs = [record["step"] / steps_per_epoch for record in steps]
+    loss = [record["loss"] for record in steps]
+    made.loss = _line(xs, loss, "each") + _line(xs, smoothed(loss), "smooth")
+    made.active = _line(xs, [record.get("active") for record in steps], "active")
+    made.speed = _line(xs, [record.get("images_per_s") for record in steps], "speed")
+    made.memory = _line(xs, [record.get("memory_mb") for record in steps], "memory")
+    for group in dict.fromkeys(name for record in steps for name in record.get("lr", {})):
+        made.rate += _line(xs, [record["lr"].get(group) for record in steps], group)
+    return made
+
+
+def _checked(made: Curves, record: Mapping[str, Any], x: float) -> None:
+    """What a validation found, at its place."""
+    for name in ("top1", "top5", "macro_recall", "map_at_r"):
+        value = (record.get("validation") or {}).get(name)
+        if value is not None:
+            made.scores.append({"x": x, "y": value, "series": name})
+    health = record.get("health") or {}
+    if health.get("spread") is not None:
+        made.spread.append({"x": x, "y": health["spread"], "series": "spread"})
+    for name in ("positive", "negative"):
+        quantiles = health.get(name)
+        if quantiles:
+            made.distances.append(
+                {"x": x, "y": quantiles[2], "low": quantiles[0], "high": quantiles[-1], "series": name}
+            )
+
+
+def smoothed(values: Sequence[float], span: int = SMOOTHING) -> list[float]:
+    """An exponential mean that remembers about ``span`` values, without the usual pull towards zero at the start."""
+    keep = 1 - 2 / (min(span, max(1, len(values) // 4)) + 1)
+    mean, weight, made = 0.0, 0.0, []
+    for value in values:
+        mean, weight = keep * mean + (1 - keep) * value, keep * weight + (1 - keep)
+        made.append(mean / weight)
+    return made
+
+
+def _line(xs: Sequence[float], ys: Sequence[float | None], series: str) -> list[Row]:
+    """Rows of the points that have a value, at most `MOST_POINTS`: means of equally many neighbours."""
+    pairs = [(x, y) for x, y in zip(xs, ys, strict=True) if y is not None and math.isfinite(y)]
+    size = -(-len(pairs) // MOST_POINTS) or 1
+    made = []
+    for start in range(0, len(pairs), size):
+        group = pairs[start : start + size]
+        made.append(
+            {
+                "x": sum(x for x, _y in group) / len(group),
+                "y": sum(y for _x, y in group) / len(group),
+                "series": series,
+            }
+        )
+    return made
+
+
+def frame(rows: Sequence[Row], names: Mapping[str, str], marks: Sequence[tuple[float, str]] = ()) -> dict[str, list]:
+    """Columns for `st.vega_lite_chart`, the series under their ``names``; ``marks`` (x, text) are rows without a value.
+
+    Everything of a chart is in one table: the specification then never changes, and the chart is not built anew.
+    """
+    marked = [{"x": x, "y": None, "series": "", "mark": text} for x, text in marks]
+    told = [{"mark": "", **row, "series": names.get(row["series"], row["series"])} for row in rows]
+    columns = ["x", "y", "series", "mark", *(["low", "high"] if any("low" in row for row in rows) else [])]
+    return {column: [row.get(column) for row in [*told, *marked]] for column in columns}
+
+
+def spec(
+    series: Mapping[str, str],
+    *,
+    words: Mapping[str, str],
+    figures: str,
+    faint: str = "",
+    dots: bool = False,
+    band: bool = False,
+    whole: bool = True,
+    log: bool = False,
+    domain: Sequence[float] | None = None,
+    height: int = 230,
+    locale: str = "en",
+) -> dict[str, Any]:
+    """A Vega-Lite chart of lines over epochs. ``series``: name -> colour, in the legend's order; ``faint`` is drawn
+    thin and pale; ``dots``: each value is a point; ``band``: between ``low`` and ``high``; ``whole``: from zero on;
+    ``log``: decades alike; ``words``: x, y, soft (the colour of marks)."""
+    scale = {"domain": list(series), "range": list(series.values())}
+    legend: dict[str, Any] | None = {
+        "orient": "top",
+        "title": None,
+        "symbolType": "stroke",
+        "symbolOpacity": 1,
+        "labelLimit": 220,
+        "offset": 4,
+    }
+    colour: dict[str, Any] = {"field": "series", "type": "nominal", "scale": scale}
+    colour["legend"] = legend if len(series) > 1 else None
+    x = {
+        "field": "x", "type": "quantitative", "title": words["x"], "scale": {"nice": False, "zero": True},
+        "axis": {"tickMinStep": 1, "grid": False, "labelFlush": False},
+    }  # fmt: skip
+    y: dict[str, Any] = {
+        "field": "y",
+        "type": "quantitative",
+        "title": None,
+        "axis": {"format": figures, "tickCount": 4},
+    }
+    y["scale"] = {"domain": list(domain), "clamp": True} if domain else {"zero": whole and not log}
+    if log:
+        y["scale"] |= {"type": "log", "nice": False}
+    tip = [
+        {"field": "x", "type": "quantitative", "title": words["x"], "format": ".1f"},
+        {"field": "y", "type": "quantitative", "title": words["y"], "format": figures},
+        *([{"field": "series", "type": "nominal", "title": " "}] if len(series) > 1 else []),
+    ]
+    lines = {"filter": "datum.mark == '' && isValid(datum.y)"}
+    layers: list[dict[str, Any]] = [
+        {
+            "transform": [{"filter": "datum.mark != ''"}],
+            "mark": {"type": "rule", "strokeDash": [4, 4], "color": words["soft"]},
+            "encoding": {"x": x},
+        },
+        {
+            "transform": [{"filter": "datum.mark != ''"}],
+            "mark": {
+                "type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "y": "height", "fontSize": 11,
+                "color": words["soft"],
+            },
+            "encoding": {"x": x, "text": {"field": "mark"}},
+        },
+    ]  # fmt: skip
+    if band:
+        layers.append(
+            {
+                "transform": [lines],
+                "mark": {"type": "area", "opacity": 0.16},
+                "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}, "color": colour},
+            }
+        )
+    if faint:
+        layers.append(
+            {
+                "transform": [lines, {"filter": {"field": "series", "equal": faint}}],
+                "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.4},
+                "encoding": {"x": x, "y": y, "color": colour},
+            }
+        )
+    bold = [lines] + ([{"filter": {"not": {"field": "series", "equal": faint}}}] if faint else [])
+    point: Any = {"filled": True, "size": 36} if dots else {"opacity": 0, "size": 60}
+    layers.append(
+        {
+            "transform": bold,
+            "mark": {"type": "line", "strokeWidth": 2, "point": point, "interpolate": "linear"},
+            "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
+        }
+    )
+    config = {"view": {"stroke": None}, "locale": _locale(locale)}
+    return {
+        "height": height,
+        "padding": {"left": 0, "right": 4, "top": 6, "bottom": 0},
+        "layer": layers,
+        "config": config,
+    }
+
+
+def _locale(language: str) -> dict[str, Any]:
+    """How numbers of the axes are written: https://d3js.org/d3-format#formatLocale."""
+    french = language == "fr"
+    return {
+        "number": {
+            "decimal": "," if french else ".",
+            "thousands": "\u202f" if french else ",",
+            "grouping": [3],
+            "currency": ["", ""],
+            "percent": "\u202f%" if french else "%",
+        }
+    }

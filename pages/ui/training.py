@@ -1,0 +1,197 @@
+"""What the Train and Runs pages do: start, pause, stop, go on, promote, roll back, note, delete, import.
+
+Each is a callback of a button; training, promoting and deleting need the role of a researcher. What went wrong
+is said on the next run of the page.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import streamlit as st
+
+from core.ground.config import Role
+from core.ground.errors import BurinError
+from core.ground.jobs import Job
+from core.ground.workspace import new_id
+from core.training import promotion
+from core.training.promotion import Promoted
+from core.training.runs import Run, Runs
+from core.training.settings import TrainSettings
+from pages.ui import people, services
+from pages.ui.i18n import _, sentence
+from pages.ui.state import Notice, workbench
+
+KIND = "train"
+WORK = "core.training.work:run_training"
+RESEARCHER: Role = "researcher"
+
+
+def runs() -> Runs:
+    return Runs(services.workspace())
+
+
+def found() -> list[Run]:
+    """All runs, newest first; a record is read again only when its file was written."""
+    folder = runs().folder
+    made = []
+    for name in sorted(os.listdir(folder), reverse=True) if folder.is_dir() else ():
+        with suppress(OSError, BurinError):
+            made.append(_run(str(folder), name, (folder / name / "run.json").stat().st_mtime_ns))
+    return made
+
+
+@st.cache_resource(show_spinner=False, max_entries=200)
+def _run(folder: str, name: str, stamp: int) -> Run:
+    return runs().get(name)
+
+
+def in_use() -> Promoted | None:
+    """The promoted network; None: the encoder as it is before any training."""
+    return _in_use(str(services.workspace().root), services.model_stamp())
+
+
+@st.cache_data(show_spinner=False, max_entries=8)
+def _in_use(root: str, stamp: int) -> Promoted | None:
+    return promotion.promoted(services.workspace())
+
+
+def allowed() -> bool:
+    """Whether this person may train, promote and delete."""
+    return people.may(RESEARCHER)
+
+
+def job() -> Job | None:
+    """The training under way, or the last one that was."""
+    found = services.jobs().list(KIND)[:1]
+    return found[0] if found else None
+
+
+def run_of(job: Job) -> str:
+    """The id of the run that a job trains; "" where it cannot be read."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
+        return str(request["params"]["run_id"])
+    return ""
+
+
+def busy() -> bool:
+    return bool(services.jobs().active(KIND))
+
+
+def shown() -> str:
+    """The id of the run that the Train page shows: the one in the URL, the one under way, or the newest; "" for none."""
+    wanted = st.query_params.get("run", "")
+    ids = [run.id for run in found()]
+    if wanted in ids:
+        return wanted
+    last = job()
+    if last is not None and (last.active or (last.state == "failed" and not ids)):
+        return run_of(last)
+    return ids[0] if ids else ""
+
+
+def start(settings: TrainSettings, *, name: str = "", leaks: bool = False, safety: bool = False) -> None:
+    """Start a run of these settings; while one is under way, a further click starts nothing. ``leaks`` and
+    ``safety``: train in spite of what the audit or the label safety check found."""
+
+    def act() -> None:
+        params = {
+            "settings": settings.to_json(), "run_id": new_id(), "name": name.strip(),
+            "override_leaks": leaks, "override_safety": safety,
+        }  # fmt: skip
+        services.jobs().start(KIND, WORK, params, key=KIND)
+        st.query_params["view"] = "run"
+        st.query_params.pop("run", None)
+
+    _do(act)
+
+
+def resume(run: Run) -> None:
+    """Go on with a run from its last whole epoch."""
+
+    def act() -> None:
+        run.go_on()
+        services.jobs().start(KIND, WORK, {"settings": run.record.settings, "run_id": run.id}, key=KIND)
+
+    _do(act)
+
+
+def pause(run: Run) -> None:
+    _do(run.pause)
+
+
+def go_on(run: Run) -> None:
+    _do(run.go_on)
+
+
+def stop(job_id: str, run: Run | None) -> None:
+    """Stop after the step under way; the best weights so far are kept. A paused run is woken to stop."""
+
+    def act() -> None:
+        services.jobs().stop(job_id)
+        if run is not None:
+            run.go_on()
+
+    _do(act)
+
+
+def promote(run: Run) -> None:
+    text = _("{name} is what Identify uses now.").format(name=run.record.name)
+    _do(lambda: promotion.promote(services.workspace(), run), text, ":material/verified:")
+
+
+def roll_back() -> None:
+    _do(lambda: promotion.roll_back(services.workspace()), _("The model before is in use again."), ":material/undo:")
+
+
+def delete(run: Run) -> None:
+    text = _("{name} is in the trash.").format(name=run.record.name)
+
+    def act() -> None:
+        runs().delete(run.id)
+        st.query_params.pop("run", None)
+
+    _do(act, text, ":material/delete:")
+
+
+def restore(run_id: str) -> None:
+    _do(lambda: runs().restore(run_id), _("The run is back."), ":material/restore_from_trash:")
+
+
+def note(run: Run, key: str) -> None:
+    _do(lambda: runs().note(run.id, str(st.session_state.get(key, "")).strip()), _("The note is saved."))
+
+
+def rename(run: Run, key: str) -> None:
+    _do(lambda: runs().rename(run.id, str(st.session_state.get(key, ""))), _("The name is saved."))
+
+
+def bring_in(data: bytes, name: str) -> None:
+    """Make a run of a checkpoint; a file that does not fit is refused with its reason."""
+    from core.training.transfer import import_checkpoint
+
+    def act() -> None:
+        run = import_checkpoint(services.workspace(), data, name)
+        workbench().empty("runs.import")
+        workbench().empty("runs.importing")
+        st.query_params["run"] = run.id
+
+    _do(act, _("The checkpoint is a run now."), ":material/upload:")
+
+
+def _do(act: Callable[[], object], text: str = "", icon: str = ":material/check:") -> None:
+    """Check the role, do it, say it; or say why not."""
+    notices = workbench().notices
+    try:
+        services.dataset().allow(RESEARCHER)
+        act()
+    except BurinError as error:
+        notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    if text:
+        notices.append(Notice(text, icon))

@@ -1,0 +1,233 @@
+"""What a training of these settings means before it starts: the split, what leaks, what cannot be measured, the
+batches, label safety, the time; and Start, which needs each danger to be meant.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from core.ground.errors import BurinError
+from core.review.quality import Looks
+from core.training.audit import LeakAudit, audit
+from core.training.runs import default_name
+from core.training.sampling import PlannedSampling, plan_sampling
+from core.training.settings import TrainSettings
+from core.training.splits import Split, make_split, near_duplicate_groups
+from core.variation.checks import labels_digest, remembered
+from core.variation.policies import Policy
+from core.variation.sources import Original
+from core.variation.variants import Manifest
+from pages.ui import charts, leaks, people, services, training, writing
+from pages.ui.i18n import _, ngettext, number, percent, sentence
+from pages.ui.text import esc
+from pages.ui.training_time import estimate
+from pages.ui.training_words import duration
+
+MOST = 4000  # originals that are compared here for near-duplicates; with more, the run does it
+NAMED = 8
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done. ``grouped``: whether near-duplicates were looked for."""
+
+    split: Split
+    audit: LeakAudit
+    sampling: PlannedSampling
+    grouped: bool
+
+
+def show(fields: Mapping[str, Any]) -> None:
+    """The card beside the form: everything that follows from ``fields``, and Start."""
+    with st.container(border=True, key="train.plan"):
+        st.subheader(_("What will happen"), anchor=False)
+        try:
+            settings = TrainSettings(**fields)
+            plan = _plan(settings)
+        except BurinError as error:
+            st.error(esc(sentence(error)), icon=":material/error:")
+            _start(None, leaky=False, unsafe=False)
+            return
+        originals = writing.stock()
+        _sides(plan, originals)
+        _unmeasured(plan, originals)
+        _batches(plan, settings)
+        unsafe = _safety(settings)
+        _time(plan, settings, len(originals))
+        _start(settings, leaky=not plan.audit.clean, unsafe=unsafe)
+
+
+def _plan(settings: TrainSettings) -> Plan:
+    originals = writing.stock()
+    groups = _groups(str(services.workspace().root), services.dataset().version) if len(originals) <= MOST else None
+    split = make_split(
+        originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
+        folds=settings.folds, fold=settings.fold,
+    )  # fmt: skip
+    manifest = Manifest(services.workspace().augmented)
+    found = audit(split, originals, groups=groups or {}, manifest=manifest)
+    counts = Counter(original.folder for original in split.of(originals, "train"))
+    sampling = plan_sampling(
+        list(counts.values()), classes_per_batch=settings.classes_per_batch,
+        images_per_class=settings.images_per_class, steps=settings.steps,
+        varied=settings.policy is not None or settings.source == "variants",
+    )  # fmt: skip
+    return Plan(split, found, sampling, groups is not None)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _groups(root: str, version: int) -> dict[str, int]:
+    with st.spinner(_("Comparing the images with one another…")):
+        known = Looks.read(services.workspace().cache / "quality" / "looks.npz")
+        return near_duplicate_groups(writing.stock(), known=known)
+
+
+def _sides(plan: Plan, originals: Sequence[Original]) -> None:
+    counts = plan.split.counts()
+    total = max(1, sum(counts.values()))
+    names = {"train": _("training"), "validation": _("validation"), "test": _("test")}
+    look = charts.look()
+    colours = {"train": look.accent, "validation": look.second, "test": look.soft}
+    shown = {side: n for side, n in counts.items() if n}
+    bar = {
+        "height": 20,
+        "mark": {"type": "bar", "height": 16},
+        "encoding": {
+            "x": {"field": "n", "type": "quantitative", "stack": "zero", "axis": None, "scale": {"domain": [0, total]}},
+            "color": {
+                "field": "side", "type": "nominal", "legend": None,
+                "scale": {"domain": [names[s] for s in shown], "range": [colours[s] for s in shown]},
+            },
+            "order": {"field": "place", "type": "quantitative"},
+            "tooltip": [{"field": "side", "title": " "}, {"field": "n", "title": _("originals")}],
+        },
+        "config": {"view": {"stroke": None}},
+        "padding": 0,
+    }  # fmt: skip
+    rows = {
+        "side": [names[side] for side in shown],
+        "n": list(shown.values()),
+        "place": list(range(len(shown))),
+    }
+    with st.grid(3, min_column_width=80, gap="small"):
+        for side, n in counts.items():
+            with st.container(gap="xxsmall"):
+                st.metric(names[side].capitalize(), number(n), help=_percent_of(n, total))
+    st.vega_lite_chart(rows, bar, key="train.split", alt=_("Originals on each side"))
+    st.markdown(
+        leaks.badge(plan.audit)
+        + " :gray[:small["
+        + (
+            _("Near-duplicates stay on one side.")
+            if plan.grouped
+            else _("Near-duplicates are looked for when the run starts.")
+        )
+        + "]]"
+    )
+    if not plan.audit.clean:
+        with st.expander(_("What leaks"), icon=":material/water_drop:"):
+            leaks.findings(plan.audit)
+
+
+def _percent_of(n: int, total: int) -> str:
+    return _("{share} of the originals").format(share=percent(n / total))
+
+
+def _unmeasured(plan: Plan, originals: Sequence[Original]) -> None:
+    """Classes that are trained and cannot be measured, by name."""
+    measured = {o.folder for o in originals if plan.split.side[o.sha256] != "train"}
+    names = {o.folder: o.class_name for o in originals}
+    out = sorted(name for folder, name in names.items() if folder not in measured)
+    if not out:
+        return
+    text = ngettext(
+        "{n} class is trained on and cannot be measured, having too few originals:",
+        "{n} classes are trained on and cannot be measured, having too few originals:",
+        len(out),
+    ).format(n=number(len(out)))
+    listed = ", ".join(esc(name) for name in out[:NAMED]) + ("…" if len(out) > NAMED else "")
+    st.markdown(f":orange[:material/rule:] {text} {listed}")
+
+
+def _batches(plan: Plan, settings: TrainSettings) -> None:
+    drawn = plan.sampling
+    st.markdown(
+        ":material/grid_on: "
+        + _("Batches of {p} classes × {k} images; {steps} steps an epoch, {all} in all.").format(
+            p=number(drawn.classes), k=number(drawn.images), steps=number(drawn.steps),
+            all=number(drawn.steps * settings.epochs),
+        )
+    )  # fmt: skip
+    for warning in drawn.warnings:
+        st.markdown(f":orange[:material/info:] {esc(sentence(warning))}")
+
+
+def _safety(settings: TrainSettings) -> bool:
+    """Say what is left out of the policy for which class; whether something is."""
+    if settings.policy is None or services.preparation().active:
+        return False
+    policy = Policy.from_json(settings.policy)
+    checked = remembered(services.workspace(), policy, services.embedder().space, labels_digest(writing.stock()))
+    if checked is None:
+        st.markdown(":material/shield: " + _("The policy is checked for label safety first, class by class."))
+        return bool(policy.steps)
+    out = {refusal.folder for refusal in checked.report.refusals}
+    if not out:
+        st.markdown(":green[:material/verified_user:] " + _("The policy is safe for every class."))
+        return False
+    text = ngettext(
+        "For {n} class, transforms that would lead it astray are left out.",
+        "For {n} classes, transforms that would lead them astray are left out.",
+        len(out),
+    )
+    st.markdown(f":material/shield: {text.format(n=number(len(out)))}")
+    return True
+
+
+def _time(plan: Plan, settings: TrainSettings, originals: int) -> None:
+    guess = estimate(settings, steps_per_epoch=plan.sampling.steps, originals=originals)
+    if guess is None:
+        return
+    time = duration(guess.seconds)
+    said = (
+        _("About **{time}**, as in the last run of this network.").format(time=time)
+        if guess.measured
+        else _("About **{time}** on this machine; the first epoch will tell.").format(time=time)
+    )
+    st.markdown(f":material/schedule: {said}")
+
+
+def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None:
+    """Name and Start; what is dangerous has to be meant."""
+    busy = bool(services.jobs().active(training.KIND))
+    may = training.allowed()
+    name = st.text_input(
+        _("Name of the run"), key="train.name", max_chars=80,
+        placeholder=default_name(settings) if settings is not None else "",
+    )  # fmt: skip
+    meant_leaks = leaky and st.checkbox(
+        _("Train in spite of the leaks: every score of this run will carry a red badge"), key="train.leaks"
+    )
+    meant_safety = unsafe and st.checkbox(
+        _("Use the whole policy for every class, also where it makes one mark into another"), key="train.safety"
+    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            _("Start training"),
+            type="primary",
+            icon=":material/play_arrow:",
+            key="train.start",
+            disabled=settings is None or busy or not may or (leaky and not meant_leaks),
+            on_click=training.start,
+            args=(settings,),
+            kwargs={"name": name, "leaks": bool(meant_leaks), "safety": bool(meant_safety)},
+        )
+        if busy:
+            st.markdown(":gray[" + _("One training at a time: the next can start when this one is over.") + "]")
+        elif not may:
+            st.markdown(f":gray[{esc(people.reason(training.RESEARCHER))}]")

@@ -1,0 +1,193 @@
+"""The Runs page through Home.py: the list, what is in use, comparison, notes, the trash, checkpoints in and out."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.catalogue.records import Actor
+from core.training.audit import Leak, LeakAudit
+from core.training.promotion import promote, promoted
+from core.training.runs import Runs
+from pages.ui import people, run_actions
+from tests.pages.conftest import component, text_of
+from tests.pages.made_runs import make_run
+
+
+def button(at, key):
+    return next((each for each in at.button if each.key == key), None)
+
+
+def param(at, name: str) -> str:
+    """A part of the address, which the page may have set or the test."""
+    value = at.query_params[name]
+    return value[0] if isinstance(value, list) else value
+
+
+def frames(at) -> list[str]:
+    """The names in the list, in their order."""
+    return [each.key.removeprefix("runs.open.") for each in at.button if (each.key or "").startswith("runs.open.")]
+
+
+def test_no_run_yet_says_what_one_is(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "runs")
+    said = text_of(at)
+    assert "There is none yet" in said and "not trained yet" in said
+    assert not frames(at)
+
+
+def test_runs_are_listed_newest_first_or_best_first(open_page, drawn_workspace):
+    first = make_run(drawn_workspace, name="Monday", top1=0.9)
+    second = make_run(drawn_workspace, name="Tuesday", top1=0.7, state="collapsed")
+    at = open_page(drawn_workspace, "runs")
+    assert frames(at) == [second.id, first.id]
+    said = text_of(at)
+    assert "2 runs" in said and "collapsed" in said and "top-1 **90%** :small[:gray[59.6–98.2%]]" in said
+    at = open_page(drawn_workspace, "runs", order="best")
+    assert frames(at) == [first.id, second.id]
+
+
+def test_a_run_opens_by_its_address(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name="Monday")
+    at = open_page(drawn_workspace, "runs")
+    at.button(f"runs.open.{run.id}").click().run()
+    assert param(at, "run") == run.id
+    assert "Monday" in [header.value for header in at.header] and button(at, "runs.back") is not None
+    assert "Measured on 10 validation originals" in text_of(at)
+    at.button("runs.back").click().run()
+    assert frames(at) == [run.id]
+    at = open_page(drawn_workspace, "runs", run="../../etc")
+    assert frames(at) == [run.id]  # an address that names no run shows the list
+
+
+def test_ticked_runs_are_compared(open_page, drawn_workspace):
+    one = make_run(drawn_workspace, name="Same", epochs=2)
+    two = make_run(drawn_workspace, name="Same", epochs=3, loss="multi-similarity", top1=0.8)
+    at = open_page(drawn_workspace, "runs")
+    at.checkbox(f"runs.pick.{one.id}").set_value(True).run()
+    assert "compared" not in text_of(at)  # one alone
+    at.checkbox(f"runs.pick.{two.id}").set_value(True).run()
+    assert sorted(param(at, "compare").split(".")) == sorted([one.id, two.id])
+    assert "2 runs compared" in [each.value for each in at.subheader]
+    scores, differences = (frame.value.to_dict("list") for frame in at.dataframe)
+    assert scores["Run"] == ["Same #2", "Same"]  # newest first, the older one keeps its name
+    assert scores["top-1"] == ["80% (49.0–94.3%)", "90% (59.6–98.2%)"]
+    assert differences["Setting"] == ["Loss", "Numbers of the loss", "Epochs"]
+    assert differences["Same"] == ["Triplet loss, hard examples", "margin 0.2", "2"]
+    assert differences["Same #2"][0] == "Multi-similarity" and differences["Same #2"][2] == "3"
+    assert "not measured on the same images" not in text_of(at)
+    at.button("runs.clear").click().run()
+    assert "compare" not in at.query_params and not at.checkbox(f"runs.pick.{one.id}").value
+
+
+def test_runs_of_other_splits_are_said_to_be_measured_on_other_images(open_page, drawn_workspace):
+    one, two = make_run(drawn_workspace, seed=0), make_run(drawn_workspace, seed=5)
+    said = text_of(open_page(drawn_workspace, "runs", compare=f"{one.id}.{two.id}"))
+    assert "not measured on the same images" in said
+
+
+def test_promote_then_back_to_the_one_before(open_page, drawn_workspace):
+    one = make_run(drawn_workspace, name="Monday", weights=True)
+    two = make_run(drawn_workspace, name="Tuesday", weights=True)
+    promote(drawn_workspace, one)
+    at = open_page(drawn_workspace, "runs", run=two.id)
+    at.button("runs.run.promote").click().run()
+    assert promoted(drawn_workspace).run_id == two.id
+    at.button("runs.back").click().run()
+    assert "**Tuesday**, in use since today" in text_of(at)
+    at.button("runs.roll_back").click().run()
+    assert promoted(drawn_workspace).run_id == one.id
+    assert "**Monday**, in use since today" in text_of(at)
+    assert (drawn_workspace.model / "best_efficientnet_triplet.pt").is_file()
+    at.button("runs.roll_back").click().run()
+    assert promoted(drawn_workspace) is None and "not trained yet" in text_of(at)
+    assert button(at, "runs.roll_back") is None
+
+
+def test_a_note_and_a_name_are_kept(open_page, drawn_workspace):
+    run = make_run(drawn_workspace)
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    at.text_area(f"runs.run.note.{run.id}").set_value("![x](http://evil.example) *best*").run()
+    at.text_input(f"runs.run.name.{run.id}").set_value("{s} [0]").run()
+    record = Runs(drawn_workspace).get(run.id).record
+    assert (record.note, record.name) == ("![x](http://evil.example) *best*", "{s} [0]")
+    shown = "\n".join(str(each.value) for each in at.markdown)
+    assert "](http" not in shown and "\\*best\\*" in shown
+    at.text_input(f"runs.run.name.{run.id}").set_value("  ").run()
+    assert "from 1 to 80 characters" in text_of(at)
+
+
+def test_a_deleted_run_comes_back_from_the_trash(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name="Monday")
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    at.button("runs.run.delete").click().run()
+    assert not Runs(drawn_workspace).list() and "Monday is in the trash." in text_of(at)
+    assert "run" not in at.query_params
+    at.button(f"runs.restore.{run.id}").click().run()
+    assert frames(at) == [run.id]
+
+
+def test_a_curator_may_look_and_not_promote(open_page, drawn_workspace, monkeypatch):
+    run = make_run(drawn_workspace, weights=True)
+    monkeypatch.setattr(people, "actor", lambda: Actor("Zoé", "curator"))
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    assert button(at, "runs.run.promote").disabled and button(at, "runs.run.delete").disabled
+
+
+def test_every_export_carries_the_run_and_the_hash_of_its_weights(open_page, drawn_workspace):
+    from core.embedding.weights import sha256_of
+
+    run = make_run(drawn_workspace, weights=True)
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    buttons = [each.proto for each in at.get("download_button")]
+    assert len(buttons) == 5
+    stem = f"{run.id}-{sha256_of(run.best_path)[:12]}"
+    assert run_actions.stem(run) == stem
+    assert run_actions.content(run, "safetensors") == run.best_path.read_bytes()
+    assert run_actions.content(run, "metrics.jsonl").count(b"\n") == len(run.metrics())
+    assert run_actions.content(run, "pt")[:2] == b"PK"
+
+
+def test_a_checkpoint_becomes_a_run_and_a_foreign_file_does_not(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, weights=True)
+    at = open_page(drawn_workspace, "runs")
+    kind = "application/octet-stream"
+    at.file_uploader("runs.import.0").upload("mine.safetensors", run.best_path.read_bytes(), kind).run()
+    at.button("runs.bring_in").click().run()
+    made = Runs(drawn_workspace).list()[0]
+    assert made.record.name == "mine" and made.state == "finished" and param(at, "run") == made.id
+    assert "Brought in from mine.safetensors: evaluate it" in text_of(at)
+    at = open_page(drawn_workspace, "runs")
+    at.file_uploader("runs.import.0").upload("evil.pt", b"cos\nsystem\n(S'true'\ntR.", kind).run()
+    at.button("runs.bring_in").click().run()
+    assert len(Runs(drawn_workspace).list()) == 2 and "evil.pt" in text_of(at) and not at.exception
+
+
+def test_leaks_are_listed_with_the_run(open_page, drawn_workspace):
+    leak = Leak("original", ("a", "b"), ("train", "validation"), ("circle/1.png", "circle/2.png"))
+    run = make_run(drawn_workspace, audit=LeakAudit((leak,), 12))
+    said = text_of(open_page(drawn_workspace, "runs", run=run.id))
+    assert "Pictures made from one original on two sides" in said and "circle/1.png = circle/2.png" in said
+
+
+def test_the_overview_counts_runs_and_says_what_to_do(open_page, drawn_workspace):
+    def stations(at):
+        return {station["pictogram"]: station for station in component(at, "burin_pipeline")[0]["stations"]}
+
+    at = open_page(drawn_workspace)
+    assert stations(at)["train"]["figure"] == "0" and "Train a model on these marks" in [s.value for s in at.subheader]
+    run = make_run(drawn_workspace, name="Monday", top1=0.9, weights=True)
+    at = open_page(drawn_workspace)
+    shown = stations(at)
+    assert (shown["train"]["figure"], shown["train"]["note"]) == ("1", "best top-1 90%")
+    assert (shown["evaluate"]["figure"], shown["evaluate"]["note"]) == ("none", "untrained")
+    assert "Promote a run" in [each.value for each in at.subheader]
+    promote(drawn_workspace, run)
+    shown = stations(open_page(drawn_workspace))
+    assert (shown["evaluate"]["figure"], shown["evaluate"]["caption"]) == ("90%", "top-1 of the model in use")
+
+
+@pytest.mark.parametrize("locale", ["fr-FR"])
+def test_french_is_spoken(open_page, drawn_workspace, locale):
+    make_run(drawn_workspace)
+    at = open_page(drawn_workspace, "runs", locale=locale)
+    assert at.title[0].value == "Entraînements" and "1 entraînement" in text_of(at) and "aucune fuite" in text_of(at)

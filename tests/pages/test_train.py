@@ -1,0 +1,354 @@
+"""The Train page through Home.py: the form, what it says will happen, Start, a run as it ended, Promote."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from core.catalogue.records import Actor
+from core.collection.dataset import Dataset
+from core.ground.job import Job, publish
+from core.ground.workspace import new_id
+from core.training.audit import Leak, LeakAudit
+from core.training.promotion import promoted
+from core.training.settings import Thaw, TrainSettings, gradual
+from core.training.splits import make_split, near_duplicate_groups
+from core.variation.sources import originals_of
+from pages.ui import services
+from pages.ui.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch
+from pages.ui.run_progress import left
+from tests.conftest import draw, png_bytes
+from tests.pages.conftest import text_of
+from tests.pages.made_runs import STEPS, make_run
+
+TITLES = ("Training", "Validation", "Test")
+EMBEDDER = services.embedder  # as it is when no test stands in for it
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """What was asked of the jobs; a training is said to run, and runs nothing."""
+    from core.ground import jobs
+
+    asked: list[dict] = []
+
+    def start(self, kind, work, params, *, key=None):
+        if asked and kind == "train":
+            return self.get(asked[0]["job"])
+        folder = self.workspace.jobs / new_id()
+        folder.mkdir(parents=True)
+        job = Job(folder.name, kind, str(folder), key, state="running", beat_at=2e9, note="splitting")
+        publish(job)
+        (folder / "request.json").write_text(json.dumps({"work": work, "params": params}), encoding="utf-8")
+        asked.append({**params, "job": job.id, "work": work, "key": key})
+        return job
+
+    monkeypatch.setattr(jobs.JobRunner, "start", start)
+    return asked
+
+
+def button(at, key):
+    return next((each for each in at.button if each.key == key), None)
+
+
+# The form
+
+
+def test_an_empty_library_says_so(open_page, workspace):
+    at = open_page(workspace, "train")
+    assert at.title[0].value == "Train" and "there are none yet" in text_of(at)
+    assert not [each for each in at.button if each.key == "train.start"]
+
+
+def test_the_form_begins_with_cores_defaults(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    at.button("train.start").click().run()
+    [asked] = started
+    assert asked["work"] == "core.training.work:run_training" and asked["key"] == "train"
+    assert TrainSettings.from_json(asked["settings"]) == TrainSettings()
+    assert (asked["override_leaks"], asked["override_safety"], asked["name"]) == (False, False, "")
+
+
+def test_what_is_chosen_is_what_is_asked(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    at.selectbox("train.loss.embedding.0").set_value("multi-similarity").run()
+    at.number_input("train.loss.multi-similarity.alpha.0").set_value(3.0)
+    at.number_input("train.epochs.0").set_value(7)
+    at.selectbox("train.size.0").set_value(64)
+    at.selectbox("train.policy.0").set_value("none")
+    at.number_input("train.classes_per_batch.0").set_value(3)
+    at.slider("train.test.0").set_value(25)
+    at.toggle("train.onecycle.0").set_value(False)
+    at.text_input("train.name").set_value("(e of *Monday*").run()
+    at.button("train.start").click().run()
+    settings = TrainSettings.from_json(started[0]["settings"])
+    assert (settings.loss, settings.epochs, settings.preprocessing.size) == ("multi-similarity", 7, 64)
+    assert settings.loss_parameters["alpha"] == 3.0 and settings.policy is None
+    assert (settings.classes_per_batch, settings.test, settings.onecycle) == (3, 0.25, False)
+    assert started[0]["name"] == "(e of *Monday*"
+
+
+def test_the_siamese_network_offers_its_own_loss(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    at.segmented_control("train.model.0").set_value("siamese").run()
+    assert at.selectbox("train.loss.siamese.0").options == ["Contrastive (pairs)"]
+    at.button("train.start").click().run()
+    assert started[0]["settings"]["model"] == "siamese" and started[0]["settings"]["loss"] == "contrastive"
+
+
+def test_the_unfreezing_table_is_edited(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    assert TrainSettings().unfreezing == gradual(20) == (Thaw(0, "head"), Thaw(2, "last"), Thaw(5, "all"))
+    edits = {"edited_rows": {"1": {"From epoch": 4}}, "added_rows": [], "deleted_rows": [2]}
+    at.session_state["train.unfreezing.0.0"] = edits
+    at.run()
+    at.button("train.start").click().run()
+    settings = TrainSettings.from_json(started[0]["settings"])
+    assert settings.unfreezing == (Thaw(0, "head"), Thaw(3, "last"))
+
+
+def test_the_untouched_table_follows_the_number_of_epochs(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    at.number_input("train.epochs.0").set_value(40).run()
+    at.button("train.start").click().run()
+    assert TrainSettings.from_json(started[0]["settings"]) == TrainSettings(epochs=40, unfreezing=gradual(40))
+
+
+def test_a_table_that_trains_nothing_at_first_is_refused_in_words(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "train")
+    at.session_state["train.unfreezing.0.0"] = {"edited_rows": {}, "added_rows": [], "deleted_rows": [0]}
+    at.run()
+    assert "Something must be trained from epoch 0 on" in text_of(at)
+    assert button(at, "train.start").disabled
+
+
+# What will happen
+
+
+def test_the_split_is_shown_before_anything_is_trained(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "train")
+    originals = originals_of(Dataset(drawn_workspace))
+    groups = near_duplicate_groups(originals)  # two of the four bars are one picture
+    counts = make_split(originals, groups=groups, seed=0, validation=0.15, test=0.15).counts()
+    assert sum(counts.values()) == 12 and min(counts.values()) >= 3  # one of each class on each side
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown == {
+        "Training": str(counts["train"]),
+        "Validation": str(counts["validation"]),
+        "Test": str(counts["test"]),
+    }
+    said = text_of(at)
+    assert "no leak" in said and "cannot be measured" not in said
+    assert "Batches of 3 classes × 4 images; 1 steps an epoch, 20 in all." in said
+    assert "A batch was to hold 16 classes, but only 3 have training images: it holds those." in said
+
+
+def test_a_class_with_one_original_is_named_as_unmeasurable(open_page, drawn_workspace):
+    (drawn_workspace.raw / "wave").mkdir()
+    (drawn_workspace.raw / "wave" / "a.png").write_bytes(png_bytes(draw("wave")))
+    said = text_of(open_page(drawn_workspace, "train"))
+    assert "1 class is trained on and cannot be measured, having too few originals: wave" in said
+
+
+def test_one_class_alone_cannot_be_trained(open_page, workspace):
+    (workspace.raw / "circle").mkdir(parents=True)
+    for seed in range(3):
+        (workspace.raw / "circle" / f"{seed}.png").write_bytes(png_bytes(draw("circle", seed=seed)))
+    at = open_page(workspace, "train")
+    assert "it needs at least 2 with training images, and there are 1" in text_of(at)
+    assert button(at, "train.start").disabled
+
+
+def test_leaks_must_be_meant(open_page, drawn_workspace, started, monkeypatch):
+    from pages.ui import training_plan
+
+    leak = Leak("content", ("a", "b"), ("test", "train"), ("circle/1.png", "circle/2.png"))
+    monkeypatch.setattr(training_plan, "audit", lambda *_, **__: LeakAudit((leak,), 12))
+    at = open_page(drawn_workspace, "train")
+    assert "1 leak" in text_of(at) and "circle/1.png = circle/2.png" in text_of(at)
+    assert button(at, "train.start").disabled
+    at.checkbox("train.leaks").set_value(True).run()
+    at.button("train.start").click().run()
+    assert started[0]["override_leaks"] is True
+
+
+# Start
+
+
+def test_ten_clicks_make_one_job_and_the_page_follows_it(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    start = button(at, "train.start")
+    start.click().run()
+    assert "Preparing" in [header.value for header in at.header]
+    assert at.query_params.get("view") in (None, ["run"])
+    at.query_params["view"] = "new"
+    at.run()
+    assert button(at, "train.start").disabled and "One training at a time" in text_of(at)
+    assert len(started) == 1
+
+
+def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, monkeypatch):
+    from pages.ui import people, training
+
+    at = open_page(drawn_workspace, "train")
+    monkeypatch.setattr(people, "actor", lambda: Actor("Zoé", "viewer"))
+    monkeypatch.setattr(services, "dataset", lambda: Dataset(drawn_workspace, actor=Actor("Zoé", "viewer")))
+    enabled = button(at, "train.start")
+    enabled.click().run()  # the page was drawn before the role was taken away
+    assert not started and "Zoé may look and report, not change" in text_of(at)
+    assert button(at, "train.start").disabled and not training.allowed()
+
+
+# A run
+
+
+def test_a_finished_run_shows_its_scores_with_intervals(open_page, drawn_workspace):
+    make_run(drawn_workspace, name="Monday", top1=0.9)
+    at = open_page(drawn_workspace, "train")
+    shown = {metric.label: (metric.value, metric.delta) for metric in at.metric}
+    assert shown["top-1"] == ("90%", "+20.0 points") and shown["top-5"] == ("100%", "0.0 points")
+    said = text_of(at)
+    assert "Monday" in said and "finished" in said and "no leak" in said
+    assert "59.6–98.2%" in said  # Wilson: 9 of 10
+    assert "Measured on 10 validation originals · epoch 2 of 2 was the best" in said
+    assert at.code[0].value == "epoch 0: (best)"
+
+
+def test_a_leaky_run_is_red_beside_its_scores(open_page, drawn_workspace):
+    leak = Leak("near-duplicate", ("a", "b"), ("test", "train"), ("circle/1.png", "circle/2.png"))
+    make_run(drawn_workspace, audit=LeakAudit((leak,), 12))
+    said = text_of(open_page(drawn_workspace, "train"))
+    assert ":red-badge" in said and "1 leak" in said and "no leak" not in said
+
+
+def test_an_interrupted_run_offers_to_go_on(open_page, drawn_workspace, started):
+    run = make_run(drawn_workspace, state="running")  # and no process holds it
+    run.resume_path.write_bytes(b"state")
+    at = open_page(drawn_workspace, "train")
+    assert "It can go on from its last whole epoch." in text_of(at)
+    at.button("train.run.resume").click().run()
+    assert started[0]["run_id"] == run.id
+
+
+def test_pause_resume_and_stop_reach_the_training(open_page, drawn_workspace, started):
+    run = make_run(drawn_workspace, state="running", epochs=4)
+    at = open_page(drawn_workspace, "train")
+    monday = {"settings": run.record.settings, "run_id": run.id}
+    job = services.jobs().start("train", "core.training.work:run_training", monday, key="train")
+    at.run()
+    assert "running" in text_of(at)
+    at.button("train.run.pause").click().run()
+    assert run.paused and "paused" in text_of(at)
+    at.button("train.run.go_on").click().run()
+    assert not run.paused
+    at.button("train.run.stop").click().run()
+    assert services.jobs().get(job.id).stopping and "Stopping…" in [each.label for each in at.button]
+
+
+def test_promote_makes_it_the_model_in_use_and_the_page_says_so(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    at = open_page(drawn_workspace, "train")
+    assert promoted(drawn_workspace) is None
+    at.button("train.run.promote").click().run()
+    used = promoted(drawn_workspace)
+    assert used is not None and used.run_id == run.id
+    assert "in use" in text_of(at) and button(at, "train.run.promote").disabled
+    at.switch_page("pages/search/identify.py").run()
+    assert "**Monday**, in use since today" in text_of(at) and "Top-1 90%" in text_of(at)
+
+
+def test_settings_of_a_run_come_into_the_form(open_page, drawn_workspace, started):
+    make_run(drawn_workspace, epochs=3, loss="multi-similarity", policy=None)
+    at = open_page(drawn_workspace, "train")
+    at.button("train.run.take").click().run()
+    epochs = next(each for each in at.number_input if each.key.startswith("train.epochs"))
+    assert epochs.value == 3
+    at.button("train.start").click().run()
+    settings = TrainSettings.from_json(started[0]["settings"])
+    assert (settings.epochs, settings.loss, settings.policy) == (3, "multi-similarity", None)
+
+
+def test_another_promotion_is_noticed_and_prepared_anew(open_page, drawn_workspace, monkeypatch, fake_embedder):
+    from core.embedding import embedder
+    from core.embedding.weights import PROMOTED
+
+    open_page(drawn_workspace, "overview")
+    monkeypatch.setattr(services, "embedder", EMBEDDER)
+    monkeypatch.setattr(embedder, "load_embedder", lambda workspace: type(fake_embedder)())
+    assert services.preparation().stage == "ready" and not services.preparation().again
+    before = services.embedder()
+    assert services.embedder() is before
+    drawn_workspace.model.mkdir(parents=True)
+    (drawn_workspace.model / PROMOTED).write_bytes(b"weights")  # by another tab, or the shell
+    assert services.embedder() is not before
+    assert services.preparation().stage == "waiting" and services.preparation().again
+    (drawn_workspace.model / PROMOTED).unlink()
+    assert services.embedder() is before and services.preparation().stage == "ready"
+
+
+def test_french_is_spoken(open_page, drawn_workspace):
+    make_run(drawn_workspace)
+    at = open_page(drawn_workspace, "train", locale="fr-FR")
+    assert at.title[0].value == "Entraîner"
+    assert "Mesuré sur 10 originaux de validation" in text_of(at)
+    [value] = [metric.value for metric in at.metric if metric.label == "top-1"]
+    assert value.startswith("90") and value.endswith("%")
+
+
+# The curves
+
+
+def records(workspace):
+    return make_run(workspace, epochs=3).metrics()
+
+
+def test_steps_lie_on_the_axis_of_epochs(drawn_workspace):
+    lines = records(drawn_workspace)
+    assert steps_per_epoch(lines) == STEPS
+    made = curves(lines, steps_per_epoch=STEPS)
+    loss = [row for row in made.loss if row["series"] == "each"]
+    assert [row["x"] for row in loss] == [step / STEPS for step in range(1, 3 * STEPS + 1)]
+    assert [row["y"] for row in loss] == [1 / step for step in range(1, 3 * STEPS + 1)]
+    top1 = [(row["x"], row["y"]) for row in made.scores if row["series"] == "top1"]
+    assert top1 == [(0, 0.7), (1, 0.7), (2, 0.8), (3, 0.9)]  # the start, then each epoch
+    assert made.thaws == [(0.0, "head")] and made.steps == 12
+    assert made.last("memory") == 900 and made.last("rate", "last") == 0.0001
+    assert made.distances[0] == {"x": 1, "y": 0.3, "low": 0.1, "high": 0.5, "series": "positive"}
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_mean():
+    lines = [{"kind": "step", "step": step, "epoch": 0, "loss": float(step % 2), "lr": {}} for step in range(1, 2001)]
+    loss = [row for row in curves(lines, steps_per_epoch=2000).loss if row["series"] == "each"]
+    assert len(loss) <= MOST_POINTS and abs(sum(row["y"] for row in loss) / len(loss) - 0.5) < 0.01
+
+
+def test_a_loss_that_is_no_number_leaves_a_gap_and_no_error():
+    lines = [{"kind": "step", "step": 1, "epoch": 0, "loss": 1.0, "lr": {}},
+             {"kind": "step", "step": 2, "epoch": 0, "loss": float("nan"), "lr": {}}]  # fmt: skip
+    assert [row["y"] for row in curves(lines, steps_per_epoch=1).loss if row["series"] == "each"] == [1.0]
+
+
+def test_a_smoothed_constant_is_that_constant():
+    assert smoothed([2.0] * 40) == pytest.approx([2.0] * 40)
+    assert smoothed([]) == []
+
+
+def test_a_chart_is_one_table_and_its_specification_never_changes(drawn_workspace):
+    made = curves(records(drawn_workspace), steps_per_epoch=STEPS)
+    table = frame(made.loss, {"each": "each step", "smooth": "smoothed"}, [(0.0, "head")])
+    assert len({len(column) for column in table.values()}) == 1
+    assert table["mark"][-1] == "head" and table["y"][-1] is None
+    asked = {"words": {"x": "epochs", "y": "Loss", "soft": "#666"}, "figures": ".2f"}
+    assert spec({"a": "#000"}, **asked) == spec({"a": "#000"}, **asked)
+    assert spec({"a": "#000"}, locale="fr", **asked)["config"]["locale"]["number"]["decimal"] == ","
+
+
+def test_time_left_follows_the_pace_of_the_last_steps(drawn_workspace):
+    lines = make_run(drawn_workspace, epochs=2).metrics()  # 0.5 s a step, 1 s a validation
+    now = left(lines, epochs=5, steps_per_epoch=STEPS)
+    assert (now.epoch, now.step, now.share) == (3, 0, 0.4)
+    assert now.epoch_s == pytest.approx(STEPS * 0.5 + 1) and now.total_s == pytest.approx(3 * (STEPS * 0.5 + 1))
+    nothing = left([], epochs=5, steps_per_epoch=STEPS)
+    assert asdict(nothing) == asdict(type(nothing)(1, 5, 0, STEPS))
