@@ -29,6 +29,13 @@ if __name__ == "__main__":
                 st.Page("pages/data/augment.py", title=_("Augment"), icon=":material/auto_awesome_motion:"),
                 st.Page("pages/data/balance.py", title=_("Balance"), icon=":material/balance:"),
             ],
+            _("Model"): [
+                st.Page("pages/model/train.py", title=_("Train"), icon=":material/model_training:"),
+                st.Page("pages/model/runs.py", title=_("Runs"), icon=":material/history_edu:"),
+                st.Page("pages/model/evaluate.py", title=_("Evaluate"), icon=":material/query_stats:"),
+                st.Page("pages/model/embeddings.py", title=_("Map"), icon=":material/scatter_plot:"),
+                st.Page("pages/model/errors.py", title=_("Errors"), icon=":material/troubleshoot:"),
+            ],
         },
         expanded=True,
         position="sidebar" if people.signed_in() else "hidden",

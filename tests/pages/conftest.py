@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from core.collection.dataset import Dataset
 from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.ui import services
+from tests.conftest import FakeEmbedder, draw, png_bytes
 
 HOME = Path(__file__).resolve().parents[2] / "Home.py"
 PAGES = {
@@ -26,6 +28,11 @@ PAGES = {
     "history": "pages/data/history.py",
     "augment": "pages/data/augment.py",
     "balance": "pages/data/balance.py",
+    "train": "pages/model/train.py",
+    "runs": "pages/model/runs.py",
+    "evaluate": "pages/model/evaluate.py",
+    "embeddings": "pages/model/embeddings.py",
+    "errors": "pages/model/errors.py",
 }
 
 Open = Callable[..., AppTest]
@@ -53,6 +60,34 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
         return at.run()
 
     return open_
+
+
+@pytest.fixture(scope="session")
+def _measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace of four classes of ten, and six crosses that carry the label circle, evaluated once."""
+    from core.evaluation.work import evaluate_subject, in_use
+    from core.variation.sources import originals_of
+
+    workspace = Workspace(tmp_path_factory.mktemp("measured") / "workspace")
+    for number, shape in enumerate(("circle", "cross", "bar", "triangle")):
+        (workspace.raw / shape).mkdir(parents=True)
+        for seed in range(10):
+            path = workspace.raw / shape / f"{shape}_{seed}.png"
+            path.write_bytes(png_bytes(draw(shape, seed=100 * number + seed)))
+    for seed in range(6):
+        (workspace.raw / "circle" / f"wrong_{seed}.png").write_bytes(png_bytes(draw("cross", seed=50 + seed)))
+    dataset, embedder = Dataset(workspace), FakeEmbedder()
+    dataset.rescan()
+    evaluate_subject(dataset, in_use(workspace, embedder, originals_of(dataset)), "test")
+    return workspace.root
+
+
+@pytest.fixture
+def measured(_measured: Path, tmp_path: Path) -> Workspace:
+    """Your own copy of a workspace that was evaluated: one of the six wrong labels was asked, and called cross."""
+    root = tmp_path / "measured"
+    shutil.copytree(_measured, root)
+    return Workspace(root)
 
 
 @pytest.fixture
