@@ -144,6 +144,17 @@ def some(connection: sa.Connection, ids: list[int]) -> list[Item]:
     return [found[item_id] for item_id in ids if item_id in found]
 
 
+def folders_of(connection: sa.Connection, sha256s: Iterable[str]) -> dict[str, set[str]]:
+    """Content hash -> the folders of the present classes that hold a present image of that content."""
+    found: dict[str, set[str]] = {}
+    for part in db.chunks(set(sha256s)):
+        query = sa.select(db.items.c.sha256, db.classes.c.folder).join_from(db.items, db.classes)
+        query = query.where(db.items.c.sha256.in_(part), db.items.c.state == "present", db.classes.c.state == "present")
+        for sha256, folder in connection.execute(query):
+            found.setdefault(sha256, set()).add(folder)
+    return found
+
+
 def with_class() -> sa.Select:
     """Items with their class's name and folder; `item_of` reads a row."""
     named = (db.classes.c.name.label("class_name"), db.classes.c.folder.label("class_folder"))

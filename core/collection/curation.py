@@ -29,16 +29,23 @@ def includes(role: Role, needed: Role) -> bool:
 class Curation:
     """The changing side of `core.collection.dataset.Dataset`: ``actor`` must be a curator or more (`NotAllowed`).
 
-    ``rename`` is what moves a file (for tests).
+    ``rename`` is what moves a file (for tests); ``after`` is told every change that was made, for what lies
+    beside the originals and goes where they go.
     """
 
     def __init__(
-        self, workspace: Workspace, catalogue: db.Catalogue, actor: Actor, rename: Callable[[Path, Path], None]
+        self,
+        workspace: Workspace,
+        catalogue: db.Catalogue,
+        actor: Actor,
+        rename: Callable[[Path, Path], None],
+        after: Callable[[Any, Sequence[Change]], None] | None = None,
     ) -> None:
         self.workspace = workspace
         self.catalogue = catalogue
         self.actor = actor
         self._rename = rename
+        self._after = after
 
     # Changing: classes
 
@@ -192,7 +199,7 @@ class Curation:
             made = plan(connection)
             if made:
                 journal.record(connection, made, action=action, who=self.actor.name, detail=detail)
-        self.settle()
+        self._settle_after(made)
 
     def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:
         self.allow("curator")
@@ -204,9 +211,14 @@ class Curation:
                 with self.catalogue.write() as connection:
                     journal.give_up(connection, who=self.actor.name)
             raise
-        self.settle()
+        self._settle_after([] if entry_id is None else self.changes(entry_id))
         with self.catalogue.read() as connection:
             return None if entry_id is None else journal.entry(connection, entry_id)
+
+    def _settle_after(self, made: Sequence[Change]) -> None:
+        self.settle()
+        if self._after is not None and made:
+            self._after(self, made)
 
     def _class(self, class_id: int) -> sa.Row:
         with self.catalogue.read() as connection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from core.catalogue import database as db
 from core.catalogue import listing, moves, vectorstore
+from core.catalogue.journal import Change
 from core.catalogue.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
 from core.collection import inbox, rescan, salvage
 from core.collection.curation import Curation
@@ -36,13 +37,19 @@ class Dataset(Curation):
     """The classes and items of ``workspace``. Thread-safe and cheap to open (one check of the catalogue).
 
     Moves that a killed process left behind are finished here; a damaged catalogue is set aside and
-    rebuilt from the folders, and ``notice`` says so. ``rename`` is what moves a file (for tests).
+    rebuilt from the folders, and ``notice`` says so. ``rename`` is what moves a file (for tests); ``after`` is
+    called after each change (`core.variation.variants.follow` lets variants go with their originals).
     """
 
     def __init__(
-        self, workspace: Workspace, *, actor: Actor | None = None, rename: Callable[[Path, Path], None] = os.rename
+        self,
+        workspace: Workspace,
+        *,
+        actor: Actor | None = None,
+        rename: Callable[[Path, Path], None] = os.rename,
+        after: Callable[[Dataset, Sequence[Change]], None] | None = None,
     ) -> None:
-        super().__init__(workspace, db.Catalogue(workspace), actor or Actor(), rename)
+        super().__init__(workspace, db.Catalogue(workspace), actor or Actor(), rename, after)
         self.notice: BurinError | None = self.catalogue.notice
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
@@ -119,6 +126,11 @@ class Dataset(Curation):
         """These items, in the order given; unknown ids are left out."""
         with self.catalogue.read() as connection:
             return listing.some(connection, [int(item_id) for item_id in item_ids])
+
+    def folders_of(self, sha256s: Iterable[str]) -> dict[str, set[str]]:
+        """Content hash -> the folders of the classes that hold a present image of that content."""
+        with self.catalogue.read() as connection:
+            return listing.folders_of(connection, sha256s)
 
     def counts(self) -> Counts:
         with self.catalogue.read() as connection:

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from core.catalogue.journal import Change
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
 from core.ground.names import is_junk
@@ -191,15 +192,12 @@ class Manifest:
     def follow(self, dataset: Dataset) -> tuple[int, list[Variant]]:
         """Move variants to the folder of the class their original has by now; how many, and the orphans:
         those whose original is not a labelled image of the dataset any more."""
-        folders = {record.id: record.folder for record in dataset.classes()}
-        homes: dict[str, set[str]] = {}
-        for item in dataset.items(limit=None):
-            if item.class_id in folders:
-                homes.setdefault(item.sha256, set()).add(folders[item.class_id])
         with self.locked():
             moved: dict[tuple[str, str], str] = {}
             orphans = []
-            for variant in self.variants():
+            held = self.variants()
+            homes = dataset.folders_of(variant.original_sha256 for variant in held)
+            for variant in held:
                 home = homes.get(variant.original_sha256, set())
                 if not home:
                     orphans.append(variant)
@@ -207,7 +205,7 @@ class Manifest:
                     moved[variant.folder, variant.file] = min(home)
             if moved:
                 # The new lines first: a kill in between leaves two lines a file, of which one counts.
-                known = {(v.folder, v.file): v for v in self.variants()}
+                known = {(v.folder, v.file): v for v in held}
                 self.append(replace(known[place], folder=folder) for place, folder in moved.items())
                 for (folder, file), home_folder in moved.items():
                     target = self.folder / home_folder / file
@@ -247,6 +245,21 @@ class Manifest:
                     record = json.loads(line)
                     if isinstance(record, dict):
                         yield record
+
+
+def follow(dataset: Dataset, made: Sequence[Change]) -> None:
+    """Let the variants follow what was just ``made``: the ``after`` of a `Dataset`. Nothing is read where there are
+    none; while some are being written, they wait for the next change."""
+    manifest = Manifest(dataset.workspace.augmented)
+    if manifest.path.exists() and any(_leaves(change) for change in made):
+        with suppress(Conflict):
+            manifest.follow(dataset)
+
+
+def _leaves(change: Change) -> bool:
+    """Whether a change may take originals to another class folder."""
+    names = ("class_id", "state") if change.noun == "item" else ("folder", "state")
+    return any(change.before.get(name) != change.after.get(name) for name in names)
 
 
 def variants_of(dataset: Dataset, item_ids: Sequence[int], *, state: str = "present") -> list[Variant]:

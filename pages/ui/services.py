@@ -184,8 +184,9 @@ def _blank(encoder: Embedder) -> np.ndarray:
 @st.cache_resource(show_spinner=False)
 def _dataset(root: str) -> Dataset:
     from core.collection.dataset import Dataset
+    from core.variation.variants import follow
 
-    return Dataset(Workspace(root))
+    return Dataset(Workspace(root), after=follow)
 
 
 @st.cache_resource(show_spinner=False)

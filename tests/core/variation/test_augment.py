@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.collection.dataset import Dataset
+from core.collection.dataset import Actor, Dataset
 from core.ground.errors import ConfigRefused, Conflict
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
@@ -22,7 +22,7 @@ from core.variation.augment import draw, draw_seed, preview, strips
 from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_in, originals_of
 from core.variation.transforms import TRANSFORMS
-from core.variation.variants import Manifest, variants_of
+from core.variation.variants import Manifest, follow, variants_of
 from core.variation.writer import tasks_per_image, write
 from tests import conftest
 
@@ -250,6 +250,32 @@ def test_variants_follow_their_original_to_another_class(drawn):
     assert {v.folder for v in manifest.of({item.sha256})} == {"étoile"}
     assert not (workspace.augmented / "circle").exists()
     assert manifest.follow(dataset) == (0, orphans)
+
+
+def test_variants_follow_at_once_where_the_dataset_says_what_it_did(drawn):
+    workspace, manifest = drawn
+    Dataset(workspace).rescan()
+    write(manifest, tasks_per_image(originals_of(Dataset(workspace)), 2), POLICY, safety=None)
+    dataset = Dataset(workspace, after=follow)
+    start = {record.name: record.variants for record in dataset.classes()}
+    before = tree(workspace.augmented)
+    ids = {record.name: record.id for record in dataset.classes()}
+    dataset.rename_class(ids["circle"], "étoile")
+    assert {record.name: record.variants for record in dataset.classes()} == {
+        ("étoile" if name == "circle" else name): count for name, count in start.items()
+    }
+    dataset.merge_classes([ids["circle"]], ids["bar"])
+    dataset.relabel(dataset.item_ids(class_id=ids["cross"])[:1], ids["bar"])
+    counts = {record.name: record.variants for record in dataset.classes()}
+    assert counts == {"bar": start["bar"] + start["circle"] + 2, "cross": start["cross"] - 2}
+    with manifest.locked():  # somebody writes: the label goes through, and the variants come later
+        dataset.acting_as(Actor("Bo")).relabel(dataset.item_ids(class_id=ids["cross"])[:1], ids["bar"])
+    assert next(r.variants for r in dataset.classes() if r.name == "cross") == start["cross"] - 2
+    assert dataset.acting_as(Actor("Bo")).undo()
+    for _ in range(3):
+        dataset.undo()
+    assert tree(workspace.augmented) == before
+    assert {v.folder for v in manifest.variants()} == {"bar", "circle", "cross"}
 
 
 def test_class_names_are_data(tmp_path):
