@@ -24,7 +24,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from core.evaluation.artefacts import confusion_png, write_artefacts
 from core.evaluation.confusion import blocks, pairs
 from core.evaluation.faults import doubts, groups, hubs, outliers
-from core.evaluation.figures import confusion as confusion_figure
 from core.evaluation.html_report import html_report
 from core.evaluation.predictions import About, Predictions, predict
 from core.evaluation.projection import Points, pca, place, umap
@@ -35,11 +34,8 @@ from core.review.neighbourhood import Contents, Neighbourhood
 from core.review.predictions import Labels
 from core.review.predictions import predict as votes_of
 from core.training.splits import make_split
-from core.variation.figures import Look
 from core.variation.sources import Original
 
-LOOK = Look("#161310", "#5a5042", "#fcf9f3", "#98481c", "#dccfb9", "#a8322b")
-WORDS = {name: name for name in ("true", "predicted", "share", "count")}
 DIMENSION, SPREAD = 256, 2.6  # alike enough that most are right, and not all
 
 
@@ -103,10 +99,11 @@ def main() -> None:
         order = blocks(held)
     with timed("most confused pairs"):
         pairs(report)
-    confusion_figure(report, order, look=LOOK, words=WORDS)  # plotly is loaded
-    with timed("confusion matrix as a figure, to JSON"):
-        confusion_figure(report, order, look=LOOK, words=WORDS).to_json()
+    with timed("confusion matrix as numbers, raw and by row"):
+        report.matrix, report.normalised  # noqa: B018
     confusion_png(report, order)  # matplotlib is loaded
+    with timed("confusion matrix as a picture"):
+        confusion_png(report, order)
     with tempfile.TemporaryDirectory() as folder:
         with timed("text, tables and charts written"):
             write_artefacts(Path(folder), held, report)
