@@ -24,7 +24,7 @@ from core.ground.workspace import Workspace, write_atomic
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels
 from core.review.predictions import predict as votes_of
-from core.review.quality import Looks
+from core.review.quality import Looks, looks_of
 from core.training.audit import audit
 from core.training.promotion import promoted
 from core.training.runs import BEST, Runs
@@ -127,6 +127,10 @@ def run_evaluation(
         raise BadInput("There is no side {side} to measure on.", side=side)
     dataset = Dataset(workspace)
     originals = originals_of(dataset)
+    if not run_id and promoted(workspace) is None:  # a split is drawn, and near-duplicates are looked for
+        looks_of(dataset, on_progress=lambda d, t: report(d, t, "looking"), should_stop=should_stop)
+    if should_stop():
+        return {}
     asked = subject(workspace, run_id, originals, seed=int(params.get("seed") or 0))
     made = evaluate_subject(dataset, asked, side, progress=report, should_stop=should_stop)
     if made is None:

@@ -24,7 +24,7 @@ from core.ground.images import decode
 from core.ground.jobs import Report
 from core.ground.preprocessing import has_ink
 from core.ground.workspace import Workspace, write_atomic, writing
-from core.review.neighbourhood import Contents, Neighbourhood, path_of
+from core.review.neighbourhood import Contents, Neighbourhood, Progress, path_of
 from core.review.predictions import Labels, Predictions
 from core.review.queue import disagree
 
@@ -215,6 +215,14 @@ def look_at_all(
     return Looks(np.array(hashes, "S64")[order], np.array(states, "U6")[order], matrix[order])
 
 
+def looks_of(dataset: Dataset, *, on_progress: Progress | None, should_stop: Callable[[], bool]) -> Looks:
+    """`look_at_all`, from what was kept of the last time, and kept for the next."""
+    path = _folder(dataset.workspace) / "looks.npz"
+    looks = look_at_all(dataset, known=Looks.read(path), on_progress=on_progress, should_stop=should_stop)
+    looks.save(path)
+    return looks
+
+
 def near_copies(neighbourhood: Neighbourhood, looks: Looks) -> list[tuple[str, ...]]:
     """Groups of different files that show one picture: saved again, resized, made lighter or darker.
 
@@ -269,7 +277,6 @@ def check(
     """
     from core.embedding.gallery import update
 
-    folder = _folder(dataset.workspace)
     update(dataset, embedder, should_stop=should_stop)
     contents = Contents.load(dataset, embedder.space)
     held = Neighbourhood.read(path_of(dataset.workspace, embedder.space))
@@ -277,10 +284,7 @@ def check(
     if neighbourhood is None:
         return None
     neighbourhood.save(path_of(dataset.workspace, embedder.space))
-    looks = look_at_all(
-        dataset, known=Looks.read(folder / "looks.npz"), on_progress=on_progress, should_stop=should_stop
-    )
-    looks.save(folder / "looks.npz")
+    looks = looks_of(dataset, on_progress=on_progress, should_stop=should_stop)
     twins = None if should_stop() else _twins(dataset, embedder, on_progress, should_stop)
     if twins is None:
         return None

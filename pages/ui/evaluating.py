@@ -137,6 +137,7 @@ def under_way(chosen: Chosen, evaluation: Evaluation) -> bool:
         failed = job.state in ("failed", "interrupted") and job.created_at > evaluation.made_at
         if job.active or failed:
             stages = {
+                "looking": _("looking for near-duplicates"),
                 "embedding": _("embedding what is new"),
                 "asking": _("asking every image"),
                 "strokes": _("measuring the strokes"),

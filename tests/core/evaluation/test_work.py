@@ -47,7 +47,7 @@ def test_the_job_evaluates_and_says_where(dataset):
     held = Evaluation(dataset.workspace.root / result["folder"])
     assert held.report.about.side == "validation" and held.report.about.run == ""
     assert (result["hits"], result["queries"]) == (held.report.top1.hits, held.report.queries)
-    assert set(notes) == {"embedding", "asking", "strokes", "report"}
+    assert set(notes) == {"looking", "embedding", "asking", "strokes", "report"}
 
 
 def test_a_run_keeps_to_its_own_split_and_folder(dataset, run):
