@@ -59,7 +59,7 @@ def text(report: EvaluationReport) -> str:
     when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(about.at))
     lines = [
         f"Evaluation of {printable(about.name) or 'the encoder in use'} on the {about.side} side",
-        f"{report.queries} queries, {report.references} references, {len(report.classes)} classes; "
+        f"queries: {report.queries}, references: {report.references}, classes: {len(report.classes)}; "
         f"k = {about.neighbours}, split seed {about.seed}, {when} UTC",
         SENTENCES[report.leak_free],
         "",
@@ -74,7 +74,7 @@ def text(report: EvaluationReport) -> str:
         "Verdict         known marks     rightly named   marks from outside",
         *(f"{row.verdict:<16}{row.n:<16}{row.hits:<16}{row.outside}" for row in report.verdicts),
         "",
-        f"Most confused (of {sum(pair.count for pair in pairs(report))} wrong answers)",
+        f"Most confused (wrong answers: {sum(pair.count for pair in pairs(report))})",
         *_pairs(report),
         "",
         "Class                       references  queries  recall                    precision  F1",

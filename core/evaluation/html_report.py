@@ -116,6 +116,7 @@ def html_report(
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
+    language = language if language in LANGUAGES else "en"
     environment = Environment(
         loader=FileSystemLoader(ASSETS), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
         lstrip_blocks=True,
@@ -132,8 +133,9 @@ def html_report(
         script=Markup(script),  # noqa: S704
         say=_say,
         plain=_plain,
-        language=language if language in LANGUAGES else "en",
-        title=report.about.name or _say("in_use"),
+        language=language,
+        title=report.about.name or _plain("in_use", language),  # a title holds no elements
+        name=report.about.name or _say("in_use"),
         about=report.about,
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report.about.at)),
         leak={True: "clean", False: "leaky", None: "unknown"}[report.leak_free],

@@ -54,9 +54,9 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
     for outcome in found.refused:
         print(f"burin: {outcome.name}: {outcome.reason}", file=sys.stderr)
     if found.variants:
-        print(f"burin: {found.variants} variants are recognised and not asked.", file=sys.stderr)
+        print(f"burin: recognised as variants and not asked: {found.variants} files.", file=sys.stderr)
     if found.strangers:
-        print(f"burin: {found.strangers} files among them are of unknown origin and not asked.", file=sys.stderr)
+        print(f"burin: of unknown origin and not asked: {found.strangers} files.", file=sys.stderr)
     asked = _subject(workspace, options, found)
     output = options.output_dir or workspace.model / INCORRECT
     doubted, traits = {}, None
@@ -77,7 +77,7 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
         print(json.dumps(report.to_json(), ensure_ascii=False, allow_nan=False))
     else:
         print(text(report))
-        print(f"{wrong} wrong answers, and everything behind them, are in {output}.")
+        print(f"Wrong answers: {wrong}. They, and everything behind them, are in {output}.")
     return 1 if found.refused or report.about.refused else 0
 
 
@@ -115,6 +115,7 @@ def _subject(workspace: Workspace, options: argparse.Namespace, found: Found) ->
 
 def _analyse(options: argparse.Namespace) -> int:
     from core.evaluation.bundle import analyse
+    from core.evaluation.faults import CAUSES
     from core.ground.names import printable
 
     workspace = Workspace.open(getattr(options, "workspace", None))
@@ -122,10 +123,8 @@ def _analyse(options: argparse.Namespace) -> int:
     output = options.output_dir or workspace.model / ANALYSIS
     report, groups, written = analyse(source, output, language=options.language)
     causes = [fault.cause for group in groups for fault in group.faults]
-    counted = f"{causes.count('label')} likely wrong labels, {causes.count('reference')} likely wrong references"
-    print(
-        f"{len(causes)} of {report.queries} answers are wrong: {causes.count('model')} errors of the model, {counted}."
-    )
+    print(f"Wrong: {len(causes)} of {report.queries} answers.")
+    print("Likely causes: " + ", ".join(f"{name} {causes.count(name)}" for name in CAUSES) + ".")
     for group in groups[:TOLD]:
         true, said = (printable(report.classes[number].name) for number in (group.true, group.predicted))
         print(f"    {len(group.faults):>3} x {true} taken for {said}")

@@ -87,6 +87,7 @@ def test_it_shows_the_figures_and_the_errors(evaluation):
     page = Page((evaluation.folder / HTML).read_text(encoding="utf-8"))
     report = evaluation.report
     assert f"{100 * report.top1.value:.1f} %" in page.text
+    assert "Burin · The encoder in use" in page.text and "<span" not in page.text
     (card,) = [a for _, a in page.elements if a.get("class") == "card"]
     assert card["data-sha256"] == evaluation.predictions.sha256[evaluation.predictions.wrong[0]]
     assert card["data-cause"] == "label"

@@ -28,7 +28,7 @@ def test_evaluate_then_analyse(dataset, capsys):
     assert main(["evaluate", "--data_dir", str(workspace.augmented), "--json"]) == 0
     out, err = capsys.readouterr()
     report = json.loads(out)
-    assert "48 variants are recognised and not asked." in err
+    assert "recognised as variants and not asked: 48 files." in err
     assert report["queries"] + report["references"] < 48 and report["top"][0] == {
         "hits": 7, "n": 8, "value": 7 / 8, "interval": pytest.approx([0.529, 0.978], abs=1e-3),
     }  # fmt: skip
@@ -38,7 +38,7 @@ def test_evaluate_then_analyse(dataset, capsys):
     output = workspace.root / "analysis"
     assert main([*arguments, "--output_dir", str(output), "--language", "fr"]) == 0
     out = capsys.readouterr().out
-    assert "1 of 8 answers are wrong: 0 errors of the model, 1 likely wrong labels, 0 likely wrong references." in out
+    assert "Wrong: 1 of 8 answers.\nLikely causes: label 1, reference 0, model 0." in out
     assert f"1 x {made.PICTURE} taken for {made.SCRIPT}" in out
     assert '<html lang="fr"' in (output / "report.html").read_text(encoding="utf-8")
 
