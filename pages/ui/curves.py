@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-MOST_POINTS = 300  # of one curve: beyond that two share a pixel
+MOST_POINTS = 200  # of one curve: more are not seen on a third of a screen, and each is an element of the page
 SMOOTHING = 25  # steps that a smoothed loss remembers
 
 Row = dict[str, Any]
@@ -146,6 +146,7 @@ def spec(
     faint: str = "",
     dots: bool = False,
     band: bool = False,
+    marked: bool = False,
     whole: bool = True,
     log: bool = False,
     domain: Sequence[float] | None = None,
@@ -153,7 +154,8 @@ def spec(
     locale: str = "en",
 ) -> dict[str, Any]:
     """A Vega-Lite chart of lines over epochs. ``series``: name -> colour, in the legend's order; ``faint`` is drawn
-    thin and pale; ``dots``: each value is a point; ``band``: between ``low`` and ``high``; ``whole``: from zero on;
+    thin and pale; ``dots``: each value is a point; ``band``: between ``low`` and ``high``; ``marked``:
+    with room for marks above; ``whole``: from zero on;
     ``log``: decades alike; ``words``: x, y, soft (the colour of marks)."""
     scale = {"domain": list(series), "range": list(series.values())}
     legend: dict[str, Any] | None = {
@@ -162,7 +164,8 @@ def spec(
         "symbolType": "stroke",
         "symbolOpacity": 1,
         "labelLimit": 220,
-        "offset": 4,
+        "columns": {"expr": f"width < 300 ? 2 : {len(series)}"},  # a phone shows four names on two lines
+        "offset": 22 if marked else 4,
     }
     colour: dict[str, Any] = {"field": "series", "type": "nominal", "scale": scale}
     colour["legend"] = legend if len(series) > 1 else None
@@ -194,7 +197,7 @@ def spec(
         {
             "transform": [{"filter": "datum.mark != ''"}],
             "mark": {
-                "type": "text", "align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "y": "height", "fontSize": 11,
+                "type": "text", "align": "left", "baseline": "bottom", "dx": -1, "y": -4, "fontSize": 11,
                 "color": words["soft"],
             },
             "encoding": {"x": x, "text": {"field": "mark"}},
@@ -228,7 +231,7 @@ def spec(
     config = {"view": {"stroke": None}, "locale": _locale(locale)}
     return {
         "height": height,
-        "padding": {"left": 0, "right": 4, "top": 6, "bottom": 0},
+        "padding": {"left": 0, "right": 4, "top": 22 if marked and len(series) == 1 else 6, "bottom": 0},
         "layer": layers,
         "config": config,
     }

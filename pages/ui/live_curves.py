@@ -51,17 +51,17 @@ def _learning(made: Curves) -> list[Panel]:
         Panel(
             "scores", _("Validation scores"), f"{score_name('top1')} {percent(top1)}" if top1 is not None else "",
             _("Each epoch: the validation originals, each recognised among the training originals only."),
-            made.scores, scores, {"figures": ".0%", "dots": True, "whole": False}, marks,
+            made.scores, scores, {"figures": ".0%", "dots": True, "whole": False, "marked": True}, marks,
         ),
         Panel(
             "loss", _("Loss"), decimals(loss, 3) if loss is not None else "",
             _("What the optimiser makes small. Its level depends on the loss that was chosen."),
-            made.loss, {"smooth": _("smoothed"), "each": each}, {"figures": ".3~f", "faint": each}, marks,
+            made.loss, {"smooth": _("smoothed"), "each": each}, {"figures": ".3~f", "faint": each, "marked": True}, marks,
         ),
         Panel(
             "active", _("Active triplets"), percent(active) if active is not None else "",
             _("The share of triplets that still teach something. At zero there is nothing more to learn from them."),
-            made.active, {"active": _("active")}, {"figures": ".0%", "domain": (0, 1)}, marks,
+            made.active, {"active": _("active")}, {"figures": ".0%", "domain": (0, 1), "marked": True}, marks,
         ),
         Panel(
             "distances", _("Distances"), "",
@@ -82,7 +82,7 @@ def _machine(made: Curves) -> list[Panel]:
         Panel(
             "rate", _("Learning rate"), significant(rate) if rate is not None else "",
             _("Of each group of layers. A frozen group keeps its place on the curve, and joins it there."),
-            made.rate, rates, {"figures": "~g", "log": "loss" in rates}, marks,
+            made.rate, rates, {"figures": "~g", "log": "loss" in rates, "marked": True}, marks,
         ),
         Panel(
             "spread", _("Spread of the embeddings"), decimals(spread, 2) if spread is not None else "",

@@ -37,7 +37,7 @@ def scores(run: Run, records: Sequence[Mapping[str, Any]]) -> None:
                     score_name(name), percent(held[name]),
                     None if gain is None else _("{n} points").format(n=f"{'+' if gain > 0 else ''}{decimals(gain, 1)}"),
                     delta_color="off" if not gain else "normal", delta_arrow="off" if not gain else "auto",
-                    delta_description=_("since the start") if gain is not None else None,
+                    help=_("The change is since the start, before any training.") if gain is not None else None,
                 )  # fmt: skip
                 if n and name in ("top1", "top5"):
                     st.markdown(f":small[{interval(held[name], n)}]", help=_("95 % interval (Wilson)"))

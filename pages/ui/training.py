@@ -105,6 +105,7 @@ def start(settings: TrainSettings, *, name: str = "", leaks: bool = False, safet
             "override_leaks": leaks, "override_safety": safety,
         }  # fmt: skip
         services.jobs().start(KIND, WORK, params, key=KIND)
+        workbench().empty("train.name")
         st.query_params["view"] = "run"
         st.query_params.pop("run", None)
 

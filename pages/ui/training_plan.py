@@ -23,7 +23,8 @@ from core.variation.policies import Policy
 from core.variation.sources import Original
 from core.variation.variants import Manifest
 from pages.ui import charts, leaks, people, services, training, writing
-from pages.ui.i18n import _, ngettext, number, percent, sentence
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training_time import estimate
 from pages.ui.training_words import duration
@@ -114,10 +115,10 @@ def _sides(plan: Plan, originals: Sequence[Original]) -> None:
         "n": list(shown.values()),
         "place": list(range(len(shown))),
     }
-    with st.grid(3, min_column_width=80, gap="small"):
-        for side, n in counts.items():
-            with st.container(gap="xxsmall"):
-                st.metric(names[side].capitalize(), number(n), help=_percent_of(n, total))
+    tones = {"train": "primary", "validation": "blue", "test": "gray"}
+    st.markdown(
+        " ".join(f":{tones[side]}[:material/square:] {names[side]} **{number(n)}**\u2003" for side, n in counts.items())
+    )
     st.vega_lite_chart(rows, bar, key="train.split", alt=_("Originals on each side"))
     st.markdown(
         leaks.badge(plan.audit)
@@ -132,10 +133,6 @@ def _sides(plan: Plan, originals: Sequence[Original]) -> None:
     if not plan.audit.clean:
         with st.expander(_("What leaks"), icon=":material/water_drop:"):
             leaks.findings(plan.audit)
-
-
-def _percent_of(n: int, total: int) -> str:
-    return _("{share} of the originals").format(share=percent(n / total))
 
 
 def _unmeasured(plan: Plan, originals: Sequence[Original]) -> None:
@@ -207,7 +204,7 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
     busy = bool(services.jobs().active(training.KIND))
     may = training.allowed()
     name = st.text_input(
-        _("Name of the run"), key="train.name", max_chars=80,
+        _("Name of the run"), key=workbench().round_of("train.name"), max_chars=80,
         placeholder=default_name(settings) if settings is not None else "",
     )  # fmt: skip
     meant_leaks = leaky and st.checkbox(

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from babel.dates import format_date, format_time
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_scientific
 
 from core.training.runs import Run
 from core.training.settings import BACKBONES, BALANCES, LOSSES, MINING, MODELS, SOURCES, STARTS
@@ -180,6 +180,8 @@ def significant(value: float) -> str:
     """A number with at most three significant digits: 0.001, 0.85, 1,200."""
     if isinstance(value, int) or abs(value) >= 100:
         return number(round(value))
+    if 0 < abs(value) < 1e-4:
+        return format_scientific(value, format="0.#E0", locale=workbench().language)
     return format_decimal(value, format="@##", locale=workbench().language)
 
 
