@@ -19,6 +19,7 @@ from core.ground.errors import BurinError, ImageRefused
 from core.ground.images import decode
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
+from core.shell import training as cli_training
 from core.shell import variation as cli_variants
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("--if-empty", action="store_true", help="do nothing where there is data already")
     sample.set_defaults(run=_sample)
     cli_variants.add_commands(commands, common, _progress)
+    cli_training.add_commands(commands, common, _progress)
     cli_evaluation.add_commands(commands, common, _progress)
     return parser
 

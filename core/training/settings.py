@@ -131,7 +131,13 @@ class Thaw:
         return asdict(self)
 
 
-GRADUAL = (Thaw(0, "head"), Thaw(2, "last"), Thaw(5, "all"))
+def gradual(epochs: int) -> tuple[Thaw, ...]:
+    """Head, last blocks, all: after a tenth and a quarter of so many epochs."""
+    return (
+        Thaw(0, "head"),
+        Thaw(max(1, round(0.1 * epochs)), "last"),
+        Thaw(max(2, round(0.25 * epochs)), "all"),
+    )
 
 
 def _policy() -> dict[str, Any]:
@@ -169,7 +175,7 @@ class TrainSettings:
     trunk_rate: float = 0.1
     weight_decay: float = 1e-4
     onecycle: bool = True
-    unfreezing: tuple[Thaw, ...] = GRADUAL
+    unfreezing: tuple[Thaw, ...] = gradual(20)
     clip_norm: float = 1.0
     average: float = 0.0
     blend: float = 1.0

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -71,6 +72,9 @@ def run_training(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
     """The job. ``params``: ``settings`` as JSON, and what else `Request` has."""
+    # Torch's threads are to sleep while they wait for one another, not to spin: on a machine that does other
+    # things too, spinning took three times the processor for the same step. Read when torch is first imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     run = train(workspace, Request.from_params(params), on_progress=report, should_stop=should_stop)
     return {"run_id": run.id, "state": run.record.state, "best": run.record.best or {}}
 
@@ -80,11 +84,13 @@ def train(
     request: Request,
     *,
     on_progress: Progress = lambda done, total, note: None,
+    on_event: Callable[[dict[str, Any]], None] = lambda event: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Run:
     """Train a new run, or go on with one that was stopped or interrupted, and return it as it ended.
 
-    Started by ``torchrun``, all processes train the one run. Raises `BadInput` when the leak audit finds
+    ``on_event`` hears what is written into metrics.jsonl. Started by ``torchrun``, all processes train the one run,
+    and the first alone writes and speaks. Raises `BadInput` when the leak audit finds
     something, `ConfigRefused`, `NotFound`, `Conflict` (it is being trained), `WeightsUnavailable`, `ModelRefused`.
     """
     with joined() as world:
@@ -106,7 +112,7 @@ def train(
                 run.go_on()
                 run.update(state="running", ended_at=None, reason={})
             try:
-                ended = _trained(workspace, run, material, world, on_progress, should_stop)
+                ended = _trained(workspace, run, material, world, on_progress, on_event, should_stop)
             except BurinError as error:
                 if world.first:
                     run.end("failed", error)
@@ -222,6 +228,7 @@ def _trained(
     material: Material,
     world: World,
     on_progress: Progress,
+    tell: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
 ) -> Ended:
     settings, split = run.settings, run.split
@@ -254,11 +261,13 @@ def _trained(
         return Checked(scores, measure(vectors, images.labels[gallery], norm=norm))
 
     def on_event(event: dict[str, Any]) -> None:
-        if recorder is not None:
-            recorder.event(event)
+        if recorder is None:
+            return
+        recorder.event(event)
+        tell(event)
         if event["kind"] == "step":
             on_progress(event["step"], trainer.total_steps, "training")
-        elif event["kind"] == "epoch" and event["best"] and world.first:
+        elif event["kind"] == "epoch" and event["best"]:
             run.update(best={"epoch": event["epoch"], "scores": event.get("validation") or {}})
 
     def on_epoch(trainer: Trainer, best: bool) -> None:
@@ -288,17 +297,13 @@ def _trained(
             said = [_said(warning) for warning in warnings]
             run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in said), *said])
             if trainer.step == 0:
-                _first_score(recorder, validate(trainer.finished().to(trainer.device)))
+                found = validate(trainer.finished().to(trainer.device))  # what a training has to rise above
+                on_event({"kind": "start", "step": 0, "validation": found.scores.to_json(),
+                          "health": found.health.to_json()})  # fmt: skip
         ended = trainer.run()
         if recorder is not None:
             recorder.say(f"{ended.state}{f': {ended.reason}' if ended.reason else ''}")
     return ended
-
-
-def _first_score(recorder: Recorder, found: Checked) -> None:
-    """What the start is worth: the line that a training has to rise above."""
-    event = {"kind": "start", "step": 0, "validation": found.scores.to_json(), "health": found.health.to_json()}
-    recorder.event(event)
 
 
 def _with_variants(settings: TrainSettings, trained: Sequence[Original], material: Material) -> list[Original]:
