@@ -76,7 +76,7 @@ def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
     """What the model would see of an image file under the workspace's ``preprocessing`` (its text)."""
     from core.ground.preprocessing import see
 
-    pixels = see(decode(_data), services.workspace().config().preprocessing)
+    pixels = see(decode(_data), services.preprocessing())
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 

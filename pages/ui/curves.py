@@ -158,13 +158,14 @@ def spec(
     with room for marks above; ``whole``: from zero on;
     ``log``: decades alike; ``words``: x, y, soft (the colour of marks)."""
     scale = {"domain": list(series), "range": list(series.values())}
+    narrow = 2 if max(map(len, series), default=0) < 18 else 1
     legend: dict[str, Any] | None = {
         "orient": "top",
         "title": None,
         "symbolType": "stroke",
         "symbolOpacity": 1,
-        "labelLimit": 220,
-        "columns": {"expr": f"width < 300 ? 2 : {len(series)}"},  # a phone shows four names on two lines
+        "labelLimit": {"expr": "width < 300 ? 240 : 220"},
+        "columns": {"expr": f"width < 300 ? {narrow} : {len(series)}"},  # a phone has no room for a row of names
         "offset": 22 if marked else 4,
     }
     colour: dict[str, Any] = {"field": "series", "type": "nominal", "scale": scale}

@@ -66,7 +66,7 @@ def _content(item_id: int) -> None:
     with large:
         st.image(cached.shown(content, item.sha256, side=900), width="stretch", alt=_("The image"))
     with seen:
-        preprocessing = str(services.workspace().config().preprocessing)
+        preprocessing = str(services.preprocessing())
         pixels = cached.seen_of(content, item.sha256, preprocessing)
         st.image(pixels, width="stretch", alt=_("What the model sees"))
         st.caption(_("What the model sees"))

@@ -147,11 +147,11 @@ def _picture(path: str, sha256: str) -> Image.Image:
 
 def _space(looks: Looks) -> str:
     """Names the preprocessing, where it matters."""
-    return str(services.workspace().config().preprocessing) if looks.seen else ""
+    return str(services.preprocessing()) if looks.seen else ""
 
 
 def _seen(image: Image.Image) -> str:
-    return _url(Image.fromarray(see(image, services.workspace().config().preprocessing)))
+    return _url(Image.fromarray(see(image, services.preprocessing())))
 
 
 def _url(image: Image.Image) -> str:

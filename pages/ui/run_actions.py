@@ -36,11 +36,10 @@ def show(run: Run, *, key: str) -> None:
                 key=f"{key}.promote", disabled=in_use or not may, on_click=training.promote, args=(run,),
                 help=_("Makes it the model that Identify uses. What was in use can be brought back."),
             )  # fmt: skip
-            if Path("pages/model/evaluate.py").exists():
-                st.page_link(
-                    "pages/model/evaluate.py", label=_("Evaluate"), icon=":material/monitoring:",
-                    query_params={"run": run.id},
-                )  # fmt: skip
+            st.page_link(
+                "pages/model/evaluate.py", label=_("Evaluate"), icon=":material/query_stats:",
+                query_params={"run": run.id},
+            )  # fmt: skip
             _export(run, key)
         st.button(
             _("Use these settings"), icon=":material/tune:", key=f"{key}.take", on_click=_take, args=(run,),

@@ -21,8 +21,8 @@ from pages.ui.text import esc
 from pages.ui.training_words import facts, state_badge
 
 POLL_S = 1.0
+STEPS_A_SECOND = 5000  # with more steps behind it, a run is looked at less often: reading them takes time too
 LOG_LINES = 60
-STILL_S = 3.0
 
 
 def show(run_id: str, *, key: str) -> None:
@@ -30,7 +30,9 @@ def show(run_id: str, *, key: str) -> None:
     was = _job_of(run_id)
     active = was is not None and was.active
 
-    @st.fragment(run_every=POLL_S if active else None)
+    pause = POLL_S + was.done / STEPS_A_SECOND if was is not None and active else None
+
+    @st.fragment(run_every=pause)
     def panel() -> None:
         with errors_said():
             job = services.jobs().get(was.id) if was is not None else None

@@ -40,7 +40,7 @@ def estimate(settings: TrainSettings, *, steps_per_epoch: int, originals: int) -
     policy = Policy.from_json(settings.policy) if settings.policy else None
     drawing = writing.cost_of(policy).seconds if policy and policy.steps else 0.0
     trunk = 1.0 if settings.start == "workspace" else WHOLE_TRUNK
-    side = services.workspace().config().preprocessing.size
+    side = services.preprocessing().size
     network = recognition * trunk * (settings.preprocessing.size / side) ** 2
     return Estimate(images * (network * BACKWARD + drawing) + settings.epochs * originals * network, False)
 
