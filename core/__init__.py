@@ -12,7 +12,7 @@ embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, calibrate, identify, metrics
-review       neighbourhood, predictions, queue, quality
+review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, runs, recorder, transfer, promotion, material, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults

@@ -85,7 +85,7 @@
   });
   save.addEventListener("click", () => {
     const verdicts = all(".card").filter(chosen).map((card) => {
-      const verdict = chosen(card).value, made = { sha256: card.dataset.sha256, label: card.dataset.label, verdict };
+      const { sha256, label, said } = card.dataset, verdict = chosen(card).value, made = { sha256, label, said, verdict };
       return verdict === "relabel" ? { ...made, to: card.querySelector(".to").value } : made;
     });
     const { run, side, snapshot } = document.body.dataset;

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from core.collection.dataset import Dataset, Item
 from core.ground.errors import BadInput, BurinError
 from core.ground.names import key
+from core.review.kept import Kept, hint_parts
 
 FORMAT, VERSION = "burin-verdicts", 1
 LARGEST = 4_000_000  # bytes
@@ -25,11 +26,12 @@ Verdict = Literal["right", "relabel", "trash"]
 
 @dataclass(frozen=True)
 class Ticked:
-    """One verdict of the file about the content ``sha256``, which was labelled ``label`` (a class folder): the label is
-    "right", it should be the class ``to`` (a display name) or the image goes to the "trash"."""
+    """One verdict of the file about the content ``sha256``, which was labelled ``label`` and called ``said`` (class
+    folders): the label is "right", it should be the class ``to`` (a display name) or the image goes to the "trash"."""
 
     sha256: str
     label: str
+    said: str
     verdict: Verdict
     to: str = ""
 
@@ -54,12 +56,20 @@ class Correction:
 
 
 @dataclass(frozen=True)
+class Confirmation:
+    """One image whose label is right; the class ``said`` in its place (None: not known) is not to be proposed again."""
+
+    item: Item
+    said: int | None
+
+
+@dataclass(frozen=True)
 class CorrectionPlan:
-    """What applying would do: the ``corrections``, the content hashes that were ``confirmed`` as they are, and those
-    that are ``skipped``, each with its sentence."""
+    """What applying would do: the ``corrections``, the labels that were ``confirmed`` as they are, and the content
+    hashes that are ``skipped``, each with its sentence."""
 
     corrections: tuple[Correction, ...] = ()
-    confirmed: tuple[str, ...] = ()
+    confirmed: tuple[Confirmation, ...] = ()
     skipped: tuple[tuple[str, BurinError], ...] = field(default=(), repr=False)
 
 
@@ -86,6 +96,7 @@ def plan(dataset: Dataset, verdicts: Verdicts) -> CorrectionPlan:
     classes = {record.id: record for record in dataset.classes()}
     named: dict[str, int] = {key(alias): record.id for record in classes.values() for alias in record.aliases}
     named |= {key(record.name): record.id for record in classes.values()}
+    in_folder = {record.folder: record.id for record in classes.values()}
     items: dict[tuple[str, str], Item] = {}
     contents: set[str] = set()
     wanted = {ticked.sha256 for ticked in verdicts.ticked}
@@ -103,18 +114,19 @@ def plan(dataset: Dataset, verdicts: Verdicts) -> CorrectionPlan:
             skipped.append((ticked.sha256, BurinError("The image is no longer there.") if gone else
                             BurinError("Its label is no longer {label}.", label=ticked.label)))  # fmt: skip
         elif ticked.verdict == "right":
-            confirmed.append(ticked.sha256)
+            confirmed.append(Confirmation(found, in_folder.get(ticked.said)))
         elif ticked.verdict == "relabel" and class_id is None:
             skipped.append((ticked.sha256, BurinError("There is no class named {name}.", name=ticked.to)))
         elif class_id is not None and class_id == found.class_id:
-            confirmed.append(ticked.sha256)
+            confirmed.append(Confirmation(found, in_folder.get(ticked.said)))
         else:
             corrections.append(Correction(found, class_id, classes[class_id].name if class_id else ""))
     return CorrectionPlan(tuple(corrections), tuple(confirmed), tuple(skipped))
 
 
 def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
-    """Make the corrections as one entry of the journal, which one undo takes back; how many images it changed.
+    """Make the corrections as one entry of the journal, which one undo takes back, and remember the confirmed labels,
+    which are then doubted no more (`core.review.kept`); how many images it changed.
 
     Raises `Conflict` when somebody changed one of the images since it was planned, and then changes none.
     """
@@ -123,6 +135,11 @@ def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
     trashed: Sequence[int] = [each.item.id for each in made if each.class_id is None]
     if made:
         dataset.correct(classes, trash=trashed, versions={each.item.id: each.item.ver for each in made})
+    dataset.allow("curator")
+    kept = Kept.read(dataset.workspace)
+    for each in planned.confirmed:
+        if each.item.class_id is not None and each.said not in (None, each.item.class_id):
+            kept.add("hint", hint_parts(each.item.id, each.item.class_id, each.said))
     return len(made)
 
 
@@ -132,7 +149,8 @@ def _ticked(record: Any) -> Ticked:
         raise ValueError("no content hash")
     if verdict not in ("right", "relabel", "trash"):
         raise ValueError("no verdict")
-    return Ticked(sha256, _short(record["label"]), verdict, _short(record["to"]) if verdict == "relabel" else "")
+    to = _short(record["to"]) if verdict == "relabel" else ""
+    return Ticked(sha256, _short(record["label"]), _short(record.get("said", "")), verdict, to)
 
 
 def _short(value: Any) -> str:

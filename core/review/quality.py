@@ -7,10 +7,9 @@ doubt are read from the catalogue at any time.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -118,36 +117,6 @@ def hints(labels: Labels, predictions: Predictions) -> list[list[Hint]]:
         groups.setdefault((hint.label, hint.said), []).append(hint)
     lists = [sorted(group, key=lambda hint: hint.own - hint.vote) for group in groups.values()]
     return sorted(lists, key=lambda group: group[0].own - group[0].vote)
-
-
-# What a person has looked at and left as it is
-
-
-@dataclass
-class Kept:
-    """Findings that a person has called right as they are: they are not shown again. Kept with the data."""
-
-    path: Path
-    keys: set[str] = field(default_factory=set)
-
-    @classmethod
-    def read(cls, workspace: Workspace) -> Self:
-        path = workspace.data / "quality_kept.json"
-        try:
-            return cls(path, {str(key) for key in json.loads(path.read_text(encoding="utf-8"))})
-        except (OSError, ValueError, TypeError):
-            return cls(path)
-
-    def add(self, kind: str, parts: Iterable[str]) -> None:
-        self.keys.add(_key(kind, parts))
-        write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
-
-    def __contains__(self, finding: tuple[str, Iterable[str]]) -> bool:
-        return _key(*finding) in self.keys
-
-
-def _key(kind: str, parts: Iterable[str]) -> str:
-    return f"{kind} {hashlib.sha256(' '.join(sorted(parts)).encode()).hexdigest()[:24]}"
 
 
 # The check

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Item
+from core.review.kept import Kept, hint_parts
 from pages.ui import cases, contents, evaluating, people, review, second_look, selecting, services
 from pages.ui.i18n import _, ngettext, number, percent, translated
 from pages.ui.links import linked_choice
@@ -34,17 +35,15 @@ LOOKS = {
 def doubted() -> Doubts:
     """The labels that their neighbours doubt, without those that somebody called right."""
     from core.evaluation import faults
-    from core.review import quality
 
     opinion = review.opinion()
     found = faults.doubts(opinion.labels, opinion.predictions)
-    kept = quality.Kept.read(services.workspace())
+    kept = Kept.read(services.workspace())
     items = contents.items(found.doubt)
     settled = {
         sha256
         for sha256, item in items.items()
-        if item.class_id is not None
-        and ("hint", second_look.hint_parts(item.id, item.class_id, found.said[sha256])) in kept
+        if item.class_id is not None and ("hint", hint_parts(item.id, item.class_id, found.said[sha256])) in kept
     }
     doubt = {sha256: value for sha256, value in found.doubt.items() if sha256 not in settled}
     return replace(found, doubt=doubt)
@@ -158,7 +157,7 @@ def _buttons(
     key = f"{key}.{fault.sha256[:12]}"
     said = records.get(predictions.folders[fault.predicted])
     if fault.cause == "label" and item.class_id is not None and said is not None:
-        parts = second_look.hint_parts(item.id, item.class_id, doubts.said.get(fault.sha256, said.id))
+        parts = hint_parts(item.id, item.class_id, doubts.said.get(fault.sha256, said.id))
         st.button(
             _("The label is right"), icon=":material/check:", key=f"{key}.right", type="tertiary",
             on_click=second_look.keep_all, args=("hint", [parts]), **people.bar(),

@@ -12,6 +12,7 @@ from core.catalogue.records import ClassRecord, Item
 from core.ground.config import KINDS
 from core.ground.jobs import Job
 from core.review import quality
+from core.review.kept import Kept, hint_parts
 from pages.ui import entries, people, review, selecting, services, widgets
 from pages.ui.gallery import Group, gallery
 from pages.ui.i18n import _, ngettext, number, percent
@@ -35,7 +36,7 @@ class Lists:
     odd: dict[str, list[int]]
     twins: list[list[quality.TwinPair]]
     findings: quality.Findings | None
-    kept: quality.Kept
+    kept: Kept
 
     def sizes(self) -> dict[str, int]:
         odd = sum(map(len, self.odd.values()))
@@ -50,7 +51,7 @@ class Lists:
 def gather() -> Lists:
     """Read the findings, and leave out what is no longer so."""
     opinion, workspace = review.opinion(), services.workspace()
-    kept, findings = quality.Kept.read(workspace), quality.Findings.read(workspace)
+    kept, findings = Kept.read(workspace), quality.Findings.read(workspace)
     labels = opinion.labels
     ids_of: dict[bytes, list[int]] = {}
     if findings:
@@ -289,11 +290,6 @@ def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
 # Parts
 
 
-def hint_parts(item_id: int, label: int, said: int) -> list[str]:
-    """What a doubt about a label is remembered by, once somebody has called the label right."""
-    return [f"item{item_id}", f"label{label}", f"said{said}"]
-
-
 def _wall(title: str, items: Sequence[Item], *, key: str) -> None:
     tiles = [tile(item) for item in items[:TILES]]
     version = ".".join(f"{item.id}-{item.ver}" for item in items)
@@ -339,7 +335,7 @@ def _trash(ids: list[int]) -> None:
 def keep_all(kind: str, findings: list[list[str]]) -> None:
     if not people.may("curator"):
         return
-    kept = quality.Kept.read(services.workspace())
+    kept = Kept.read(services.workspace())
     for parts in findings:
         kept.add(kind, parts)
 

@@ -84,14 +84,16 @@ def _plan(content: bytes) -> None:
     st.markdown(" · ".join(parts))
     if planned.corrections:
         _table(planned)
-        text = ngettext("Make {n} correction", "Make {n} corrections", len(planned.corrections))
+    if planned.corrections or planned.confirmed:
+        count = len(planned.corrections)
+        text = ngettext("Make {n} correction", "Make {n} corrections", count).format(n=number(count))
         st.button(
-            text.format(n=number(len(planned.corrections))), icon=":material/done_all:", type="primary",
+            text if count else _("Remember the confirmed labels"), icon=":material/done_all:", type="primary",
             key="errors.apply", on_click=_apply, args=(content,), **people.bar(),
         )  # fmt: skip
     for _sha256, why in planned.skipped[:SHOWN]:
         st.markdown(f":gray[:material/block: {esc(sentence(why))}]")
-    if verdicts.ticked and not planned.corrections:
+    if verdicts.ticked and not planned.corrections and not planned.confirmed:
         st.caption(_("Nothing to change: every verdict is already so, or no longer fits."))
 
 

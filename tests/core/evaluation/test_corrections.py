@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from core.collection.dataset import Actor
 from core.evaluation.corrections import LARGEST, apply, plan, read_verdicts
-from core.ground.errors import BadInput, Conflict
+from core.ground.errors import BadInput, Conflict, NotAllowed
 from core.ground.names import folder_for
+from core.review.kept import Kept, hint_parts
 from tests.core.evaluation import made
 
 
@@ -29,7 +31,7 @@ def found(dataset, name: str):
 def ticked(dataset, name: str, verdict: str, **more: str) -> dict:
     item = found(dataset, name)
     folder = next(record.folder for record in dataset.classes() if record.id == item.class_id)
-    return {"sha256": item.sha256, "label": folder, "verdict": verdict, **more}
+    return {"sha256": item.sha256, "label": folder, "said": folder_for(made.PICTURE), "verdict": verdict, **more}
 
 
 def test_planned_applied_and_undone_as_one(dataset):
@@ -45,7 +47,7 @@ def test_planned_applied_and_undone_as_one(dataset):
     assert [(c.item.path.rpartition("/")[2], c.to) for c in planned.corrections] == [
         ("circle_6.png", made.SCRIPT), ("circle_7.png", made.SCRIPT), ("bar_0.png", ""),
     ]  # fmt: skip
-    assert planned.confirmed == (found(dataset, "wave_0.png").sha256,) and planned.skipped == ()
+    assert [c.item for c in planned.confirmed] == [found(dataset, "wave_0.png")] and planned.skipped == ()
     assert found(dataset, "circle_6.png").class_name == made.PICTURE  # planning changes nothing
 
     before = len(dataset.history())
@@ -62,7 +64,7 @@ def test_planned_applied_and_undone_as_one(dataset):
 def test_what_does_not_fit_any_more_is_skipped_with_its_sentence(dataset):
     verdicts = read_verdicts(
         file_of(
-            {"sha256": "0" * 64, "label": "x", "verdict": "trash"},
+            {"sha256": "0" * 64, "label": "x", "said": "y", "verdict": "trash"},
             {**ticked(dataset, "bar_1.png", "trash"), "label": "elsewhere"},
             ticked(dataset, "bar_2.png", "relabel", to="no such class"),
             ticked(dataset, "bar_3.png", "relabel", to=made.FORMULA),
@@ -73,8 +75,21 @@ def test_what_does_not_fit_any_more_is_skipped_with_its_sentence(dataset):
     assert [str(why) for _, why in planned.skipped] == [
         "The image is no longer there.", "Its label is no longer elsewhere.", "There is no class named no such class.",
     ]  # fmt: skip
-    assert planned.confirmed == (found(dataset, "bar_3.png").sha256,)  # it is of that class already
+    assert [c.item for c in planned.confirmed] == [found(dataset, "bar_3.png")]  # it is of that class already
     assert apply(dataset, planned) == 0
+
+
+def test_a_confirmed_label_is_not_doubted_again(dataset):
+    item = found(dataset, "wave_0.png")
+    other = next(record.id for record in dataset.classes() if record.name == made.PICTURE)
+    planned = plan(dataset, read_verdicts(file_of(ticked(dataset, "wave_0.png", "right"))))
+    hint = ("hint", hint_parts(item.id, item.class_id, other))
+    assert hint not in Kept.read(dataset.workspace)
+    before = len(dataset.history())
+    assert apply(dataset, planned) == 0
+    assert hint in Kept.read(dataset.workspace) and len(dataset.history()) == before
+    with pytest.raises(NotAllowed):
+        apply(dataset.acting_as(Actor("eve", "viewer")), planned)
 
 
 def test_somebody_was_quicker(dataset):
@@ -93,7 +108,7 @@ def test_the_last_verdict_of_an_image_holds(dataset):
     assert planned.corrections == () and len(planned.confirmed) == 1
 
 
-GOOD = {"sha256": "0" * 64, "label": "a", "verdict": "right"}
+GOOD = {"sha256": "0" * 64, "label": "a", "said": "b", "verdict": "right"}
 
 
 @pytest.mark.parametrize(
@@ -112,6 +127,7 @@ GOOD = {"sha256": "0" * 64, "label": "a", "verdict": "right"}
         file_of({**GOOD, "verdict": "relabel"}),
         file_of({**GOOD, "verdict": "relabel", "to": "x" * 401}),
         file_of({**GOOD, "label": None}),
+        file_of({**GOOD, "said": ["b"]}),
         file_of(run=3),
         file_of(*[GOOD] * 20_001),
     ],

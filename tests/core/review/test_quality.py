@@ -11,9 +11,10 @@ from PIL import Image
 from core.collection.dataset import Dataset
 from core.embedding.gallery import update
 from core.review import quality
+from core.review.kept import Kept
 from core.review.neighbourhood import Contents, Neighbourhood
 from core.review.predictions import Labels, predict
-from core.review.quality import Findings, Kept, Looks, check, exact_copies, hints, look, look_at_all
+from core.review.quality import Findings, Looks, check, exact_copies, hints, look, look_at_all
 from tests.conftest import draw, png_bytes
 
 
