@@ -11,7 +11,6 @@ from PIL import Image
 from core.collection.dataset import Dataset
 from core.embedding.gallery import update
 from core.review import quality
-from core.review.kept import Kept
 from core.review.neighbourhood import Contents, Neighbourhood
 from core.review.predictions import Labels, predict
 from core.review.quality import Findings, Looks, check, exact_copies, hints, look, look_at_all
@@ -132,13 +131,3 @@ def test_mirror_twins_are_named(workspace, fake_embedder):
     assert found is not None
     mirrored = {(twin.name, twin.twin_name) for twin in found.twins if twin.template == "mirrored left to right"}
     assert mirrored == {("slash", "backslash"), ("backslash", "slash")}
-
-
-def test_what_was_kept_stays_kept(workspace):
-    kept = Kept.read(workspace)
-    assert ("copies", ["2", "1"]) not in kept
-    kept.add("copies", ["1", "2"])
-    again = Kept.read(workspace)
-    assert ("copies", ["2", "1"]) in again and ("blank", ["1", "2"]) not in again
-    again.path.write_text("not json", encoding="utf-8")
-    assert ("copies", ["2", "1"]) not in Kept.read(workspace)
