@@ -11,14 +11,18 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
+from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED, sha256_of
 from core.ground.errors import NotFound
+from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id, write_atomic
-from core.training.runs import Run
+from core.training.runs import Run, Runs
 
 KEPT = 5  # earlier promotions that can be gone back to
 _ORIGIN = "promoted.json"
@@ -66,6 +70,33 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
     write_atomic(target, content)
     _beside(target, card.to_json() | {"sha256": record.sha256}, net.state_dict())
     return record
+
+
+def run_promotion(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """The job: get all ready for the best weights of a run, then `promote` it, so that nobody waits for the change.
+
+    ``params``: ``run_id``. Its engine is made and every original embedded by it before it is used; stopped
+    before that, nothing changes.
+    """
+    from core.embedding.embedder import load_embedder
+    from core.embedding.gallery import update
+
+    run = Runs(workspace).get(params["run_id"])
+    if not run.best_path.is_file():
+        raise NotFound("The run {name} has no weights yet.", name=run.record.name)
+    report(0, 0, "building")
+    embedder = load_embedder(workspace, model=run.best_path)
+
+    def on_progress(done: int, total: int) -> None:
+        report(done, total, "embedding")
+
+    update(Dataset(workspace), embedder, on_progress=on_progress, should_stop=should_stop)
+    if should_stop():
+        return {}
+    promote(workspace, run)
+    return {"run_id": run.id}
 
 
 def roll_back(workspace: Workspace) -> Promoted | None:

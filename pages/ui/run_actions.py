@@ -10,14 +10,21 @@ from pathlib import Path
 import streamlit as st
 
 from core.embedding.weights import sha256_of
+from core.ground.jobs import Job
 from core.training.runs import LONGEST_NAME, Run
 from pages.ui import services, training, training_form
-from pages.ui.i18n import _
+from pages.ui.i18n import _, number, sentence
 from pages.ui.state import workbench
+from pages.ui.text import esc
 
 
-def show(run: Run, *, key: str) -> None:
-    """The row of buttons, the most likely first."""
+def show(run: Run, promotion: Job | None, *, key: str) -> None:
+    """The row of buttons, the most likely first; while its ``promotion`` gets everything ready, how far that is."""
+    if promotion is not None and promotion.active:
+        _promoting(promotion)
+        return
+    if promotion is not None and promotion.state == "failed" and promotion.error:
+        st.error(esc(sentence(promotion.error)), icon=":material/error:")
     free = not services.jobs().active(training.KIND)
     may = training.allowed()
     has_weights = run.best_path.is_file()
@@ -46,6 +53,18 @@ def show(run: Run, *, key: str) -> None:
             help=_("Puts them into the form for a new run."), disabled=not run.record.settings,
         )  # fmt: skip
         _more(run, key, may)
+
+
+def _promoting(promotion: Job) -> None:
+    share = min(promotion.done / promotion.total, 1.0) if promotion.total else 0.0
+    text = _("Checking the weights and building the encoder of it…")
+    if promotion.note == "embedding":
+        count = f"{number(promotion.done)} / {number(promotion.total)}"
+        text = _("Getting the references ready for it: {count}. Identify goes on with the model before.").format(
+            count=count
+        )
+    with st.container(border=True):
+        st.progress(share, text)
 
 
 def _take(run: Run) -> None:

@@ -26,19 +26,19 @@ LOG_LINES = 60
 
 
 def show(run_id: str, *, key: str) -> None:
-    """The run, and while it is trained, its progress every second."""
-    was = _job_of(run_id)
-    active = was is not None and was.active
+    """The run, and while it is trained or promoted, its progress every second."""
+    job, promotion = _job_of(run_id), training.promotion_of(run_id)
+    followed = [each for each in (job, promotion) if each is not None and each.active]
+    longest = max((each.done for each in followed), default=0)
 
-    pause = POLL_S + was.done / STEPS_A_SECOND if was is not None and active else None
-
-    @st.fragment(run_every=pause)
+    @st.fragment(run_every=POLL_S + longest / STEPS_A_SECOND if followed else None)
     def panel() -> None:
         with errors_said():
-            job = services.jobs().get(was.id) if was is not None else None
-            if active and (job is None or not job.active):
+            now = {each.id: services.jobs().get(each.id) for each in followed}
+            if not all(each.active for each in now.values()):
                 st.rerun()
-            _draw(run_id, job, key)
+            trained, promoted = (now.get(each.id, each) if each is not None else None for each in (job, promotion))
+            _draw(run_id, trained, promoted, key)
 
     panel()
 
@@ -48,7 +48,7 @@ def _job_of(run_id: str) -> Job | None:
     return next((job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id), None)
 
 
-def _draw(run_id: str, job: Job | None, key: str) -> None:
+def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None:
     try:
         run = training.runs().get(run_id)  # as it is now
     except BurinError:
@@ -66,7 +66,7 @@ def _draw(run_id: str, job: Job | None, key: str) -> None:
     else:
         _outcome(run, job)
         run_facts.scores(run, records)
-        run_actions.show(run, key=key)
+        run_actions.show(run, promotion, key=key)
     made = curves(records, steps_per_epoch=per_epoch)
     if made.steps:
         live_curves.draw(made, key=f"{key}.curves")

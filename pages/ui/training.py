@@ -26,7 +26,7 @@ from pages.ui import people, services
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
 
-KIND = "train"
+KIND, PROMOTE = "train", "promote"
 WORK = "core.training.work:run_training"
 RESEARCHER: Role = "researcher"
 
@@ -142,8 +142,15 @@ def stop(job_id: str, run: Run | None) -> None:
 
 
 def promote(run: Run) -> None:
-    text = _("{name} is what Identify uses now.").format(name=run.record.name)
-    _do(lambda: promotion.promote(services.workspace(), run), text, ":material/verified:")
+    """Start what makes it the model in use, once everything is ready for it."""
+    work = "core.training.promotion:run_promotion"
+    _do(lambda: services.jobs().start(PROMOTE, work, {"run_id": run.id}, key=PROMOTE))
+
+
+def promotion_of(run_id: str) -> Job | None:
+    """The last promotion of this run, where it was the last of all."""
+    last = next(iter(services.jobs().list(PROMOTE)), None)
+    return last if last is not None and run_of(last) == run_id else None
 
 
 def roll_back() -> None:

@@ -6,8 +6,10 @@ import json
 import time
 from typing import Any
 
+import pytest
+
 from core.collection.dataset import Dataset
-from core.ground.workspace import Workspace
+from core.ground.workspace import Workspace, new_id
 from core.training.audit import LeakAudit
 from core.training.runs import Run, Runs, RunState
 from core.training.settings import TrainSettings
@@ -64,6 +66,25 @@ def make_run(
     if state != "running":
         run.end(state)
     return run
+
+
+def jobs_here(monkeypatch: pytest.MonkeyPatch, embedder: object) -> None:
+    """Jobs do their work at once, in this process, with ``embedder`` in place of the real one."""
+    from core.embedding import embedder as module
+    from core.ground import jobs
+    from core.ground.job import Job, publish
+
+    def start(self, kind, work, params, *, key=None):
+        folder = self.workspace.jobs / new_id()
+        folder.mkdir(parents=True)
+        request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
+        (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
+        publish(Job(folder.name, kind, str(folder), created_at=time.time(), beat_at=time.time()))
+        jobs.run(folder)
+        return self.get(folder.name)
+
+    monkeypatch.setattr(jobs.JobRunner, "start", start)
+    monkeypatch.setattr(module, "load_embedder", lambda workspace, **_: embedder)
 
 
 def _scores(top1: float) -> dict[str, Any]:

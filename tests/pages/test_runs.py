@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from core.catalogue.records import Actor
@@ -10,7 +12,7 @@ from core.training.promotion import promote, promoted
 from core.training.runs import Runs
 from pages.ui import people, run_actions
 from tests.pages.conftest import component, text_of
-from tests.pages.made_runs import make_run
+from tests.pages.made_runs import jobs_here, make_run
 
 
 def button(at, key):
@@ -85,7 +87,8 @@ def test_runs_of_other_splits_are_said_to_be_measured_on_other_images(open_page,
     assert "not measured on the same images" in said
 
 
-def test_promote_then_back_to_the_one_before(open_page, drawn_workspace):
+def test_promote_then_back_to_the_one_before(open_page, drawn_workspace, fake_embedder, monkeypatch):
+    jobs_here(monkeypatch, fake_embedder)
     one = make_run(drawn_workspace, name="Monday", weights=True)
     two = make_run(drawn_workspace, name="Tuesday", weights=True)
     promote(drawn_workspace, one)
@@ -101,6 +104,30 @@ def test_promote_then_back_to_the_one_before(open_page, drawn_workspace):
     at.button("runs.roll_back").click().run()
     assert promoted(drawn_workspace) is None and "not trained yet" in text_of(at)
     assert button(at, "runs.roll_back") is None
+
+
+def test_a_promotion_that_fails_says_why_and_changes_nothing(open_page, drawn_workspace, fake_embedder, monkeypatch):
+    jobs_here(monkeypatch, fake_embedder)
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    run.best_path.write_bytes(run.best_path.read_bytes()[:-1])
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    at.button("runs.run.promote").click().run()
+    assert promoted(drawn_workspace) is None and "best.safetensors is damaged" in text_of(at)
+
+
+def test_a_promotion_under_way_says_how_far_it_is(open_page, drawn_workspace):
+    from core.ground.job import Job, publish
+
+    run = make_run(drawn_workspace, weights=True)
+    folder = drawn_workspace.jobs / "abc"
+    folder.mkdir(parents=True)
+    job = Job("abc", "promote", str(folder), state="running", beat_at=2e9, done=3, total=12, note="embedding")
+    publish(job)
+    (folder / "request.json").write_text(json.dumps({"params": {"run_id": run.id}}), encoding="utf-8")
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    [bar] = [each.proto for each in at.get("progress")]
+    assert bar.value == 25 and "Getting the references ready for it: 3 / 12" in bar.text
+    assert button(at, "runs.run.promote") is None
 
 
 def test_a_note_and_a_name_are_kept(open_page, drawn_workspace):

@@ -21,7 +21,7 @@ from pages.ui.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_pe
 from pages.ui.run_progress import left
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
-from tests.pages.made_runs import STEPS, make_run
+from tests.pages.made_runs import STEPS, jobs_here, make_run
 
 SIDES = {"training": "train", "validation": "validation", "test": "test"}
 EMBEDDER = services.embedder  # as it is when no test stands in for it
@@ -242,7 +242,8 @@ def test_pause_resume_and_stop_reach_the_training(open_page, drawn_workspace, st
     assert services.jobs().get(job.id).stopping and "Stopping…" in [each.label for each in at.button]
 
 
-def test_promote_makes_it_the_model_in_use_and_the_page_says_so(open_page, drawn_workspace):
+def test_promote_makes_it_the_model_in_use_and_the_page_says_so(open_page, drawn_workspace, fake_embedder, monkeypatch):
+    jobs_here(monkeypatch, fake_embedder)
     run = make_run(drawn_workspace, name="Monday", weights=True)
     at = open_page(drawn_workspace, "train")
     assert promoted(drawn_workspace) is None
