@@ -118,6 +118,7 @@ def roll_back(workspace: Workspace) -> Promoted | None:
 
 
 def can_roll_back(workspace: Workspace) -> bool:
+    """Whether there is an earlier promotion, or the untrained encoder, to go back to."""
     return bool(_earlier(workspace))
 
 

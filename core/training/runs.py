@@ -312,6 +312,7 @@ def versions() -> dict[str, str]:
 
 
 def write_record(folder: Path, record: RunRecord) -> None:
+    """Write ``run.json``, whole or not at all."""
     content = json.dumps(record.to_json(), ensure_ascii=False, indent=1)
     write_atomic(folder / "run.json", content.encode())
 

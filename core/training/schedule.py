@@ -86,6 +86,7 @@ def set_trained(net: nn.Module, settings: TrainSettings, epoch: int) -> None:
 
 
 def make_optimizer(groups: list[dict[str, Any]], settings: TrainSettings) -> Optimizer:
+    """AdamW (Loshchilov and Hutter 2019) over all the groups of `parameter_groups`."""
     from torch.optim import AdamW
 
     return AdamW(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
