@@ -21,7 +21,8 @@ CORE = sorted((ROOT / "core").rglob("*.py"))
 PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py"))]
 
 HEAVY = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "faiss", "albumentations", "umap", "sklearn", "skimage"}
-MADE_OF_TORCH = {"embedding.model", "training.losses", "training.siamese"}  # modules that are networks: nobody imports them at the top
+# Modules that are networks: nobody imports them at the top
+MADE_OF_TORCH = {"embedding.model", "training.losses", "training.siamese"}
 PRINTERS = {"shell", "ground.jobs"}  # the shell, and the child process that a job is
 
 ORDER = [

@@ -202,10 +202,10 @@ def _card_of(state: Mapping[str, Tensor], name: str) -> ModelCard:
     """The card of a state dict that came without one: the architecture and cut whose names are the same."""
     head = state.get("head.weight")
     for architecture in ARCHITECTURES:
-        for stage in (None, *range(7)):
-            with torch.device("meta"):
-                trunk = _trunk(architecture, None)
-                channels = _cut(trunk, stage)
+        with torch.device("meta"):
+            trunk = _trunk(architecture, None)
+        for stage in (None, *reversed(range(7))):  # shorter and shorter
+            channels = _cut(trunk, stage)
             if {f"trunk.{key}" for key in trunk.state_dict()} != state.keys() - {"head.weight", "head.bias"}:
                 continue
             if head is None:

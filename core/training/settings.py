@@ -155,7 +155,8 @@ class TrainSettings:
     JSON, None: images as they are. ``patience``: epochs without a better score before it stops, 0: never.
     ``average``: share of the average of the weights that each step keeps, 0: no average. ``blend``: share of the
     trained weights in what is saved, the rest being the start's (Wortsman et al. 2022,
-    https://arxiv.org/abs/2109.01903). ``steps``: optimiser steps an epoch, 0: as many as see every training image
+    https://arxiv.org/abs/2109.01903), where that is "workspace": classes that were not trained on keep what the
+    start knows of them. ``steps``: optimiser steps an epoch, 0: as many as see every training image
     once. ``validation``, ``test``: shares of the originals. Raises `ConfigRefused`, with the rule and the value.
     """
 
@@ -178,7 +179,7 @@ class TrainSettings:
     unfreezing: tuple[Thaw, ...] = gradual(20)
     clip_norm: float = 1.0
     average: float = 0.0
-    blend: float = 1.0
+    blend: float = 0.5
     patience: int = 0
     policy: Mapping[str, Any] | None = field(default_factory=_policy)
     source: str = "fly"

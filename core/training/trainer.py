@@ -184,7 +184,7 @@ class Trainer:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights as they are validated and saved: averaged, and blended with the start's."""
-        blend = self.settings.blend
+        blend = self.settings.blend if self.settings.start == "workspace" else 1.0
         if blend == 1:
             return {name: tensor.clone() for name, tensor in self.average.items()}
         return {

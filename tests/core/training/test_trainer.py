@@ -152,7 +152,9 @@ def test_a_loss_that_is_no_number_ends_it_and_says_why():
 
 
 def test_blending_lies_between_the_start_and_the_trained_weights():
-    made, _events = trainer(SETTINGS.with_(blend=0.25, average=0.0, unfreezing=()), batches=Stripes(2))
+    made, _events = trainer(
+        SETTINGS.with_(start="workspace", blend=0.25, average=0.0, unfreezing=()), batches=Stripes(2)
+    )
     start = {name: tensor.clone() for name, tensor in made.net.state_dict().items()}
     made.run()
     trained, saved = made.net.state_dict(), made.finished().state_dict()
