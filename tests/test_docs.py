@@ -48,6 +48,8 @@ def test_a_documented_command_exists(line):
         assert {word for word in rest if "=" not in word} <= set(targets)
     elif words[:3] == ["python", "-m", "core"]:
         cli._parser().parse_args(words[3:])
+    elif program == "torchrun":
+        cli._parser().parse_args(words[words.index("core") + 1 :])
     elif words[:2] == ["streamlit", "run"]:
         assert (ROOT / rest[1]).is_file()
     elif "install" in words and "-r" in words:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import threading
@@ -100,6 +101,8 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         run = train(workspace, request, on_progress=on_progress, on_event=_tell, should_stop=stop.is_set)
     finally:
         signal.signal(signal.SIGINT, previous)
+    if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
+        return 0
     for warning in run.record.warnings:
         _say(warning["template"].format(**warning["values"]))
     best = run.record.best
