@@ -3,8 +3,8 @@
     python benchmarks/evaluate.py [--quick]
 
 Made-up vectors, 256 numbers each: classes are directions, images lie around them. Nothing is embedded; what
-embedding costs is in identify.py and library.py. The map's first paint and lasso are measured in a browser, and
-are in README.md.
+embedding costs is in identify.py and library.py. The map's first paint and lasso are measured in a
+browser, by map.py.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _map(originals: list[Original], vectors: dict[str, np.ndarray], *, quick: bo
         return
     with timed("map by UMAP, cold (numba compiles)"):
         first = umap(points)
-    with timed("map by UMAP, warm, 1 % more images, from the layout before"):
+    with timed("map by UMAP, warm, 1 % fewer images, from the layout before"):
         fewer = Points("made-up", points.sha256[: -len(points) // 100], points.vectors[: -len(points) // 100])
         umap(fewer, previous=first)
     with timed("map by UMAP, warm, from nothing"):
