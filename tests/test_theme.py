@@ -10,6 +10,8 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 
+from pages.ui.frame import ACTIVE
+
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
 THEME = CONFIG["theme"]
@@ -48,6 +50,15 @@ def test_text_reaches_wcag_aa(surface):
     assert contrast(surface["codeTextColor"], surface["codeBackgroundColor"]) >= 4.5
     assert contrast("#ffffff", surface["primaryColor"]) >= 4.5, "Streamlit writes white on primary buttons"
     assert contrast(surface["primaryColor"], surface["secondaryBackgroundColor"]) >= 3, "controls"
+
+
+@pytest.mark.parametrize("surface", SURFACES)
+def test_the_chosen_pill_can_be_read(surface):
+    primary, ground = surface["primaryColor"], surface["backgroundColor"]
+    parts = [(int(primary[i : i + 2], 16), int(ground[i : i + 2], 16)) for i in (1, 3, 5)]
+    tint = "#" + "".join(f"{round(0.1 * front + 0.9 * back):02x}" for front, back in parts)  # Streamlit's own mix
+    dark = contrast("#ffffff", ground) > 7
+    assert "color: COLOUR" in ACTIVE and contrast(surface["linkColor"] if dark else primary, tint) >= 4.5
 
 
 @pytest.mark.parametrize("mode", ["light", "dark"])

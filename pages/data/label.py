@@ -21,7 +21,7 @@ orders = {
     "confused": _("Most confused pairs"),
     "class": _("By class"),
 }
-views = {"one": f":material/center_focus_strong: {_('One by one')}", "grid": f":material/grid_on: {_('Grid')}"}
+views = {"one": ":material/center_focus_strong: " + _("One by one"), "grid": ":material/grid_on: " + _("Grid")}
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Label"), width="stretch")
     chosen = selecting.filters(orders, list(ORDERS))

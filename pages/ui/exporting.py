@@ -29,7 +29,7 @@ def take_out() -> None:
 
 
 def _form() -> None:
-    forms = {"zip": _("Images, as a zip"), "csv": _("Table, as CSV"), "parquet": _("Table with vectors, as Parquet")}
+    forms = {"zip": _("Images (zip)"), "csv": _("Table (CSV)"), "parquet": _("Vectors (Parquet)")}
     about = {
         "zip": _("One folder a class, with the labels and the fields of the classes as CSV. It can be imported again."),
         "csv": _("One row an image: file name, label, kind, size, content hash, source. It opens in any spreadsheet."),

@@ -15,6 +15,11 @@ from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 
+# The chosen one of several pills is written in the primary colour on a tint of it. In the dark that cannot be read
+# well (WCAG 2.2, 1.4.3) in any colour on which a primary button's white can; there is no setting for it in 1.67.
+ACTIVE = """<style>
+button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] :is(p, span) { color: COLOUR }
+</style>"""
 LOGO = Path(__file__).parents[2] / "assets" / "logo"
 
 _SET_LANGUAGE = st.components.v2.component(
@@ -41,6 +46,8 @@ def configure() -> None:
         _SET_LANGUAGE(data={"language": chosen}, key="frame.language", height=1)
     workbench().language = chosen or preferred()
     workbench().stale = False  # the whole page is being drawn
+    if st.context.theme.type == "dark":
+        st.html(ACTIVE.replace("COLOUR", str(st.get_option("theme.dark.linkColor"))))
     shade = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
 

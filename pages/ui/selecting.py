@@ -201,6 +201,7 @@ def actions(ids: list[int], *, total: int | None = None) -> None:
             key=bench.round_of("select.class"),
             placeholder=_("Type a name") if count else _("Select images first"),
             new=True,
+            width=240,
             on_change=_relabel,
             **people.bar(),
         )

@@ -39,6 +39,9 @@ function({streamlitRerunEventTriggerName, eventData}) {
   return said;
 }
 """
+# The table is a frame of its own, with no font of the page around it.
+FONT = {"@font-face": {"font-family": "'Instrument Sans'", "font-weight": "400 700",
+                       "src": "url(/app/static/fonts/instrument-sans-latin-wght-normal.woff2)"}}  # fmt: skip
 LIGHT = {"accentColor": "#98481c", "backgroundColor": "#fcf9f3", "foregroundColor": "#161310", "borderColor": "#dccfb9",
          "headerBackgroundColor": "#f4eee2", "oddRowBackgroundColor": "#fcf9f3", "browserColorScheme": "light"}  # fmt: skip
 DARK = {"accentColor": "#d98a52", "backgroundColor": "#141518", "foregroundColor": "#ece6da", "borderColor": "#3b3d42",
@@ -98,6 +101,7 @@ def sheet(
             "headerCheckbox": True,
             "selectAll": "filtered",
         }
+        options["selectionColumnDef"] = {"pinned": "left"}
         options["initialState"] = {"rowSelection": [str(item_id) for item_id in selected]}
     look = DARK if st.context.theme.type == "dark" else LIGHT
     font = {"fontFamily": "'Instrument Sans', sans-serif", "fontSize": 14, "wrapperBorderRadius": 6}
@@ -112,6 +116,7 @@ def sheet(
         server_sync_strategy="server_wins",
         update_on=["cellValueChanged", "selectionChanged"],
         allow_unsafe_jscode=True,
+        custom_css=FONT,
     )
     return _new(answer.raw_data if answer is not None else None, key, ticked=selected is not None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -38,6 +39,7 @@ def choose_class(
     new: bool = False,
     on_change: Callable[..., None] | None = None,
     args: tuple = (),
+    width: int | Literal["stretch"] = "stretch",
     disabled: bool = False,
     help: str | None = None,  # noqa: A002 - Streamlit's own name for it
 ) -> str | None:
@@ -51,6 +53,7 @@ def choose_class(
         accept_new_options=new,
         on_change=on_change or "rerun",
         args=args,
+        width=width,
         disabled=disabled,
         help=help,
     )
