@@ -1,7 +1,8 @@
 """Several processes that train one network, as ``torchrun`` starts them; one process alone is a world of one.
 
 Every process sees its share of the classes of each batch, and the loss is taken over the embeddings of all: the
-result is that of one process with the whole batch. It says who is who and sends tensors; it trains nothing.
+result is that of one process with the whole batch (where BatchNorm learns, each has its own share's). It says
+who is who and sends tensors; it trains nothing.
 """
 
 from __future__ import annotations

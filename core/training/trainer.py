@@ -137,9 +137,7 @@ class Trainer:
             self.scaler.scale(self.world.share(loss)).backward()
             self.scaler.unscale_(self.optimizer)
             if self.world.size > 1:
-                for weight in self.loss.parameters():  # each process has their whole gradient already
-                    if weight.grad is not None:
-                        weight.grad /= self.world.size
+                self._undo_share()
             if self.settings.clip_norm:
                 torch.nn.utils.clip_grad_norm_([w for w in trained if w.grad is not None], self.settings.clip_norm)
             lr = rates(self.optimizer)
@@ -169,6 +167,14 @@ class Trainer:
             if self.world.together(self._asked_to_stop()):
                 return Ended("stopped")
         return None
+
+    def _undo_share(self) -> None:
+        """Of the loss's own weights each process has the whole gradient already."""
+        for group in self.optimizer.param_groups:
+            if group["name"] == "loss":
+                for weight in group["params"]:
+                    if weight.grad is not None:
+                        weight.grad /= self.world.size
 
     def _follow(self) -> None:
         """Let the averaged weights follow those just trained. The first steps count fully, as in Adam's correction."""
