@@ -95,6 +95,7 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         column_config={
+            _("Class"): st.column_config.TextColumn(width=170, pinned=True),
             _("Recall"): st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
             _("Precision"): share,
             _("F1"): share,

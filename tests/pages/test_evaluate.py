@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from streamlit.util import AttributeDictionary
 
 from core.collection.dataset import Dataset
+from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
 from tests.conftest import FakeEmbedder
-from tests.pages.conftest import component, text_of
+from tests.pages.conftest import PAGES, component, text_of
+from tests.pages.made_runs import make_run
 
 
 @pytest.fixture
@@ -172,6 +175,41 @@ def test_the_curves_and_the_verdicts(open_page, measured):
 
 def test_alone_there_is_nothing_to_compare_with(open_page, measured):
     assert "Evaluate a second model on the same side" in text_of(open_page(measured, "evaluate", view="compare"))
+
+
+@pytest.fixture
+def better(measured):
+    """A run that was asked the same images and got them all right."""
+    run = make_run(measured, name="Better <b>")
+    run.best_path.write_bytes(b"weights")
+    first = evaluation_of(measured)
+    ranked = first.predictions.ranked.copy()
+    for row in first.predictions.wrong:
+        ranked[row] = first.predictions.truth[row]
+    made = replace(first.predictions, ranked=ranked, about=replace(first.predictions.about, run=run.id, leak=None))
+    Evaluation(folder_of(measured, run.id, "test")).save(made, evaluate(made), first.split)
+    return run
+
+
+def test_two_models_are_compared_image_by_image(open_page, measured, better):
+    at = open_page(measured, "evaluate", view="compare", run=better.id)
+    text = text_of(at)
+    assert metrics(at)["Top-1"] == "100%" and text.count("split not known") == 5
+    assert "1 image more is right" in text
+    assert "nothing can be concluded (McNemar, p = 1.000)" in text, "one image of difference is chance"
+    walls = {group["title"]: group for wall in component(at, "burin_gallery") for group in wall["groups"]}
+    (gained,) = walls["Right only now"]["tiles"]
+    assert Dataset(measured).item(gained["id"]).sha256 == wrong_of(measured)
+    assert "Wrong only now" not in walls
+    changed = at.dataframe[0].value
+    assert list(changed["Class"]) == ["circle"] and list(changed["Change"]) == ["+1"]
+
+
+def test_the_run_that_was_chosen_follows_to_the_other_pages(open_page, measured, better):
+    at = open_page(measured, "evaluate", run=better.id)
+    assert not component(at, "burin_pairs") and "there is nothing to confuse" in text_of(at)
+    at.switch_page(PAGES["errors"])
+    assert "there is no error to explore" in text_of(at.run())
 
 
 def test_every_file_is_offered_under_a_name_of_its_own(open_page, measured):
