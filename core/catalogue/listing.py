@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue.moves import RAW, place_of
-from core.catalogue.records import ClassRecord, Counts, Item
+from core.catalogue.records import NAMES, ClassRecord, Counts, Item
 from core.ground.names import search_key
 
 UNSIGNED = 1 << 64
@@ -70,11 +70,19 @@ def where(
     if kind is not None:
         terms.append(db.items.c.kind == kind)
     if wanted := search_key(text).strip():
-        rows = connection.execute(sa.select(db.classes.c.id, db.classes.c.name, db.classes.c.aliases))
-        named = [row.id for row in rows if any(wanted in search_key(name) for name in (row.name, *row.aliases))]
+        rows = connection.execute(
+            sa.select(db.classes.c.id, db.classes.c.name, db.classes.c.aliases, db.classes.c.fields)
+        )
+        named = [row.id for row in rows if any(wanted in search_key(name) for name in _names(row))]
         in_file = db.items.c.file.icontains(text.strip(), autoescape=True)
         terms.append(db.items.c.class_id.in_(named) | in_file if named else in_file)
     return terms
+
+
+def _names(row: sa.Row) -> Iterator[str]:
+    """Every name by which a class is found: its own, its aliases, and its names in several languages."""
+    yield from (row.name, *row.aliases)
+    yield from (value for field, value in row.fields.items() if field in NAMES)
 
 
 def items(

@@ -9,6 +9,7 @@ from core.ground.config import Kind, Role
 from core.ground.errors import BurinError
 
 State = Literal["present", "trash", "missing"]
+NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
 Outcome = Literal["added", "present", "refused"]
 
 
@@ -26,7 +27,8 @@ class Actor:
 
 @dataclass(frozen=True)
 class ClassRecord:
-    """One class. ``folder`` is its folder's name on disk; ``fields`` are free (maker, product, note)."""
+    """One class. ``folder`` is its folder's name on disk, ``name`` what it is called; ``fields`` are free (maker,
+    product, note), and among them `NAMES` say what it is called in French and in English."""
 
     id: int
     folder: str
@@ -36,6 +38,10 @@ class ClassRecord:
     ver: int
     originals: int
     variants: int
+
+    def name_in(self, language: str) -> str:
+        """What it is called in that language ("fr", "en"), where that is said; else its name."""
+        return self.fields.get(f"name_{language}") or self.name
 
 
 @dataclass(frozen=True)

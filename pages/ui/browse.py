@@ -123,6 +123,8 @@ def _groups(items: list[Item], classes: dict[int, ClassRecord]) -> list[Group]:
         record = classes.get(class_id) if class_id is not None else None
         title = record.name if record else _("Without a class")
         note = widgets.originals(record.originals, record.variants) if record else ""
+        if record and (called := record.name_in(workbench().language)) != record.name:
+            note = f"{called} · {note}"
         groups.append(Group(title, note, [tile(item) for item in members]))
     return groups
 

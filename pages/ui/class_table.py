@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.catalogue.records import ClassRecord
+from core.catalogue.records import NAMES, ClassRecord
 from core.ground.errors import BurinError
 from core.intake.exports import classes_csv, import_class_fields
 from pages.ui import people, selecting, services, widgets
@@ -12,7 +12,7 @@ from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.sheet import sheet
 from pages.ui.state import Notice, workbench
 
-FIELDS = ("maker", "product", "index", "period", "note")
+FIELDS = (*NAMES, "maker", "product", "index", "period", "note")
 NAMED = 20  # unknown names of a CSV that are listed
 
 

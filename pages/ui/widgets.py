@@ -69,6 +69,8 @@ def class_fields(record: ClassRecord) -> None:
 def field_name(name: str) -> str:
     """A field's label: the usual ones translated, any other as it was typed."""
     known = {
+        "name_fr": _("French name"),
+        "name_en": _("English name"),
         "maker": _("Maker"),
         "product": _("Product"),
         "index": _("Index"),

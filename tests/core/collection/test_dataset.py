@@ -190,6 +190,14 @@ def test_fields_and_kinds(dataset: Dataset) -> None:
     assert dataset.count(kind="icon") == 0
 
 
+def test_a_class_is_called_and_found_by_its_name_in_either_language(dataset: Dataset) -> None:
+    bar = named(dataset, "bar")
+    dataset.edit_fields(bar, name_fr="trait d’union", name_en="hyphen", note="not a name")
+    record = next(record for record in dataset.classes() if record.id == bar)
+    assert [record.name_in(language) for language in ("fr", "en", "de")] == ["trait d’union", "hyphen", "bar"]
+    assert dataset.count(text="HYPHEN") == dataset.count(text="trait") == 4 and dataset.count(text="not a name") == 0
+
+
 def test_a_viewer_looks_and_reports_only(dataset: Dataset) -> None:
     viewer = dataset.acting_as(Actor("Vi", "viewer"))
     bar, ids = named(dataset, "bar"), dataset.item_ids()
