@@ -49,7 +49,7 @@ class Loss:
     pairs: bool = False
 
 
-_MARGIN = Number("margin", _("Margin"), 0.01, 1.0, 0.2, 0.01)
+_MARGIN = Number("margin", _("Margin"), 0.01, 1.0, 0.1, 0.01)  # 0.2 and more cost unseen classes: benchmarks/README.md
 
 LOSSES: dict[str, Loss] = {
     loss.name: loss
