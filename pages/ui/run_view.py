@@ -17,6 +17,7 @@ from pages.ui.curves import curves, steps_per_epoch
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence
 from pages.ui.run_progress import progress
+from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training_words import facts, state_badge
 
@@ -27,25 +28,25 @@ LOG_LINES = 60
 
 def show(run_id: str, *, key: str) -> None:
     """The run, and while it is trained or promoted, its progress every second."""
-    job, promotion = _job_of(run_id), training.promotion_of(run_id)
-    followed = [each for each in (job, promotion) if each is not None and each.active]
+    followed = [each for each in _jobs_of(run_id) if each is not None and each.active]
     longest = max((each.done for each in followed), default=0)
 
     @st.fragment(run_every=POLL_S + longest / STEPS_A_SECOND if followed else None)
     def panel() -> None:
         with errors_said():
-            now = {each.id: services.jobs().get(each.id) for each in followed}
-            if not all(each.active for each in now.values()):
-                st.rerun()
-            trained, promoted = (now.get(each.id, each) if each is not None else None for each in (job, promotion))
-            _draw(run_id, trained, promoted, key)
+            now = _jobs_of(run_id)
+            active = {each.id for each in now if each is not None and each.active}
+            if workbench().stale or active != {each.id for each in followed}:
+                st.rerun()  # something began, ended, or was done that shows elsewhere on the page
+            _draw(run_id, *now, key)
 
     panel()
 
 
-def _job_of(run_id: str) -> Job | None:
-    """The last job that trained this run."""
-    return next((job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id), None)
+def _jobs_of(run_id: str) -> tuple[Job | None, Job | None]:
+    """The last job that trained this run, and its promotion where that was the last of all."""
+    trained = (job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id)
+    return next(trained, None), training.promotion_of(run_id)
 
 
 def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None:
