@@ -185,6 +185,7 @@ print(json.dumps({"seen": seen, "status": status}))
 """
 
 
+@pytest.mark.slow
 def test_killed_at_ten_random_points_it_goes_on_each_time(filled, tiny):
     settings = tiny.with_(epochs=5, steps=1)
     done = subprocess.run(
@@ -214,6 +215,7 @@ train(Workspace(sys.argv[1]), Request.from_params(json.loads(sys.argv[2])))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(workspace: Workspace, tiny):
     """``torchrun`` on two CPU processes over gloo: the losses and scores of one process with the whole batch."""
     fill(workspace.raw)
