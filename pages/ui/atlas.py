@@ -9,10 +9,11 @@ from functools import partial
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from core.ground.jobs import Job
-from pages.ui import evaluating, mapping, people, pinning, pointmap, selecting, services
+from pages.ui import contents, evaluating, mapping, people, pinning, pointmap, selecting, services
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel
@@ -193,7 +194,8 @@ def _selection(points: Points) -> None:
     """The grid of exactly what is selected, and what to do with it."""
     data, bench = services.dataset(), workbench()
     on_map = set(points.ids.tolist())
-    bench.selection = [item.id for item in data.some(bench.selection) if item.state == "present"]
+    present = np.isin(bench.selection, contents.labels().item_ids)  # a lasso may hold tens of thousands
+    bench.selection = [one for one, there in zip(bench.selection, present.tolist(), strict=True) if there]
     selecting.actions(points.ids.tolist())
     if not bench.selection:
         st.caption(_("Draw around some points to see their images here. Shift adds, Alt takes away, a click adds one."))

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = 6  # cases on one page: each has four pictures
 ALIKE = 16
+LABELLING = ("relabel", "split", "merge", "correct")  # entries of the journal that give an image another class
 
 
 def verdict_badge(verdict: str) -> str:
@@ -166,17 +167,17 @@ def _correct(item: Item, other: ClassRecord | None, key: str) -> None:
 def _corrected(item: Item, key: str) -> None:
     """What it was corrected to since the evaluation, with its undo beside it."""
     name = item.class_name if item.class_id is not None else _("Without a class")
-    entries = services.dataset().history(1, item_id=item.id)
+    given = [entry for entry in services.dataset().history(5, item_id=item.id) if entry.action in LABELLING]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(":green-badge[:material/edit: " + _("now {name}").format(name=esc(name)) + "]")
-        if entries and entries[0].undoable and not entries[0].undone:
+        if given and given[0].undoable and not given[0].undone:
             st.button(
                 _("Undo"),
                 icon=":material/undo:",
                 key=f"{key}.undo",
                 type="tertiary",
                 on_click=_undo,
-                args=(entries[0].id,),
+                args=(given[0].id,),
                 **people.bar(),
             )
 

@@ -153,6 +153,26 @@ def test_a_lasso_selects_exactly_what_is_inside_and_it_is_relabelled_and_taken_b
     assert {item.id: item.class_name for item in dataset.some(inside)} == before
 
 
+def test_what_the_legend_hides_is_not_selected(measured, visit):
+    tab = visit(measured, width=1400, height=1000)
+    page = tab.open("embeddings")
+    expect(page.locator(".atlas[data-drawn]")).to_be_visible(timeout=SLOW_MS)
+    page.locator(".atlas .list button", has_text="triangle").click()
+    page.locator(".atlas .bar").get_by_role("button", name="Box").click()
+    box = page.locator(".atlas canvas").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 2, box["y"] + 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=8)
+    page.mouse.up()
+    expect(page.locator(".st-key-embeddings-grid button")).to_have_count(10)
+    dataset = Dataset(measured.workspace)
+    triangles = next(record.id for record in dataset.classes() if record.name == "triangle")
+    assert page.locator(".atlas").get_attribute("data-selected") == "10"
+    files = {tile.get_attribute("title") for tile in page.locator(".st-key-embeddings-grid button").all()}
+    assert files == {f"triangle · {item.path.rpartition('/')[2]}" for item in dataset.items(class_id=triangles)}
+
+
 def test_names_that_are_markup_do_nothing_on_any_page_nor_in_the_report(
     start_server: Callable[..., Server], workspace: Workspace, engines: Path, visit, browser: Browser, tmp_path: Path
 ) -> None:
