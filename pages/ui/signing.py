@@ -17,9 +17,7 @@ def ask() -> None:
     """The page of somebody who has not signed in: what this is, and the way in."""
     with st.container(horizontal_alignment="center"), st.container(width=460, border=True, key="frame.sign_in"):
         st.title(_("Sign in"), anchor=False)
-        st.markdown(
-            _("This workspace is shown to people whom its owner knows. Sign in to go on to the page you asked for.")
-        )
+        st.markdown(_("This workspace is shown to people whom its owner knows."))
         named = people.providers()
         for name in named or [""]:
             st.button(
