@@ -102,22 +102,23 @@ def _stage(note: str) -> str:
 
 
 def _buttons(run: Run | None, job: Job, key: str) -> None:
+    may = training.allowed()
     with st.container(horizontal=True, vertical_alignment="center"):
         if run is not None and run.paused:
             st.button(
                 _("Resume"), type="primary", icon=":material/play_arrow:", key=f"{key}.go_on",
-                on_click=training.go_on, args=(run,),
+                on_click=training.go_on, args=(run,), disabled=not may,
             )  # fmt: skip
         elif run is not None:
             st.button(
                 _("Pause"), icon=":material/pause:", key=f"{key}.pause", on_click=training.pause, args=(run,),
-                disabled=job.stopping,
+                disabled=job.stopping or not may,
             )  # fmt: skip
         st.button(
             _("Stopping…") if job.stopping else _("Stop"),
             icon=":material/stop_circle:",
             key=f"{key}.stop",
-            disabled=job.stopping,
+            disabled=job.stopping or not may,
             help=_("Ends after the step under way. The best weights so far are kept, and the run can go on later."),
             on_click=training.stop,
             args=(job.id, run),

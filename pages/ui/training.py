@@ -90,9 +90,17 @@ def shown() -> str:
     if wanted in ids:
         return wanted
     last = job()
-    if last is not None and (last.active or (last.state == "failed" and not ids)):
+    if last is not None and (last.active or (last.state == "failed" and _never_began(last))):
         return run_of(last)
     return ids[0] if ids else ""
+
+
+def _never_began(last: Job) -> bool:
+    """Whether a job ended before its run was made, and no other run was made since."""
+    newest = found()[:1]
+    return run_of(last) not in {run.id for run in newest} and all(
+        run.record.created_at < last.created_at for run in newest
+    )
 
 
 def start(settings: TrainSettings, *, name: str = "", leaks: bool = False, safety: bool = False) -> None:

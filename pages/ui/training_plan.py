@@ -35,12 +35,11 @@ NAMED = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done. ``grouped``: whether near-duplicates were looked for."""
+    """What would be done; without an ``audit``, that is made when the run starts."""
 
     split: Split
-    audit: LeakAudit
+    audit: LeakAudit | None
     sampling: PlannedSampling
-    grouped: bool
 
 
 def show(fields: Mapping[str, Any]) -> None:
@@ -60,25 +59,37 @@ def show(fields: Mapping[str, Any]) -> None:
         _batches(plan, settings)
         unsafe = _safety(settings)
         _time(plan, settings, len(originals))
-        _start(settings, leaky=not plan.audit.clean, unsafe=unsafe)
+        _start(settings, leaky=plan.audit is not None and not plan.audit.clean, unsafe=unsafe)
 
 
 def _plan(settings: TrainSettings) -> Plan:
-    originals = writing.stock()
-    groups = _groups(str(services.workspace().root), services.dataset().version) if len(originals) <= MOST else None
-    split = make_split(
-        originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
-        folds=settings.folds, fold=settings.fold,
+    data = services.dataset()
+    split, found = _dealt(
+        str(data.workspace.root), data.version, writing.stamp(), settings.seed, settings.validation, settings.test,
+        settings.folds, settings.fold,
     )  # fmt: skip
-    manifest = Manifest(services.workspace().augmented)
-    found = audit(split, originals, groups=groups or {}, manifest=manifest)
-    counts = Counter(original.folder for original in split.of(originals, "train"))
+    counts = Counter(original.folder for original in split.of(writing.stock(), "train"))
     sampling = plan_sampling(
         list(counts.values()), classes_per_batch=settings.classes_per_batch,
         images_per_class=settings.images_per_class, steps=settings.steps,
         varied=settings.policy is not None or settings.source == "variants",
     )  # fmt: skip
-    return Plan(split, found, sampling, groups is not None)
+    return Plan(split, found, sampling)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _dealt(
+    root: str, version: int, stamp: int, seed: int, validation: float, test: float, folds: int, fold: int
+) -> tuple[Split, LeakAudit | None]:
+    """The split, and what leaks in it; of a large collection that is looked for by the run itself."""
+    originals = writing.stock()
+    few = len(originals) <= MOST
+    groups = _groups(root, version) if few else None
+    split = make_split(
+        originals, groups=groups, seed=seed, validation=validation, test=test, folds=folds, fold=fold
+    )  # fmt: skip
+    manifest = Manifest(services.workspace().augmented)
+    return split, audit(split, originals, groups=groups, manifest=manifest) if few else None
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -120,16 +131,10 @@ def _sides(plan: Plan, originals: Sequence[Original]) -> None:
         " ".join(f":{tones[side]}[:material/square:] {names[side]} **{number(n)}**\u2003" for side, n in counts.items())
     )
     st.vega_lite_chart(rows, bar, key="train.split", alt=_("Originals on each side"))
-    st.markdown(
-        leaks.badge(plan.audit)
-        + " :gray[:small["
-        + (
-            _("Near-duplicates stay on one side.")
-            if plan.grouped
-            else _("Near-duplicates are looked for when the run starts.")
-        )
-        + "]]"
-    )
+    if plan.audit is None:
+        st.caption(_("Near-duplicates and leaks are looked for when the run starts."))
+        return
+    st.markdown(leaks.badge(plan.audit) + " :gray[:small[" + _("Near-duplicates stay on one side.") + "]]")
     if not plan.audit.clean:
         with st.expander(_("What leaks"), icon=":material/water_drop:"):
             leaks.findings(plan.audit)
@@ -155,9 +160,9 @@ def _batches(plan: Plan, settings: TrainSettings) -> None:
     drawn = plan.sampling
     st.markdown(
         ":material/grid_on: "
-        + _("Batches of {p} classes × {k} images; {steps} steps an epoch, {all} in all.").format(
-            p=number(drawn.classes), k=number(drawn.images), steps=number(drawn.steps),
-            all=number(drawn.steps * settings.epochs),
+        + _("Batches of {p} classes × {k} images; {steps} an epoch, {all} in all.").format(
+            p=number(drawn.classes), k=number(drawn.images), all=number(drawn.steps * settings.epochs),
+            steps=ngettext("{n} step", "{n} steps", drawn.steps).format(n=number(drawn.steps)),
         )
     )  # fmt: skip
     for warning in drawn.warnings:
@@ -166,7 +171,7 @@ def _batches(plan: Plan, settings: TrainSettings) -> None:
 
 def _safety(settings: TrainSettings) -> bool:
     """Say what is left out of the policy for which class; whether something is."""
-    if settings.policy is None or services.preparation().active:
+    if settings.policy is None or services.preparation().stage != "ready":
         return False
     policy = Policy.from_json(settings.policy)
     checked = remembered(services.workspace(), policy, services.embedder().space, labels_digest(writing.stock()))

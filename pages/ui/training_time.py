@@ -34,7 +34,7 @@ def estimate(settings: TrainSettings, *, steps_per_epoch: int, originals: int) -
         if _like(run, settings) and (speed := _speed(str(run.folder), run.record.ended_at)):
             per_epoch, per_second = speed
             return Estimate(images / per_second + settings.epochs * per_epoch, True)
-    if services.preparation().active:
+    if services.preparation().stage != "ready":
         return None
     recognition = _recognition(services.embedder().space)
     policy = Policy.from_json(settings.policy) if settings.policy else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -136,7 +136,7 @@ def test_the_split_is_shown_before_anything_is_trained(open_page, drawn_workspac
     said = text_of(at)
     assert all(f"{name} **{counts[side]}**" in said for name, side in SIDES.items())
     assert "no leak" in said and "cannot be measured" not in said
-    assert "Batches of 3 classes × 4 images; 1 steps an epoch, 20 in all." in said
+    assert "Batches of 3 classes × 4 images; 1 step an epoch, 20 in all." in said
     assert "A batch was to hold 16 classes, but only 3 have training images: it holds those." in said
 
 
@@ -194,6 +194,28 @@ def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, mo
     enabled.click().run()  # the page was drawn before the role was taken away
     assert not started and "Zoé may look and report, not change" in text_of(at)
     assert button(at, "train.start").disabled and not training.allowed()
+
+
+def test_a_training_that_failed_before_it_was_a_run_says_why(open_page, drawn_workspace, started):
+    make_run(drawn_workspace, name="Monday")
+    at = open_page(drawn_workspace, "train", view="new")
+    at.button("train.start").click().run()
+    job = services.jobs().get(started[0]["job"])
+    publish(
+        replace(
+            job, state="failed", created_at=9e9, error_template="There is no folder {path}.", error_values={"path": "x"}
+        )
+    )
+    at = open_page(drawn_workspace, "train")
+    assert "There is no folder x." in text_of(at) and "Monday" not in text_of(at)
+
+
+def test_of_a_large_collection_leaks_are_looked_for_by_the_run(open_page, drawn_workspace, monkeypatch):
+    from pages.ui import training_plan
+
+    monkeypatch.setattr(training_plan, "MOST", 5)
+    said = text_of(open_page(drawn_workspace, "train"))
+    assert "looked for when the run starts" in said and "no leak" not in said
 
 
 # A run
