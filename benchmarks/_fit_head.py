@@ -1,19 +1,14 @@
-"""Fit the projection that the untrained encoder ends with, on marks that are drawn here and nowhere else.
+"""The closed-form part of the head: linear discriminants of marks that are drawn here and nowhere else.
 
-    python benchmarks/_fit_head.py [--mode strokes] [--marks 1000] [--hands 8] [--seed 11]
-
-Writes assets/heads/ARCHITECTURE-MODE.safetensors, which ships with Burin. No real drawing is
-read: the marks are random, each drawn by several random hands and printed as two icons, and
-the projection keeps what tells marks apart and drops what only tells hands apart.
+No real drawing is read: the marks are random, each drawn by several random hands and printed as two icons, and
+the projection keeps what tells marks apart and drops what only tells hands apart. `pretrain` joins it with another.
 """
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +17,9 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from core.embedding.embedder import CHUNK, HEADS  # noqa: E402
-from core.embedding.engine import export, session  # noqa: E402
-from core.embedding.weights import resolve  # noqa: E402
-from core.ground.config import MODES, Preprocessing  # noqa: E402
-from core.ground.preprocessing import VERSION, see  # noqa: E402
+from core.embedding.embedder import CHUNK  # noqa: E402
+from core.ground.config import Preprocessing  # noqa: E402
+from core.ground.preprocessing import see  # noqa: E402
 from core.synthesis.drawing import draw  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
 from core.synthesis.strokes import Stroke, Template, arc, bend, mirrored, path, placed, ring  # noqa: E402
@@ -36,31 +29,6 @@ DIMENSION = 256
 SHRINKAGE = 0.6  # towards equal variance in every direction
 ICONS = 2  # pictures of each mark that are printed, not drawn
 SIDE = 112  # px of the drawn pages
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--mode", choices=MODES, default="strokes")
-    parser.add_argument("--marks", type=int, default=1000)
-    parser.add_argument("--hands", type=int, default=8, help=f"pictures of each mark, {ICONS} of them icons")
-    parser.add_argument("--seed", type=int, default=11)
-    options = parser.parse_args()
-    started = time.perf_counter()
-    weights = resolve("", allow_network=False)
-    preprocessing = Preprocessing(options.mode)
-    features = encoded(pictures(options.marks, options.hands, options.seed), preprocessing)
-    weight, bias = discriminant(features.reshape(options.marks, options.hands, -1))
-    path = HEADS / f"{weights.architecture}-{options.mode}.safetensors"
-    facts = {
-        "weights_sha256": weights.sha256,
-        "stage": STAGE,
-        "grid": GRID,
-        "seen": f"{options.mode}{preprocessing.size}-v{VERSION}",
-        "fitted_on": f"{options.marks} random marks, {options.hands} pictures each, seed {options.seed}",
-    }
-    save(path, weight, bias, facts)
-    print(f"{path.relative_to(ROOT)}: {weight.shape[1]} features to {weight.shape[0]}, ", end="")
-    print(f"{facts['fitted_on']}, {time.perf_counter() - started:.0f} s")
 
 
 def pictures(marks: int, hands: int, seed: int) -> Iterator[Image.Image]:
@@ -137,21 +105,17 @@ def reshaped(template: Template, rng: np.random.Generator, *, amount: float) -> 
     return Template.of(out)
 
 
-def encoded(images: Iterator[Image.Image], preprocessing: Preprocessing) -> np.ndarray:
+def encoded(
+    images: Iterator[Image.Image], preprocessing: Preprocessing, encode: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """The features (N, F) float32 that the head is to project, L2-normalised."""
-    from core.embedding.model import EmbeddingNet
-
-    weights = resolve("", allow_network=False)
-    net = EmbeddingNet(weights.architecture, embedding_size=None, stage=STAGE, grid=GRID, pretrained=weights).eval()
-    forward = session(export(net, size=preprocessing.size, facts={}), threads=1)
     out = []
     for chunk in iter(lambda: list(itertools.islice(images, CHUNK)), []):
-        seen = np.stack([see(image, preprocessing) for image in chunk])
-        out.append(forward.run(["embeddings"], {"images": seen})[0])
+        out.append(encode(np.stack([see(image, preprocessing) for image in chunk])))
     return np.concatenate(out)
 
 
-def discriminant(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def discriminant(features: np.ndarray, *, shrinkage: float = SHRINKAGE) -> tuple[np.ndarray, np.ndarray]:
     """Weight (D, F) and bias (D,) of the linear discriminants of ``features`` (marks, hands, F).
 
     Whitens the covariance within marks, shrunk towards its mean variance, and keeps the
@@ -164,7 +128,7 @@ def discriminant(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     mean = means.mean(axis=0)
     apart = (features - means[:, None]).reshape(-1, size)
     within = (apart.T @ apart / (marks * (hands - 1))).astype(np.float64)
-    shrunk = (1 - SHRINKAGE) * within + SHRINKAGE * np.trace(within) / size * np.eye(size)
+    shrunk = (1 - shrinkage) * within + shrinkage * np.trace(within) / size * np.eye(size)
     root = np.linalg.cholesky(shrunk)
     directions, _, _ = np.linalg.svd(np.linalg.solve(root, (means - mean).T.astype(np.float64)), full_matrices=False)
     weight = np.linalg.solve(root.T, directions[:, :DIMENSION]).T
@@ -172,15 +136,19 @@ def discriminant(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return weight, -weight @ mean
 
 
-def save(path: Path, weight: np.ndarray, bias: np.ndarray, facts: dict[str, object]) -> None:
+def save(
+    path: Path,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    facts: dict[str, object],
+    trunk: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write a head, and with it the trunk that it was fitted to where that is not the pretrained one."""
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"head.weight": weight, "head.bias": bias}
-    tensors = {n: np.ascontiguousarray(t, np.float16) for n, t in tensors.items()}  # bytes are saved as they lie
+    tensors = {"head.weight": weight, "head.bias": bias, **{f"trunk.{n}": t for n, t in (trunk or {}).items()}}
+    half = {n: t.astype(np.float16) if np.issubdtype(t.dtype, np.floating) else t for n, t in tensors.items()}
+    tensors = {n: np.ascontiguousarray(t) for n, t in half.items()}  # bytes are saved as they lie
     save_file(tensors, path, metadata={name: str(value) for name, value in facts.items()})
     path.chmod(0o644)  # the library writes for its owner alone; this file ships
-
-
-if __name__ == "__main__":
-    main()
