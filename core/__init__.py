@@ -14,7 +14,7 @@ variation    writer, balance, capture, figures
 recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
-training     distributed, trainer, runs, recorder, transfer, promotion, material, start, work
+training     distributed, trainer, runs, recorder, transfer, promotion, material, prepare, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   html_report, corrections, figures, folders, bundle, work
 shell        variation, training, evaluation, main

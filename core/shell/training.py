@@ -74,9 +74,10 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
 
 
 def _train(options: argparse.Namespace, progress: Any) -> int:
+    from core.training.prepare import Request
     from core.training.promotion import promote
     from core.training.runs import Runs
-    from core.training.work import Request, train
+    from core.training.work import train
 
     workspace = _workspace(options)
     if options.resume:

@@ -41,5 +41,5 @@ class SiameseNet(nn.Module):
 
     def finished(self) -> EmbeddingNet:
         """The tower, its card carrying the comparison: what is saved, and what Identify loads."""
-        self.tower.card = replace(self.tower.card, comparison=(float(self.scale), float(self.threshold)))
+        self.tower.card = replace(self.tower.card, comparison=(self.scale.item(), self.threshold.item()))
         return self.tower

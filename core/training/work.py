@@ -1,7 +1,7 @@
-"""The job: split, audit, label safety, then the training with everything it leaves on disk.
+"""The job: a prepared run is trained, with everything that it leaves on disk.
 
-`run_training` is what `core.ground.jobs` starts; the shell calls `train` itself. The loop is
-`core.training.trainer`.
+What goes before the first step is `core.training.prepare`, the loop `core.training.trainer`. `run_training` is
+what `core.ground.jobs` starts; the shell calls `train` itself.
 """
 
 from __future__ import annotations
@@ -9,63 +9,34 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.ground.errors import BadInput, BurinError, NotFound
+from core.ground.errors import BadInput, BurinError
 from core.ground.jobs import Report
-from core.ground.workspace import Workspace, new_id
+from core.ground.workspace import Workspace
 from core.training import checkpoint
-from core.training.audit import LeakAudit, audit
 from core.training.batches import Images, Loader
 from core.training.distributed import World, joined
 from core.training.health import measure
 from core.training.material import Material, gather
+from core.training.prepare import Progress, Request, prepared, said
 from core.training.recorder import Recorder
 from core.training.runs import BEST, LAST, Run, Runs
 from core.training.sampling import ClassBatches, plan_sampling
 from core.training.settings import TrainSettings
-from core.training.splits import Split, make_split
 from core.training.start import begin
 from core.training.trainer import Checked, Ended, Trainer
 from core.training.validation import embed, score
-from core.variation.checks import labels_digest, remembered
 from core.variation.policies import Policy
-from core.variation.references import references
-from core.variation.safety import check
 from core.variation.sources import Original
 
 if TYPE_CHECKING:
     from torch import nn
 
     from core.embedding.model import EmbeddingNet
-
-Progress = Callable[[int, int, str], None]
-
-LEAKS, SAFETY = "leak audit", "label safety"  # what a person may set aside; the run says that they did
-
-
-@dataclass(frozen=True)
-class Request:
-    """What is to be trained. ``run_id``: a run to go on with, or the id that a new one is to have. ``data_dir``:
-    another folder than the workspace's own. The overrides train in spite of a leak, or with transforms that lead
-    out of a class; they are kept with the run."""
-
-    settings: TrainSettings
-    run_id: str | None = None
-    name: str = ""
-    note: str = ""
-    data_dir: str | None = None
-    override_leaks: bool = False
-    override_safety: bool = False
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, Any]) -> Request:
-        known = {name: params[name] for name in cls.__dataclass_fields__ if name in params and name != "settings"}
-        return cls(TrainSettings.from_json(params["settings"]), **known)
 
 
 def run_training(
@@ -98,7 +69,7 @@ def train(
         run: Run | None = None
         if world.first:
             try:
-                run = _prepared(workspace, request, material, on_progress)
+                run = prepared(workspace, request, material, on_progress)
             except BaseException:
                 world.together(None)  # the others wait for a run that will not come
                 raise
@@ -118,7 +89,9 @@ def train(
                     run.end("failed", error)
                 raise
             except BaseException as error:
-                if world.first:
+                if world.first and should_stop():  # asked to, it took too long, and was ended
+                    run.end("stopped")
+                elif world.first:
                     run.end("failed", BurinError("An unexpected error ({kind}).", kind=type(error).__name__))
                 raise
             if world.first:
@@ -126,97 +99,6 @@ def train(
                 if ended.state == "finished":
                     run.resume_path.unlink(missing_ok=True)
         return run
-
-
-# Before the training
-
-
-def _prepared(workspace: Workspace, request: Request, material: Material, on_progress: Progress) -> Run:
-    """The run to train: the one asked for, or a new one of a split that was audited."""
-    if request.run_id is not None:
-        try:
-            run = Runs(workspace).get(request.run_id)
-        except NotFound:
-            pass
-        else:
-            return _audited_again(workspace, run, material)
-    settings = request.settings
-    on_progress(0, 0, "splitting")
-    groups = material.groups(workspace)
-    split = make_split(
-        material.originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
-        folds=settings.folds, fold=settings.fold,
-    )  # fmt: skip
-    found = audit(split, material.originals, groups=groups, manifest=material.manifest)
-    overrides = [LEAKS] if request.override_leaks and not found.clean else []
-    refused = not found.clean and not request.override_leaks
-    left_out: dict[str, list[str]] = {}
-    if settings.policy is not None and settings.source == "fly" and not refused:
-        if request.override_safety:
-            overrides.append(SAFETY)
-        else:
-            left_out = _left_out(workspace, settings, material, split, on_progress)
-    run = Runs(workspace).create(
-        settings, split, found, list(material.originals), run_id=request.run_id or new_id(), name=request.name,
-        note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "",
-        dataset_version=material.dataset.version if material.dataset else None,
-        warnings=[_said(outcome.reason) for outcome in material.refused if outcome.reason],
-    )  # fmt: skip
-    if refused:
-        error = _leaking(found)
-        run.end("failed", error)
-        raise error
-    return run
-
-
-def _audited_again(workspace: Workspace, run: Run, material: Material) -> Run:
-    """A run to go on with: its split as it was, against the images as they are now."""
-    if run.state not in ("interrupted", "stopped", "failed"):
-        raise BadInput("The run {name} has ended: there is nothing to go on with.", name=run.record.name)
-    found = audit(run.split, material.originals, groups=material.groups(workspace), manifest=material.manifest)
-    if not found.clean and LEAKS not in run.record.overrides:
-        raise _leaking(found)
-    here = {original.sha256 for original in material.originals}
-    gone = sum(1 for sha256 in run.split.side if sha256 not in here)
-    if gone:
-        warning = BurinError("{count} images of this run are not there any more.", count=gone)
-        run.update(warnings=[*run.record.warnings, _said(warning)])
-    return run
-
-
-def _leaking(found: LeakAudit) -> BadInput:
-    leak = found.findings[0]
-    return BadInput(
-        "The leak audit found {count} pictures that are trained on and measured with, {first} first: nothing was"
-        " trained.",
-        count=len(found.findings),
-        first=", ".join(leak.names),
-    )
-
-
-def _left_out(
-    workspace: Workspace, settings: TrainSettings, material: Material, split: Split, on_progress: Progress
-) -> dict[str, list[str]]:
-    """Class folder -> transforms of the policy that label safety refuses there."""
-    from core.embedding.embedder import load_embedder
-
-    policy = Policy.from_json(settings.policy)
-    if not policy.steps:
-        return {}
-    embedder = load_embedder(workspace)
-    held = None
-    if material.dataset is not None:
-        held = remembered(workspace, policy, embedder.space, labels_digest(material.originals))
-    if held is not None and held.current:
-        report = held.report
-    else:
-        refs = references(split.of(material.originals, "train"), embedder, material.dataset)
-        report = check(
-            policy, refs, embedder, seed=settings.seed,
-            on_progress=lambda done, total: on_progress(done, total, "checking"),
-        )  # fmt: skip
-    found = {original.folder: sorted(report.refused(original.folder)) for original in material.originals}
-    return {folder: names for folder, names in found.items() if names}
 
 
 # The training
@@ -291,11 +173,15 @@ def _trained(
             recorder = stack.enter_context(Recorder(run, step=trainer.step))
             recorder.say(f"{len(images)} training images of {len(classes)} classes, {len(queries)} to validate with")
             recorder.say(f"{plan.classes} classes x {plan.images} images a batch, {plan.steps} steps an epoch. {start}")
-            warnings = [*plan.warnings, *(o.reason for o in (*images.refused, *queries.refused) if o.reason)]
+            warnings = [
+                *plan.warnings,
+                *_without_variants(settings, images, trained),
+                *(o.reason for o in (*images.refused, *queries.refused) if o.reason),
+            ]
             for warning in warnings:
                 recorder.say(str(warning))
-            said = [_said(warning) for warning in warnings]
-            run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in said), *said])
+            kept = [said(warning) for warning in warnings]
+            run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in kept), *kept])
             if trainer.step == 0:
                 found = validate(trainer.finished().to(trainer.device))  # what a training has to rise above
                 on_event({"kind": "start", "step": 0, "validation": found.scores.to_json(),
@@ -311,6 +197,12 @@ def _with_variants(settings: TrainSettings, trained: Sequence[Original], materia
     if settings.source != "variants":
         return list(trained)
     return [*trained, *(variant for original in trained for variant in material.variants.get(original.sha256, ()))]
+
+
+def _without_variants(settings: TrainSettings, images: Images, trained: Sequence[Original]) -> list[BurinError]:
+    if settings.source != "variants" or len(images) > len(trained):
+        return []
+    return [BurinError("There are no written variants: the originals alone are trained on, as they are.")]
 
 
 def _policies(
@@ -330,13 +222,3 @@ def _networks(settings: TrainSettings, workspace: Workspace, *, classes: int) ->
     tower, start = begin(settings, workspace)
     net = SiameseNet(tower) if settings.model == "siamese" else tower
     return net, make_loss(settings, classes=classes, dimension=tower.dimension, model=net), start
-
-
-def _said(error: BurinError) -> dict[str, Any]:
-    values = {name: value if isinstance(value, int | float) else str(value) for name, value in error.values.items()}
-    return {"template": error.template, "values": values}
-
-
-def request_params(request: Request) -> dict[str, Any]:
-    """``request`` as the params of a job."""
-    return {**asdict(request), "settings": request.settings.to_json()}

@@ -9,8 +9,9 @@ import pytest
 from core.ground.errors import NotFound
 from core.ground.workspace import Workspace
 from core.training.material import gather
+from core.training.prepare import Request
 from core.training.splits import make_split
-from core.training.work import Request, train
+from core.training.work import train
 from core.variation.policies import PRESETS
 from core.variation.variants import Manifest
 from core.variation.writer import tasks_per_image, write

@@ -11,8 +11,9 @@ from core.embedding.card import ModelCard
 from core.embedding.embedder import load_embedder
 from core.embedding.model import EmbeddingNet, load
 from core.ground.errors import ModelRefused
+from core.training.prepare import Request
 from core.training.siamese import SiameseNet
-from core.training.work import Request, train
+from core.training.work import train
 
 
 @pytest.fixture

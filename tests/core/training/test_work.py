@@ -16,8 +16,9 @@ from core.embedding.card import read_sealed
 from core.ground.errors import BadInput
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
+from core.training.prepare import Request
 from core.training.runs import Run, Runs
-from core.training.work import Request, request_params, train
+from core.training.work import train
 from core.variation.policies import PRESETS
 from tests.conftest import png_bytes
 from tests.core.training.conftest import fill
@@ -64,13 +65,15 @@ def test_a_run_leaves_what_its_pages_read(filled, tiny):
 
 def test_a_leak_refuses_the_training_and_the_run_shows_it(filled, tiny, monkeypatch):
     """A split that ignores groups, as somebody else's code might make it: the audit still sees the copies."""
-    from core.training import work
+    from core.training import prepare
 
     for path in sorted((filled.raw / "circle").glob("*.png")):
         with Image.open(path) as image:
             path.with_name(f"again_{path.name}").write_bytes(png_bytes(image.convert("RGB").resize((90, 90))))
-    real = work.make_split
-    monkeypatch.setattr(work, "make_split", lambda originals, **options: real(originals, **{**options, "groups": None}))
+    real = prepare.make_split
+    monkeypatch.setattr(
+        prepare, "make_split", lambda originals, **options: real(originals, **{**options, "groups": None})
+    )
     with pytest.raises(BadInput, match="The leak audit found"):
         train(filled, Request(tiny))
     (run,) = Runs(filled).list()
@@ -121,7 +124,7 @@ def test_label_safety_keeps_a_flip_from_making_another_mark(workspace, tiny):
 
 
 def test_ten_starts_make_one_job(filled, tiny):
-    runner, params = JobRunner(filled), request_params(Request(tiny.with_(epochs=10_000)))
+    runner, params = JobRunner(filled), Request(tiny.with_(epochs=10_000)).to_params()
     with ThreadPoolExecutor(10) as pool:
         started = list(
             pool.map(lambda _: runner.start("train", "core.training.work:run_training", params, key="train"), range(10))
@@ -145,7 +148,8 @@ from core.embedding import model
 from core.ground.workspace import Workspace
 from core.training import checkpoint, losses
 from core.training.runs import Runs
-from core.training.work import Request, train
+from core.training.prepare import Request
+from core.training.work import train
 root, run_id, settings = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 request = Request.from_params({"settings": settings, "run_id": run_id})
 
@@ -210,7 +214,8 @@ BOTH = """
 import json, sys
 sys.path.insert(0, {root!r})
 from core.ground.workspace import Workspace
-from core.training.work import Request, train
+from core.training.prepare import Request
+from core.training.work import train
 train(Workspace(sys.argv[1]), Request.from_params(json.loads(sys.argv[2])))
 """
 
@@ -223,7 +228,7 @@ def test_two_processes_train_as_one(workspace: Workspace, tiny):
     alone = train(workspace, Request(settings))
     path = workspace.root / "both.py"
     path.write_text(BOTH.format(root=str(ROOT)), encoding="utf-8")
-    params = json.dumps(request_params(Request(settings, run_id="both")))
+    params = json.dumps(Request(settings, run_id="both").to_params())
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(path)]
     done = subprocess.run(
         [sys.executable, *launch, str(workspace.root), params],

@@ -1,0 +1,145 @@
+"""Before a training: the split, the leak audit, label safety, and a run on disk that says what they found.
+
+Everything that can refuse a training refuses it here, before torch is loaded; a person's override is kept with
+the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from core.ground.errors import BadInput, BurinError, NotFound
+from core.ground.workspace import Workspace, new_id
+from core.training.audit import LeakAudit, audit
+from core.training.material import Material
+from core.training.runs import Run, Runs
+from core.training.settings import TrainSettings
+from core.training.splits import Split, make_split
+from core.variation.checks import labels_digest, remembered
+from core.variation.policies import Policy
+from core.variation.references import references
+from core.variation.safety import check
+
+Progress = Callable[[int, int, str], None]
+
+LEAKS, SAFETY = "leak audit", "label safety"  # what a person may set aside; the run says that they did
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be trained. ``run_id``: a run to go on with, or the id that a new one is to have. ``data_dir``:
+    another folder than the workspace's own. The overrides train in spite of a leak, or with transforms that lead
+    out of a class; they are kept with the run."""
+
+    settings: TrainSettings
+    run_id: str | None = None
+    name: str = ""
+    note: str = ""
+    data_dir: str | None = None
+    override_leaks: bool = False
+    override_safety: bool = False
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Request:
+        known = {name: params[name] for name in cls.__dataclass_fields__ if name in params and name != "settings"}
+        return cls(TrainSettings.from_json(params["settings"]), **known)
+
+    def to_params(self) -> dict[str, Any]:
+        """What `from_params` reads: the params of a job."""
+        return {**asdict(self), "settings": self.settings.to_json()}
+
+
+def prepared(workspace: Workspace, request: Request, material: Material, on_progress: Progress) -> Run:
+    """The run to train: the one asked for, or a new one of a split that was audited."""
+    if request.run_id is not None:
+        try:
+            run = Runs(workspace).get(request.run_id)
+        except NotFound:
+            pass
+        else:
+            return _audited_again(workspace, run, material)
+    settings = request.settings
+    on_progress(0, 0, "splitting")
+    groups = material.groups(workspace)
+    split = make_split(
+        material.originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
+        folds=settings.folds, fold=settings.fold,
+    )  # fmt: skip
+    found = audit(split, material.originals, groups=groups, manifest=material.manifest)
+    overrides = [LEAKS] if request.override_leaks and not found.clean else []
+    refused = not found.clean and not request.override_leaks
+    left_out: dict[str, list[str]] = {}
+    if settings.policy is not None and settings.source == "fly" and not refused:
+        if request.override_safety:
+            overrides.append(SAFETY)
+        else:
+            left_out = _left_out(workspace, settings, material, split, on_progress)
+    run = Runs(workspace).create(
+        settings, split, found, list(material.originals), run_id=request.run_id or new_id(), name=request.name,
+        note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "",
+        dataset_version=material.dataset.version if material.dataset else None,
+        warnings=[said(outcome.reason) for outcome in material.refused if outcome.reason],
+    )  # fmt: skip
+    if refused:
+        error = _leaking(found)
+        run.end("failed", error)
+        raise error
+    return run
+
+
+def _audited_again(workspace: Workspace, run: Run, material: Material) -> Run:
+    """A run to go on with: its split as it was, against the images as they are now."""
+    if run.state not in ("interrupted", "stopped", "failed"):
+        raise BadInput("The run {name} has ended: there is nothing to go on with.", name=run.record.name)
+    found = audit(run.split, material.originals, groups=material.groups(workspace), manifest=material.manifest)
+    if not found.clean and LEAKS not in run.record.overrides:
+        raise _leaking(found)
+    here = {original.sha256 for original in material.originals}
+    gone = sum(1 for sha256 in run.split.side if sha256 not in here)
+    if gone:
+        warning = BurinError("{count} images of this run are not there any more.", count=gone)
+        run.update(warnings=[*run.record.warnings, said(warning)])
+    return run
+
+
+def _leaking(found: LeakAudit) -> BadInput:
+    leak = found.findings[0]
+    return BadInput(
+        "The leak audit found {count} pictures that are trained on and measured with, {first} first: nothing was"
+        " trained.",
+        count=len(found.findings),
+        first=", ".join(leak.names),
+    )
+
+
+def _left_out(
+    workspace: Workspace, settings: TrainSettings, material: Material, split: Split, on_progress: Progress
+) -> dict[str, list[str]]:
+    """Class folder -> transforms of the policy that label safety refuses there."""
+    from core.embedding.embedder import load_embedder
+
+    policy = Policy.from_json(settings.policy)
+    if not policy.steps:
+        return {}
+    embedder = load_embedder(workspace)
+    held = None
+    if material.dataset is not None:
+        held = remembered(workspace, policy, embedder.space, labels_digest(material.originals))
+    if held is not None and held.current:
+        report = held.report
+    else:
+        refs = references(split.of(material.originals, "train"), embedder, material.dataset)
+        report = check(
+            policy, refs, embedder, seed=settings.seed,
+            on_progress=lambda done, total: on_progress(done, total, "checking"),
+        )  # fmt: skip
+    found = {original.folder: sorted(report.refused(original.folder)) for original in material.originals}
+    return {folder: names for folder, names in found.items() if names}
+
+
+def said(error: BurinError) -> dict[str, Any]:
+    """A warning as a run keeps it."""
+    values = {name: value if isinstance(value, int | float) else str(value) for name, value in error.values.items()}
+    return {"template": error.template, "values": values}
