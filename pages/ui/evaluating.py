@@ -159,16 +159,16 @@ def ready(*, sides: bool = True) -> tuple[Chosen, Evaluation] | None:
         place = st.container(width="content")
     evaluation = open_one(chosen)
     running = under_way(chosen, evaluation)
-    with place:
-        st.button(
-            _("Evaluate again") if evaluation.exists else _("Evaluate"),
-            icon=":material/play_arrow:",
-            type="secondary" if evaluation.exists else "primary",
-            key="evaluation.start",
-            on_click=start,
-            args=(chosen,),
-            **people.bar(disabled=running),
-        )
+    if evaluation.exists:
+        with place:
+            st.button(
+                _("Evaluate again"),
+                icon=":material/refresh:",
+                key="evaluation.start",
+                on_click=start,
+                args=(chosen,),
+                **people.bar(disabled=running),
+            )
     if not evaluation.exists:
         if not running:
             guide(chosen)
@@ -191,6 +191,7 @@ def guide(chosen: Chosen) -> None:
         st.button(
             _("Evaluate now"),
             icon=":material/play_arrow:",
+            type="primary",
             key="evaluation.first",
             on_click=start,
             args=(chosen,),

@@ -203,7 +203,7 @@ class PointMap {
     sizes.forEach((size, code) => { starts[code + 1] = starts[code] + size })
     const fill = starts.slice(), rows = new Uint32Array(codes.length)
     codes.forEach((code, at) => { rows[fill[code]++] = at })
-    const hues = names.map((_, code) => ramp ? this.ramp[Math.round((this.ramp.length - 3) * code / Math.max(1, names.length - 1)) + 2] : this.hues[code % this.hues.length])
+    const hues = names.map((_, code) => ramp ? this.ramp[this.ramp.length - 1 - Math.round((this.ramp.length - 3) * code / Math.max(1, names.length - 1))] : this.hues[code % this.hues.length])
     this.sorted = { rows, starts, sizes, hues }
     this.legend(names)
   }
@@ -253,7 +253,7 @@ class PointMap {
     const radius = (count > 20000 ? 1.3 : count > 3000 ? 2 : count > 500 ? 3.2 : 4.5) * nearness
     const { rows, starts, hues } = this.sorted
     const paint = want => {
-      for (let code = 0; code < hues.length; code++) {
+      for (let code = hues.length - 1; code >= 0; code--) {  // the first, which on a ramp is the lowest, on top
         if (this.hidden.has(code)) continue
         pen.fillStyle = hues[code]
         if (radius > 2.5) pen.beginPath()

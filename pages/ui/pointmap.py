@@ -26,7 +26,7 @@ _COMPONENT = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Colouring:
-    """One way to colour the points: for each a code (N,) into ``names``; ``ramp``: the names are steps of an order;
+    """One way to colour the points: for each a code (N,) into ``names``; ``ramp``: they are steps, the first the strongest;
     ``labels``: the names are also written on the map."""
 
     codes: np.ndarray

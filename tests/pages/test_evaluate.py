@@ -63,7 +63,7 @@ def test_before_an_evaluation_it_explains_and_starts_one(open_page, drawn_worksp
 def test_the_other_side_is_another_evaluation(open_page, measured, asked):
     at = open_page(measured, "evaluate", side="validation")
     assert "Not evaluated yet" in text_of(at)
-    at.button(key="evaluation.start").click().run()
+    at.button(key="evaluation.first").click().run()
     assert asked[0][2] == {"run": "", "side": "validation"}
 
 
