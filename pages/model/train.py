@@ -2,13 +2,13 @@
 
 import streamlit as st
 
-from pages.ui import choosing, run_view, services, training, training_form, training_plan
+from pages.ui import run_view, services, training, training_form, training_plan
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
 st.title(_("Train"))
 if not any(record.originals for record in services.dataset().classes()):
-    choosing.nothing_yet()
+    training_plan.nothing_yet()
     st.stop()
 
 shown = training.shown()

@@ -62,6 +62,22 @@ def show(fields: Mapping[str, Any]) -> None:
         _start(settings, leaky=plan.audit is not None and not plan.audit.clean, unsafe=unsafe)
 
 
+def nothing_yet() -> None:
+    """What the Train page says of a collection without labelled originals."""
+    counts = services.dataset().counts()
+    if services.preparation().active and not counts.originals:
+        st.info(_("Reading the folders…"), icon=":material/hourglass:")
+        return
+    st.info(
+        _("A network learns from labelled originals, of two classes at least, and there are none yet."),
+        title=_("Nothing to learn from"),
+        icon=":material/model_training:",
+    )
+    if counts.unlabelled:
+        st.page_link("pages/data/label.py", label=_("Label them"), icon=":material/label:")
+    st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
+
+
 def _plan(settings: TrainSettings) -> Plan:
     data = services.dataset()
     split, found = _dealt(
