@@ -45,6 +45,7 @@ HELD_OUT = 300  # of them only validate
 VIEWS, ICONS = 6, 2  # pictures of each class, and how many of them are printed
 PAGE = 128  # px of the mark's larger side before `see`'s work on it
 SIMPLE, SIMPLE_KANJI, KANJI = 16, 9, 1200  # most strokes; most strokes of a kanji and how many kanji take part
+MARKS, HANDS = 1000, 8  # random marks of the closed-form half, and pictures of each
 SYNTHETIC = 1500  # marks of `core.synthesis` and scribbles among the classes
 
 
@@ -72,9 +73,8 @@ def main() -> None:
             return
     preprocessing = Preprocessing(options.mode)
     encode = _contrast.encoder(trunk)
-    marks, hands, seed = 1000, 8, 11
-    drawn = _fit_head.encoded(_fit_head.pictures(marks, hands, seed), preprocessing, encode)
-    first = _fit_head.discriminant(drawn.reshape(marks, hands, -1))
+    drawn = _fit_head.encoded(_fit_head.pictures(MARKS, HANDS, seed=11), preprocessing, encode)
+    first = _fit_head.discriminant(drawn.reshape(MARKS, HANDS, -1))
     features = encode(built.views().reshape(-1, *built.views().shape[2:])).reshape(CLASSES, VIEWS, -1)
     second = _contrast.fitted(features[HELD_OUT:])
     weight, bias = _contrast.combined([first, second], features[HELD_OUT:], _fit_head.DIMENSION)
@@ -89,7 +89,7 @@ def main() -> None:
         "stage": _fit_head.STAGE,
         "grid": _fit_head.GRID,
         "seen": f"{options.mode}{preprocessing.size}-v{VERSION}",
-        "fitted_on": f"{marks} random marks, then {CLASSES - HELD_OUT} classes of line art, {VIEWS} pictures each",
+        "fitted_on": f"{MARKS} random marks, then {CLASSES - HELD_OUT} classes of line art, {VIEWS} pictures each",
         "trunk_steps": options.steps,
     }
     path = HEADS / f"{weights.architecture}-{options.mode}.safetensors"
