@@ -14,7 +14,6 @@ from core.ground.jobs import Job
 from core.training.runs import LONGEST_NAME, Run
 from pages.ui import services, training, training_form
 from pages.ui.i18n import _, number, sentence
-from pages.ui.state import workbench
 from pages.ui.text import esc
 
 
@@ -48,10 +47,12 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
                 query_params={"run": run.id},
             )  # fmt: skip
             _export(run, key)
-        st.button(
-            _("Use these settings"), icon=":material/tune:", key=f"{key}.take", on_click=_take, args=(run,),
+        if st.button(
+            _("Use these settings"), icon=":material/tune:", key=f"{key}.take",
             help=_("Puts them into the form for a new run."), disabled=not run.record.settings,
-        )  # fmt: skip
+        ):  # fmt: skip
+            training_form.take(run.settings)
+            st.switch_page("pages/model/train.py", query_params={"view": "new"})
         _more(run, key, may)
 
 
@@ -65,12 +66,6 @@ def _promoting(promotion: Job) -> None:
         )
     with st.container(border=True):
         st.progress(share, text)
-
-
-def _take(run: Run) -> None:
-    training_form.take(run.settings)
-    st.query_params["view"] = "new"
-    workbench().stale = True
 
 
 def _export(run: Run, key: str) -> None:

@@ -203,12 +203,11 @@ def bring_in(data: bytes, name: str) -> None:
 def _do(act: Callable[[], object], text: str = "", icon: str = ":material/check:") -> None:
     """Check the role, do it, say it; or say why not."""
     bench = workbench()
-    bench.stale = True  # the button may lie in a part of the page that draws itself
     try:
         services.dataset().allow(RESEARCHER)
         act()
     except BurinError as error:
-        bench.notices.append(Notice(sentence(error), ":material/error:"))
-        return
+        text, icon = sentence(error), ":material/error:"
     if text:
         bench.notices.append(Notice(text, icon))
+        bench.stale = True  # the button may lie in a part of the page that draws itself

@@ -22,7 +22,7 @@ from core.variation.checks import labels_digest, remembered
 from core.variation.policies import Policy
 from core.variation.sources import Original
 from core.variation.variants import Manifest
-from pages.ui import charts, leaks, people, services, training, writing
+from pages.ui import charts, leaks, people, services, training, training_form, writing
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -47,7 +47,7 @@ def show(fields: Mapping[str, Any]) -> None:
     with st.container(border=True, key="train.plan"):
         st.subheader(_("What will happen"), anchor=False)
         try:
-            settings = TrainSettings(**fields)
+            settings = training_form.draft().base.with_(**fields)
             plan = _plan(settings)
         except BurinError as error:
             st.error(esc(sentence(error)), icon=":material/error:")

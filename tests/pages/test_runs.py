@@ -62,7 +62,7 @@ def test_a_run_opens_by_its_address(open_page, drawn_workspace):
 
 
 def test_ticked_runs_are_compared(open_page, drawn_workspace):
-    one = make_run(drawn_workspace, name="Same", epochs=2)
+    one = make_run(drawn_workspace, name="Same", epochs=2, loss_parameters={"margin": 0.2})
     two = make_run(drawn_workspace, name="Same", epochs=3, loss="multi-similarity", top1=0.8)
     at = open_page(drawn_workspace, "runs")
     at.checkbox(f"runs.pick.{one.id}").set_value(True).run()
@@ -128,6 +128,14 @@ def test_a_promotion_under_way_says_how_far_it_is(open_page, drawn_workspace):
     [bar] = [each.proto for each in at.get("progress")]
     assert bar.value == 25 and "Getting the references ready for it: 3 / 12" in bar.text
     assert button(at, "runs.run.promote") is None
+
+
+def test_settings_are_taken_from_a_run_into_the_form(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, epochs=3)
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    at.button("runs.run.take").click().run()
+    assert at.title[0].value == "Train"
+    assert next(each for each in at.number_input if each.key.startswith("train.epochs")).value == 3
 
 
 def test_a_note_and_a_name_are_kept(open_page, drawn_workspace):
