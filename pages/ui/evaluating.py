@@ -16,7 +16,6 @@ from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel
 from pages.ui.links import linked_choice
-from pages.ui.text import esc
 
 if TYPE_CHECKING:
     from core.evaluation.report import EvaluationReport
@@ -60,7 +59,7 @@ def choose(*, sides: bool = True) -> Chosen:
         key="evaluation.run",
         default="",
         sticky=True,
-        format_func=lambda name: esc(named.get(name, name)),
+        format_func=lambda name: named.get(name, name),
         label_visibility="collapsed",
         width=300,
     )
