@@ -21,7 +21,8 @@ run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501); an empty workspace 
 	$(BIN)/streamlit run Home.py --server.port $(PORT)
 
 test: setup lint  ## the checks below, then every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/browser
+	$(BIN)/python -m pytest tests/browser
 
 lint: setup  ## style, format and types
 	$(BIN)/ruff check
