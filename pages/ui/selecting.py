@@ -164,7 +164,8 @@ def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
     return _COMPONENT(
         data={
             "tiles": tiles,
-            "version": f"{data.version}.{bench.language}.{version}",
+            # Predictions come in without a change of the collection: what is said of the images counts too.
+            "version": f"{data.version}.{bench.language}.{version}.{[each['said'] for each in tiles]}",
             "selected": bench.selection,
             "words": {
                 "said": _("neighbours say"),

@@ -68,11 +68,12 @@ def sheet(
     """Draw the rows (each with an integer "id"); the event that the person just caused, once, else None.
 
     ``columns`` are AG Grid's column definitions; "picture": True shows a thumbnail. ``selected``: the
-    ids that are ticked at first; None has no tick boxes.
+    ids that are ticked; None has no tick boxes.
     """
     import pandas as pd
     from st_aggrid import AgGrid, DataReturnMode, JsCode, StAggridTheme
 
+    key = _followed(key, selected)
     definitions = []
     for column in columns:
         definition = {"sortable": True, "filter": True, "resizable": True, **column}
@@ -118,7 +119,25 @@ def sheet(
         allow_unsafe_jscode=True,
         custom_css=FONT,
     )
-    return _new(answer.raw_data if answer is not None else None, key, ticked=selected is not None)
+    said = _new(answer.raw_data if answer is not None else None, key, ticked=selected is not None)
+    if said is not None and said.selected is not None:
+        workbench().ticks[key] = set(said.selected)
+    return said
+
+
+def _followed(key: str, selected: Sequence[int] | None) -> str:
+    """The key of a grid that shows ``selected`` as ticked: another one where its own ticks are not these any more,
+    since a grid that is there takes no ticks from outside."""
+    if selected is None:
+        return key
+    bench, wanted = workbench(), set(selected)
+    rounds = int(bench.handled.get(f"{key} round", 0))
+    if bench.ticks.setdefault(f"{key}.{rounds}", wanted) != wanted:
+        bench.ticks.pop(f"{key}.{rounds}")
+        rounds += 1
+        bench.handled[f"{key} round"] = rounds
+        bench.ticks[f"{key}.{rounds}"] = wanted
+    return f"{key}.{rounds}"
 
 
 def _new(said: Any, key: str, *, ticked: bool) -> Said | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from playwright.sync_api import Page, expect
 
-from core.collection.dataset import Dataset
+from core.collection.dataset import UNLABELLED, Dataset
 from core.embedding.embedder import load_embedder
 from core.embedding.gallery import update
 from tests.conftest import draw, png_bytes
@@ -37,6 +38,14 @@ def opened(visit, start_server, workspace, path="label", shown=".proposals butto
     at.page.get_by_text("Getting the references ready").wait_for(state="hidden", timeout=240_000)
     at.wait()
     return at
+
+
+def choose(page: Page, label: str, name: str) -> None:
+    """Type ``name`` into a type-ahead and take it."""
+    box = page.get_by_role("combobox", name=label)
+    box.fill(name)
+    expect(box).to_have_value(name)
+    box.press("Enter")
 
 
 def right(dataset: Dataset) -> int:
@@ -87,6 +96,81 @@ def test_typing_a_class_moves_nothing_else(visit, start_server, tray):
     at.wait()
     assert {record.name for record in Dataset(tray).classes()} >= {"x1jk étoile"}
     assert Dataset(tray).counts().unlabelled == 23
+
+
+def test_a_range_is_selected_relabelled_and_taken_back(visit, start_server, tray):
+    at = opened(visit, start_server, tray, "label?view=grid&unlabelled=true")
+    page = at.page
+    tiles = page.locator(".grid button")
+    expect(tiles).to_have_count(24)
+    tiles.nth(2).click()
+    expect(page.get_by_text("1 image selected")).to_be_visible()
+    tiles.nth(9).click(modifiers=["Shift"])
+    expect(page.get_by_text("8 images selected")).to_be_visible()
+    at.wait()
+    choose(page, "Give them the class", "bar")
+    expect(page.get_by_text("8 images are now of bar.")).to_be_visible()
+    dataset = Dataset(tray)
+    assert dataset.counts().unlabelled == 16 and dataset.history(1)[0].items == 8
+    at.wait()
+    page.locator(".st-key-frame-undo-0 button").click()
+    expect(page.get_by_text("Taken back.")).to_be_visible()
+    assert Dataset(tray).counts().unlabelled == 24
+
+
+def test_one_selection_in_the_grid_and_in_the_table(visit, start_server, tray):
+    at = opened(visit, start_server, tray, "label?view=grid&unlabelled=true")
+    page = at.page
+    for place in (0, 1):
+        page.locator(".grid button").nth(place).click()
+    expect(page.get_by_text("2 images selected")).to_be_visible()
+    at.wait()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="Table").click()
+    expect(page.get_by_role("heading", level=1, name="Table")).to_be_visible()
+    expect(page.get_by_text("2 images selected")).to_be_visible()
+    frame = page.frame_locator("iframe[title*='agGrid']")
+    expect(frame.locator(".ag-row").first).to_be_visible()
+    frame.locator(".ag-row[row-index='0'] .ag-checkbox-input").click()
+    expect(page.get_by_text("3 images selected")).to_be_visible()
+    at.wait()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("0 images selected")).to_be_visible()
+    expect(frame.locator(".ag-row-selected")).to_have_count(0)
+
+
+def test_escape_clears_the_selection(visit, start_server, tray):
+    at = opened(visit, start_server, tray, "label?view=grid")
+    at.page.locator(".grid button").nth(0).click()
+    expect(at.page.get_by_text("1 image selected")).to_be_visible()
+    at.wait()
+    at.page.keyboard.press("Escape")
+    expect(at.page.get_by_text("0 images selected")).to_be_visible()
+
+
+def test_a_cell_of_the_table_is_edited_in_place(visit, start_server, tray):
+    at = opened(visit, start_server, tray, "table?view=classes", "iframe[title*='agGrid']")
+    frame = at.page.frame_locator("iframe[title*='agGrid']")
+    frame.locator(".ag-row[row-index='0'] [col-id='name']").first.dblclick()
+    box = frame.locator(".ag-cell-inline-editing input")
+    box.fill("---e")
+    box.press("Enter")
+    expect(at.page.get_by_text("The class is now called ---e.")).to_be_visible()
+    assert "---e" in {record.name for record in Dataset(tray).classes()}
+    assert Dataset(tray).count(class_id=UNLABELLED) == 24
+
+
+def test_the_name_one_picks_stands_in_the_history(visit, start_server, tray):
+    at = opened(visit, start_server, tray)
+    page = at.page
+    choose(page, "Who are you?", "Ada")
+    at.wait()
+    page.locator(".place").click()
+    page.keyboard.press("1")
+    expect(page.locator(SAVED)).to_be_visible()
+    page.get_by_test_id("stSidebarNav").get_by_role("link", name="History").click()
+    expect(page.get_by_role("heading", level=1, name="History")).to_be_visible()
+    expect(page.get_by_text("· Ada").first).to_be_visible()
+    assert "Ada" not in page.url and Dataset(tray).history(1)[0].who == "Ada"
 
 
 def test_trash_undo_and_the_list_of_keys(visit, start_server, tray):

@@ -137,6 +137,16 @@ def test_the_real_grid_draws_and_sends_no_rows_back(open_page, drawn_workspace):
     assert "said.selected" in sheet.SAID and "getData" not in sheet.SAID
 
 
+def test_a_grid_follows_a_selection_that_changed_elsewhere(monkeypatch):
+    bench = Workbench()
+    monkeypatch.setattr(sheet, "workbench", lambda: bench)
+    assert sheet._followed("t", None) == "t"
+    first = sheet._followed("t", [1])
+    bench.ticks[first] = {1, 2}  # what the grid says of itself
+    assert sheet._followed("t", [2, 1]) == first
+    assert sheet._followed("t", []) != first, "cleared elsewhere: the grid is drawn anew"
+
+
 def test_an_event_is_handled_once(open_page, drawn_workspace, monkeypatch):
     bench = Workbench()
     monkeypatch.setattr(sheet, "workbench", lambda: bench)
