@@ -124,13 +124,20 @@ def _outcomes(job: Job) -> None:
         for name, text in names.items()
         if count[name]
     ]
-    st.markdown(" ".join(badges) or _("No image was found in what was given."))
+    ended_early = job.state in ("stopped", "interrupted", "failed")
+    if badges or not ended_early:
+        st.markdown(" ".join(badges) or _("No image was found in what was given."))
+    if ended_early:
+        st.button(
+            _("Go on"), icon=":material/play_arrow:", key="library.resume", on_click=_go_on, args=(job.id,),
+            **people.bar(help=_("What is there already is not taken in again.")),
+        )  # fmt: skip
     if not outcomes:
         return
     if looked:
         st.button(
             _("Take the new ones in"), type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
-            args=(job.id,), **people.bar(disabled=not count["added"]),
+            args=(job.id,), kwargs={"preview": False}, **people.bar(disabled=not count["added"]),
         )  # fmt: skip
     _alike([outcome for outcome in outcomes if outcome.near and outcome.outcome == "added"])
     for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
@@ -149,11 +156,12 @@ def _outcomes(job: Job) -> None:
         )
 
 
-def _go_on(job_id: str) -> None:
-    """After the look: the same files, for good."""
+def _go_on(job_id: str, **changes: object) -> None:
+    """The same files once more: for good after a look, or from where it was stopped."""
     person = people.actor()
     try:
-        services.jobs().again(job_id, preview=False, who=person.name, role=person.role)
+        services.dataset().allow("curator")
+        services.jobs().again(job_id, who=person.name, role=person.role, **changes)
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
 

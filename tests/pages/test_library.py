@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from core.collection.dataset import Dataset
+from core.ground.job import publish
 from core.ground.jobs import JobRunner
+from core.intake.ingest import receive
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -163,6 +166,17 @@ def test_one_may_look_first_and_near_copies_are_pointed_out(open_page, workspace
     at.button(key="library.go_on").click().run()
     assert finish(at, workspace).result == {"added": 1, "present": 0, "refused": 0}
     assert Dataset(workspace).counts().originals == 2 and "1 added" in text_of(at)
+
+
+def test_an_import_that_was_interrupted_goes_on(open_page, workspace):
+    files = receive(workspace, [(f"{n}.png", png_bytes(draw("wave", seed=n))) for n in range(3)])
+    runner = JobRunner(workspace)
+    job = runner.start("import", "core.intake.ingest:run_import", {"files": files, "preview": True})
+    job = runner.wait(job.id, timeout_s=60)
+    publish(replace(job, state="interrupted"))
+    at = open_page(workspace, "library", view="add")
+    at.button(key="library.resume").click().run()
+    assert finish(at, workspace).result["added"] == 3
 
 
 def test_the_collection_is_taken_out_as_a_job(open_page, drawn_workspace):
