@@ -48,7 +48,7 @@ def runs() -> list[Run]:
     return [run for run in Runs(services.workspace()).list() if run.best_path.is_file()]
 
 
-def choose(*, sides: bool = True) -> Chosen:
+def choose() -> Chosen:
     """The controls: whose answers, and on which side of the split."""
     named = {"": _("The encoder in use"), **{run.id: run.record.name for run in runs()}}
     run_id = linked_choice(
@@ -63,20 +63,18 @@ def choose(*, sides: bool = True) -> Chosen:
         label_visibility="collapsed",
         width=300,
     )
-    side: str | None = SIDES[0]
-    if sides:
-        side = linked_choice(
-            st.segmented_control,
-            _("Side"),
-            SIDES,
-            param="side",
-            key="evaluation.side",
-            default=SIDES[0],
-            sticky=True,
-            required=True,
-            format_func=lambda name: side_name(name).capitalize(),
-            label_visibility="collapsed",
-        )
+    side = linked_choice(
+        st.segmented_control,
+        _("Side"),
+        SIDES,
+        param="side",
+        key="evaluation.side",
+        default=SIDES[0],
+        sticky=True,
+        required=True,
+        format_func=lambda name: side_name(name).capitalize(),
+        label_visibility="collapsed",
+    )
     return Chosen(run_id or "", side or SIDES[0], named.get(run_id or "", ""))
 
 
@@ -151,10 +149,10 @@ def _nothing(job: Job) -> None:
     pass
 
 
-def ready(*, sides: bool = True) -> tuple[Chosen, Evaluation] | None:
+def ready() -> tuple[Chosen, Evaluation] | None:
     """The controls, the job, the banner; and the evaluation, or None where the page has said why there is none."""
     with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = choose(sides=sides)
+        chosen = choose()
         place = st.container(width="content")
     evaluation = open_one(chosen)
     running = under_way(chosen, evaluation)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.evaluation.store import Evaluation
     from pages.ui.evaluating import Chosen
 
-GROUPS = 8  # groups shown at once; the next ones follow by a click
+GROUPS = 8  # groups on one page
 LOOKS = {
     "label": ("orange", ":material/label_off:"),
     "reference": ("violet", ":material/link_off:"),
@@ -64,17 +64,10 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
     cause = _cause(found)
     groups = [narrowed for group in found if (narrowed := _of_cause(group, cause)) is not None]
     st.caption(_explained(cause))
-    open_now = st.session_state.get("errors.more", GROUPS)
-    for at, group in enumerate(groups[:open_now]):
+    pages = max(1, -(-len(groups) // GROUPS))
+    page = st.pagination(pages, key="errors.page") if pages > 1 else 1
+    for at, group in enumerate(groups[GROUPS * (page - 1) : GROUPS * page]):
         _group(chosen, predictions, group, records, doubts, at)
-    rest = len(groups) - open_now
-    if rest > 0:
-        text = ngettext("Show {n} more group", "Show {n} more groups", rest).format(n=number(rest))
-        st.button(text, icon=":material/expand_more:", key="errors.further", on_click=_more, args=(open_now,))
-
-
-def _more(now: int) -> None:
-    st.session_state["errors.more"] = now + GROUPS
 
 
 def _cause(found: list[Group]) -> str:

@@ -14,6 +14,7 @@ from pages.ui import contents, evaluating, review, services, widgets
 from pages.ui.i18n import _
 from pages.ui.pointmap import Colouring, Points, Thumb
 from pages.ui.state import workbench
+from pages.ui.tiles import source
 
 if TYPE_CHECKING:
     from core.evaluation import projection
@@ -139,8 +140,6 @@ def _neighbours(item_ids: np.ndarray, *, with_answers: bool) -> dict[str, Colour
 
 def thumbs(ids: Sequence[int]) -> dict[int, Thumb]:
     """What is shown beside the pointer."""
-    from pages.ui.tiles import source
-
     return {
         item.id: Thumb(source(item), item.class_name or _("no class"), _note(item))
         for item in services.dataset().some(ids)

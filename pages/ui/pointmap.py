@@ -26,8 +26,8 @@ _COMPONENT = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Colouring:
-    """One way to colour the points: for each a code (N,) into ``names``; ``ramp``: they are steps, the first the strongest;
-    ``labels``: the names are also written on the map."""
+    """One way to colour the points: for each a code (N,) into ``names``. ``ramp``: the names are steps, the first shown
+    strongest; ``labels``: they are also written on the map."""
 
     codes: np.ndarray
     names: Sequence[str]
@@ -38,7 +38,7 @@ class Colouring:
 @dataclass(frozen=True)
 class Points:
     """Points at ``xy`` (N, 2) with the item ``ids`` (N,) that they stand for, and their colourings, "class" among
-    them. ``place`` names the projection and ``version`` all of it: each is sent and drawn again only when it changes."""
+    them. ``place`` names the projection, ``version`` all of it: each is sent and drawn again only when it changes."""
 
     ids: np.ndarray
     xy: np.ndarray
@@ -97,7 +97,7 @@ def listen(
     words: Mapping[str, str],
     on_select: Callable[[list[int]], None],
 ) -> None:
-    """Colour the map of ``key``, mark what is selected, and call ``on_select`` with the ids of a lasso, a box or a click."""
+    """Colour the map of ``key``, mark what is selected, and call ``on_select`` with the ids of a lasso, box or click."""
     state = f"{key}.state"
     sent = (st.session_state.get(state) or {}).get("selected")
     data = {
