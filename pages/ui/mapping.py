@@ -46,7 +46,15 @@ def points_of(layout: projection.Projection, evaluation: Evaluation | None) -> P
     place = f"{layout.method} {layout.digest}"
     version = services.dataset().version
     return _points(
-        str(services.workspace().root), version, place, folder, made_at, workbench().language, layout, evaluation
+        str(services.workspace().root),
+        version,
+        place,
+        folder,
+        made_at,
+        _said(),
+        workbench().language,
+        layout,
+        evaluation,
     )
 
 
@@ -71,6 +79,7 @@ def _points(
     place: str,
     folder: str,
     made_at: float,
+    said: int,
     language: str,
     _layout: projection.Projection,
     _evaluation: Evaluation | None,
@@ -86,8 +95,13 @@ def _points(
     kinds = labels.kinds[there].astype(str)
     codes = np.array([KINDS.index(kind) if kind in KINDS else len(KINDS) for kind in kinds.tolist()])
     colourings["kind"] = Colouring(codes, [*(widgets.kind_name(kind) for kind in KINDS), _("not known")])
-    name = f"{place} {version} {folder} {made_at} {language} {'-'.join(colourings)}"
+    name = f"{place} {version} {folder} {made_at} {said} {language} {'-'.join(colourings)}"
     return Points(labels.item_ids[there], _layout.xy[rows[there]], colourings, place, name)
+
+
+def _said() -> int:
+    """Of how many images the neighbours say something: none while they are still being compared."""
+    return int(review.recent().predictions.known.sum())
 
 
 def _classes(class_ids: np.ndarray) -> Colouring:
