@@ -85,7 +85,7 @@ def _filters(classes: list[ClassRecord]) -> dict:
         )
         name = st.selectbox(
             _("Class"),
-            [record.name for record in classes],
+            widgets.class_names(record.name for record in classes),
             index=None,
             placeholder=_("All classes"),
             key="class",

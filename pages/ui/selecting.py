@@ -75,7 +75,12 @@ def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
     label = f"{_('Filter')} ({number(sum(map(bool, narrowed)))})" if any(narrowed) else _("Filter")
     with st.popover(label, icon=":material/filter_alt:", key="label.filter"):
         name = st.selectbox(
-            _("Class"), list(classes), index=None, placeholder=_("All classes"), key="class", bind="query-params"
+            _("Class"),
+            widgets.class_names(classes),
+            index=None,
+            placeholder=_("All classes"),
+            key="class",
+            bind="query-params",
         )
         st.caption(_("Images with this label, and those that the neighbours say are of it."))
         kind = linked_choice(

@@ -113,7 +113,7 @@ def _filters() -> dict:
         known = {record.name: record.id for record in services.dataset().classes()}
         name = st.selectbox(
             _("Class"),
-            list(known),
+            widgets.class_names(known),
             index=None,
             placeholder=_("All classes"),
             key="class",

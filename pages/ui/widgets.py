@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import streamlit as st
 
 from core.catalogue.records import ClassRecord
 from core.ground.config import KINDS
+from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.text import esc
 
@@ -28,6 +29,14 @@ def kind_name(kind: str) -> str:
 def choose_kinds(*, key: str) -> list[str]:
     """Which kinds of images; none chosen means all, and is answered as an empty list."""
     return st.pills(_("Kind"), KINDS, selection_mode="multi", format_func=kind_name, key=key)
+
+
+def class_names(classes: Iterable[str]) -> list[str]:
+    """The options of a class filter that the URL may set. While the folders are being read for the first time, what
+    the URL asks for is an option too: Streamlit would take it out of the address."""
+    names = list(classes)
+    asked = st.query_params.get("class", "")
+    return [*names, asked] if asked and asked not in names and services.preparation().active else names
 
 
 def choose_class(

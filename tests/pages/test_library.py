@@ -12,6 +12,7 @@ from core.collection.dataset import Dataset
 from core.ground.job import publish
 from core.ground.jobs import JobRunner
 from core.intake.ingest import receive
+from pages.ui import services
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -104,6 +105,15 @@ def test_pages_of_sixty(open_page, workspace):
     assert len(shown(at)["many"]) == 10
     at.text_input(key="q").input("many").run()
     assert len(shown(at)["many"]) == 60
+
+
+def test_a_link_to_a_class_survives_the_first_reading_of_the_folders(open_page, drawn_workspace, monkeypatch):
+    monkeypatch.setattr(services, "in_background", lambda work: None)  # still at it
+    at = open_page(drawn_workspace, "library", **{"class": "circle"})
+    assert at.query_params["class"] == "circle" and not Dataset(drawn_workspace).classes()
+    Dataset(drawn_workspace).rescan()
+    services.preparation().stage = "ready"
+    assert list(shown(at.run())) == ["circle"]
 
 
 def test_an_empty_library_leads_to_adding(open_page, workspace):
