@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from core.catalogue.records import FileOutcome
+from core.catalogue.records import Actor, FileOutcome
 from core.collection.dataset import Dataset
 from core.ground.errors import BurinError, ConfigRefused
 from core.ground.images import content_hash
@@ -267,10 +267,12 @@ def run_augment(
 ) -> dict[str, Any]:
     """The job. ``params``: ``policy`` (an id, or a policy as JSON); ``seed``; and either ``per_image`` with
     ``item_ids`` or ``class_ids`` (all originals where neither is given), or ``tasks`` as a plan has
-    them: [[item id, [draw numbers]]]; ``override`` true writes without the safety check."""
+    them: [[item id, [draw numbers]]]; ``override`` true writes without the safety check. ``who`` writes must be a
+    curator or more (``role``)."""
     from core.embedding.embedder import load_embedder
 
-    dataset = Dataset(workspace)
+    dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
+    dataset.allow("curator")
     policy = policy_of(workspace, params.get("policy", policies.DEFAULT))
     seed = int(params.get("seed", 0))
     everything = originals_of(dataset)

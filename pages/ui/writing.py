@@ -110,9 +110,10 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
 
 def start(params: dict[str, Any]) -> None:
     """Start the job; a second click while it runs starts nothing."""
-    if not people.may("curator"):
-        return
-    services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
+    person = people.actor()
+    if people.may("curator"):
+        params = {**params, "who": person.name, "role": person.role}
+        services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
 
 
 def panel(page: str) -> None:

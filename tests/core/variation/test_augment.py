@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from core.collection.dataset import Actor, Dataset
-from core.ground.errors import ConfigRefused, Conflict
+from core.ground.errors import ConfigRefused, Conflict, NotAllowed
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.variation.augment import draw, draw_seed, preview, strips
@@ -23,7 +23,7 @@ from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_in, originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Manifest, follow, variants_of
-from core.variation.writer import tasks_per_image, write
+from core.variation.writer import run_augment, tasks_per_image, write
 from tests import conftest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -276,6 +276,13 @@ def test_variants_follow_at_once_where_the_dataset_says_what_it_did(drawn):
         dataset.undo()
     assert tree(workspace.augmented) == before
     assert {v.folder for v in manifest.variants()} == {"bar", "circle", "cross"}
+
+
+def test_a_viewer_writes_nothing(drawn):
+    workspace, manifest = drawn
+    with pytest.raises(NotAllowed, match="Vi may look"):
+        run_augment(workspace, {"per_image": 1, "who": "Vi", "role": "viewer"}, None, lambda: False)
+    assert not manifest.variants()
 
 
 def test_class_names_are_data(tmp_path):
