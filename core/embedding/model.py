@@ -70,11 +70,14 @@ class EmbeddingNet(nn.Module):
         return F.normalize(_pool(maps, self.card.grid).flatten(1), dim=1)
 
     def with_head(self, path: Path) -> Self:
-        """This network with a fitted head (.safetensors: ``head.weight`` (D, features), ``head.bias`` (D,), float16).
+        """This network with a fitted head (.safetensors, float16: ``head.weight`` (D, features), ``head.bias`` (D,)).
 
-        Raises `ModelRefused` when the file does not fit.
+        Where the head was fitted to a trunk that was trained further, the file holds that too
+        (``trunk.`` and its names). Raises `ModelRefused` when the file does not fit.
         """
-        state = {name: tensor.float() for name, tensor in read_state(path).items()}
+        read = {n: t.float() if t.is_floating_point() else t for n, t in read_state(path).items()}
+        trunk = {n.removeprefix("trunk."): t for n, t in read.items() if n.startswith("trunk.")}
+        state = {n: t for n, t in read.items() if not n.startswith("trunk.")}
         weight = state.get("head.weight")
         if weight is None or weight.ndim != 2:
             raise ModelRefused(
@@ -82,6 +85,8 @@ class EmbeddingNet(nn.Module):
             )
         head = nn.Linear(self.features_dimension, weight.shape[0])
         _fill(head, {name.removeprefix("head."): tensor for name, tensor in state.items()}, path.name)
+        if trunk:
+            _fill(self.trunk, trunk, path.name)
         self.head, self.dimension = head, head.out_features
         self.card = replace(self.card, embedding_size=self.dimension)
         return self

@@ -107,6 +107,23 @@ def test_a_fitted_head_is_taken_over(tmp_path):
         EmbeddingNet(LITE0, embedding_size=None, stage=0, grid=2).with_head(tmp_path / "head.safetensors")
 
 
+def test_a_head_brings_the_trunk_that_it_was_fitted_to(tmp_path):
+    torch.manual_seed(1)
+    net, other = (EmbeddingNet(LITE0, embedding_size=None, stage=0, grid=1).eval() for _ in range(2))
+    trunk = {f"trunk.{n}": t.half() if t.is_floating_point() else t for n, t in other.trunk.state_dict().items()}
+    path = tmp_path / "head.safetensors"
+    save_file({"head.weight": torch.eye(16).half(), "head.bias": torch.zeros(16).half(), **trunk}, path)
+    with torch.inference_mode():
+        apart = net.features(images())
+        given, expected = net.with_head(path)(images()), other.features(images())
+    torch.testing.assert_close(given, expected, atol=2e-3, rtol=0)
+    assert (apart - expected).abs().max() > 0.05
+    del trunk["trunk.conv_stem.weight"]
+    save_file({"head.weight": torch.eye(16).half(), "head.bias": torch.zeros(16).half(), **trunk}, path)
+    with pytest.raises(ModelRefused, match="conv_stem"):
+        net.with_head(path)
+
+
 def test_saved_and_loaded_it_answers_the_same(net, tmp_path):
     path = tmp_path / "best.safetensors"
     card = net.save(path, preprocessing=Preprocessing("crop", 64), classes=["(e", "étoile"])
