@@ -149,6 +149,6 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {"head.weight": weight, "head.bias": bias, **{f"trunk.{n}": t for n, t in (trunk or {}).items()}}
     half = {n: t.astype(np.float16) if np.issubdtype(t.dtype, np.floating) else t for n, t in tensors.items()}
-    tensors = {n: np.ascontiguousarray(t) for n, t in half.items()}  # bytes are saved as they lie
+    tensors = {n: np.array(t, order="C") for n, t in half.items()}  # bytes are saved as they lie
     save_file(tensors, path, metadata={name: str(value) for name, value in facts.items()})
     path.chmod(0o644)  # the library writes for its owner alone; this file ships
