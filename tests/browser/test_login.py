@@ -76,6 +76,7 @@ def provider() -> Iterator[str]:
     Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
+    server.server_close()
 
 
 def test_nothing_is_shown_before_signing_in_and_the_name_goes_into_the_history(
