@@ -51,6 +51,10 @@ class JobRunner:
         It is called there as ``work(workspace, params, report, should_stop)`` and returns a dict
         that fits JSON. While a job with the same ``key`` is active, that one is returned instead.
         """
+        if key is not None:  # nine of ten quick clicks end here, and leave no folder behind even for a moment
+            with suppress(NotFound, FileNotFoundError):
+                if (held := self.get(self._lock(key).read_text(encoding="ascii"))).active:
+                    return held
         self._forget_old()
         job_id, now = new_id(), time.time()
         folder = self.workspace.jobs / job_id

@@ -46,7 +46,10 @@ def type_number(page: Page, label: str, value: int) -> None:
 
 
 def choose(page: Page, key: str, option: str) -> None:
-    page.locator(f".st-key-{key}").get_by_role("combobox").click()
+    box = page.locator(f".st-key-{key}").get_by_role("combobox")
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(800)  # a list closes when the page scrolls under it
+    box.click()
     page.get_by_role("option", name=option).click()
 
 
@@ -83,14 +86,13 @@ def test_a_training_is_started_watched_stopped_promoted_and_used(sample, visit):
     for _click in range(10):
         start.dispatch_event("click")
     expect(page.get_by_role("button", name="Stop")).to_be_visible()
-    assert len(JobRunner(sample.workspace).list("train")) == 1, "ten clicks, one training"
-
     curve = page.locator(".st-key-train-run-curves-scores svg [aria-roledescription=point]")
     expect(page.get_by_text("Epoch 3 of 60")).to_be_visible(timeout=SLOW_MS)
     expect(curve.nth(3 * SCORES - 1)).to_be_attached()  # the start and two epochs, on each of the four curves
     steps = page.locator(".st-key-train-run-curves-loss svg [aria-roledescription=point]")
     expect(steps.nth(3)).to_be_attached()
     assert points(the_run(sample)) >= 2
+    assert len(JobRunner(sample.workspace).list("train")) == 1, "ten clicks, one training"
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("Paused: it waits")).to_be_visible(timeout=SLOW_MS)
     held = -1
