@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import augmenting, choosing, services
+from pages.ui import services
 from pages.ui.i18n import _
+from pages.ui.variation import augmenting, choosing
 
 st.title(_("Augment"))
 if not any(record.originals for record in services.dataset().classes()):

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import balancing, choosing, services, writing
+from pages.ui import services
 from pages.ui.i18n import _
+from pages.ui.variation import balancing, choosing, writing
 
 st.title(_("Balance"))
 if not any(record.originals for record in services.dataset().classes()):

@@ -5,7 +5,8 @@ import time
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import entries, people, services
+from pages.ui import people, services
+from pages.ui.data import entries
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench

@@ -7,7 +7,8 @@ import streamlit as st
 from core.catalogue.records import InboxEntry
 from core.ground.errors import BurinError
 from core.intake import triage
-from pages.ui import cached, entries, people, services, widgets
+from pages.ui import cached, people, services, widgets
+from pages.ui.data import entries
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc

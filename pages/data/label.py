@@ -3,7 +3,8 @@
 import streamlit as st
 
 from core.review.queue import ORDERS
-from pages.ui import labelling, review, selecting, services
+from pages.ui import services
+from pages.ui.data import labelling, review, selecting
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 

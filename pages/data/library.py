@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import browse, detail, exporting, importing, services, trash, widgets
+from pages.ui import services, widgets
+from pages.ui.data import browse, detail, exporting, importing, trash
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 

@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import review, second_look, services
+from pages.ui import services
+from pages.ui.data import review, second_look
 from pages.ui.i18n import _, number
 from pages.ui.links import linked_choice
 

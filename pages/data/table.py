@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from pages.ui import class_table, selecting, services, tables
+from pages.ui import services
+from pages.ui.data import class_table, selecting, tables
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 

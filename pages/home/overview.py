@@ -2,10 +2,11 @@
 
 import streamlit as st
 
-from pages.ui import overview, services, widgets
-from pages.ui.gallery import gallery
+from pages.ui import services, widgets
+from pages.ui.components.gallery import gallery
+from pages.ui.components.pipeline import pipeline
+from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number
-from pages.ui.pipeline import pipeline
 from pages.ui.state import workbench
 
 PAGES = {  # what the picture and the next steps open: a page that is added is named here

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import atlas, evaluating
+from pages.ui.evaluation import atlas, evaluating
 from pages.ui.i18n import _
 
 st.title(_("Map"))

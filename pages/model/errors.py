@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import evaluating, faulty, tendencies, verdicts
+from pages.ui.evaluation import evaluating, faulty, tendencies, verdicts
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import confusions, evaluating, measures, scores, takeaway, versus
+from pages.ui.evaluation import confusions, evaluating, measures, scores, takeaway, versus
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from pages.ui import model_line, run_view, runs_compare, runs_list, training
 from pages.ui.i18n import _
+from pages.ui.search import model_line
+from pages.ui.training import run_view, runs_compare, runs_list, training
 
 wanted = st.query_params.get("run", "")
 found = training.found()

@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from pages.ui import run_view, services, training, training_form, training_plan
+from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
+from pages.ui.training import run_view, training, training_form, training_plan
 
 st.title(_("Train"))
 if not any(record.originals for record in services.dataset().classes()):

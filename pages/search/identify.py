@@ -5,9 +5,11 @@ from dataclasses import replace
 import streamlit as st
 
 from core.ground.errors import ImageRefused
-from pages.ui import answers, cached, model_line, overview, services, widgets
+from pages.ui import cached, services, widgets
+from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.intake import Query, intake
+from pages.ui.search import answers, model_line
+from pages.ui.search.intake import Query, intake
 from pages.ui.text import esc
 
 UNFOLDED = 3  # answers shown open at once; the further ones are one click away

@@ -15,7 +15,7 @@ from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import decode, encode_png
 from pages.ui import cached, services
-from pages.ui.gallery import data_url
+from pages.ui.components.gallery import data_url
 from pages.ui.tiles import source
 
 if TYPE_CHECKING:

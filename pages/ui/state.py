@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
-    from pages.ui.labelling import Desk
-    from pages.ui.recipe import Recipe
-    from pages.ui.training_form import Draft
+    from pages.ui.data.labelling import Desk
+    from pages.ui.training.training_form import Draft
+    from pages.ui.variation.recipe import Recipe
 
 KEY = "workbench"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from pages.ui import services
-from pages.ui.gallery import Tile, data_url
+from pages.ui.components.gallery import Tile, data_url
 from pages.ui.i18n import _
 from pages.ui.widgets import kind_name
 

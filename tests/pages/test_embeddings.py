@@ -11,7 +11,7 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.evaluation import projection
-from pages.ui import atlas
+from pages.ui.evaluation import atlas
 from tests.conftest import FakeEmbedder, draw, png_bytes
 from tests.pages.conftest import component, text_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.collection.dataset import UNLABELLED, Dataset
-from pages.ui.labelling import Desk, receive
+from pages.ui.data.labelling import Desk, receive
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -186,7 +186,7 @@ def test_every_text_of_the_desk_is_french_in_french(open_page, untidy):
 
 
 def test_without_an_encoder_one_can_still_label(open_page, untidy, monkeypatch):
-    from pages.ui import review
+    from pages.ui.data import review
 
     monkeypatch.setattr(review, "space", lambda: None)
     data = desk_data(open_page(untidy, "label"))

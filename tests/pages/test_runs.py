@@ -10,7 +10,8 @@ from core.catalogue.records import Actor
 from core.training.audit import Leak, LeakAudit
 from core.training.promotion import promote, promoted
 from core.training.runs import Runs
-from pages.ui import people, run_actions
+from pages.ui import people
+from pages.ui.training import run_actions
 from tests.pages.conftest import component, text_of
 from tests.pages.made_runs import jobs_here, make_run
 

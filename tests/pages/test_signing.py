@@ -78,7 +78,7 @@ def test_what_a_viewer_sends_all_the_same_is_refused_by_core(open_page, collecti
     assert "This needs the role curator" in component(at, "burin_labeller")[-1]["reason"]
     other = next(c.id for c in dataset_of(collection).classes() if c.id != item.class_id)
     event = {"seq": 1, "do": "label", "id": item.id, "class": other, "ver": item.ver}
-    from pages.ui import labelling
+    from pages.ui.data import labelling
 
     work = labelling.Desk()
     viewer = dataset_of(collection).acting_as(Actor("Vi", "viewer"))

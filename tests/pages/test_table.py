@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from core.collection.dataset import Dataset
-from pages.ui import class_table, sheet, tables
-from pages.ui.sheet import Said
+from pages.ui.components import sheet
+from pages.ui.components.sheet import Said
+from pages.ui.data import class_table, tables
 from pages.ui.state import Workbench
 from tests.pages.conftest import component, text_of
 

@@ -17,8 +17,8 @@ from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
 from core.variation.sources import originals_of
 from pages.ui import services
-from pages.ui.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch
-from pages.ui.run_progress import left
+from pages.ui.training.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch
+from pages.ui.training.run_progress import left
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 from tests.pages.made_runs import STEPS, jobs_here, make_run
@@ -157,7 +157,7 @@ def test_one_class_alone_cannot_be_trained(open_page, workspace):
 
 
 def test_leaks_must_be_meant(open_page, drawn_workspace, started, monkeypatch):
-    from pages.ui import training_plan
+    from pages.ui.training import training_plan
 
     leak = Leak("content", ("a", "b"), ("test", "train"), ("circle/1.png", "circle/2.png"))
     monkeypatch.setattr(training_plan, "audit", lambda *_, **__: LeakAudit((leak,), 12))
@@ -185,7 +185,8 @@ def test_ten_clicks_make_one_job_and_the_page_follows_it(open_page, drawn_worksp
 
 
 def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, monkeypatch):
-    from pages.ui import people, training
+    from pages.ui import people
+    from pages.ui.training import training
 
     at = open_page(drawn_workspace, "train")
     monkeypatch.setattr(people, "actor", lambda: Actor("Zoé", "viewer"))
@@ -211,7 +212,7 @@ def test_a_training_that_failed_before_it_was_a_run_says_why(open_page, drawn_wo
 
 
 def test_of_a_large_collection_leaks_are_looked_for_by_the_run(open_page, drawn_workspace, monkeypatch):
-    from pages.ui import training_plan
+    from pages.ui.training import training_plan
 
     monkeypatch.setattr(training_plan, "MOST", 5)
     said = text_of(open_page(drawn_workspace, "train"))

@@ -1,0 +1,196 @@
+"""The table of classes: names and fields edited in place, several merged or deleted, fields from and to a CSV."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.catalogue.records import NAMES, ClassRecord
+from core.ground.errors import BurinError
+from core.intake.exports import classes_csv, import_class_fields
+from pages.ui import people, services, widgets
+from pages.ui.components.sheet import sheet
+from pages.ui.data import selecting
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.state import Notice, workbench
+
+FIELDS = (*NAMES, "maker", "product", "index", "period", "note")
+NAMED = 20  # unknown names of a CSV that are listed
+
+
+def classes() -> None:
+    """Every class: its name, other names and fields can be changed in their cells."""
+    data, bench = services.dataset(), workbench()
+    records = data.classes()
+    there = {record.id for record in records}
+    bench.ticked = [class_id for class_id in bench.ticked if class_id in there]
+    _actions(records)
+    _table(records)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input(_("A new class"), key=bench.round_of("table.new"), placeholder=_("Its name"), width=260)
+        st.button(
+            _("Make it"), icon=":material/new_label:", key="table.make", on_click=_make, args=(name,),
+            **people.bar(disabled=not name.strip()),
+        )  # fmt: skip
+    _as_csv(records)
+
+
+def _table(records: list[ClassRecord]) -> None:
+    bench = workbench()
+    own = [name for name in dict.fromkeys(name for record in records for name in record.fields) if name not in FIELDS]
+    fields = [*FIELDS, *own]
+    st.caption(
+        _("Double-click a cell to change it; Enter keeps it, Esc leaves it. Several other names are parted by commas.")
+    )
+    rows = [
+        {
+            "id": record.id,
+            "name": record.name,
+            "originals": record.originals,
+            "variants": record.variants,
+            "aliases": ", ".join(record.aliases),
+            **{f"field {name}": record.fields.get(name, "") for name in fields},
+        }
+        for record in records
+    ]
+    may = people.may("curator")
+    columns = [
+        {"field": "name", "headerName": _("Class"), "editable": may, "width": 220, "pinned": "left"},
+        {"field": "originals", "headerName": _("Originals"), "width": 120, "filter": "agNumberColumnFilter"},
+        {"field": "variants", "headerName": _("Variants"), "width": 120, "filter": "agNumberColumnFilter"},
+        {"field": "aliases", "headerName": _("Other names"), "editable": may, "width": 180},
+        *(
+            {"field": f"field {name}", "headerName": widgets.field_name(name), "editable": may, "width": 170}
+            for name in fields
+        ),
+    ]
+    key = f"table.classes.{bench.language}.{bench.handled.get('table.classes.round', 0)}"
+    event = sheet(rows, columns, key=key, row_height=36, selected=bench.ticked) if rows else None
+    if event is None:
+        return
+    if event.selected is not None:
+        bench.ticked = event.selected
+        st.rerun()
+    if event.edit:
+        class_id, column, value = event.edit
+        record = next((record for record in records if record.id == class_id), None)
+        if record is not None:
+            _edit(record, column, value)
+
+
+def _actions(records: list[ClassRecord]) -> None:
+    """What can be done with the ticked classes in one step."""
+    ticked = [record for record in records if record.id in workbench().ticked]
+    count = len(ticked)
+    with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="table.bar"):
+        text = ngettext("{n} class ticked", "{n} classes ticked", count).format(n=number(count))
+        with st.container(width="stretch", gap="xxsmall"):
+            st.markdown(f"**{text}**" if count else f":gray[{text}]")
+            images = ngettext("{n} image", "{n} images", images_of := sum(record.originals for record in ticked))
+            st.caption(images.format(n=number(images_of)))
+        st.selectbox(
+            _("Merge them into"), [record.name for record in records], index=None, on_change=_merge, width=260,
+            key=workbench().round_of("table.into"), placeholder=_("Type a name") if count else _("Tick classes first"),
+            **people.bar(disabled=not count),
+        )  # fmt: skip
+        st.button(
+            _("Delete"), icon=":material/folder_delete:", key="table.delete", on_click=_delete,
+            **people.bar(disabled=not count, help=_("Their images go to the trash.")),
+        )  # fmt: skip
+
+
+def _merge() -> None:
+    bench, data = workbench(), services.dataset()
+    name = st.session_state.get(bench.round_of("table.into"))
+    bench.empty("table.into")
+    into = next((record for record in data.classes() if record.name == name), None)
+    if into is None or not bench.ticked:
+        return
+    ids = list(bench.ticked)
+    selecting.change(
+        lambda: data.merge_classes(ids, into.id),
+        _("Merged into {name}.").format(name=into.name),
+        ":material/call_merge:",
+    )
+    _redraw()
+
+
+def _delete() -> None:
+    bench, data = workbench(), services.dataset()
+    ids = list(bench.ticked)
+    text = ngettext(
+        "{n} class is deleted; its images are in the trash.",
+        "{n} classes are deleted; their images are in the trash.",
+        len(ids),
+    )
+    selecting.change(lambda: data.trash_class(*ids), text.format(n=number(len(ids))), ":material/folder_delete:")
+    _redraw()
+
+
+def _edit(record: ClassRecord, column: str, value: str) -> None:
+    data = services.dataset()
+    described = _("{name} is described anew.").format(name=record.name)
+    if column == "name":
+        text = _("The class is now called {name}.").format(name=value.strip())
+        selecting.change(lambda: data.rename_class(record.id, value), text, ":material/edit:")
+    elif column == "aliases":
+        aliases = [part.strip() for part in value.split(",") if part.strip()]
+        selecting.change(lambda: data.set_aliases(record.id, aliases), described, ":material/edit:")
+    elif column.startswith("field "):
+        selecting.change(lambda: data.edit_fields(record.id, **{column[6:]: value}), described, ":material/edit:")
+    _redraw()
+    st.rerun()
+
+
+def _redraw() -> None:
+    """A new table next time, drawn from what is true then."""
+    handled = workbench().handled
+    handled["table.classes.round"] = handled.get("table.classes.round", 0) + 1
+
+
+def _make(name: str) -> None:
+    selecting.change(
+        lambda: services.dataset().create_class(name),
+        _("The class {name} is made.").format(name=name.strip()),
+        ":material/new_label:",
+    )
+    workbench().empty("table.new")
+    _redraw()
+
+
+def _as_csv(records: list[ClassRecord]) -> None:
+    """The table out, filled in by a spreadsheet, and in again."""
+    with st.expander(_("Fields from a spreadsheet"), icon=":material/table_view:"):
+        st.markdown(
+            _(
+                "A CSV with a column `name`, perhaps `aliases` (parted by `|`), and any other columns: each becomes a field. "
+                "Empty cells change nothing."
+            )
+        )
+        given = st.file_uploader(
+            _("The CSV"), type=["csv"], key=workbench().round_of("table.csv"), label_visibility="collapsed"
+        )
+        with st.container(horizontal=True):
+            st.button(
+                _("Fill in the fields"), icon=":material/upload:", key="table.fill", on_click=_fill,
+                args=(given.getvalue() if given else b"",), **people.bar(disabled=given is None),
+            )  # fmt: skip
+            st.download_button(
+                _("The table as it is"), classes_csv(records), file_name="classes.csv", mime="text/csv",
+                icon=":material/download:", key="table.csv_out", on_click="ignore", type="tertiary",
+            )  # fmt: skip
+
+
+def _fill(content: bytes) -> None:
+    bench, data = workbench(), services.dataset()
+    before = data.version
+    try:
+        unknown = import_class_fields(data, content)
+    except BurinError as error:
+        bench.notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    bench.empty("table.csv")
+    _redraw()
+    text = _("The fields are filled in.") if data.version != before else _("Nothing was new in this table.")
+    if unknown:
+        text += " " + _("Not classes here: {names}").format(names=", ".join(unknown[:NAMED]))
+    bench.notices.append(Notice(text, ":material/table_view:"))

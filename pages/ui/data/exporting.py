@@ -1,0 +1,103 @@
+"""Taking the collection out: which images, in which form, as a job with its progress; then the file."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from core.evaluation.takeout import exported
+from core.ground.jobs import Job
+from pages.ui import services
+from pages.ui.data import review
+from pages.ui.data.delivery import address
+from pages.ui.i18n import _, decimals, ngettext, number
+from pages.ui.job_panel import job_panel
+from pages.ui.text import esc
+
+KIND = "export"
+
+
+def take_out() -> None:
+    """The form, and the export under way or the last one."""
+    form, progress = st.columns([1, 1], gap="large")
+    with form:
+        _form()
+    with progress:
+        last = services.jobs().list(KIND)[:1]
+        if last:
+            job_panel(last[0], title=_("Export"), key="library.export", ended=_file)
+        else:
+            _advice()
+
+
+def _form() -> None:
+    forms = {"zip": _("Images (zip)"), "csv": _("Table (CSV)"), "parquet": _("Vectors (Parquet)")}
+    about = {
+        "zip": _("One folder a class, with the labels and the fields of the classes as CSV. It can be imported again."),
+        "csv": _("One row an image: file name, label, kind, size, content hash, source. It opens in any spreadsheet."),
+        "parquet": _("The same for every labelled image, with its vector, and x and y as on the map."),
+    }
+    with st.container(border=True):
+        form = st.segmented_control(
+            _("What to take out"), list(forms), default="zip", required=True, format_func=forms.__getitem__,
+            key="library.export_form",
+        )  # fmt: skip
+        st.caption(about[form or "zip"])
+        records = {record.name: record for record in services.dataset().classes()}
+        chosen = st.multiselect(
+            _("Classes"), list(records), key="library.export_classes", placeholder=_("All, and what has no class yet")
+        )
+        total = sum(records[name].originals for name in chosen) if chosen else services.dataset().counts().originals
+        space = review.space() if form == "parquet" else None
+        if form == "parquet" and space is None:
+            st.caption(_("The vectors are not ready yet."))
+        label = ngettext("Export {n} image", "Export {n} images", total).format(n=number(total))
+        st.button(
+            label, type="primary", icon=":material/download:", key="library.export_now", on_click=_start,
+            disabled=not total or bool(services.jobs().active(KIND)) or (form == "parquet" and space is None),
+            args=(form or "zip", [records[name].id for name in chosen], space),
+        )  # fmt: skip
+
+
+def _start(form: str, class_ids: list[int], space: str | None) -> None:
+    params = {"form": form, "class_ids": class_ids or None, "space": space}
+    services.jobs().start(KIND, "core.evaluation.takeout:run_export", params, key=KIND)
+
+
+def _file(job: Job) -> None:
+    """The finished file, and what is not in it."""
+    result = job.result
+    if not result:
+        return
+    count = ngettext("{n} image", "{n} images", result["images"]).format(n=number(result["images"]))
+    st.markdown(f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {_size(result['size'])}]")
+    if result["missing"]:
+        text = ngettext(
+            "{n} file was gone from its folder.", "{n} files were gone from their folders.", len(result["missing"])
+        )
+        st.warning(text.format(n=number(len(result["missing"]))), icon=":material/hide_image:")
+    if exported(services.workspace(), result["token"], result["name"]) is None:
+        st.caption(_("Later exports have taken its place."))
+        return
+    st.link_button(
+        _("Download"), address(result["token"], result["name"]), type="primary", icon=":material/download:",
+        key="library.download",
+    )  # fmt: skip
+
+
+def _size(count: int) -> str:
+    for unit, bytes_ in ((_("{n} GB"), 1e9), (_("{n} MB"), 1e6)):
+        if count >= bytes_:
+            return unit.format(n=decimals(count / bytes_, 1))
+    return _("{n} kB").format(n=number(max(1, round(count / 1e3))))
+
+
+def _advice() -> None:
+    with st.container(border=True):
+        st.subheader(_("What goes out comes back"), anchor=False)
+        st.markdown(
+            _(
+                "- The zip imports into the same classes with the same files, whatever their names.\n"
+                "- Cells that a spreadsheet would take for a formula are made harmless, and restored at import.\n"
+                "- You may leave the page: the export goes on, and the last three are kept."
+            )
+        )

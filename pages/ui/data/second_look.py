@@ -1,0 +1,349 @@
+"""The lists of the Quality page: each finding with its images and the buttons that settle it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from core.catalogue.records import ClassRecord, Item
+from core.ground.config import KINDS
+from core.ground.jobs import Job
+from core.review import quality
+from core.review.kept import Kept, hint_parts
+from pages.ui import people, services, widgets
+from pages.ui.components.gallery import Group, gallery
+from pages.ui.data import entries, review, selecting
+from pages.ui.i18n import _, ngettext, number, percent
+from pages.ui.job_panel import job_panel
+from pages.ui.text import esc
+from pages.ui.tiles import tile
+
+GROUPS = 15  # findings shown at once; the next ones come as these are settled
+TILES = 24
+
+LISTS = ("labels", "copies", "look", "twins")
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Everything that waits for a second look, after what is settled or kept was taken out."""
+
+    hints: list[list[quality.Hint]]
+    exact: list[list[int]]
+    near: list[list[int]]
+    odd: dict[str, list[int]]
+    twins: list[list[quality.TwinPair]]
+    findings: quality.Findings | None
+    kept: Kept
+
+    def sizes(self) -> dict[str, int]:
+        odd = sum(map(len, self.odd.values()))
+        return {
+            "labels": len(self.hints),
+            "copies": len(self.exact) + len(self.near),
+            "look": odd,
+            "twins": len(self.twins),
+        }
+
+
+def gather() -> Lists:
+    """Read the findings, and leave out what is no longer so."""
+    opinion, workspace = review.opinion(), services.workspace()
+    kept, findings = Kept.read(workspace), quality.Findings.read(workspace)
+    labels = opinion.labels
+    ids_of: dict[bytes, list[int]] = {}
+    if findings:
+        for sha256, item_id in zip(labels.sha256.tolist(), labels.item_ids.tolist(), strict=True):
+            ids_of.setdefault(sha256, []).append(item_id)
+
+    def those(hashes: Sequence[str]) -> list[int]:
+        return [item_id for sha256 in hashes for item_id in ids_of.get(sha256.encode(), ())]
+
+    found = findings or quality.Findings()
+    near = [[ids_of[sha256.encode()][0] for sha256 in group if sha256.encode() in ids_of] for group in found.copies]
+    odd = {
+        name: [item_id for item_id in those(hashes) if (name, [str(item_id)]) not in kept]
+        for name, hashes in (("unreadable", found.unreadable), ("blank", found.blank), ("tiny", found.tiny))
+    }
+    pairs: dict[frozenset[str], list[quality.TwinPair]] = {}
+    folders = {record.folder for record in services.dataset().classes()}
+    for twin in found.twins:
+        if {twin.folder, twin.twin_folder} <= folders:
+            pairs.setdefault(frozenset((twin.folder, twin.twin_folder)), []).append(twin)
+    hints = [
+        [h for h in group if ("hint", hint_parts(h.item_id, h.label, h.said)) not in kept]
+        for group in quality.hints(labels, opinion.predictions)
+    ]
+    return Lists(
+        hints=[group for group in hints if group],
+        exact=[group for group in quality.exact_copies(labels) if ("copies", map(str, group)) not in kept],
+        near=[group for group in near if len(group) > 1 and ("copies", map(str, group)) not in kept],
+        odd=odd,
+        twins=[group for names, group in pairs.items() if ("twins", names) not in kept],
+        findings=findings,
+        kept=kept,
+    )
+
+
+def check_line(findings: quality.Findings | None) -> None:
+    """When every image was last opened, and the button that does it again; the job while it runs."""
+    jobs = services.jobs()
+    for job in jobs.active("quality")[:1]:
+        job_panel(job, title=_("Opening every image"), key="quality.job", ended=_ended)
+        return
+    last = jobs.list("quality")[:1]
+    if last and last[0].state in ("failed", "interrupted") and (not findings or last[0].created_at > findings.at):
+        job_panel(last[0], title=_("Opening every image"), key="quality.job", ended=_ended)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if findings:
+            text = _("{images} opened, {when}. Labels and exact copies are always up to date.").format(
+                images=entries.images(findings.images), when=entries.when(findings.at, time.time())
+            )
+        else:
+            text = _(
+                "Copies in disguise, blank images and mirror twins show after a check, which opens every image once."
+            )
+        st.caption(text, width="stretch")
+        st.button(
+            _("Check again") if findings else _("Check every image"),
+            icon=":material/search_check:",
+            type="secondary" if findings else "primary",
+            key="quality.check",
+            on_click=_check,
+            **people.bar(),
+        )
+
+
+def _check() -> None:
+    if not people.may("curator"):
+        return
+    params = {"at": time.time()}
+    services.jobs().start("quality", "core.review.quality:run_check", params, key="quality")
+
+
+def _ended(job: Job) -> None:
+    pass
+
+
+def labels(lists: Lists, classes: dict[int, ClassRecord]) -> None:
+    """Labels that the neighbours doubt, by pair of classes."""
+    data = services.dataset()
+    if not lists.hints:
+        _nothing(_("Every image lies among others of its own label."))
+        return
+    st.caption(_("Each image was compared with all others; these lie among images of another class. Surest first."))
+    for group in lists.hints[:GROUPS]:
+        items = data.some([hint.item_id for hint in group])
+        hint = group[0]
+        if hint.label not in classes or hint.said not in classes:
+            continue
+        own, other = classes[hint.label].name, classes[hint.said].name
+        key = f"quality.hint.{hint.label}.{hint.said}"
+        with st.container(border=True, key=key):
+            st.markdown(
+                _("Labelled **{own}**, among images of **{other}** ({vote} of the vote)").format(
+                    own=esc(own), other=esc(other), vote=percent(round(hint.vote, 2))
+                )
+            )
+            doubted = {one.item_id for one in group}
+            references = [
+                [item for item in data.items(class_id=class_id, limit=4 + len(group)) if item.id not in doubted][:4]
+                for class_id in (hint.label, hint.said)
+            ]
+            left, middle, right = st.columns(3, gap="medium")
+            with left:
+                _wall(_("In doubt"), items, key=f"{key}.wall")
+            with middle:
+                _wall(own, references[0], key=f"{key}.own")
+            with right:
+                _wall(other, references[1], key=f"{key}.other")
+            with st.container(horizontal=True):
+                ids = [item.id for item in items]
+                st.button(
+                    ngettext("Label it {name}", "Label all {n} {name}", len(ids)).format(n=number(len(ids)), name=esc(other)),
+                    icon=":material/label:", type="primary", key=f"{key}.relabel", on_click=_relabel, args=(ids, hint.said, other),
+                    **people.bar(),
+                )  # fmt: skip
+                st.button(
+                    _("The label is right"), icon=":material/check:", key=f"{key}.keep",
+                    on_click=keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
+                )  # fmt: skip
+                _open_in_label(ids, key)
+    _more(len(lists.hints))
+
+
+def copies(lists: Lists) -> None:
+    """The same picture several times: keep one."""
+    data = services.dataset()
+    if not lists.exact and not lists.near:
+        _nothing(_("No picture is there twice."))
+        return
+    for exact, groups in ((True, lists.exact), (False, lists.near)):
+        if groups:
+            st.subheader(_("The same file") if exact else _("The same picture, saved differently"), anchor=False)
+        for group in groups[:GROUPS]:
+            items = data.some(group)
+            key = f"quality.copies.{items[0].id}.{len(items)}"
+            several = len({item.class_id for item in items}) > 1
+            with st.container(border=True, key=key):
+                if several:
+                    st.markdown(":orange-badge[:material/warning: " + _("in several classes") + "]")
+                columns = st.columns(max(4, len(items)), gap="small")
+                for column, item in zip(columns, items, strict=False):
+                    with column:
+                        _one(item)
+                        others = [other.id for other in items if other.id != item.id]
+                        st.button(
+                            _("Keep this one"), key=f"{key}.keep.{item.id}", icon=":material/check:",
+                            on_click=_trash, args=(others,), **people.bar(help=_("The other copies go to the trash.")),
+                        )  # fmt: skip
+                with st.container(horizontal=True):
+                    parts = [list(map(str, group))]
+                    st.button(
+                        _("Keep them all"),
+                        key=f"{key}.all",
+                        type="tertiary",
+                        on_click=keep_all,
+                        args=("copies", parts),
+                        **people.bar(),
+                    )
+                    _open_in_label(group, key)
+    _more(max(len(lists.exact), len(lists.near)))
+
+
+def look(lists: Lists) -> None:
+    """Images that show nothing, or too little."""
+    if not any(lists.odd.values()):
+        _nothing(_("Every image shows a mark.") if lists.findings else _("Not checked yet."))
+        return
+    titles = {
+        "unreadable": _("Cannot be opened"),
+        "blank": _("No ink to be seen"),
+        "tiny": _("Too small to tell strokes apart"),
+    }
+    for name, ids in lists.odd.items():
+        if not ids:
+            continue
+        items = services.dataset().some(ids[:TILES])
+        with st.container(border=True, key=f"quality.odd.{name}"):
+            _wall(f"{titles[name]} ({number(len(ids))})", items, key=f"quality.odd.{name}.wall")
+            with st.container(horizontal=True):
+                text = ngettext("Move it to the trash", "Move all {n} to the trash", len(ids)).format(
+                    n=number(len(ids))
+                )
+                st.button(
+                    text, icon=":material/delete:", key=f"quality.odd.{name}.trash", on_click=_trash, args=(ids,),
+                    **people.bar(),
+                )  # fmt: skip
+                parts = [[str(item_id)] for item_id in ids]
+                st.button(
+                    _("They are right"),
+                    icon=":material/check:",
+                    key=f"quality.odd.{name}.keep",
+                    on_click=keep_all,
+                    args=(name, parts),
+                    **people.bar(),
+                )
+                _open_in_label(ids, f"quality.odd.{name}")
+
+
+def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
+    """Classes that become one another when mirrored or turned."""
+    if not lists.twins:
+        _nothing(_("No class is the mirror image of another.") if lists.findings else _("Not checked yet."))
+        return
+    st.caption(
+        _(
+            "Mirrored or turned, images of one class land in the other. Nothing is wrong with that, but such an augmentation would teach errors."
+        )
+    )
+    by_folder = {record.folder: record for record in classes.values()}
+    for group in lists.twins[:GROUPS]:
+        one, other = by_folder[group[0].folder], by_folder[group[0].twin_folder]
+        key = f"quality.twins.{one.id}.{other.id}"
+        with st.container(border=True, key=key):
+            left, right = st.columns(2, gap="medium")
+            for column, record in ((left, one), (right, other)):
+                with column:
+                    _wall(record.name, services.dataset().items(class_id=record.id, limit=8), key=f"{key}.{record.id}")
+            for twin in group:
+                st.markdown(
+                    _("{name} {how}: {share} land in {twin}").format(
+                        name=f"**{esc(twin.name)}**",
+                        how=_(twin.template),
+                        share=percent(twin.share),
+                        twin=f"**{esc(twin.twin_name)}**",
+                    )
+                )
+            st.button(
+                _("Seen"),
+                icon=":material/check:",
+                key=f"{key}.keep",
+                on_click=keep_all,
+                args=("twins", [[one.folder, other.folder]]),
+                **people.bar(),
+            )
+
+
+# Parts
+
+
+def _wall(title: str, items: Sequence[Item], *, key: str) -> None:
+    tiles = [tile(item) for item in items[:TILES]]
+    version = ".".join(f"{item.id}-{item.ver}" for item in items)
+    opened = gallery([Group(title, "", tiles)], version=version, key=key)
+    if opened:
+        st.switch_page("pages/data/library.py", query_params={"item": str(opened)})
+
+
+def _one(item: Item) -> None:
+    one = tile(item)
+    st.image(one.src, width="stretch", alt=one.alt) if one.src else st.markdown(":material/hide_image:")
+    name = item.class_name if item.class_id is not None else _("Without a class")
+    kind = widgets.kind_name(item.kind) if item.kind in KINDS else ""
+    st.markdown(f"**{esc(name)}**  \n:small[:gray[{item.width} × {item.height} · {kind}]]")
+
+
+def _open_in_label(ids: Sequence[int], key: str) -> None:
+    if st.button(_("Open in Label"), icon=":material/open_in_new:", type="tertiary", key=f"{key}.open"):
+        st.switch_page("pages/data/label.py", query_params={"ids": ".".join(map(str, ids[:200]))})
+
+
+def _nothing(text: str) -> None:
+    st.markdown(f":green-badge[:material/check:] {text}")
+
+
+def _more(count: int) -> None:
+    if count > GROUPS:
+        st.caption(ngettext("{n} more follows.", "{n} more follow.", count - GROUPS).format(n=number(count - GROUPS)))
+
+
+def _relabel(ids: list[int], class_id: int, name: str) -> None:
+    text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
+        n=number(len(ids)), name=name
+    )
+    selecting.change(lambda: services.dataset().relabel(ids, class_id), text, ":material/label:")
+
+
+def _trash(ids: list[int]) -> None:
+    text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
+    selecting.change(lambda: services.dataset().trash(ids), text, ":material/delete:")
+
+
+def keep_all(kind: str, findings: list[list[str]]) -> None:
+    if not people.may("curator"):
+        return
+    kept = Kept.read(services.workspace())
+    for parts in findings:
+        kept.add(kind, parts)
+
+
+SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {
+    "labels": labels,
+    "copies": lambda lists, classes: copies(lists),
+    "look": lambda lists, classes: look(lists),
+    "twins": twins,
+}

@@ -1,0 +1,295 @@
+"""Choosing images: which ones the Label page goes through, and the grid in which many are selected at once.
+
+The selection is one list of item ids, kept for the session: the grid and the table show the same one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from core.catalogue.records import Item
+from core.ground.config import KINDS
+from core.ground.errors import BurinError
+from core.review.predictions import NONE
+from core.review.queue import ORDERS, Order, ordered
+from pages.ui import people, services, widgets
+from pages.ui.data import labelling, review
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.links import linked_choice
+from pages.ui.state import Notice, workbench
+from pages.ui.tiles import source
+
+HERE = Path(__file__).parent
+PAGE = 120
+
+_COMPONENT = st.components.v2.component(
+    "burin_picker",
+    html='<div class="grid" role="listbox" aria-multiselectable="true"></div>\n',
+    css=(HERE / "picker.css").read_text(encoding="utf-8"),
+    js=(HERE / "picker.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What to go through, and in which order; ``ids`` are images that another page asked for, and come as they are."""
+
+    order: Order
+    class_id: int | None
+    kind: str | None
+    ids: tuple[int, ...]
+
+    @property
+    def wanted(self) -> str:
+        """Equal for equal choices: a queue is made anew only when this changes."""
+        return repr(asdict(self))
+
+
+def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
+    """The controls; what they say."""
+    ids = tuple(int(part) for part in st.query_params.get("ids", "").split(".") if part.isdecimal() and len(part) < 16)
+    if ids:
+        text = ngettext("{n} image from another page", "{n} images from another page", len(ids)).format(
+            n=number(len(ids))
+        )
+        st.markdown(f":material/filter_alt: {text}")
+        st.button(_("All images"), icon=":material/close:", key="label.all", on_click=_all_images)
+        return Chosen("class", None, None, ids)
+    order = linked_choice(
+        st.selectbox,
+        _("Order"),
+        list(names),
+        param="order",
+        key="label.order",
+        default="unlabelled",
+        format_func=orders.__getitem__,
+        label_visibility="collapsed",
+        width=220,
+    )
+    classes = {record.name: record.id for record in services.dataset().classes()}
+    narrowed = [st.session_state.get(name) for name in ("class", "label.kind", "unlabelled")]
+    label = f"{_('Filter')} ({number(sum(map(bool, narrowed)))})" if any(narrowed) else _("Filter")
+    with st.popover(label, icon=":material/filter_alt:", key="label.filter"):
+        name = st.selectbox(
+            _("Class"),
+            widgets.class_names(classes),
+            index=None,
+            placeholder=_("All classes"),
+            key="class",
+            bind="query-params",
+        )
+        st.caption(_("Images with this label, and those that the neighbours say are of it."))
+        kind = linked_choice(
+            st.pills,
+            _("Kind"),
+            KINDS,
+            param="kind",
+            key="label.kind",
+            format_func=lambda value: widgets.kind_name(value),
+        )
+        bare = st.toggle(_("Without a class"), key="unlabelled", bind="query-params")
+    picked: Order = next((known for known in ORDERS if known == order), ORDERS[0])
+    return Chosen(picked, NONE if bare else classes.get(name or ""), kind, ())
+
+
+def _all_images() -> None:
+    st.query_params.pop("ids", None)
+
+
+def queue_of(chosen: Chosen) -> list[int]:
+    """The item ids in the chosen order, from the labels of this moment."""
+    if chosen.ids:
+        return [item.id for item in services.dataset().some(chosen.ids)]
+    opinion = review.opinion()
+    names = {record.id: record.name for record in services.dataset().classes()}
+    class_ids = None if chosen.class_id is None else [chosen.class_id]
+    found = ordered(
+        opinion.labels, opinion.predictions, chosen.order, names=names, class_ids=class_ids, kind=chosen.kind
+    )
+    return found.tolist()
+
+
+def take(chosen: Chosen) -> None:
+    """Put the chosen images on the desk, unless they lie there; the start again button re-sorts them."""
+    work = labelling.desk()
+    ready = f"{chosen.wanted} {review.space()}"
+    if work.wanted != ready:
+        work.take(ready, queue_of(chosen))
+
+
+def nothing_at_all() -> None:
+    st.info(_("There is nothing to label yet."), title=_("The library is empty"), icon=":material/grid_view:")
+    st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
+
+
+def show(chosen: Chosen) -> None:
+    """The grid: one page of the queue, what is selected of it all, and what to do with that."""
+    data, bench = services.dataset(), workbench()
+    ids = _grid_queue(chosen)
+    bench.selection = [item.id for item in data.some(bench.selection) if item.state == "present"]
+    pages = max(1, -(-len(ids) // PAGE))
+    if st.session_state.get("page", 1) > pages:
+        st.session_state["page"] = 1
+    actions(ids)
+    page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
+    shown = data.some(ids[PAGE * (page - 1) : PAGE * page])
+    version = f"{page}.{chosen.wanted}.{len(ids)}"
+    opened = grid(shown, version=version, key="label.grid")
+    if opened:
+        st.query_params["ids"] = str(opened)
+        st.query_params.pop("view", None)
+        st.rerun()
+
+
+def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
+    """These images to select among, and what their neighbours say where that differs; the id of one opened in this
+    run, else None. ``version`` names what is shown, labels and language apart."""
+    data, bench = services.dataset(), workbench()
+    opinion = review.recent()
+    names = {record.id: record.name for record in data.classes()}
+    tiles = []
+    for item in shown:
+        row = opinion.labels.row_of(item.id)
+        said = names.get(int(opinion.predictions.class_ids[row]), "") if row is not None else ""
+        differs = bool(said) and said != item.class_name
+        tiles.append(
+            {
+                "id": item.id,
+                "src": source(item),
+                "name": item.class_name or _("no class"),
+                "bare": item.class_id is None,
+                "said": said if differs else "",
+                "alt": f"{item.class_name or _('no class')} · {item.path.rpartition('/')[2]}",
+            }
+        )
+    return _COMPONENT(
+        data={
+            "tiles": tiles,
+            # Predictions come in without a change of the collection: what is said of the images counts too.
+            "version": f"{data.version}.{bench.language}.{version}.{[each['said'] for each in tiles]}",
+            "selected": bench.selection,
+            "words": {
+                "said": _("neighbours say"),
+                "grid": _("Images: click, Shift and click for a range, Esc to clear"),
+            },
+        },
+        key=key,
+        on_selected_change=partial(_selected, key),
+        on_opened_change=lambda: None,
+        on_cleared_change=lambda: _select([]),
+        on_undo_change=_undo,
+    ).opened
+
+
+def actions(ids: list[int], *, total: int | None = None) -> None:
+    """How many are selected, and what can be done with them in one step; ``ids``: all that match, of ``total``."""
+    data, bench = services.dataset(), workbench()
+    with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="select.bar"):
+        count = len(bench.selection)
+        text = ngettext("{n} image selected", "{n} images selected", count).format(n=number(count))
+        with st.container(width="stretch", gap="xxsmall"):
+            st.markdown(f"**{text}**" if count else f":gray[{text}]")
+            st.caption(_("of {total} that match").format(total=number(len(ids) if total is None else total)))
+        st.button(
+            ngettext("Select {n} match", "Select all {n} matches", len(ids)).format(n=number(len(ids))),
+            icon=":material/select_all:", key="select.all", disabled=not ids, on_click=_select, args=(ids,),
+        )  # fmt: skip
+        st.button(
+            _("Clear"), icon=":material/deselect:", key="select.clear", disabled=not count, on_click=_select, args=([],)
+        )
+        widgets.choose_class(
+            _("Give them the class"),
+            data.classes(),
+            key=bench.round_of("select.class"),
+            placeholder=_("Type a name") if count else _("Select images first"),
+            new=True,
+            width=240,
+            on_change=_relabel,
+            **people.bar(),
+        )
+        st.button(
+            _("Move to the trash"), icon=":material/delete:", key="select.trash", on_click=_trash,
+            **people.bar(disabled=not count),
+        )  # fmt: skip
+
+
+def _grid_queue(chosen: Chosen) -> list[int]:
+    """The grid's order is kept while its choice is: a relabel moves nothing under the pointer."""
+    work = labelling.desk()
+    ready = f"{chosen.wanted} {review.space()}"
+    if work.wanted != ready:
+        work.take(ready, queue_of(chosen))
+    present = (
+        {item.id for item in services.dataset().some(work.queue) if item.state == "present"}
+        if len(work.queue) <= 5000
+        else None
+    )
+    return work.queue if present is None else [item_id for item_id in work.queue if item_id in present]
+
+
+def _select(ids: list[int]) -> None:
+    workbench().selection = list(ids)
+
+
+def _selected(key: str) -> None:
+    """What the browser says is selected on its page; what is selected elsewhere stays so."""
+    said = st.session_state[key].selected
+    if not isinstance(said, dict):
+        return
+    here = {value for value in said.get("here", ()) if isinstance(value, int)}
+    wanted = [value for value in said.get("ids", ()) if isinstance(value, int)]
+    bench = workbench()
+    bench.selection = [item_id for item_id in bench.selection if item_id not in here] + wanted
+
+
+def _relabel() -> None:
+    bench, data = workbench(), services.dataset()
+    name = st.session_state.get(bench.round_of("select.class"))
+    bench.empty("select.class")
+    if not name or not bench.selection:
+        return
+    known = {record.name: record.id for record in data.classes()}
+    ids = list(bench.selection)
+    text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
+        n=number(len(ids)), name=name
+    )
+    if name in known:
+        change(lambda: data.relabel(ids, known[name]), text, ":material/label:")
+    else:
+        change(lambda: data.split_class(ids, name), text, ":material/label:")
+
+
+def _trash() -> None:
+    ids = list(workbench().selection)
+    text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
+    change(lambda: services.dataset().trash(ids), text, ":material/delete:")
+    workbench().selection = []
+
+
+def _undo() -> None:
+    try:
+        entry = services.dataset().undo()
+    except BurinError as error:
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    text = _("Taken back.") if entry else _("There is nothing to undo.")
+    workbench().notices.append(Notice(text, ":material/undo:"))
+
+
+def change(act, text: str, icon: str) -> None:  # type: ignore[no-untyped-def]
+    """Do ``act``, say ``text`` with Undo; a refusal is said instead."""
+    data, bench = services.dataset(), workbench()
+    latest = data.history(1)
+    try:
+        act()
+    except BurinError as error:
+        bench.notices.append(Notice(sentence(error), ":material/error:"))
+        return
+    now = data.history(1)
+    changed = now and (not latest or now[0].id != latest[0].id)
+    bench.notices.append(Notice(text, icon, now[0].id if changed else None))

@@ -1,0 +1,122 @@
+"""Runs beside one another: their curves in one chart, their scores with intervals, and what was asked differently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import streamlit as st
+
+from core.training.runs import Run
+from pages.ui import charts
+from pages.ui.i18n import _, ngettext, number, percent
+from pages.ui.links import linked_choice
+from pages.ui.state import workbench
+from pages.ui.training.curves import Row, curves, frame, spec, steps_per_epoch
+from pages.ui.training.training_words import SCORES, field_label, field_value, flat, interval, score_name
+
+MEASURES = (*SCORES, "loss", "active")
+
+
+def show(runs: Sequence[Run]) -> None:
+    """The comparison of two runs or more."""
+    names = labels(runs)
+    with st.container(border=True, key="runs.compare"):
+        n = len(runs)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            text = ngettext("{n} run compared", "{n} runs compared", n).format(n=number(n))
+            st.subheader(text, anchor=False, width="stretch")
+            st.button(_("Clear"), icon=":material/close:", key="runs.clear", type="tertiary", on_click=_clear)
+        _overlay(runs, names)
+        _scores(runs, names)
+        _differences(runs, names)
+
+
+def labels(runs: Sequence[Run]) -> dict[str, str]:
+    """A name for each run; runs of one name are numbered, oldest first."""
+    named: dict[str, str] = {}
+    for run in sorted(runs, key=lambda run: run.record.created_at):
+        same = sum(
+            1 for name in named.values() if name.rpartition(" #")[0] == run.record.name or name == run.record.name
+        )
+        named[run.id] = f"{run.record.name} #{same + 1}" if same else run.record.name
+    return named
+
+
+def _clear() -> None:
+    for run_id in st.query_params.get("compare", "").split("."):
+        st.session_state.pop(f"runs.pick.{run_id}", None)
+    st.query_params.pop("compare", None)
+
+
+def _overlay(runs: Sequence[Run], names: dict[str, str]) -> None:
+    titles = {**{name: score_name(name) for name in SCORES}, "loss": _("loss"), "active": _("active triplets")}
+    measure = linked_choice(
+        st.segmented_control, _("Curve"), list(MEASURES), param="curve", key="runs.curve", default="top1",
+        required=True, format_func=titles.__getitem__, label_visibility="collapsed", wrap=True,
+    )  # fmt: skip
+    rows: list[Row] = []
+    for run in runs:
+        records = run.metrics()
+        made = curves(records, steps_per_epoch=steps_per_epoch(records, asked=run.settings.steps))
+        if measure in SCORES:
+            held = [row for row in made.scores if row["series"] == measure]
+        elif measure == "loss":
+            held = [row for row in made.loss if row["series"] == "smooth"]
+        else:
+            held = made.active
+        rows += [{**row, "series": run.id} for row in held]
+    if not rows:
+        st.caption(_("None of these runs has this curve."))
+        return
+    palette = charts.palette()
+    series = {names[run.id]: palette[position % len(palette)] for position, run in enumerate(runs)}
+    words = {"x": _("epochs"), "y": titles[measure or "top1"], "soft": charts.look().soft}
+    made_of = spec(
+        series, words=words, figures=".3~f" if measure == "loss" else ".0%", dots=measure in SCORES,
+        whole=measure not in SCORES, height=320, locale=workbench().language,
+    )  # fmt: skip
+    st.vega_lite_chart(frame(rows, names), made_of, key=f"runs.overlay.{measure}", alt=words["y"])
+
+
+def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
+    columns: dict[str, list[str]] = {_("Run"): [], **{score_name(name): [] for name in SCORES}, _("Leaks"): []}
+    for run in runs:
+        held = run.record.best["scores"] if run.record.best else {}
+        n = int(held.get("n", 0))
+        columns[_("Run")].append(names[run.id])
+        for name in SCORES:
+            value = held.get(name)
+            said = "–" if value is None else percent(value)
+            if value is not None and n and name in ("top1", "top5"):
+                said += f" ({interval(value, n)})"
+            columns[score_name(name)].append(said)
+        columns[_("Leaks")].append(_("none") if run.audit.clean else number(len(run.audit.findings)))
+    st.dataframe(columns, hide_index=True, alt=_("Scores of the runs compared"))
+    if len({run.record.snapshot for run in runs}) > 1 or len({_measured(run) for run in runs}) > 1:
+        st.markdown(
+            ":orange[:material/info:] "
+            + _("They were not measured on the same images: a small difference may come from that alone.")
+        )
+
+
+def _measured(run: Run) -> frozenset[str]:
+    return frozenset(sha256 for sha256, side in run.split.side.items() if side == "validation")
+
+
+def _differences(runs: Sequence[Run], names: dict[str, str]) -> None:
+    values = {run.id: flat(run.record.settings) for run in runs}
+    fields = list(dict.fromkeys(name for held in values.values() for name in held))
+    apart = [name for name in fields if len({repr(held.get(name)) for held in values.values()}) > 1]
+    if not apart:
+        st.caption(_("They were asked for the same: only the data or chance differ."))
+        return
+    columns: dict[str, list[str]] = {_("Setting"): [field_label(name) for name in apart]}
+    for run in runs:
+        columns[names[run.id]] = [_said(name, values[run.id]) for name in apart]
+    st.markdown("**" + _("What was asked differently") + "**")
+    st.dataframe(columns, hide_index=True, alt=_("What was asked differently"))
+
+
+def _said(name: str, held: dict[str, Any]) -> str:
+    return field_value(name, held[name]) if name in held else "–"

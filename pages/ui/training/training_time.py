@@ -1,0 +1,89 @@
+"""How long a training will take: from runs of the same network on this machine, else from how fast it recognises."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+import streamlit as st
+
+from core.training.runs import Run
+from core.training.settings import TrainSettings
+from core.variation.policies import Policy
+from pages.ui import services
+from pages.ui.training import training
+from pages.ui.variation import writing
+
+RUNS = 12  # looked at, newest first
+BACKWARD = 5.0  # a training step costs so many times a recognition: measured 4 to 6 on two cores
+WHOLE_TRUNK = 1.7  # the whole trunk beside the one that is cut after block 4
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """``seconds`` in all; ``measured``: by a run of the same network, else guessed from a recognition."""
+
+    seconds: float
+    measured: bool
+
+
+def estimate(settings: TrainSettings, *, steps_per_epoch: int, originals: int) -> Estimate | None:
+    """None while there is nothing to guess from."""
+    images = settings.epochs * steps_per_epoch * settings.batch_size
+    for run in training.found()[:RUNS]:
+        if _like(run, settings) and (speed := _speed(str(run.folder), run.record.ended_at)):
+            per_epoch, per_second = speed
+            return Estimate(images / per_second + settings.epochs * per_epoch, True)
+    if services.preparation().stage != "ready":
+        return None
+    recognition = _recognition(services.embedder().space)
+    policy = Policy.from_json(settings.policy) if settings.policy else None
+    drawing = writing.cost_of(policy).seconds if policy and policy.steps else 0.0
+    trunk = 1.0 if settings.start == "workspace" else WHOLE_TRUNK
+    side = services.preprocessing().size
+    network = recognition * trunk * (settings.preprocessing.size / side) ** 2
+    return Estimate(images * (network * BACKWARD + drawing) + settings.epochs * originals * network, False)
+
+
+def _like(run: Run, settings: TrainSettings) -> bool:
+    """Whether a step of ``run`` costs as much as one of these settings."""
+    held = run.record.settings
+    return (
+        run.state in ("finished", "stopped")
+        and held.get("architecture") == settings.architecture
+        and held.get("start") == settings.start
+        and held.get("model") == settings.model
+        and held.get("preprocessing") == settings.preprocessing.to_json()
+        and (held.get("policy") or {}).get("steps") == (settings.policy or {}).get("steps")
+    )
+
+
+@st.cache_data(show_spinner=False, max_entries=64)
+def _speed(folder: str, ended_at: float | None) -> tuple[float, float] | None:
+    """Seconds of a validation, and images a second, in a run that has ended."""
+    from pathlib import Path
+
+    from core.training.runs import read_lines
+
+    lines = list(read_lines(Path(folder) / "metrics.jsonl"))
+    speeds = [line["images_per_s"] for line in lines if line["kind"] == "step" and line.get("images_per_s")]
+    last = {line["epoch"]: line["at"] for line in lines if line["kind"] == "step"}
+    checks = [line["at"] - last[line["epoch"]] for line in lines if line["kind"] == "epoch" and line["epoch"] in last]
+    return (median(checks) if checks else 0.0, median(speeds)) if speeds else None
+
+
+@st.cache_data(show_spinner=False, max_entries=4)
+def _recognition(space: str) -> float:
+    """Seconds an image of the encoder in use, the fastest of a few tries."""
+    encoder = services.embedder()
+    side = encoder.preprocessing.size
+    batch = np.full((8, side, side, 3), 255, np.uint8)
+    encoder.embed(batch)
+    took = []
+    for _try in range(3):
+        started = time.perf_counter()
+        encoder.embed(batch)
+        took.append(time.perf_counter() - started)
+    return min(took) / len(batch)
