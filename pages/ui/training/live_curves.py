@@ -108,12 +108,12 @@ def _chart(panel: Panel, key: str) -> None:
     palette = [getattr(look, name) for name in panel.colours] or charts.palette()
     series = {name: palette[position % len(palette)] for position, name in enumerate(panel.series.values())}
     words = {"x": _("epochs"), "y": panel.title, "soft": look.soft}
-    with st.container(border=True, gap="xsmall"):
+    with st.container(border=True, gap="xsmall", key=f"{key}.{panel.name}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"**{panel.title}**", help=panel.meaning, width="stretch")
             if panel.value:
                 st.markdown(f":gray[{panel.value}]", width="content")
         drawn = spec(series, words=words, locale=workbench().language, **panel.how)
         st.vega_lite_chart(
-            frame(panel.rows, panel.series, panel.marks), drawn, key=f"{key}.{panel.name}", alt=panel.title
+            frame(panel.rows, panel.series, panel.marks), drawn, key=f"{key}.{panel.name}.chart", alt=panel.title
         )
