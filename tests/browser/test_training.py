@@ -68,6 +68,15 @@ def points(run: Run) -> int:
     return sum(1 for line in run.metrics() if line["kind"] == "epoch")
 
 
+def until_it_has(count: int, sample: Server, page: Page) -> None:
+    """Until the run has been validated so many times."""
+    for _look in range(SLOW_MS // 500):
+        if points(the_run(sample)) >= count:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{points(the_run(sample))} validations, not {count}")
+
+
 def test_a_training_is_started_watched_stopped_promoted_and_used(sample, visit):
     tab = visit(sample)
     page = tab.open("train")
@@ -135,8 +144,10 @@ def test_a_killed_training_is_shown_as_interrupted_and_goes_on(sample, visit):
     """After the journey above: its run was stopped, and can go on."""
     tab = visit(sample)
     page = tab.open("train")
+    before = points(the_run(sample))
     page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("left in all")).to_be_visible(timeout=SLOW_MS)
+    until_it_has(before + 1, sample, page)
+    expect(page.get_by_text("left in all")).to_be_visible()
     before = points(the_run(sample))
     [job] = JobRunner(sample.workspace).active("train")
     assert job.pid is not None
@@ -144,10 +155,7 @@ def test_a_killed_training_is_shown_as_interrupted_and_goes_on(sample, visit):
     expect(page.get_by_text("It can go on from its last whole epoch")).to_be_visible(timeout=SLOW_MS)
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=SLOW_MS)
-    deadline = SLOW_MS
-    while points(the_run(sample)) <= before and deadline > 0:
-        page.wait_for_timeout(500)
-        deadline -= 500
+    until_it_has(before + 1, sample, page)
     lines = [line["step"] for line in the_run(sample).metrics() if line["kind"] == "step"]
     assert lines == list(range(1, len(lines) + 1)), "no step is missing, and none is there twice"
     page.get_by_role("button", name="Stop").click()

@@ -18,6 +18,7 @@ from pages.ui.training import training
 from pages.ui.training.training_words import duration
 
 PACE = 40  # steps that the pace is taken from
+TRAINING = ("training", "validating")  # what the job says of itself once it trains
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,10 @@ def left(records: Sequence[Mapping[str, Any]], *, epochs: int, steps_per_epoch: 
 def progress(
     run: Run | None, job: Job, records: Sequence[Mapping[str, Any]], steps_per_epoch: int, *, key: str
 ) -> None:
-    """The frame; before the first step, what the job says of itself."""
+    """The frame; until the process trains, also when it goes on with a run, what the job says of itself."""
+    begun = job.note in TRAINING and any(record["kind"] == "step" for record in records)
     with st.container(border=True, key=f"{key}.progress"):
-        if run is None or not any(record["kind"] == "step" for record in records):
+        if run is None or not begun:
             counted = bool(job.total) and job.note == "checking"
             share = min(job.done / job.total, 1.0) if counted else 0.0
             stage = _("Measuring what the start is worth…") if job.note == "validating" else _stage(job.note)
