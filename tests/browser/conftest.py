@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from core.ground.workspace import ENVIRONMENT, Workspace
 
@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 START_TIMEOUT_S = 60
 PAGE_TIMEOUT_MS = 60_000  # two shared cores, software rendering
+expect.set_options(timeout=30_000)  # what is waited for is a state of the page, never a speed
 
 CHROMIUM_FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
