@@ -92,9 +92,8 @@ def test_a_training_is_started_watched_stopped_promoted_and_used(sample, visit):
     tab.wait()
     expect(page.get_by_text("2 steps an epoch, 120 in all")).to_be_visible()
     start = page.get_by_role("button", name="Start training")
-    for _click in range(10):
-        start.dispatch_event("click")
-    expect(page.get_by_role("button", name="Stop")).to_be_visible()
+    start.evaluate("button => { for (let click = 0; click < 10; click++) button.click() }")
+    expect(page.locator(".st-key-train-run-stop button").first).to_be_visible(timeout=SLOW_MS)
     curve = page.locator(".st-key-train-run-curves-scores svg [aria-roledescription=point]")
     expect(page.get_by_text("Epoch 3 of 60")).to_be_visible(timeout=SLOW_MS)
     expect(curve.nth(3 * SCORES - 1)).to_be_attached()  # the start and two epochs, on each of the four curves
@@ -120,7 +119,7 @@ def test_a_training_is_started_watched_stopped_promoted_and_used(sample, visit):
     other.page.get_by_role("button", name="Reprendre").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=SLOW_MS)
 
-    page.get_by_role("button", name="Stop").click()
+    page.locator(".st-key-train-run-stop button").first.click()
     expect(page.get_by_role("button", name="Promote")).to_be_visible(timeout=SLOW_MS)
     run = the_run(sample)
     assert run.state == "stopped" and run.best_path.is_file()
@@ -158,5 +157,5 @@ def test_a_killed_training_is_shown_as_interrupted_and_goes_on(sample, visit):
     until_it_has(before + 1, sample, page)
     lines = [line["step"] for line in the_run(sample).metrics() if line["kind"] == "step"]
     assert lines == list(range(1, len(lines) + 1)), "no step is missing, and none is there twice"
-    page.get_by_role("button", name="Stop").click()
+    page.locator(".st-key-train-run-stop button").first.click()
     expect(page.get_by_role("button", name="In use")).to_be_visible(timeout=SLOW_MS)
