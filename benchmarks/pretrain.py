@@ -10,14 +10,13 @@ matplotlib. Writes assets/heads/ARCHITECTURE-MODE.safetensors. No real drawing i
 from __future__ import annotations
 
 import argparse
-import pickle
 import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -104,20 +103,18 @@ class Built:
     folder: Path
     mode: str
 
+    @cached_property
     def templates(self) -> list[tuple[str, Template]]:
         """The classes, by name: icons, glyphs and random marks, mixed."""
-        path = self.folder / "templates.pickle"
-        if not path.is_file():
-            with ProcessPoolExecutor() as pool:
-                found = [t for part in pool.map(partial(_listed, self.folder / "packages"), SOURCES) for t in part]
-            path.write_bytes(pickle.dumps(found))
-        return chosen(pickle.loads(path.read_bytes()))
+        with ProcessPoolExecutor() as pool:
+            found = [t for part in pool.map(partial(_listed, self.folder / "packages"), SOURCES) for t in part]
+        return chosen(found)
 
     def views(self) -> np.ndarray:
         """(classes, views, side, side) uint8: what the model sees of each."""
         path = self.folder / f"views-{self.mode}.npy"
         if not path.is_file():
-            started, classes = time.perf_counter(), self.templates()
+            started, classes = time.perf_counter(), self.templates
             make = _redrawn if self.mode == "strokes" else _cropped
             side = Preprocessing().size
             out = np.empty((len(classes), VIEWS, side, side), np.uint8)

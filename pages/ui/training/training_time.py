@@ -17,7 +17,7 @@ from pages.ui.training import training
 from pages.ui.variation import writing
 
 RUNS = 12  # looked at, newest first
-BACKWARD = 5.0  # a training step costs so many times a recognition: measured 4 to 6 on two cores
+BACKWARD = 5.0  # a training step costs about so many times a recognition: a guess until a run has been measured
 WHOLE_TRUNK = 1.7  # the whole trunk beside the one that is cut after block 4
 
 
