@@ -33,6 +33,7 @@ from core.ground.images import content_hash, decode  # noqa: E402
 from core.ground.preprocessing import see  # noqa: E402
 from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
+from core.recognition.metrics import wilson  # noqa: E402
 from core.recognition.ranking import ClassAnswer, rank  # noqa: E402
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
@@ -67,7 +68,7 @@ class Share:
     different: int
 
     def __str__(self) -> str:
-        low, high = wilson(self.hits / self.asked, self.different)
+        low, high = wilson(self.hits / self.asked * self.different, self.different)
         return f"{100 * self.hits / self.asked:5.1f} [{100 * low:4.1f}, {100 * high:4.1f}]"
 
 
@@ -289,13 +290,6 @@ def _similarity(_: Calibration, answer: list[ClassAnswer]) -> float:
 
 def _margin(_: Calibration, answer: list[ClassAnswer]) -> float:
     return answer[0].similarity - max((other.similarity for other in answer[1:]), default=-1.0)
-
-
-def wilson(share: float, count: int, z: float = 1.959964) -> tuple[float, float]:
-    """The 95 % interval of a share of ``count``: Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953"""
-    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
-    half = z / (1 + z * z / count) * np.sqrt(share * (1 - share) / count + z * z / (4 * count * count))
-    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 if __name__ == "__main__":

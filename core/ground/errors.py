@@ -20,6 +20,8 @@ inserted once and never formatted again, so a name such as ``{s}`` is harmless.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class BurinError(Exception):
     """An error with one clear sentence: ``template`` (English, translatable) and its ``values``."""
@@ -34,6 +36,11 @@ class BurinError(Exception):
 
     def __reduce__(self):
         return _rebuild, (type(self), self.template, self.values)
+
+    def to_json(self) -> dict[str, Any]:
+        """``template`` and ``values`` apart, so that a record keeps what can still be translated."""
+        values = {name: value if isinstance(value, int | float) else str(value) for name, value in self.values.items()}
+        return {"template": self.template, "values": values}
 
 
 def _rebuild(kind: type[BurinError], template: str, values: dict[str, object]) -> BurinError:

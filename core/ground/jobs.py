@@ -222,7 +222,7 @@ def run(folder: Path) -> State:
         result = work(Workspace(request["workspace"]), request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)
     except BurinError as error:
-        values = {name: value if isinstance(value, int | float) else str(value) for name, value in error.values.items()}
+        values = error.to_json()["values"]
         report.end(state="failed", error_template=error.template, error_values=values)
     except BaseException as error:
         (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")

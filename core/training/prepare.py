@@ -80,7 +80,7 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
         settings, split, found, list(material.originals), run_id=request.run_id or new_id(), name=request.name,
         note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "",
         dataset_version=material.dataset.version if material.dataset else None,
-        warnings=[said(outcome.reason) for outcome in material.refused if outcome.reason],
+        warnings=[outcome.reason.to_json() for outcome in material.refused if outcome.reason],
     )  # fmt: skip
     if refused:
         error = _leaking(found)
@@ -100,7 +100,7 @@ def _audited_again(workspace: Workspace, run: Run, material: Material) -> Run:
     gone = sum(1 for sha256 in run.split.side if sha256 not in here)
     if gone:
         warning = BurinError("{count} images of this run are not there any more.", count=gone)
-        run.update(warnings=[*run.record.warnings, said(warning)])
+        run.update(warnings=[*run.record.warnings, warning.to_json()])
     return run
 
 
@@ -137,9 +137,3 @@ def _left_out(
         )  # fmt: skip
     found = {original.folder: sorted(report.refused(original.folder)) for original in material.originals}
     return {folder: names for folder, names in found.items() if names}
-
-
-def said(error: BurinError) -> dict[str, Any]:
-    """A warning as a run keeps it."""
-    values = {name: value if isinstance(value, int | float) else str(value) for name, value in error.values.items()}
-    return {"template": error.template, "values": values}

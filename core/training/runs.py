@@ -11,7 +11,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -176,8 +176,7 @@ class Run:
         write_record(self.folder, self.record)
 
     def end(self, state: RunState, reason: BurinError | None = None) -> None:
-        said = {"template": reason.template, "values": _plain(reason.values)} if reason else {}
-        self.update(state=state, ended_at=time.time(), reason=said)
+        self.update(state=state, ended_at=time.time(), reason=reason.to_json() if reason else {})
 
 
 class Runs:
@@ -340,7 +339,3 @@ def _is_held(path: Path) -> bool:
         return True
     finally:
         os.close(handle)
-
-
-def _plain(values: Mapping[str, object]) -> dict[str, Any]:
-    return {name: value if isinstance(value, int | float) else str(value) for name, value in values.items()}

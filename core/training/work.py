@@ -22,7 +22,7 @@ from core.training.batches import Images, Loader
 from core.training.distributed import World, joined
 from core.training.health import measure
 from core.training.material import Material, gather
-from core.training.prepare import Progress, Request, prepared, said
+from core.training.prepare import Progress, Request, prepared
 from core.training.recorder import Recorder
 from core.training.runs import BEST, LAST, Run, Runs
 from core.training.sampling import ClassBatches, plan_sampling
@@ -180,7 +180,7 @@ def _trained(
             ]
             for warning in warnings:
                 recorder.say(str(warning))
-            kept = [said(warning) for warning in warnings]
+            kept = [warning.to_json() for warning in warnings]
             run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in kept), *kept])
             if trainer.step == 0:
                 found = validate(trainer.finished().to(trainer.device))  # what a training has to rise above

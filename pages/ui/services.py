@@ -103,7 +103,6 @@ def base() -> Base:
     view has ended (a restarted server, a question still in the browser) starts it itself.
     """
     prepare()
-    prepare()
     while preparation().active:
         time.sleep(0.1)
     return _base_now()
