@@ -1,6 +1,6 @@
 """How fast: one identification end to end beside the bare forward, indexing beside the bare batched forward.
 
-    python benchmarks/identify.py [--references 1000 10000 100000] [--rounds 200] [--images 512]
+    python benchmarks/identify.py [--references 1000 10000 100000] [--rounds 200] [--images 512] [--model FILE]
 
 Everything that is compared is measured in turns in one process, so that a busy machine slows
 both sides; read the ratios before the milliseconds. The bare forward is the fastest engine's.
@@ -50,17 +50,18 @@ def main() -> None:
     parser.add_argument("--references", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--rounds", type=int, default=200, help="identifications for each size of gallery")
     parser.add_argument("--images", type=int, default=512, help="images to index, six times")
+    parser.add_argument("--model", type=Path, help="a trained network; by default the encoder before any training")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace(folder)
         files = pictures(options.images)
-        embedder = load_embedder(workspace)
+        embedder = load_embedder(workspace, model=options.model)
         print(f"{platform.machine()}, {cores()} cores, load {_load()} at the start. {embedder.sentence}")
         side = embedder.preprocessing.size
         print(
             f"{len(files)} different pictures, {embedder.preprocessing.mode} at {side} px, {embedder.dimension} numbers"
         )
-        engines = bare_engines(workspace, embedder)
+        engines = bare_engines(workspace, embedder, options.model)
         latency(files, embedder, engines, options.references, options.rounds)
         indexing(files, workspace, embedder, engines, options.images)
         print(f"load {_load()} at the end")
@@ -79,7 +80,7 @@ def pictures(count: int) -> list[bytes]:
     return [encode_png(drawn.image) for drawn, _ in zip(sample_images(), range(count), strict=False)]
 
 
-def bare_engines(workspace: Workspace, embedder: Embedder) -> dict[str, Forward]:
+def bare_engines(workspace: Workspace, embedder: Embedder, model: Path | None) -> dict[str, Forward]:
     """What could run the same network on uint8 (N, S, S, 3), by name."""
     engines: dict[str, Forward] = {"as Burin runs it": embedder.embed}
     for path in (workspace.cache / "engines").glob("*.onnx"):
@@ -87,7 +88,7 @@ def bare_engines(workspace: Workspace, embedder: Embedder) -> dict[str, Forward]
             loaded = session(path.read_bytes(), threads=threads)
             name = f"ONNX Runtime, {threads} thread{'s' if threads > 1 else ''} a forward"
             engines[name] = lambda seen, loaded=loaded: loaded.run(None, {"images": seen})
-    engines[TORCH] = load_embedder(workspace, engine="torch").embed
+    engines[TORCH] = load_embedder(workspace, model=model, engine="torch").embed
     return engines
 
 
@@ -108,7 +109,7 @@ def latency(
         return result
 
     def answer(data: bytes, n: int) -> object:
-        return identify(decode(data), gallery=galleries[n], calibration=calibrations[n], embedder=embedder)
+        return identify(decode(data, grey=True), gallery=galleries[n], calibration=calibrations[n], embedder=embedder)
 
     for round_ in range(-10, rounds):
         if round_ == 0:
@@ -117,7 +118,7 @@ def latency(
         for name, forward in engines.items():
             if name != TORCH:
                 timed(name, lambda forward=forward, i=i: forward(seen[i]))
-        timed("decode", lambda i=i: decode(files[i]))
+        timed("decode", lambda i=i: decode(files[i], grey=True))
         for n in galleries:
             found = timed(f"{n}", lambda n=n, i=i: answer(files[i], n))
             if round_ >= 0:
@@ -191,7 +192,7 @@ def indexing(
         for name, work in bare.items():
             if not name.startswith(TORCH):
                 timed(name, work)
-        timed("embed", lambda: list(embedder.embed_images((lambda d=d: decode(d)) for d in files)))
+        timed("embed", lambda: list(embedder.embed_images((lambda d=d: decode(d, grey=True)) for d in files)))
         embedder.space = f"round {round_}"  # a space of its own: nothing is embedded yet
         timed("index", lambda: update(dataset, embedder))
     for name in bare:

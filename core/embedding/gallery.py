@@ -6,6 +6,7 @@ picture of them in memory at one version of the dataset, and can be thrown away 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -97,28 +98,27 @@ def update(
     Stopping keeps what is done. An image that cannot be read is listed and skipped.
     """
     missing = dataset.missing_vectors(embedder.space)
+    found = zip(missing, embedder.embed_images(_reader(dataset, item) for item in missing), strict=True)
     refused: list[tuple[Item, ImageRefused]] = []
-    embedded = 0
-    for start in range(0, len(missing), BATCH):
-        if should_stop():
-            break
-        batch = missing[start : start + BATCH]
+    embedded = done = 0
+    while not should_stop() and (batch := list(itertools.islice(found, BATCH))):  # the next are embedded meanwhile
         vectors: dict[str, np.ndarray] = {}
-        for item, vector in zip(batch, embedder.embed_images(_reader(dataset, item) for item in batch), strict=True):
+        for item, vector in batch:
             if isinstance(vector, ImageRefused):
                 refused.append((item, vector))
             else:
                 vectors[item.sha256] = vector
         dataset.add_vectors(embedder.space, vectors)
         embedded += len(vectors)
+        done += len(batch)
         if on_progress:
-            on_progress(start + len(batch), len(missing))
+            on_progress(done, len(missing))
     return Update(embedded, refused)
 
 
 def _reader(dataset: Dataset, item: Item) -> Callable:
     """A call that decodes ``item``: made here, run in the embedder's threads beside the forward pass."""
-    return lambda: decode(dataset.image_bytes(item), name=item.path)
+    return lambda: decode(dataset.image_bytes(item), name=item.path, grey=True)
 
 
 def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:

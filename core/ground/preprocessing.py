@@ -6,6 +6,8 @@ to it, and redraws it with strokes of one width. It neither opens files nor norm
 
 from __future__ import annotations
 
+import itertools
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -34,16 +36,15 @@ _SPECK = 0.01  # of the area of the largest piece of ink
 
 
 def see(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """``image`` (decoded, RGB) as the model's input, (S, S, 3) uint8, proportions kept.
+    """``image`` (decoded, RGB or of greys) as the model's input, (S, S, 3) uint8, proportions kept.
 
     ``strokes``: the ink's centre lines, redrawn black on white with one width; ``crop``: the ink
     itself, dark on white; ``plain``: the whole picture on its own background. Any picture gives
     one: without ink, the first two are blank (all 255).
     """
-    pixels = _pixels(image)
     if preprocessing.mode == "plain":
-        return _padded(pixels, preprocessing.size)
-    ink = _find_ink(pixels)
+        return _padded(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), preprocessing.size)
+    ink = _find_ink(_pixels(image))
     if ink is None:
         return np.full((preprocessing.size, preprocessing.size, 3), 255, np.uint8)
     make = _redrawn if preprocessing.mode == "strokes" else _cropped
@@ -65,8 +66,21 @@ class _Ink:
     full: float
 
 
+@dataclass(frozen=True)
+class _Pieces:
+    """Ink in a picture: its ``mask`` (h, w) uint8 of 0 and 1 with the upper left corner at (``x``, ``y``), and the
+    two levels of `_Ink`."""
+
+    mask: np.ndarray
+    x: int
+    y: int
+    level: float
+    full: float
+
+
 def _pixels(image: Image.Image) -> np.ndarray:
-    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
+    """(H, W) of greys, which is a third of the work, else (H, W, 3)."""
+    return np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
 
 
 def _find_ink(pixels: np.ndarray) -> _Ink | None:
@@ -76,7 +90,7 @@ def _find_ink(pixels: np.ndarray) -> _Ink | None:
     if found is None:
         return None
     ink, (x, y, w, h) = found
-    scale = max(pixels.shape) / max(reduced.shape)
+    scale = max(pixels.shape[:2]) / max(reduced.shape[:2])
     if scale > 1 and max(w, h) < _WORK / 3:
         around = max(w, h) // 2 + 4
         rows = slice(int(max(0, y - around) * scale), int((y + h + around) * scale))
@@ -88,6 +102,8 @@ def _find_ink(pixels: np.ndarray) -> _Ink | None:
 
 def _grey(pixels: np.ndarray) -> np.ndarray:
     """The channel (H, W) with the most contrast: ink of any colour shows in it, where a mean may level it out."""
+    if pixels.ndim == 2:
+        return pixels
     _, spread = cv2.meanStdDev(pixels)
     return cv2.extractChannel(pixels, int(spread.argmax()))
 
@@ -99,16 +115,19 @@ def _ink_in(grey: np.ndarray) -> tuple[_Ink, tuple[int, int, int, int]] | None:
     strength = _strength(grey, background if paper is None else paper)
     lag = 0 if paper is None else _LAG * float(np.ptp(paper))
     found = _pieces(strength, faintest=FAINTEST + lag, framed=paper is not None)
-    if found is not None and 2 * cv2.countNonZero(found[0]) > grey.size:  # the edge was a frame, not the background
+    if found is not None and 2 * cv2.countNonZero(found.mask) > grey.size:  # the edge was a frame, not the background
         strength = _strength(grey, _middle(grey.ravel()))
         found = _pieces(strength, framed=True) or found
     if found is None:
         return None
-    mask, level, full = found
-    x, y, w, h = cv2.boundingRect(mask)
-    inside = slice(y, y + h), slice(x, x + w)
-    specks = (mask[inside] == 0) & (strength[inside] >= level)
-    return _Ink(np.where(specks, 0, strength[inside]), level, full), (x, y, w, h)
+    x, y, w, h = cv2.boundingRect(found.mask)
+    mask = found.mask[y : y + h, x : x + w]
+    x, y = found.x + x, found.y + y
+    alone = strength[y : y + h, x : x + w]
+    specks = cv2.subtract(_reaching(alone, found.level), mask)
+    if specks.any():
+        alone = cv2.copyTo(alone, 1 - specks)
+    return _Ink(alone, found.level, found.full), (x, y, w, h)
 
 
 def _edge(pixels: np.ndarray) -> np.ndarray:
@@ -148,16 +167,16 @@ def _strength(grey: np.ndarray, paper: np.ndarray) -> np.ndarray:
     return dark if cv2.norm(dark) >= cv2.norm(light) else light
 
 
-def _pieces(
-    strength: np.ndarray, *, faintest: float = FAINTEST, framed: bool = False
-) -> tuple[np.ndarray, float, float] | None:
-    """The mask of the ink (H, W) uint8, the level it starts at, and that of full ink; None without ink.
+def _pieces(strength: np.ndarray, *, faintest: float = FAINTEST, framed: bool = False) -> _Pieces | None:
+    """The ink in ``strength`` (H, W) uint8; None without ink.
 
     ``faintest``: the least strength of ink on paper without grain; grain raises it. ``framed``:
     what touches the edge of the picture is no ink (a frame, a table, a reflection), if there is
     enough else.
     """
-    noise = 1.4826 * float(_middle(strength[::2, ::2].ravel()))  # one side of even paper: half of it is 0
+    some = strength[::2, ::2]
+    half_is_paper = 2 * np.count_nonzero(some) < some.size  # one side of even paper: half of it is 0
+    noise = 0.0 if half_is_paper else 1.4826 * float(_middle(some.ravel()))
     faintest = max(faintest, min(6 * noise, 4 * FAINTEST))  # where most is ink, the median is no noise
     strong = strength[strength >= faintest]
     if not strong.size:
@@ -165,7 +184,11 @@ def _pieces(
     tenth = len(strong) * 9 // 10
     full = max(float(np.partition(strong, tenth)[tenth]), 2.0 * FAINTEST)
     level = max(faintest, 0.4 * full)
-    mask = (strength >= level).astype(np.uint8)
+    mask = _reaching(strength, level)
+    x = y = 0
+    if not framed:  # what lies outside the box of the ink need not be searched
+        x, y, w, h = cv2.boundingRect(mask)
+        mask = mask[y : y + h, x : x + w]
     # 16 bits hold every label of a picture of this size, and take half the time of 32
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_16U)
     if count < 2:
@@ -177,7 +200,12 @@ def _pieces(
         inner[_edge(labels)] = 0
         area = inner if inner.max() > area.max() / 50 else area
     keep = area >= _SPECK * area.max()
-    return (mask if keep[1:].all() else keep.astype(np.uint8)[labels]), level, full
+    return _Pieces(mask if keep[1:].all() else keep.astype(np.uint8)[labels], x, y, level, full)
+
+
+def _reaching(strength: np.ndarray, level: float) -> np.ndarray:
+    """1 where ``strength``, which is uint8, is at least ``level``, else 0."""
+    return cv2.threshold(strength, math.ceil(level) - 1, 1, cv2.THRESH_BINARY)[1]
 
 
 def _padded(pixels: np.ndarray, side: int) -> np.ndarray:
@@ -198,7 +226,7 @@ def _redrawn(ink: _Ink, side: int) -> np.ndarray:
     height, width = ink.strength.shape
     larger = max(height, width)
     shape = max(1, round(width * _THIN / larger)), max(1, round(height * _THIN / larger))
-    mask = (_resized(ink.strength, *shape) >= ink.level).astype(np.uint8)
+    mask = _reaching(_resized(ink.strength, *shape), ink.level)
     lines = thin(_hollowed(cv2.copyMakeBorder(mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)))
     x, y, w, h = cv2.boundingRect(lines)
     distance = cv2.distanceTransform(1 - lines, cv2.DIST_L2, cv2.DIST_MASK_5)
@@ -206,8 +234,10 @@ def _redrawn(ink: _Ink, side: int) -> np.ndarray:
     middle = (side - 1) / 2
     move = np.array([[scale, 0, middle - scale * (x + (w - 1) / 2)], [0, scale, middle - scale * (y + (h - 1) / 2)]])
     distance = cv2.warpAffine(distance, move, (side, side), flags=cv2.INTER_LINEAR, borderValue=(_THIN,))
-    edge = np.clip(STROKE * side / 2 + 0.5 - scale * distance, 0, 1)
-    return 255 - np.rint(255 * edge).astype(np.uint8)
+    np.multiply(distance, scale, out=distance)
+    edge = np.subtract(STROKE * side / 2 + 0.5, distance, out=distance).clip(0, 1, out=distance)
+    np.multiply(edge, 255, out=edge)
+    return 255 - np.rint(edge, out=edge).astype(np.uint8)
 
 
 def _hollowed(mask: np.ndarray) -> np.ndarray:
@@ -236,16 +266,16 @@ def thin(mask: np.ndarray) -> np.ndarray:
     in turn, the pixels that a table of the 256 neighbourhoods allows. (The better known one of
     Zhang and Suen eats diagonal strokes from their ends and squares of four whole.)
     """
-    lines = mask
-    left = cv2.countNonZero(lines)
-    while True:
-        for table in _PEEL:
-            around = cv2.filter2D(lines, cv2.CV_8U, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
-            lines = cv2.bitwise_and(lines, cv2.LUT(around, table))
+    lines, left, idle = mask, cv2.countNonZero(mask), 0
+    for table in itertools.cycle(_PEEL):
+        around = cv2.filter2D(lines, cv2.CV_8U, _NEIGHBOURS, borderType=cv2.BORDER_CONSTANT)
+        lines = cv2.bitwise_and(lines, cv2.LUT(around, table))
         now = cv2.countNonZero(lines)
-        if now == left:
-            return lines
+        idle = idle + 1 if now == left else 0
+        if idle == 2:  # neither half-step finds anything any more
+            break
         left = now
+    return lines
 
 
 _NEIGHBOURS = np.array([[128, 1, 2], [64, 0, 4], [32, 16, 8]], np.float32)  # bits clockwise from the north

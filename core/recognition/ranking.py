@@ -47,7 +47,7 @@ def rank(
         return []
     ids, similarities = _search(vector, gallery, FETCHED, allowed)
     class_ids = gallery.classes_of(ids)
-    best = _best_of_each(class_ids, ids, similarities)
+    best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
     while len(best) < top and len(ids) >= FETCHED:
         pool = gallery.item_ids if allowed is None else allowed
         others = pool[~np.isin(gallery.classes_of(pool), list(best))]
@@ -71,7 +71,10 @@ def _search(vector: np.ndarray, gallery: Gallery, k: int, allowed: np.ndarray | 
     return ids[0][found], similarities[0][found]
 
 
-def _best_of_each(class_ids: np.ndarray, ids: np.ndarray, similarities: np.ndarray) -> dict[int, tuple[int, float]]:
-    """Class id -> its nearest item and similarity; the rows come nearest first."""
-    classes, first = np.unique(class_ids, return_index=True)
-    return {int(c): (int(ids[i]), float(similarities[i])) for c, i in zip(classes, first, strict=True)}
+def _best_of_each(
+    class_ids: np.ndarray, ids: np.ndarray, similarities: np.ndarray, *, limit: int
+) -> dict[int, tuple[int, float]]:
+    """Class id -> its nearest item and similarity, of the ``limit`` nearest classes; the rows come nearest first."""
+    first = np.sort(np.unique(class_ids, return_index=True)[1])[:limit]
+    rows = zip(class_ids[first].tolist(), ids[first].tolist(), similarities[first].tolist(), strict=True)
+    return {class_id: (item_id, similarity) for class_id, item_id, similarity in rows}

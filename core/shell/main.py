@@ -210,7 +210,7 @@ def _progress(what: str) -> Callable[[int, int], None]:
 
 
 def _reader(file: str) -> Callable[[], Image.Image]:
-    return lambda: decode(Path(file), name=file)
+    return lambda: decode(Path(file), name=file, grey=True)
 
 
 def _decoded(files: Iterable[str]) -> Iterator[tuple[str, Image.Image | ImageRefused]]:

@@ -34,7 +34,7 @@ def _answer(
 
     base, config = services.base(), services.workspace().config()
     started = time.perf_counter()
-    image = decode(_data, name=_name)
+    image = decode(_data, name=_name, grey=True)
     read = 1000 * (time.perf_counter() - started)
     found = identify(
         image,
@@ -76,7 +76,7 @@ def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
     """What the model would see of an image file under the workspace's ``preprocessing`` (its text)."""
     from core.ground.preprocessing import see
 
-    pixels = see(decode(_data), services.preprocessing())
+    pixels = see(decode(_data, grey=True), services.preprocessing())
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 

@@ -71,7 +71,7 @@ def _seen(_data: bytes, sha256: str, mode: str, size: int) -> str:
 
     from core.ground.preprocessing import see
 
-    pixels = see(decode(_data), Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
+    pixels = see(decode(_data, grey=True), Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
     return cached.url(encode_png(Image.fromarray(pixels)), "png")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from pages.ui.text import esc
 ACTIVE = """<style>
 button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] :is(p, span) { color: COLOUR }
 </style>"""
+OFFERED_S = 60.0
 LOGO = Path(__file__).parents[2] / "assets" / "logo"
 
 _SET_LANGUAGE = st.components.v2.component(
@@ -107,13 +109,17 @@ def preparation_line() -> None:
 
 
 def notices() -> None:
-    """What the last action did, once, with Undo where it can be taken back."""
+    """What the last action did; with Undo, for a while, where it can be taken back."""
     bench = workbench()
-    shown, bench.notices = bench.notices, []
-    for position, notice in enumerate(shown):
+    said, bench.notices = bench.notices, []
+    for notice in said:
+        notice.until = time.monotonic() + OFFERED_S
         if notice.entry is None:
             st.toast(esc(notice.text), icon=notice.icon, duration="long")
-            continue
+    if said:  # of what was offered before, nobody can tell any more whether it still holds
+        bench.offers = [notice for notice in said if notice.entry is not None]
+    bench.offers = [notice for notice in bench.offers if notice.until > time.monotonic()]
+    for position, notice in enumerate(bench.offers):
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"frame.notice.{position}"):
             st.markdown(f"{notice.icon} {esc(notice.text)}", width="stretch")
             st.button(
@@ -124,6 +130,20 @@ def notices() -> None:
                 args=(notice.entry,),
                 **people.bar(),
             )
+            st.button(
+                "",
+                key=f"frame.dismiss.{position}",
+                icon=":material/close:",
+                type="tertiary",
+                help=_("Dismiss"),
+                on_click=_dismiss,
+                args=(notice,),
+            )
+
+
+def _dismiss(notice: Notice) -> None:
+    bench = workbench()
+    bench.offers = [other for other in bench.offers if other is not notice]
 
 
 def _take_back(entry: int) -> None:

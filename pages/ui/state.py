@@ -20,18 +20,21 @@ KEY = "workbench"
 
 @dataclass
 class Notice:
-    """A sentence to show once, at the start of the next run; ``entry`` (of the journal) offers to take it back."""
+    """A sentence to show once, at the start of the next run; ``entry`` (of the journal) offers to take it back, and
+    then it stays in view until that is done, it is dismissed, something else is said, or its time is up (``until``,
+    in seconds of `time.monotonic`)."""
 
     text: str
     icon: str = ":material/check:"
     entry: int | None = None
+    until: float = 0.0
 
 
 @dataclass
 class Workbench:
     """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
     ``rounds``: per uploader, how many times it was emptied;
-    ``notices``: sentences to show on the next run; ``reported``: the answers already sent to the
+    ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
     curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
     shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
@@ -43,6 +46,7 @@ class Workbench:
     who: str = ""
     rounds: dict[str, int] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
+    offers: list[Notice] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
     pasted: list[bytes] = field(default_factory=list)
     stale: bool = False

@@ -117,6 +117,7 @@ def test_a_confusion_is_opened_corrected_measured_again_and_gone(measured, visit
     expect(page.locator(".st-key-evaluation-job")).to_be_visible()
     expect(page.locator(".st-key-evaluation-job")).to_have_count(0, timeout=SLOW_MS)
     expect(page.get_by_text("Out of date")).to_have_count(0)
+    tab.wait()
     page.get_by_role("button", name="The matrix").click()
     expect(page.locator(".st-key-evaluate-matrix .matrix[data-drawn]")).to_be_visible()
     expect(page.locator(".st-key-evaluate-pairs button", has_text="circle→cross")).to_have_count(0)

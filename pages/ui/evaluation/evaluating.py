@@ -155,7 +155,9 @@ def ready() -> tuple[Chosen, Evaluation] | None:
         chosen = choose()
         place = st.container(width="content")
     evaluation = open_one(chosen)
-    running = under_way(chosen, evaluation)
+    progress, banner = st.container(), st.container()  # always there: what comes and goes in them moves nothing below
+    with progress:
+        running = under_way(chosen, evaluation)
     if evaluation.exists:
         with place:
             st.button(
@@ -171,7 +173,8 @@ def ready() -> tuple[Chosen, Evaluation] | None:
             guide(chosen)
         return None
     if not running:
-        outdated(chosen, evaluation)
+        with banner:
+            outdated(chosen, evaluation)
     return chosen, evaluation
 
 
