@@ -7,13 +7,7 @@ from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
 st.title(_("Errors"))
-if evaluating.empty():
-    st.stop()
-found = evaluating.ready()
-if found is None:
-    st.stop()
-
-chosen, evaluation = found
+chosen, evaluation = evaluating.opened()
 views = {
     "errors": ":material/troubleshoot: " + _("Wrong answers"),
     "hubs": ":material/hub: " + _("Misleading"),

@@ -7,13 +7,7 @@ from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
 st.title(_("Evaluate"))
-if evaluating.empty():
-    st.stop()
-found = evaluating.ready()
-if found is None:
-    st.stop()
-
-chosen, evaluation = found
+chosen, evaluation = evaluating.opened()
 scores.head(evaluation, evaluating.report_of(evaluation))
 views = {
     "confusions": ":material/grid_on: " + _("Confusions"),

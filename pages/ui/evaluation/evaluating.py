@@ -149,8 +149,10 @@ def _nothing(job: Job) -> None:
     pass
 
 
-def ready() -> tuple[Chosen, Evaluation] | None:
-    """The controls, the job, the banner; and the evaluation, or None where the page has said why there is none."""
+def opened() -> tuple[Chosen, Evaluation]:
+    """The controls, the job, the banner; and the evaluation. Where there is none the page says why, and ends here."""
+    if empty():
+        st.stop()
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = choose()
         place = st.container(width="content")
@@ -171,7 +173,7 @@ def ready() -> tuple[Chosen, Evaluation] | None:
     if not evaluation.exists:
         if not running:
             guide(chosen)
-        return None
+        st.stop()
     if not running:
         with banner:
             outdated(chosen, evaluation)
