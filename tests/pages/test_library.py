@@ -13,6 +13,7 @@ from core.ground.job import publish
 from core.ground.jobs import JobRunner
 from core.intake.ingest import receive
 from pages.ui import services
+from pages.ui.frame import OFFERED_S
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -273,6 +274,28 @@ def test_relabelling_moves_the_image_and_can_be_taken_back(open_page, drawn_work
     assert "The image is now of cross." in text_of(at)
     at.button(key="frame.undo.0").click().run()
     assert Dataset(drawn_workspace).item(item.id).class_name == "bar"
+
+
+def test_undo_is_offered_until_it_is_dismissed_or_something_else_is_done(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    at.selectbox(key=f"detail.class.{item.id}.{item.ver}").select("cross").run()
+    at.run()
+    assert "The image is now of cross." in text_of(at)  # whatever runs the page again
+    item = Dataset(drawn_workspace).item(item.id)
+    at.selectbox(key=f"detail.class.{item.id}.{item.ver}").select("bar").run()
+    assert "The image is now of bar." in text_of(at)
+    assert "The image is now of cross." not in text_of(at)
+    at.button(key="frame.dismiss.0").click().run()
+    assert "The image is now of bar." not in text_of(at)
+    assert Dataset(drawn_workspace).item(item.id).class_name == "bar"
+
+
+def test_undo_is_not_offered_for_ever(open_page, drawn_workspace):
+    at, item = detail(open_page, drawn_workspace)
+    at.selectbox(key=f"detail.class.{item.id}.{item.ver}").select("cross").run()
+    at.session_state["workbench"].offers[0].until -= OFFERED_S
+    at.run()
+    assert "The image is now of cross." not in text_of(at)
 
 
 def test_the_trash_is_immediate_and_undoable(open_page, drawn_workspace):

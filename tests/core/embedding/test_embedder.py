@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from core.embedding import embedder as module
-from core.embedding.embedder import CHUNK, load_embedder, opens_at_once
+from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once
 from core.embedding.engine import ExportFailed
 from core.embedding.weights import resolve
 from core.ground.config import Preprocessing
@@ -76,6 +76,14 @@ def test_a_batch_gives_what_single_pictures_give(default):
     np.testing.assert_allclose(together, np.stack(list(default.embed_images(drawings(len(seen))))), atol=1e-5)
     assert default.embed(seen[:0]).shape == (0, default.dimension)
     assert list(default.embed_images([])) == []
+
+
+def test_large_and_small_pictures_keep_their_rows(default):
+    side = int(SMALL**0.5) + 1
+    images = drawings(6)
+    images[1], images[4] = (images[i].resize((side, side)) for i in (1, 4))
+    expected = default.embed(np.stack([see(image, default.preprocessing) for image in images]))
+    np.testing.assert_allclose(np.stack(list(default.embed_images(images))), expected, atol=1e-5)
 
 
 def test_input_of_another_shape_or_type_is_an_error(default):

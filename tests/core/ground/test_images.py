@@ -150,6 +150,28 @@ def test_a_transparent_tone_is_white():
     assert (image.getpixel((1, 1)), image.getpixel((6, 1))) == ((90, 90, 90), WHITE)
 
 
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
+def test_greys_may_stay_greys(form):
+    data = hostile.saved(hostile.picture().convert("L"), form)
+    image, usual = decode(data, grey=True), decode(data)
+    assert (type(image), image.info, usual.mode) == (Image.Image, {}, "RGB")
+    assert image.mode == ("RGB" if form == "GIF" else "L")  # a GIF has a palette, whatever its colours
+    assert image.convert("RGB").tobytes() == usual.tobytes()
+
+
+def test_what_is_more_than_greys_is_rgb_all_the_same():
+    grey = hostile.picture().convert("L")
+    deep = Image.fromarray(np.asarray(grey).astype(np.uint16) * 257)
+    for data in (
+        hostile.saved(grey, "PNG", transparency=7),
+        hostile.saved(grey.convert("LA"), "PNG"),
+        hostile.saved(deep, "PNG"),
+        hostile.saved(hostile.picture(), "PNG"),
+    ):
+        assert decode(data, grey=True).mode == "RGB"
+        assert decode(data, grey=True).tobytes() == decode(data).tobytes()
+
+
 def test_one_bit_pictures_are_black_and_white():
     bits = Image.new("1", (8, 8), 1)
     bits.paste(0, (0, 0, 4, 8))
