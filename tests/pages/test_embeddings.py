@@ -11,6 +11,7 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.evaluation import projection
+from core.ground.images import content_hash
 from pages.ui.evaluation import atlas
 from tests.conftest import FakeEmbedder, draw, png_bytes
 from tests.pages.conftest import component, text_of
@@ -146,6 +147,25 @@ def test_new_images_are_pinned_where_they_belong_and_not_added(open_page, measur
     ids = unpacked(points["ids"], "<i4")[near].tolist()
     assert all("cross" in item.path or "wrong" in item.path for item in Dataset(measured).some(ids))
     assert Dataset(measured).counts().originals == before
+
+
+def test_a_pinned_image_becomes_a_reference_and_is_taken_back(open_page, measured):
+    at = open_page(measured, "embeddings")
+    before = Dataset(measured).counts().originals
+    data = png_bytes(draw("cross", seed=998))
+    at.file_uploader(key="embeddings.files").set_value([("new.png", data, "image/png")])
+    at.run()
+    key = f"embeddings.add.{content_hash(data)[:12]}"
+    assert at.selectbox(key=f"{key}.class").value in ("cross", "circle")  # a cross among them has the wrong label
+    at.selectbox(key=f"{key}.class").select("cross").run()
+    at.button(key=key).click().run()
+    assert "new.png is in the gallery now, as cross." in text_of(at)
+    added = [item for item in Dataset(measured).items() if item.sha256 == content_hash(data)]
+    assert [item.class_name for item in added] == ["cross"]
+    assert "new.png is in the gallery." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert Dataset(measured).counts().originals == before
+    assert at.button(key=key)
 
 
 def test_in_french(open_page, measured):
