@@ -16,6 +16,6 @@ review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, runs, recorder, transfer, promotion, material, prepare, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
-evaluation   html_report, corrections, figures, folders, bundle, work
+evaluation   html_report, corrections, figures, folders, written, bundle, work
 shell        variation, training, evaluation, main
 """

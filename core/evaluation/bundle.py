@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -22,7 +21,8 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport
 from core.evaluation.store import Evaluation
 from core.evaluation.traits import TRAITS, Traits, tendencies
-from core.ground.errors import BurinError, Conflict
+from core.evaluation.written import check_own, settle
+from core.ground.errors import BurinError
 from core.ground.images import thumbnail
 from core.ground.workspace import new_id, write_atomic
 from core.intake.cells import neutral
@@ -42,13 +42,14 @@ def write_bundle(
     doubted: Mapping[str, tuple[float, str]] | None = None,
     traits: Traits | None = None,
 ) -> int:
-    """Write the bundle in one step, in place of an earlier one; how many wrong answers it holds.
+    """Write the bundle in place of an earlier one; how many wrong answers it holds.
 
-    ``doubted``: content hash -> (doubt, folder of the class that its neighbours say). Raises `Conflict` where
-    ``folder`` holds anything else than a bundle.
+    ``doubted``: content hash -> (doubt, folder of the class that its neighbours say). Files that somebody else put
+    into an earlier bundle stay. Raises `Conflict` where ``folder`` holds files and no bundle, and where one of them
+    is in the way.
     """
-    if folder.exists() and any(folder.iterdir()) and not Evaluation(folder).exists:
-        raise Conflict("{path} holds other files: give another folder.", path=folder)
+    folder = folder.resolve()
+    check_own(folder)
     files = {original.sha256: original for original in reversed(originals)}
     staging = folder.with_name(f".{new_id()}")
     try:
@@ -68,9 +69,7 @@ def write_bundle(
                 target = staging / IMAGES / true / said
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(original.path, target / f"{sha256[:8]}_{original.path.name}"[-200:])
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(staging, folder)
+        settle(staging, folder, anew=True)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return len(predictions.wrong)
@@ -80,22 +79,27 @@ def analyse(folder: Path, output: Path, *, language: str = "en") -> tuple[Evalua
     """Read a bundle and write ``report.html``, ``errors.csv``, ``tendencies.csv`` and the artefacts of the evaluation
     into ``output``; the report, the errors by pair of classes, and what was written.
 
-    Raises `NotFound` and `BadInput`.
+    Raises `NotFound` and `BadInput`, and `Conflict` where a file that somebody else put there is in the way.
     """
-    held = Evaluation(folder)
+    held, output = Evaluation(folder), output.resolve()
     predictions, report = held.predictions, held.report
     found = groups(predictions, _doubts(folder, predictions), range(len(predictions.folders)))
-    written = write_artefacts(output, predictions, report)
-    charts = [path.read_bytes() for path in written if path.suffix == ".png"]
-    page = html_report(
-        predictions, report, found, lambda sha256: _picture(folder, sha256), charts=charts, language=language
-    )  # fmt: skip
-    contents = {"report.html": page, "errors.csv": errors_csv(predictions, found)}
-    if (traits := Traits.read(folder)) is not None:
-        contents["tendencies.csv"] = tendencies_csv(predictions, traits)
-    for name, content in contents.items():
-        write_atomic(output / name, content.encode())
-        written.append(output / name)
+    staging = output.with_name(f".{new_id()}")
+    try:
+        written = write_artefacts(staging, predictions, report)
+        charts = [path.read_bytes() for path in written if path.suffix == ".png"]
+        page = html_report(
+            predictions, report, found, lambda sha256: _picture(folder, sha256), charts=charts, language=language
+        )  # fmt: skip
+        contents = {"report.html": page, "errors.csv": errors_csv(predictions, found)}
+        if (traits := Traits.read(folder)) is not None:
+            contents["tendencies.csv"] = tendencies_csv(predictions, traits)
+        for name, content in contents.items():
+            write_atomic(staging / name, content.encode())
+        settle(staging, output, anew=False)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    written = [output / name for name in (*(path.name for path in written), *contents)]
     return report, found, written
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
-from core.ground.errors import BadInput
+from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace
 from core.variation.sources import Original, originals_in, originals_of
 from core.variation.variants import Manifest
@@ -60,6 +60,15 @@ def find(workspace: Workspace, data_dir: Path | None) -> Found:
         raise BadInput("There is no original to ask in {folder}: {n} files in it are variants.",
                        folder=folder.name, n=found.variants)  # fmt: skip
     return found
+
+
+def located(folder: Path | None, given: Workspace) -> Path | None:
+    """``folder`` as it is there: from the current folder, else from the ``given`` workspace. Raises `NotFound`."""
+    if folder is None or folder.is_dir():
+        return folder
+    if not (given.root / folder).is_dir():
+        raise NotFound("There is no folder {path}.", path=folder)
+    return given.root / folder
 
 
 def workspace_of(data_dir: Path | None, given: Workspace) -> Workspace:

@@ -45,12 +45,17 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
 def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> int:
     from core.evaluation.artefacts import text
     from core.evaluation.bundle import by_folder, write_bundle
-    from core.evaluation.folders import find, workspace_of
+    from core.evaluation.folders import find, located, workspace_of
     from core.evaluation.traits import Traits
     from core.evaluation.work import doubts_in, evaluate_subject
+    from core.evaluation.written import check_own
 
-    workspace = workspace_of(options.data_dir, Workspace.open(getattr(options, "workspace", None)))
-    found = find(workspace, options.data_dir)
+    given = Workspace.open(getattr(options, "workspace", None))
+    data_dir = located(options.data_dir, given)
+    workspace = workspace_of(data_dir, given)
+    output = options.output_dir or workspace.model / INCORRECT
+    check_own(output)  # before minutes of asking
+    found = find(workspace, data_dir)
     for outcome in found.refused:
         print(f"burin: {outcome.name}: {outcome.reason}", file=sys.stderr)
     if found.variants:
@@ -58,7 +63,6 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
     if found.strangers:
         print(f"burin: of unknown origin and not asked: {found.strangers} files.", file=sys.stderr)
     asked = _subject(workspace, options, found)
-    output = options.output_dir or workspace.model / INCORRECT
     doubted, traits = {}, None
     if found.dataset is not None:
         made = evaluate_subject(
@@ -105,21 +109,23 @@ def _subject(workspace: Workspace, options: argparse.Namespace, found: Found) ->
 
     if options.model_path is None:
         return subject(workspace, "", found.originals, seed=options.seed)
-    if not options.model_path.is_file():
+    path = options.model_path if options.model_path.is_file() else workspace.root / options.model_path
+    if not path.is_file():
         raise NotFound(
             "There is no model at {path}: train one and promote it, or leave --model_path out for the one in use.",
             path=options.model_path,
         )
-    return of_model(workspace, options.model_path, found.originals, seed=options.seed)
+    return of_model(workspace, path, found.originals, seed=options.seed)
 
 
 def _analyse(options: argparse.Namespace) -> int:
     from core.evaluation.bundle import analyse
     from core.evaluation.faults import CAUSES
+    from core.evaluation.folders import located
     from core.ground.names import printable
 
     workspace = Workspace.open(getattr(options, "workspace", None))
-    source = options.incorrect_dir or workspace.model / INCORRECT
+    source = located(options.incorrect_dir, workspace) or workspace.model / INCORRECT
     output = options.output_dir or workspace.model / ANALYSIS
     report, groups, written = analyse(source, output, language=options.language)
     causes = [fault.cause for group in groups for fault in group.faults]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 
 import pytest
@@ -12,7 +13,7 @@ from core.evaluation.traits import Traits
 from core.evaluation.work import doubts_in
 from core.ground.errors import Conflict, NotFound
 from core.ground.names import folder_for
-from core.variation.sources import originals_of
+from core.variation.sources import Original, originals_of
 from tests.core.evaluation import made
 
 
@@ -48,20 +49,83 @@ def test_it_is_analysed_anywhere(bundle, tmp_path):
     assert row["likely_cause"] == "Likely a wrong label" and report.top1.n == 8
 
 
+def contents(folder):
+    """Path in the folder -> content of every file in it."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_an_earlier_bundle_is_replaced_and_other_files_never(bundle, collection, evaluation, tmp_path):
     parts = (evaluation.predictions, evaluation.report, evaluation.split, originals_of(collection))
     folder = tmp_path / "bundle"
-    shutil.copytree(bundle, folder)
-    (folder / "images" / "old").mkdir()
+    write_bundle(folder, made.predictions([0], [[1]]), evaluation.report, evaluation.split, [
+        Original(folder="a", class_name="a", path=next(iter(originals_of(collection))).path, sha256=made.hashed(0)),
+    ])  # fmt: skip
+    earlier = set(contents(folder))
+    assert len([name for name in earlier if name.startswith("images/")]) == 1
+    theirs = {"verdicts.json": b"{}", "images/a/b/note.txt": b"look", "images/mine.png": b"mine", "pictures/x": b"x"}
+    for name, content in theirs.items():
+        (folder / name).write_bytes(content)
     write_bundle(folder, *parts)
-    assert not (folder / "images" / "old").exists()
+    held = contents(folder)
+    assert {name: held.pop(name) for name in theirs} == theirs
+    write_bundle(tmp_path / "fresh", *parts)
+    assert set(held) == set(contents(tmp_path / "fresh")) != earlier, "all of the earlier bundle is gone"
+    assert analyse(folder, tmp_path / "analysis")[0].top1.n == 8
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "fresh", "analysis"}
+
+
+@pytest.mark.parametrize("name", ["thesis.txt", "report.json", "predictions.json", "written.json"])
+def test_a_folder_that_is_no_bundle_is_left_alone(collection, evaluation, tmp_path, name):
+    """Whatever the names of the files in it."""
+    parts = (evaluation.predictions, evaluation.report, evaluation.split, originals_of(collection))
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "thesis.txt").write_text("years of work")
+    (mine / name).write_text('{"mine": 1}')
     with pytest.raises(Conflict, match="holds other files"):
         write_bundle(mine, *parts)
-    assert (mine / "thesis.txt").read_text() == "years of work"
-    assert {path.name for path in tmp_path.iterdir()} == {"bundle", "mine"}
+    with pytest.raises(Conflict, match="is a file"):
+        write_bundle(mine / name, *parts)
+    assert contents(mine) == {name: b'{"mine": 1}'}
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_file_of_another_hand_is_never_written_over(bundle, collection, evaluation, tmp_path):
+    parts = (evaluation.predictions, evaluation.report, evaluation.split, originals_of(collection))
+    folder = tmp_path / "bundle"
+    write_bundle(folder, made.predictions([0], [[0]]), evaluation.report, evaluation.split, [])
+    (folder / "images").write_text("a file where a folder would be")
+    before = contents(folder)
+    with pytest.raises(Conflict, match="images was not written by Burin"):
+        write_bundle(folder, *parts)
+    assert contents(folder) == before
+
+    output = tmp_path / "analysis"
+    output.mkdir()
+    (output / "notes.txt").write_text("mine")
+    for _ in range(2):  # beside other files, and once more
+        analyse(bundle, output)
+    (output / "written.json").unlink()
+    (output / "report.html").write_text("mine")
+    before = contents(output)
+    with pytest.raises(Conflict, match="was not written by Burin"):
+        analyse(bundle, output)
+    assert contents(output) == before and before["notes.txt"] == b"mine"
+
+
+def test_the_list_of_files_leads_nowhere_else(bundle, collection, evaluation, tmp_path):
+    """A bundle may come from a stranger."""
+    parts = (evaluation.predictions, evaluation.report, evaluation.split, originals_of(collection))
+    (tmp_path / "thesis.txt").write_text("years of work")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "a.txt").write_text("years of work")
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    (folder / "link").symlink_to(tmp_path / "linked")
+    files = ["../thesis.txt", str(tmp_path / "thesis.txt"), "link/a.txt", "images/../../thesis.txt", "..", ".", ""]
+    record = json.loads((folder / "written.json").read_text(encoding="utf-8"))
+    (folder / "written.json").write_text(json.dumps({**record, "files": [*record["files"], *files]}))
+    write_bundle(folder, *parts)
+    assert (tmp_path / "thesis.txt").is_file() and (tmp_path / "linked" / "a.txt").is_file()
 
 
 def test_nothing_to_analyse(tmp_path):

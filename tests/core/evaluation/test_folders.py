@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 
 import pytest
 
-from core.evaluation.folders import find, workspace_of
+from core.evaluation.folders import find, located, workspace_of
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace
 from core.variation.policies import PRESETS
@@ -64,3 +65,15 @@ def test_a_folder_knows_its_workspace_by_its_place(tmp_path):
     given = Workspace(tmp_path)
     assert workspace_of(tmp_path / "w" / "data" / "augmented_gravures", given).root == tmp_path / "w"
     assert workspace_of(tmp_path / "somewhere", given) is given and workspace_of(None, given) is given
+
+
+def test_a_folder_is_looked_up_here_then_in_the_workspace(augmented, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = Path("data/augmented_gravures")
+    assert located(None, augmented) is None
+    assert located(given, augmented) == augmented.augmented
+    given.mkdir(parents=True)
+    assert located(given, augmented) == given, "the current folder comes first"
+    for name in ("nowhere", str(tmp_path / "nowhere")):
+        with pytest.raises(NotFound, match="There is no folder"):
+            located(Path(name), augmented)

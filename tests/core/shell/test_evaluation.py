@@ -52,6 +52,36 @@ def test_any_folder_is_evaluated_without_a_workspace(dataset, tmp_path, capsys, 
     assert not away.exists() or not Workspace(away).catalogue.exists()
 
 
+def test_from_another_folder_the_workspace_is_meant(dataset, tmp_path, capsys, monkeypatch):
+    """The commands of the README, and a folder that is nowhere: nothing is made of it."""
+    away = tmp_path / "away"
+    away.mkdir()
+    monkeypatch.chdir(away)
+    monkeypatch.setenv("BURIN_WORKSPACE", str(dataset.workspace.root))
+    write(Manifest(dataset.workspace.augmented), tasks_per_image(originals_of(dataset), 1), PRESETS["sketch-icon"],
+          seed=0, safety=None)  # fmt: skip
+    assert main(["evaluate", "--data_dir", "data/augmented_gravures"]) == 0
+    assert (dataset.workspace.model / "incorrect_predictions" / "report.json").is_file()
+    assert main(["analyze-errors", "--incorrect_dir", "model/incorrect_predictions", "--output_dir", "out"]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", "--data_dir", "elsewhere/data/augmented_gravures"]) == 2
+    assert "There is no folder elsewhere/data/augmented_gravures." in capsys.readouterr().err
+    assert {path.name for path in away.iterdir()} == {"out"}
+
+
+def test_a_folder_of_other_files_is_refused_before_anything_is_asked(dataset, tmp_path, capsys, fake_embedder):
+    mine = tmp_path / "proj"
+    mine.mkdir()
+    (mine / "report.json").write_text('{"mine": 1}')
+    (mine / "thesis.txt").write_text("years of work")
+    assert main(["evaluate", "--workspace", str(dataset.workspace.root), "--output_dir", str(mine)]) == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert {path.name: path.read_text() for path in mine.iterdir()} == {
+        "report.json": '{"mine": 1}', "thesis.txt": "years of work",
+    }  # fmt: skip
+    assert not (dataset.workspace.model / "evaluation").exists()
+
+
 def test_a_model_that_is_not_there(dataset, capsys):
     path = dataset.workspace.model / "best_efficientnet_triplet.pt"
     assert main(["evaluate", "--model_path", str(path), "--workspace", str(dataset.workspace.root)]) == 2
