@@ -229,6 +229,8 @@ def _redrawn(ink: _Ink, side: int) -> np.ndarray:
     mask = _reaching(_resized(ink.strength, *shape), ink.level)
     lines = thin(_hollowed(cv2.copyMakeBorder(mask, 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=0)))
     x, y, w, h = cv2.boundingRect(lines)
+    if not w:  # too fine and too faint to be there at this side: no line to be at a distance from
+        return np.full((side, side), 255, np.uint8)
     distance = cv2.distanceTransform(1 - lines, cv2.DIST_L2, cv2.DIST_MASK_5)
     scale = min(side * (1 - 2 * MARGIN - STROKE) / max(w - 1, h - 1, 1), 1.5 * side / _THIN)
     middle = (side - 1) / 2

@@ -235,6 +235,13 @@ def test_a_blank_picture_has_no_ink_and_gives_a_white_square(colour: int) -> Non
     assert (see(image, PLAIN) == colour).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_dots_too_fine_for_lines_give_a_white_square() -> None:
+    pixels = np.full((400, 400), 255, np.uint8)
+    pixels[20:380:60, 20:380:60] = 0
+    assert (see(Image.fromarray(pixels), Preprocessing(size=96)) == 255).all()
+
+
 def test_a_faint_pencil_has_ink_and_a_compression_artefact_has_none() -> None:
     assert has_ink(picture(cross(page(), colour=(232, 232, 232))))
     assert not has_ink(picture(cross(page(), colour=(250, 250, 250))))

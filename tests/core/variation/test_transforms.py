@@ -6,9 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from core.variation import effects
 from core.variation.transforms import GROUPS, TRANSFORMS, background
 from tests.conftest import draw
 
@@ -100,6 +102,30 @@ def test_a_bar_grows_and_shrinks_by_the_width_asked_for(inverted):
     assert thickness(TRANSFORMS["thicken"].apply(bar, {"width": 1.5}, rng())) == pytest.approx(11.5, abs=0.01)
     assert thickness(TRANSFORMS["thin"].apply(bar, {"width": 3}, rng())) == pytest.approx(7, abs=0.01)
     assert thickness(TRANSFORMS["thin"].apply(bar, {"width": 8}, rng())) >= 4, "a stroke was taken away"
+
+
+@pytest.mark.parametrize("wide", [1, 2, 3, 4])
+@pytest.mark.parametrize("side", [64, 300])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_half_of_a_fine_stroke_is_left_all_along_it(wide, side, inverted):
+    bar = np.full((side, side, 3), 255, np.uint8)
+    bar[30 : 30 + wide, 10:-10] = 0
+    slanted = np.full((side, side, 3), 255, np.uint8)
+    cv2.line(slanted, (10, 10), (side - 10, side - 25), (0, 0, 0), wide)
+    for before in (bar, slanted):
+        after = TRANSFORMS["thin"].apply(255 - before if inverted else before, {"width": 1.5}, rng())
+        ink, left = (255 - each[:, 12:-12, 0].astype(float) for each in (before, 255 - after if inverted else after))
+        assert 0.49 <= left.sum() / ink.sum() < 0.8
+        assert (left.sum(axis=0) >= 0.24 * ink.sum(axis=0)).all(), "there is a gap"
+    assert effects._stroke_width((bar[..., 0] == 0).astype(np.uint8)) == pytest.approx(wide, abs=0.12)
+
+
+def test_a_fine_stroke_beside_a_bold_one_is_left():
+    before = np.full((200, 200, 3), 255, np.uint8)
+    before[40:60, 10:190] = 0
+    before[120:122, 10:190] = 0
+    after = TRANSFORMS["thin"].apply(before, {"width": 3}, rng())
+    assert (after[110:130, 20:180].min(axis=(0, 2)) <= 128).all()
 
 
 def test_line_breaks_only_take_ink_away():
