@@ -72,7 +72,7 @@ class _Place:
     """Where a command reads and writes: a workspace's own folders with its catalogue, or any others."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        from core.variation.sources import originals_in, originals_of
+        from core.variation.sources import broken_in, originals_in, originals_of
         from core.variation.variants import Manifest
 
         self.workspace = Workspace.open(getattr(options, "workspace", None))
@@ -86,7 +86,7 @@ class _Place:
             from core.collection.dataset import Dataset
 
             self.dataset = Dataset(self.workspace)
-            self.broken = self.dataset.rescan().refused
+            self.broken = broken_in(self.dataset)
             self.originals = originals_of(self.dataset)
         else:
             self.originals, self.broken = originals_in(given)
@@ -131,8 +131,7 @@ def _augment(options: argparse.Namespace, progress: Any) -> int:
     place = _Place(options)
     policy = place.policy(options.policy)
     done = place.write(tasks_per_image(place.originals, options.per_image), policy, options, progress)
-    _report(done, place)
-    return 1 if done.refused or place.broken else 0
+    return _report(done, place)
 
 
 def _oversample(options: argparse.Namespace, progress: Any) -> int:
@@ -159,10 +158,9 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
     even = f"imbalance {planned.before.ratio:.1f} -> {planned.after.ratio:.1f}"
     print(f"{planned.total} variants to write, {cost}; {even}.")
     if options.dry_run:
-        return 1 if place.broken else 0
+        return _code(place, len(place.broken))
     done = place.write(planned.tasks(place.originals), policy, options, progress)
-    _report(done, place)
-    return 1 if done.refused or place.broken else 0
+    return _report(done, place)
 
 
 def _safety(options: argparse.Namespace, progress: Any) -> int:
@@ -194,9 +192,18 @@ def _tell(report: SafetyReport) -> None:
         _say(f"{each.class_name}: {each.transform} is left out: {reason}.")
 
 
-def _report(done: Written, place: _Place) -> None:
-    print(f"{done.written} variants written, {done.present} were there already, {len(done.refused)} originals refused; "
+def _report(done: Written, place: _Place) -> int:
+    """Say what was done; the exit status."""
+    refused = len({outcome.name for outcome in [*place.broken, *done.refused]})
+    print(f"{done.written} variants written, {done.present} were there already, {refused} originals refused; "
           f"batch {done.batch} in {place.manifest.folder}.")  # fmt: skip
+    return _code(place, refused)
+
+
+def _code(place: _Place, refused: int) -> int:
+    """Refused originals are passed over; it fails only where there is none but those."""
+    known = {f"{original.folder}/{original.path.name}" for original in place.originals}
+    return 1 if refused and refused >= len(known | {outcome.name for outcome in place.broken}) else 0
 
 
 def _say(text: str) -> None:

@@ -6,11 +6,12 @@ It lists and reads them; what is made from them is `core.variation.writer`'s.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
+from core.catalogue.moves import RAW
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.ground.errors import ImageRefused, NotFound
@@ -69,6 +70,13 @@ def originals_in(folder: Path) -> tuple[list[Original], list[FileOutcome]]:
                 reason.__cause__ = error
                 refused.append(FileOutcome(f"{inner.name}/{path.name}", "refused", reason))
     return _once(found), refused
+
+
+def broken_in(dataset: Dataset) -> list[FileOutcome]:
+    """Look through the dataset's folders again; the files in class folders that no original comes of, each by
+    ``folder/file`` with its sentence."""
+    found = ((o, o.name.partition(f"{RAW}/")) for o in dataset.rescan().refused)
+    return [replace(o, name=place) for o, (before, _raw, place) in found if not before and "/" in place]
 
 
 def by_class(originals: Sequence[Original]) -> dict[str, list[Original]]:

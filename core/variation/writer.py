@@ -28,12 +28,13 @@ from core.ground.errors import BurinError, ConfigRefused
 from core.ground.images import content_hash
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace
+from core.intake.ingest import record_of
 from core.variation import policies
 from core.variation.augment import draw, draw_seed
 from core.variation.policies import Policy
 from core.variation.references import references
 from core.variation.safety import SafetyReport, check
-from core.variation.sources import Original, by_class, originals_of
+from core.variation.sources import Original, broken_in, by_class, originals_of
 from core.variation.variants import Batch, Manifest, Variant
 
 if TYPE_CHECKING:
@@ -268,15 +269,28 @@ def run_augment(
     """The job. ``params``: ``policy`` (an id, or a policy as JSON); ``seed``; and either ``per_image`` with
     ``item_ids`` or ``class_ids`` (all originals where neither is given), or ``tasks`` as a plan has
     them: [[item id, [draw numbers]]]; ``override`` true writes without the safety check. ``who`` writes must be a
-    curator or more (``role``)."""
+    curator or more (``role``). Files that are no images are listed with the originals that cannot be read any more."""
     from core.embedding.embedder import load_embedder
 
     dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
     dataset.allow("curator")
     policy = policy_of(workspace, params.get("policy", policies.DEFAULT))
     seed = int(params.get("seed", 0))
+    broken = broken_in(dataset)
     everything = originals_of(dataset)
     tasks = _tasks(everything, params, dataset)
+    if not params.keys().isdisjoint(("item_ids", "class_ids")):
+        asked = {task.original.folder for task in tasks}
+        broken = [outcome for outcome in broken if outcome.name.partition("/")[0] in asked]
+    refused: set[str] = set()
+
+    def on_refused(outcome: FileOutcome) -> None:
+        if outcome.name not in refused:
+            refused.add(outcome.name)
+            report.append(record_of(outcome))
+
+    for outcome in broken:
+        on_refused(outcome)
     safety = None
     if not params.get("override"):
         from core.embedding.gallery import update
@@ -287,9 +301,6 @@ def run_augment(
             tasks, everything, policy, embedder, dataset, seed=seed,
             on_progress=lambda done, total: report(done, total, "checking"),
         )  # fmt: skip
-
-    def on_refused(outcome: FileOutcome) -> None:
-        report.append({"name": outcome.name, "outcome": "refused", "reason": str(outcome.reason)})
 
     manifest = Manifest(workspace.augmented)
     manifest.follow(dataset)
@@ -303,7 +314,7 @@ def run_augment(
         "written": done.written,
         "present": done.present,
         "bytes": done.bytes,
-        "refused": len(done.refused),
+        "refused": len(refused),
         "left_out": sum(len(names) for names in _left_out(safety, tasks).values()),
         "classes_skipped": [f for f, names in _left_out(safety, tasks).items() if not policy.without(names).steps],
     }

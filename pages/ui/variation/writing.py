@@ -10,6 +10,7 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
+from core.intake.ingest import outcome_of
 from core.variation.balance import Cost, measure, undo
 from core.variation.policies import Policy
 from core.variation.sources import Original, by_class, originals_of
@@ -25,6 +26,7 @@ from pages.ui.variation.recipe import title_of
 
 KIND = "augment"
 SHOWN = 8  # batches listed at once
+SHOWN_REFUSED = 100
 
 
 def show(policy: Policy, seed: int, items: list[Item]) -> None:
@@ -152,8 +154,11 @@ def _ended(job: Job, page: str) -> None:
             )
     if outcomes:
         with st.expander(_("Refused originals"), icon=":material/error:"):
-            for outcome in outcomes[:100]:
-                st.markdown(f":red[:material/error:] {esc(_reason(outcome))}")
+            for outcome in map(outcome_of, outcomes[:SHOWN_REFUSED]):
+                reason = sentence(outcome.reason) if outcome.reason else ""
+                st.markdown(f":red[:material/error:] **{esc(outcome.name)}**  \n{esc(reason)}")
+            if len(outcomes) > SHOWN_REFUSED:
+                st.caption(_("The first {n} of them.").format(n=number(SHOWN_REFUSED)))
     if job.state in ("stopped", "interrupted", "failed"):
         st.button(
             _("Go on") if job.state != "failed" else _("Try again"),
@@ -162,13 +167,6 @@ def _ended(job: Job, page: str) -> None:
             on_click=_again,
             args=(job.id,),
         )
-
-
-def _reason(outcome: dict[str, Any]) -> str:
-    reason = outcome.get("reason")
-    if isinstance(reason, dict):
-        return sentence(BurinError(reason["template"], **reason.get("values", {})))
-    return str(reason or outcome.get("name", ""))
 
 
 def _again(job_id: str) -> None:

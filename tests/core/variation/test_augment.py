@@ -167,9 +167,34 @@ def test_a_job_writes_and_counts(drawn):
     assert job.state == "succeeded", job.error
     assert (job.result["written"], job.result["refused"]) == (22, 1)
     assert [line["name"] for line in job.outcomes()] == [f"{bad.class_name}/{Path(bad.path).name}"]
+    assert "{name}" in next(iter(job.outcomes()))["template"], "its sentence can be translated"
     assert len(manifest.variants()) == 22 and dataset.version > version
     again = runner.wait(runner.start("augment", "core.variation.writer:run_augment", params).id, timeout_s=120)
     assert (again.result["written"], again.result["present"]) == (0, 22)
+
+
+def test_a_job_lists_the_files_that_no_original_came_of(drawn):
+    workspace, _manifest = drawn
+    Dataset(workspace).rescan()
+    (workspace.raw / "bar" / "broken.png").write_text("no image")
+    items = {item.class_name: item.id for item in Dataset(workspace).items(limit=None)}
+    told: list[dict] = []
+
+    class Told:
+        append = told.append
+
+        def __call__(self, done: int, total: int, note: str = "") -> None:
+            pass
+
+    def refused(**params) -> tuple[int, list[str]]:
+        told.clear()
+        result = run_augment(workspace, {"per_image": 1, "override": True, **params}, Told(), lambda: False)
+        return result["refused"], [record["name"] for record in told]
+
+    assert refused() == (1, ["bar/broken.png"])
+    assert refused(tasks=[[items["cross"], [5]]]) == (1, ["bar/broken.png"])
+    assert refused(item_ids=[items["bar"]]) == (1, ["bar/broken.png"])
+    assert refused(item_ids=[items["cross"]]) == (0, []), "it lies in a class that was not asked for"
 
 
 def test_nothing_is_half_written_after_a_kill(drawn, tmp_path):

@@ -149,10 +149,25 @@ def test_augment_from_the_shell_on_plain_folders(uneven, tmp_path, capsys):
     arguments = ["augment", "--raw_dir", str(elsewhere), "--output_dir", str(tmp_path / "out")]
     status = main([*arguments, "--per_image", "2", "--policy", "phone-photo", "--seed", "3", "--override_safety"])
     shown = capsys.readouterr()
-    assert status == 1 and "20 variants written" in shown.out and "broken.png is not an image" in shown.err
+    assert status == 0 and "20 variants written" in shown.out and "1 originals refused" in shown.out
+    assert "broken.png is not an image" in shown.err
     assert len(Manifest(tmp_path / "out").variants()) == 20
     assert main([*arguments, "--policy", "nonsense"]) == 2 and "hand-drawn" in capsys.readouterr().err
     assert main(["augment", "--raw_dir", str(tmp_path / "nowhere")]) == 2
+
+
+def test_a_broken_original_of_a_workspace_is_counted_and_fails_nothing(uneven, capsys):
+    raw = uneven.workspace.raw
+    (raw / "bar" / "broken.png").write_text("no image")
+    oversample = ["oversample", "--raw_dir", str(raw), "--min_threshold", "4", "--override_safety"]
+    assert main([*oversample, "--dry_run"]) == 0 and "bar/broken.png: " in capsys.readouterr().err
+    assert main(oversample) == 0
+    shown = capsys.readouterr()
+    assert "bar/broken.png: " in shown.err and "4 variants written, 0 were there already, 1 originals" in shown.out
+    for path in raw.glob("*/*.png"):
+        path.write_text("no image")
+    assert main(["augment", "--raw_dir", str(raw), "--override_safety"]) == 1
+    assert "0 variants written, 0 were there already, 11 originals refused" in capsys.readouterr().out
 
 
 def test_cost_is_measured(uneven):
