@@ -6,7 +6,7 @@ a higher one (checked by tests/test_floors.py):
 ground       errors, config, translations, arrays, workspace, containers, images, preprocessing, names, job, jobs
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
-intake       originals, cells, archives, admission, landing, ingest, exports, triage
+intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
@@ -14,7 +14,7 @@ variation    writer, balance, capture, figures
 recognition  ranking, cohesion, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
-training     distributed, trainer, runs, recorder, transfer, promotion, material, prepare, start, work
+training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   html_report, corrections, figures, folders, written, bundle, work
 shell        variation, training, evaluation, main

@@ -12,8 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +22,10 @@ from core.ground.errors import NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id, write_atomic
 from core.training.runs import Run, Runs
+from core.training.used import ORIGIN, Promoted, promoted
 
 KEPT = 5  # earlier promotions that can be gone back to
-_ORIGIN = "promoted.json"
-_FILES = (_ORIGIN, PROMOTED, *(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt")))
-
-
-@dataclass(frozen=True)
-class Promoted:
-    """What is in use: the run it came from ("" where that is not known), the hash of the weights, and when."""
-
-    run_id: str
-    sha256: str
-    at: float
-
-
-def promoted(workspace: Workspace) -> Promoted | None:
-    """What Identify uses; None: the encoder as it is before any training."""
-    path = workspace.model / PROMOTED
-    if not path.is_file():
-        return None
-    sha256 = sha256_of(path)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((workspace.model / _ORIGIN).read_text(encoding="utf-8"))
-        if record["sha256"] == sha256:
-            return Promoted(str(record["run_id"]), sha256, float(record["at"]))
-    return Promoted("", sha256, path.stat().st_mtime)
+_FILES = (ORIGIN, PROMOTED, *(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt")))
 
 
 def promote(workspace: Workspace, run: Run) -> Promoted:
@@ -65,7 +42,7 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
     _keep(workspace)
     content = run.best_path.read_bytes()
     record = Promoted(run.id, sha256_of(run.best_path), time.time())
-    write_atomic(workspace.model / _ORIGIN, json.dumps(asdict(record)).encode())
+    write_atomic(workspace.model / ORIGIN, json.dumps(asdict(record)).encode())
     target = workspace.model / PROMOTED
     write_atomic(target, content)
     _beside(target, card.to_json() | {"sha256": record.sha256}, net.state_dict())

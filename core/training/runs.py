@@ -24,6 +24,7 @@ from core.ground.workspace import Workspace, lock, new_id, write_atomic
 from core.training.audit import LeakAudit
 from core.training.settings import TrainSettings
 from core.training.splits import Split
+from core.training.used import promoted
 from core.variation.sources import Original, by_class
 
 RunState = Literal["running", "finished", "stopped", "failed", "interrupted", "collapsed"]
@@ -183,6 +184,7 @@ class Runs:
     """The runs of a workspace."""
 
     def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
         self.folder = workspace.runs
 
     def list(self) -> Sequence[Run]:
@@ -254,10 +256,13 @@ class Runs:
         self.get(run_id).update(name=name.strip())
 
     def delete(self, run_id: str) -> None:
-        """Into the trash, from which `restore` brings it back; raises `Conflict` while it is trained."""
+        """Into the trash, from which `restore` brings it back; raises `Conflict` while it is trained or in use."""
         run = self.get(run_id)
         if run.state == "running":
             raise Conflict("This run is being trained: stop it first.")
+        used = promoted(self.workspace)
+        if used is not None and used.run_id == run_id:
+            raise Conflict("Identify uses this run: promote another one, or go back to the one before, first.")
         trash = self.folder / _TRASH
         trash.mkdir(exist_ok=True)
         os.replace(run.folder, trash / run_id)

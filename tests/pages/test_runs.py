@@ -8,8 +8,9 @@ import pytest
 
 from core.catalogue.records import Actor
 from core.training.audit import Leak, LeakAudit
-from core.training.promotion import promote, promoted
+from core.training.promotion import promote
 from core.training.runs import Runs
+from core.training.used import promoted
 from pages.ui import people
 from pages.ui.training import run_actions
 from tests.pages.conftest import component, text_of
@@ -160,6 +161,24 @@ def test_a_deleted_run_comes_back_from_the_trash(open_page, drawn_workspace):
     assert "run" not in at.query_params
     at.button(f"runs.restore.{run.id}").click().run()
     assert frames(at) == [run.id]
+
+
+def test_a_run_in_use_cannot_be_deleted_and_the_button_says_why(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    promote(drawn_workspace, run)
+    delete = button(open_page(drawn_workspace, "runs", run=run.id), "runs.run.delete")
+    assert delete.disabled and "promote another one, or go back to the one before, first" in delete.help
+
+
+def test_a_run_gone_back_to_from_the_trash_keeps_its_name(open_page, drawn_workspace):
+    one = make_run(drawn_workspace, name="Monday", weights=True)
+    two = make_run(drawn_workspace, name="Tuesday", weights=True)
+    promote(drawn_workspace, one)
+    promote(drawn_workspace, two)
+    Runs(drawn_workspace).delete(one.id)
+    at = open_page(drawn_workspace, "runs")
+    at.button("runs.roll_back").click().run()
+    assert "**Monday (in the trash)**, in use since today" in text_of(at) and "by hand" not in text_of(at)
 
 
 def test_a_curator_may_look_and_not_promote(open_page, drawn_workspace, monkeypatch):

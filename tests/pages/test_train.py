@@ -12,9 +12,9 @@ from core.collection.dataset import Dataset
 from core.ground.job import Job, publish
 from core.ground.workspace import new_id
 from core.training.audit import Leak, LeakAudit
-from core.training.promotion import promoted
 from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
+from core.training.used import promoted
 from core.variation.sources import originals_of
 from pages.ui import services
 from pages.ui.training.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch

@@ -5,8 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.ground.errors import BurinError
-from core.training.promotion import Promoted, can_roll_back
+from core.training.promotion import can_roll_back
 from core.training.runs import Run
+from core.training.used import Promoted
 from pages.ui import services
 from pages.ui.i18n import _, percent
 from pages.ui.text import esc
@@ -21,9 +22,16 @@ def line() -> str:
         badge = ":gray-badge[:material/hub: " + _("not trained yet") + "] "
         return badge + _("The encoder as it comes, before any training.")
     run = run_of(used)
-    name = esc(run.record.name) if run is not None else _("a model that was put here by hand")
-    text = _("**{name}**, in use since {when}.").format(name=name, when=when(used.at))
+    text = _("**{name}**, in use since {when}.").format(name=_name(used, run), when=when(used.at))
     return ":green-badge[:material/verified: " + _("trained") + f"] {text}{_score(run)}"
+
+
+def _name(used: Promoted, run: Run | None) -> str:
+    if run is not None:
+        return esc(run.record.name)
+    if used.run_id and used.run_id in training.runs().deleted():  # gone back to after it was thrown away
+        return _("{name} (in the trash)").format(name=esc(training.runs().deleted_name(used.run_id)))
+    return _("a model that was put here by hand")
 
 
 def run_of(used: Promoted) -> Run | None:

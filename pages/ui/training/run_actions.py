@@ -54,7 +54,7 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
         ):  # fmt: skip
             training_form.take(run.settings)
             st.switch_page("pages/model/train.py", query_params={"view": "new"})
-        _more(run, key, may)
+        _more(run, key, may=may, in_use=in_use)
 
 
 def _promoting(promotion: Job) -> None:
@@ -112,7 +112,7 @@ def content(run: Run, suffix: str) -> bytes:
         return path.read_bytes()
 
 
-def _more(run: Run, key: str, may: bool) -> None:
+def _more(run: Run, key: str, *, may: bool, in_use: bool) -> None:
     with st.popover(_("More"), icon=":material/more_horiz:", key=f"{key}.more"):
         name, note = f"{key}.name.{run.id}", f"{key}.note.{run.id}"
         st.text_input(
@@ -125,5 +125,6 @@ def _more(run: Run, key: str, may: bool) -> None:
         )  # fmt: skip
         st.button(
             _("Move to the trash"), icon=":material/delete:", key=f"{key}.delete", on_click=training.delete,
-            args=(run,), disabled=not may or run.state == "running",
+            args=(run,), disabled=not may or in_use or run.state == "running",
+            help=_("Identify uses this run: promote another one, or go back to the one before, first.") if in_use else None,
         )  # fmt: skip

@@ -19,9 +19,9 @@ from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import new_id
 from core.training import promotion
-from core.training.promotion import Promoted
 from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
+from core.training.used import Promoted, promoted
 from pages.ui import people, services
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
@@ -57,7 +57,7 @@ def in_use() -> Promoted | None:
 
 @st.cache_data(show_spinner=False, max_entries=8)
 def _in_use(root: str, stamp: int) -> Promoted | None:
-    return promotion.promoted(services.workspace())
+    return promoted(services.workspace())
 
 
 def allowed() -> bool:

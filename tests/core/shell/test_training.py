@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.shell.main import main
-from core.training.promotion import promoted
 from core.training.runs import Runs
+from core.training.used import promoted
 from tests.core.training.conftest import fill
 
 FAST = ["--image_size", "32", "--mode", "crop", "--policy", "none", "--steps", "1", "--images_per_class", "2"]

@@ -9,13 +9,14 @@ import torch
 
 from core.embedding.embedder import load_embedder
 from core.embedding.model import EmbeddingNet, load
-from core.ground.errors import ModelRefused, NotFound
+from core.ground.errors import Conflict, ModelRefused, NotFound
 from core.ground.workspace import Workspace
 from core.training.audit import LeakAudit
-from core.training.promotion import can_roll_back, promote, promoted, roll_back
+from core.training.promotion import can_roll_back, promote, roll_back
 from core.training.runs import BEST, Run, Runs
 from core.training.splits import Split
 from core.training.transfer import export_onnx, export_pt, import_checkpoint
+from core.training.used import promoted
 
 
 def finished(workspace: Workspace, tiny, seed: int) -> Run:
@@ -70,6 +71,17 @@ def test_damaged_weights_are_not_promoted(workspace, tiny):
     bad.best_path.unlink()
     with pytest.raises(NotFound, match="no weights yet"):
         promote(workspace, bad)
+
+
+def test_a_run_in_use_is_not_thrown_away(workspace, tiny):
+    one, two = finished(workspace, tiny, 1), finished(workspace, tiny, 2)
+    promote(workspace, one)
+    with pytest.raises(Conflict, match="Identify uses this run: promote another one"):
+        Runs(workspace).delete(one.id)
+    assert one.best_path.is_file()
+    promote(workspace, two)
+    Runs(workspace).delete(one.id)
+    assert Runs(workspace).deleted() == [one.id]
 
 
 def test_a_file_put_there_by_hand_is_of_no_known_run(workspace, tiny):
