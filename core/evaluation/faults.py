@@ -6,7 +6,7 @@ neighbourhood of all labelled images; relabels nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,13 +19,13 @@ from core.review.predictions import Predictions as Votes
 from core.review.queue import disagree
 from core.variation.transforms import _
 
-Cause = Literal["label", "reference", "model"]
+Cause = Literal["label", "reference", "model", "corrected"]
 
 CAUSES: dict[Cause, str] = {
     "label": _("Likely a wrong label"),
     "reference": _("Likely a wrongly labelled reference"),
     "model": _("An error of the model"),
-}
+}  # of those that still stand
 K = 10  # neighbours in which a hub is counted
 
 
@@ -33,7 +33,7 @@ K = 10  # neighbours in which a hub is counted
 class Fault:
     """One wrong answer: ``row`` of the predictions; ``gap``: by how much the wrong class was more similar than the
     true one; ``vote`` of the wrong class; the likely ``cause``, and how likely (``doubt``, 0 to 1, of the label or
-    of the reference)."""
+    of the reference). "corrected": what was judged is not so any more, whatever the cause was."""
 
     row: int
     sha256: str
@@ -107,21 +107,29 @@ def doubts(labels: Labels, votes: Votes) -> Doubts:
     )
 
 
-def groups(predictions: Predictions, doubted: Doubts, class_ids: Sequence[int | None] = ()) -> list[Group]:
+def groups(
+    predictions: Predictions,
+    doubted: Doubts,
+    class_ids: Sequence[int | None] = (),
+    *,
+    now: Mapping[str, int | None] | None = None,
+) -> list[Group]:
     """The wrong answers by (true, predicted), the most wrong group and image first.
 
     An answer is put down to its label where that is in ``doubted`` and the neighbours say what was predicted; to
     the best reference of the predicted class where that is; otherwise to the model. ``class_ids`` (C,): the id of
-    each class of the predictions; without, any doubt about the label counts.
+    each class of the predictions; without, any doubt about the label counts. ``now`` (needs ``class_ids``): the
+    class that each content still there has by now; one that is not of the judged class any more, or is gone, was
+    corrected. Without, the labels are taken to be those of then.
     """
     found: dict[tuple[int, int], list[Fault]] = {}
     for row in predictions.wrong.tolist():
         true, predicted = int(predictions.truth[row]), int(predictions.predicted[row])
+        sha256, vote = str(predictions.sha256[row]), float(predictions.votes[row, 0])
         cause, doubt = _cause(predictions, row, doubted, class_ids[predicted] if len(class_ids) else None)
-        vote = float(predictions.votes[row, 0])
-        fault = Fault(
-            row, str(predictions.sha256[row]), true, predicted, float(predictions.gap[row]), vote, cause, doubt
-        )
+        if now is not None and (sha256 not in now or now[sha256] != class_ids[true]):
+            cause, doubt = "corrected", 0.0
+        fault = Fault(row, sha256, true, predicted, float(predictions.gap[row]), vote, cause, doubt)
         found.setdefault((true, predicted), []).append(fault)
     made = [
         Group(true, predicted, tuple(sorted(faults, key=lambda fault: -fault.gap)))

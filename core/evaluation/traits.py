@@ -30,7 +30,7 @@ TRAITS: dict[str, str] = {
     "size": _("Longer side in pixels"),
     "stroke": _("Stroke width, share of the mark"),
 }
-STEPS = 4  # a number is looked at in so many groups of equal size
+STEPS = 4  # a number is looked at in so many groups, of one value each or of about equal size
 FEWEST = 5  # images in a group: below, nothing is said of it
 FILE = "traits.npz"
 
@@ -66,7 +66,8 @@ class Traits:
 @dataclass(frozen=True)
 class Tendency:
     """Queries of which a ``trait`` is ``value`` (a word), or from ``low`` to ``high`` (a number): how many were wrong.
-    ``telling``: even the interval of that share leaves out the share of all."""
+    ``rows``: which ones, the most wrong first; ``telling``: even the interval of that share leaves out the share of
+    all."""
 
     trait: str
     value: str
@@ -74,6 +75,7 @@ class Tendency:
     high: float
     wrong: Share
     telling: bool
+    rows: tuple[int, ...] = ()
 
 
 def traits_of(
@@ -130,7 +132,10 @@ def tendencies(predictions: Predictions, traits: Traits) -> list[Tendency]:
             share = Share(int(wrong[own].sum()), int(own.sum()))
             if share.n >= FEWEST:
                 below, above = wilson(share.hits, share.n)
-                found.append(Tendency(trait, value, low, high, share, not below <= overall <= above))
+                rows = np.flatnonzero(wrong & own)
+                rows = rows[np.argsort(-predictions.gap[rows], kind="stable")]
+                telling = not below <= overall <= above
+                found.append(Tendency(trait, value, low, high, share, telling, tuple(rows.tolist())))
     return sorted(found, key=lambda each: (not each.telling, -each.wrong.value, each.trait, each.value, each.low))
 
 
@@ -140,12 +145,10 @@ def _groups(values: np.ndarray, known: np.ndarray) -> Iterable[tuple[str, float,
             yield value, math.nan, math.nan, known & (values == value)
         return
     usable = known & np.isfinite(values)
-    if not usable.any():
-        return
-    edges = np.unique(np.quantile(values[usable], np.linspace(0, 1, STEPS + 1)))
-    if len(edges) == 1:
-        edges = np.repeat(edges, 2)
-    for number in range(len(edges) - 1):
-        low, high = float(edges[number]), float(edges[number + 1])
-        last = number == len(edges) - 2
-        yield "", low, high, usable & (values >= low) & ((values <= high) if last else (values < high))
+    distinct, counts = np.unique(values[usable], return_counts=True)
+    steps = np.arange(len(distinct))
+    if len(distinct) > STEPS:  # equal values stay together, in the step that their middle rank falls into
+        steps = (STEPS * (np.cumsum(counts) - counts / 2) / counts.sum()).astype(int)
+    for step in np.unique(steps).tolist():
+        within = distinct[steps == step]
+        yield "", float(within[0]), float(within[-1]), usable & (values >= within[0]) & (values <= within[-1])

@@ -17,7 +17,7 @@ from core.ground.workspace import Workspace, write_atomic
 
 @dataclass
 class Kept:
-    """The findings by a key of their ``kind`` and parts; `add` writes at once."""
+    """The findings by a key of their ``kind`` and parts; `add` and `remove` write at once."""
 
     path: Path
     keys: set[str] = field(default_factory=set)
@@ -32,10 +32,18 @@ class Kept:
 
     def add(self, kind: str, parts: Iterable[str]) -> None:
         self.keys.add(_key(kind, parts))
-        write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
+        self._write()
+
+    def remove(self, kind: str, parts: Iterable[str]) -> None:
+        """Take `add` back: the finding is shown again."""
+        self.keys.discard(_key(kind, parts))
+        self._write()
 
     def __contains__(self, finding: tuple[str, Iterable[str]]) -> bool:
         return _key(*finding) in self.keys
+
+    def _write(self) -> None:
+        write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
 
 
 def _key(kind: str, parts: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ from core.review.predictions import Labels, predict
 from tests.core.evaluation import made
 
 
-def test_exactly_the_wrong_labels_are_doubted(collection):
+def test_exactly_the_wrong_labels_are_doubted(collection, evaluation):  # which embeds it
     found = doubts_in(collection, "fake-pixels-8x8")
     items = {item.sha256: item for item in collection.items(limit=None)}
     doubted = sorted(items[sha256].path.rpartition("/")[2] for sha256 in found.doubt)
@@ -36,6 +36,19 @@ def test_a_doubtful_reference_is_named():
     held = made.predictions([0, 0], [[1, 0], [0]])
     (group,) = groups(held, Doubts({"f" * 64: 0.9}, {"f" * 64: 0}))
     assert [(fault.cause, fault.doubt) for fault in group.faults] == [("reference", 0.9)]
+
+
+def test_what_was_corrected_since_is_nobodys_fault():
+    """Of four wrong answers one has the same class still, one another, one none, and one is gone."""
+    held = made.predictions([0, 0, 0, 0], [[1, 0]] * 4)
+    doubted = Doubts({made.hashed(1): 0.9, "f" * 64: 0.9}, {made.hashed(1): 11, "f" * 64: 10})
+    now = {made.hashed(0): 10, made.hashed(1): 11, made.hashed(2): None}
+    (group,) = groups(held, doubted, [10, 11, 12], now=now)
+    causes = {fault.row: (fault.cause, fault.doubt) for fault in group.faults}
+    corrected = ("corrected", 0.0)
+    assert causes == {0: ("reference", 0.9), 1: corrected, 2: corrected, 3: corrected}
+    (group,) = groups(held, doubted, [None, 11, 12], now=now)  # the judged class is there no more
+    assert [fault.cause for fault in group.faults[:2]] == ["corrected", "corrected"]
 
 
 def test_another_class_said_is_no_explanation():

@@ -15,6 +15,16 @@ def test_what_was_kept_stays_kept(workspace):
     assert ("copies", ["2", "1"]) not in Kept.read(workspace)
 
 
+def test_what_was_kept_can_be_taken_back(workspace):
+    kept = Kept.read(workspace)
+    kept.add("copies", ["1", "2"])
+    kept.add("blank", ["1"])
+    kept.remove("copies", ["2", "1"])
+    kept.remove("copies", ["7"])
+    again = Kept.read(workspace)
+    assert ("copies", ["1", "2"]) not in again and ("blank", ["1"]) in again
+
+
 def test_a_doubt_is_remembered_with_both_its_classes(workspace):
     kept = Kept.read(workspace)
     kept.add("hint", hint_parts(1, 2, 3))
