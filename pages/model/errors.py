@@ -20,11 +20,11 @@ view = linked_choice(
     format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
 )  # fmt: skip
 if view == "hubs":
-    tendencies.hubs()
+    tendencies.hubs(chosen, evaluation)
 elif view == "outliers":
-    tendencies.outliers()
+    tendencies.outliers(chosen, evaluation)
 elif view == "tendencies":
-    tendencies.tendencies(evaluation)
+    tendencies.tendencies(chosen, evaluation)
 elif view == "report":
     verdicts.show(evaluation)
 else:

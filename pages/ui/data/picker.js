@@ -32,6 +32,12 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
         said.title = `${data.words.said} ${tile.said}`
         button.append(said)
       }
+      if (tile.note) {
+        const note = document.createElement('span')
+        note.className = 'note'
+        note.textContent = tile.note
+        button.append(note)
+      }
       return button
     }))
   }

@@ -7,6 +7,8 @@ large base is still being compared, there are no predictions, and the pages work
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,12 +20,14 @@ from pages.ui.i18n import _
 from pages.ui.job_panel import job_panel
 
 if TYPE_CHECKING:
+    from core.ground.jobs import Job
     from core.review.neighbourhood import Contents, Neighbourhood
     from core.review.predictions import Labels, Predictions, References
 
 INLINE = 200  # images embedded while the page waits; more are a job
 LARGE = 20_000  # images from which `recent` opinions will do: a fresh one takes two seconds at 100,000
 RECENT_S = 60.0
+JOBS = ("index", "neighbourhood")
 
 
 @dataclass(frozen=True)
@@ -54,36 +58,40 @@ def opinion() -> Opinion:
     from core.review.neighbourhood import count
 
     _embed_what_is_new(where, count(data, where))
-    return _opinion(root, where, count(data, where), data.version, _finished())
+    return _opinion(root, where, count(data, where), data.version, ended())
 
 
 def recent() -> Opinion:
     """`opinion`, or in a large base that of up to a minute ago: to propose from, not to list from."""
     held = _held(str(services.dataset().workspace.root), space())
-    if held.opinion is None or len(held.opinion.labels) < LARGE or time.monotonic() - held.at > RECENT_S:
-        held.opinion, held.at = opinion(), time.monotonic()
+    stale = held.ended != ended() or time.monotonic() - held.at > RECENT_S
+    if held.opinion is None or len(held.opinion.labels) < LARGE or stale:
+        held.opinion, held.at, held.ended = opinion(), time.monotonic(), ended()
     return held.opinion
 
 
-def compared() -> Neighbourhood | None:
+def compared(where: str | None = None) -> Neighbourhood | None:
     """Every image with those most like it, as far as they were compared; None while there is nothing. Starts what
-    is missing."""
+    is missing. ``where``: the space of another encoder than the one in use, of what was embedded in it."""
     from core.review.neighbourhood import count
 
-    data, where = services.dataset(), space()
+    data, own = services.dataset(), space()
+    where = where or own
     if where is None:
         return None
-    _embed_what_is_new(where, count(data, where))
-    held = _neighbourhood(str(data.workspace.root), where, count(data, where), _finished())
+    if where == own:
+        _embed_what_is_new(where, count(data, where))
+    held = _neighbourhood(str(data.workspace.root), where, count(data, where), ended())
     return held if len(held.sha256) else None
 
 
 @dataclass
 class _Held:
-    """The last opinion, and when it was formed (monotonic seconds)."""
+    """The last opinion, when it was formed (monotonic seconds), and the `ended` of then."""
 
     opinion: Opinion | None = None
     at: float = 0.0
+    ended: float = 0.0
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)
@@ -91,19 +99,30 @@ def _held(root: str, where: str | None) -> _Held:
     return _Held()
 
 
-def jobs_under_way() -> None:
-    """The panels of the jobs that the predictions wait for, while there are any."""
+@contextmanager
+def jobs_under_way() -> Iterator[None]:
+    """Above what is drawn inside: the panels of the jobs that its predictions wait for, of those too that it starts.
+    The page runs again when they end."""
+    place = st.container()
+    yield
     if services.preparation().active:  # it has a line of its own
         return
     titles = {"index": _("Getting the references ready"), "neighbourhood": _("Comparing every image with every other")}
-    for kind, title in titles.items():
-        for job in services.jobs().active(kind)[:1]:
-            job_panel(job, title=title, key=f"review.{kind}", ended=lambda job: None)
+    with place:
+        for job in under_way():
+            job_panel(job, title=titles[job.kind], key=f"review.{job.kind}", ended=lambda job: None)
 
 
-def _finished() -> int:
-    """How many comparisons have ended: one more makes what was remembered stale."""
-    return sum(not job.active for job in services.jobs().list("neighbourhood"))
+def under_way() -> list[Job]:
+    """The jobs that predictions wait for, at most one of each kind."""
+    active = {job.kind: job for job in services.jobs().active() if job.kind in JOBS}
+    return list(active.values())
+
+
+def ended() -> float:
+    """When the last job that predictions wait for came to its end: another value makes what was remembered stale."""
+    jobs = (job for job in services.jobs().list() if job.kind in JOBS and not job.active)
+    return max((job.finished_at or 0.0 for job in jobs), default=0.0)
 
 
 def _embed_what_is_new(where: str, size: int) -> None:
@@ -132,7 +151,7 @@ def _contents(root: str, where: str, size: int) -> Contents:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _neighbourhood(root: str, where: str, size: int, jobs: int) -> Neighbourhood:
+def _neighbourhood(root: str, where: str, size: int, jobs_ended: float) -> Neighbourhood:
     from core.review import neighbourhood
 
     held, lacking = neighbourhood.of(services.dataset(), _contents(root, where, size))
@@ -147,12 +166,13 @@ def _neighbourhood(root: str, where: str, size: int, jobs: int) -> Neighbourhood
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _opinion(root: str, where: str, size: int, version: int, jobs: int) -> Opinion:
+def _opinion(root: str, where: str, size: int, version: int, jobs_ended: float) -> Opinion:
     from core.review.predictions import Labels, References, predict
 
     labels = Labels.load(services.dataset())
     contents = _contents(root, where, size)
-    return Opinion(labels, predict(labels, _neighbourhood(root, where, size, jobs)), References(contents, labels))
+    references = References(contents, labels)
+    return Opinion(labels, predict(labels, _neighbourhood(root, where, size, jobs_ended), references), references)
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

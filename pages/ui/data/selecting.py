@@ -5,7 +5,7 @@ The selection is one list of item ids, kept for the session: the grid and the ta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -115,11 +115,15 @@ def queue_of(chosen: Chosen) -> list[int]:
 
 
 def take(chosen: Chosen) -> None:
-    """Put the chosen images on the desk, unless they lie there; the start again button re-sorts them."""
+    """Put the chosen images on the desk, unless they lie there. When more has come to be known of them they are
+    sorted anew, but not under the hands of somebody who has begun."""
     work = labelling.desk()
-    ready = f"{chosen.wanted} {review.space()}"
-    if work.wanted != ready:
+    ready, ended = f"{chosen.wanted} {review.space()}", review.ended()
+    if work.wanted != ready or (work.ended != ended and not work.index):
         work.take(ready, queue_of(chosen))
+        ended = review.ended()
+    if work.ended != ended:
+        work.ended, work.likely = ended, (None, [])
 
 
 def nothing_at_all() -> None:
@@ -135,7 +139,7 @@ def show(chosen: Chosen) -> None:
     pages = max(1, -(-len(ids) // PAGE))
     if st.session_state.get("page", 1) > pages:
         st.session_state["page"] = 1
-    actions(ids)
+    actions(ids, let_go=True)
     page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
     shown = data.some(ids[PAGE * (page - 1) : PAGE * page])
     version = f"{page}.{chosen.wanted}.{len(ids)}"
@@ -146,9 +150,9 @@ def show(chosen: Chosen) -> None:
         st.rerun()
 
 
-def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
+def grid(shown: Sequence[Item], *, version: str, key: str, notes: Mapping[int, str] | None = None) -> int | None:
     """These images to select among, and what their neighbours say where that differs; the id of one opened in this
-    run, else None. ``version`` names what is shown, labels and language apart."""
+    run, else None. ``version`` names what is shown, labels, notes and language apart; ``notes``: words under an item."""
     data, bench = services.dataset(), workbench()
     opinion = review.recent()
     names = {record.id: record.name for record in data.classes()}
@@ -164,6 +168,7 @@ def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
                 "name": item.class_name or _("no class"),
                 "bare": item.class_id is None,
                 "said": said if differs else "",
+                "note": (notes or {}).get(item.id, ""),
                 "alt": f"{item.class_name or _('no class')} · {item.path.rpartition('/')[2]}",
             }
         )
@@ -171,7 +176,7 @@ def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
         data={
             "tiles": tiles,
             # Predictions come in without a change of the collection: what is said of the images counts too.
-            "version": f"{data.version}.{bench.language}.{version}.{[each['said'] for each in tiles]}",
+            "version": f"{data.version}.{bench.language}.{version}.{[(each['said'], each['note']) for each in tiles]}",
             "selected": bench.selection,
             "words": {
                 "said": _("neighbours say"),
@@ -186,14 +191,20 @@ def grid(shown: Sequence[Item], *, version: str, key: str) -> int | None:
     ).opened
 
 
-def actions(ids: list[int], *, total: int | None = None) -> None:
-    """How many are selected, and what can be done with them in one step; ``ids``: all that match, of ``total``."""
+def actions(ids: list[int], *, total: int | None = None, let_go: bool = False) -> None:
+    """How many are selected, and what can be done with them in one step; ``ids``: all that match, of ``total``.
+    ``let_go``: on a page that shows only what matches, those given a class are selected no more, for they may
+    match no more, and what is selected of others is counted."""
     data, bench = services.dataset(), workbench()
     with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="select.bar"):
         count = len(bench.selection)
         text = ngettext("{n} image selected", "{n} images selected", count).format(n=number(count))
+        text = f"**{text}**" if count else f":gray[{text}]"
+        known = total is None or len(ids) == total
+        if let_go and known and (outside := len(set(bench.selection).difference(ids))):
+            text += f", :orange[{_('{n} of them outside this filter').format(n=number(outside))}]"
         with st.container(width="stretch", gap="xxsmall"):
-            st.markdown(f"**{text}**" if count else f":gray[{text}]")
+            st.markdown(text)
             st.caption(_("of {total} that match").format(total=number(len(ids) if total is None else total)))
         st.button(
             ngettext("Select {n} match", "Select all {n} matches", len(ids)).format(n=number(len(ids))),
@@ -210,6 +221,7 @@ def actions(ids: list[int], *, total: int | None = None) -> None:
             new=True,
             width=240,
             on_change=_relabel,
+            args=(let_go,),
             **people.bar(),
         )
         st.button(
@@ -220,10 +232,8 @@ def actions(ids: list[int], *, total: int | None = None) -> None:
 
 def _grid_queue(chosen: Chosen) -> list[int]:
     """The grid's order is kept while its choice is: a relabel moves nothing under the pointer."""
+    take(chosen)
     work = labelling.desk()
-    ready = f"{chosen.wanted} {review.space()}"
-    if work.wanted != ready:
-        work.take(ready, queue_of(chosen))
     present = (
         {item.id for item in services.dataset().some(work.queue) if item.state == "present"}
         if len(work.queue) <= 5000
@@ -247,7 +257,7 @@ def _selected(key: str) -> None:
     bench.selection = [item_id for item_id in bench.selection if item_id not in here] + wanted
 
 
-def _relabel() -> None:
+def _relabel(let_go: bool) -> None:
     bench, data = workbench(), services.dataset()
     name = st.session_state.get(bench.round_of("select.class"))
     bench.empty("select.class")
@@ -259,9 +269,11 @@ def _relabel() -> None:
         n=number(len(ids)), name=name
     )
     if name in known:
-        change(lambda: data.relabel(ids, known[name]), text, ":material/label:")
+        done = change(lambda: data.relabel(ids, known[name]), text, ":material/label:")
     else:
-        change(lambda: data.split_class(ids, name), text, ":material/label:")
+        done = change(lambda: data.split_class(ids, name), text, ":material/label:")
+    if done and let_go:
+        bench.selection = []
 
 
 def _trash() -> None:
@@ -281,15 +293,16 @@ def _undo() -> None:
     workbench().notices.append(Notice(text, ":material/undo:"))
 
 
-def change(act, text: str, icon: str) -> None:  # type: ignore[no-untyped-def]
-    """Do ``act``, say ``text`` with Undo; a refusal is said instead."""
+def change(act, text: str, icon: str) -> bool:  # type: ignore[no-untyped-def]
+    """Do ``act``, say ``text`` with Undo, and answer whether it was done; a refusal is said instead."""
     data, bench = services.dataset(), workbench()
     latest = data.history(1)
     try:
         act()
     except BurinError as error:
         bench.notices.append(Notice(sentence(error), ":material/error:"))
-        return
+        return False
     now = data.history(1)
     changed = now and (not latest or now[0].id != latest[0].id)
     bench.notices.append(Notice(text, icon, now[0].id if changed else None))
+    return True
