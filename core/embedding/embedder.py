@@ -69,7 +69,8 @@ class Embedder(Protocol):
         """One (D,) vector a picture, in the order given.
 
         A picture is a decoded image, or a call that returns one: it is then made in a thread
-        beside the forward pass, ``batch`` pictures at a time. Where the call refuses, its `ImageRefused` stands in the row.
+        beside the forward pass, ``batch`` pictures at a time. Where the call refuses, its
+        `ImageRefused` stands in the row.
         """
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from core.ground.errors import BurinError, ImageRefused
+from core.ground.errors import BurinError, ImageRefused, NotFound
 from core.ground.images import decode
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
@@ -99,8 +99,7 @@ def _identify(options: argparse.Namespace) -> int:
     _bring_up_to_date(dataset, embedder)
     config = dataset.workspace.config()
     gallery = Gallery.load(dataset, embedder)
-    if not len(gallery):
-        print("burin: the base is empty: put originals into data/raw_gravures/<class>/ first.", file=sys.stderr)
+    empty = None if len(gallery) else "The base is empty: put originals into data/raw_gravures/<class>/ first."
     calibration = calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours)
     names = {record.id: record.name for record in dataset.classes()}
     refused = False
@@ -108,6 +107,8 @@ def _identify(options: argparse.Namespace) -> int:
         if isinstance(image, ImageRefused):
             refused = True
             answer: dict = {"verdict": "unknown", "classes": [], "error": str(image)}
+        elif empty:
+            answer = {"verdict": "unknown", "classes": [], "error": empty}
         else:
             answered = identify(
                 image, gallery=gallery, calibration=calibration, embedder=embedder, k=config.neighbours, top=options.k
@@ -117,7 +118,7 @@ def _identify(options: argparse.Namespace) -> int:
             json.dumps({"file": file, **answer}, ensure_ascii=False) if options.json else _in_words(file, answer),
             flush=True,
         )
-    return 1 if refused else 0
+    return 2 if empty else 1 if refused else 0
 
 
 def _in_words(file: str, answer: dict) -> str:
@@ -183,6 +184,8 @@ def _open(options: argparse.Namespace) -> tuple[Dataset, Embedder]:
     from core.embedding.embedder import load_embedder
 
     workspace = Workspace.open(getattr(options, "workspace", None))
+    if not workspace.root.exists():  # mistyped, more likely than meant: nothing is made there
+        raise NotFound("There is no folder {path}.", path=workspace.root)
     return Dataset(workspace), load_embedder(workspace)
 
 

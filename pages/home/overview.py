@@ -26,10 +26,16 @@ classes = data.classes()
 
 st.title(_("From the mark to its name"))
 if counts.originals:
+    text = (
+        _("{originals} in {classes}; {n} of them without a class yet.")
+        if counts.unlabelled
+        else _("{originals} in {classes}, ready to be recognised.")
+    )
     st.markdown(
-        _("{originals} in {classes}, ready to be recognised.").format(
+        text.format(
             originals=widgets.originals(counts.originals, counts.variants),
             classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
+            n=number(counts.unlabelled),
         )
     )
 else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from core.catalogue.moves import TRAY
 from core.collection.dataset import Dataset
 from core.synthesis.sample import make_sample
 from tests.conftest import draw, png_bytes
@@ -37,8 +38,21 @@ def test_the_picture_counts_what_there_is(open_page, drawn_workspace):
     assert shown["balance"]["figure"] == "4–4"
     assert shown["train"]["figure"] == "1"
     assert (shown["evaluate"]["figure"], shown["evaluate"]["caption"]) == ("none", "promoted model")
+    assert {name: station["state"] for name, station in shown.items()} == {
+        "originals": "ready", "variants": "ready", "balance": "open", "train": "ready", "evaluate": "open",
+        "identify": "ready",
+    }  # fmt: skip
     assert shown["identify"]["figure"] == "12"
     assert "12 originals (+ 7 variants) in 3 classes" in text_of(at)
+
+
+def test_images_without_a_class_are_not_said_to_be_ready(open_page, drawn_workspace):
+    tray = drawn_workspace.data / TRAY
+    tray.mkdir(parents=True)
+    (tray / "new.png").write_bytes(png_bytes(draw("circle", seed=99)))
+    at = open_page(drawn_workspace)
+    assert "13 originals in 3 classes; 1 of them without a class yet." in text_of(at)
+    assert stations(at)["identify"]["figure"] == "12"
 
 
 def test_a_promoted_model_is_told(open_page, drawn_workspace):

@@ -14,6 +14,8 @@ import streamlit as st
 
 Pictogram = Literal["originals", "variants", "balance", "train", "evaluate", "identify"]
 
+State = Literal["ready", "open", "waiting", "absent"]  # done, can be done, needs another step first, not there
+
 
 @dataclass(frozen=True)
 class Station:
@@ -23,7 +25,7 @@ class Station:
     title: str
     figure: str
     caption: str
-    state: Literal["ready", "waiting", "absent"]
+    state: State
     note: str = ""
     target: str = ""
 

@@ -11,7 +11,7 @@ from core.catalogue.records import ClassRecord, Counts, Item
 from core.training.runs import Run
 from pages.ui import people, services
 from pages.ui.components.gallery import Group
-from pages.ui.components.pipeline import Pictogram, Station
+from pages.ui.components.pipeline import Pictogram, State, Station
 from pages.ui.i18n import _, decimals, ngettext, number, percent
 from pages.ui.search import model_line
 from pages.ui.text import esc
@@ -36,7 +36,9 @@ def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collectio
     full = [record.originals for record in classes if record.originals]
     runs = training.found()
     ready = bool(counts.originals)
-    figures: list[tuple[Pictogram, str, str, str, str, str]] = [
+    begun: State = "ready" if ready else "waiting"
+    later: State = "open" if ready else "waiting"
+    figures: list[tuple[Pictogram, str, str, str, str, str, State]] = [
         (
             "originals",
             "library",
@@ -44,6 +46,7 @@ def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collectio
             number(counts.originals),
             ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
             _("collected") if ready else _("start here"),
+            begun,
         ),
         (
             "variants",
@@ -52,6 +55,7 @@ def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collectio
             number(counts.variants),
             _("written variants"),
             _("written") if counts.variants else _("none yet"),
+            "ready" if counts.variants else later,
         ),
         (
             "balance",
@@ -60,23 +64,33 @@ def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collectio
             f"{number(min(full))}–{number(max(full))}" if full else "–",
             _("originals a class, from the rarest to the most frequent"),
             _("ratio {n}").format(n=decimals(max(full) / min(full), 1)) if full else "",
+            later,
         ),
-        ("train", "train", _("Train"), number(len(runs)), ngettext("run", "runs", len(runs)), _trained(runs)),
-        ("evaluate", "evaluate", _("Evaluate"), *_promoted()),
+        (
+            "train",
+            "train",
+            _("Train"),
+            number(len(runs)),
+            ngettext("run", "runs", len(runs)),
+            _trained(runs),
+            "ready" if runs else later,
+        ),
+        ("evaluate", "evaluate", _("Evaluate"), *_promoted(), later if training.in_use() is None else "ready"),
         (
             "identify",
             "identify",
             _("Identify"),
             number(references()),
             _("references to compare with"),
-            _("ready") if ready else _("needs originals"),
+            _("ready") if references() else _("needs originals"),
+            "ready" if references() else "waiting",
         ),
     ]
     return [
-        Station(pictogram, title, figure, caption, "ready" if ready else "waiting", note, page)
+        Station(pictogram, title, figure, caption, state, note, page)
         if page in pages
         else Station(pictogram, title, figure, caption, "absent", _("not in this version yet"))
-        for pictogram, page, title, figure, caption, note in figures
+        for pictogram, page, title, figure, caption, note, state in figures
     ]
 
 

@@ -67,11 +67,20 @@ def test_the_workspace_may_come_from_the_environment(drawn_workspace, query, cap
     assert json.loads(capsys.readouterr().out)["classes"][0]["name"] == "circle"
 
 
-def test_an_empty_base_answers_unknown_and_says_why(workspace, query, capsys):
-    assert main(["identify", query("circle"), "--json", "--workspace", str(workspace.root)]) == 0
-    out, err = capsys.readouterr()
-    assert json.loads(out) == {"file": query("circle"), "verdict": "unknown", "classes": [], "error": None}
-    assert "empty" in err
+def test_an_empty_base_can_name_nothing_and_says_why(workspace, query, capsys):
+    workspace.root.mkdir(exist_ok=True)
+    assert main(["identify", query("circle"), "--json", "--workspace", str(workspace.root)]) == 2
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["verdict"], answer["classes"]) == ("unknown", [])
+    assert "The base is empty" in answer["error"]
+
+
+@pytest.mark.parametrize("command", ["identify", "index"])
+def test_a_workspace_that_is_not_there_is_said_and_not_made(command, query, tmp_path, capsys):
+    images = [query("circle")] if command == "identify" else []
+    assert main([command, *images, "--workspace", str(tmp_path / "typo")]) == 2
+    assert "There is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "typo").exists()
 
 
 def test_embed_writes_rows_as_files_and_lists_the_refused(workspace, query, tmp_path, capsys):
