@@ -20,8 +20,6 @@ from PIL import Image
 from core.variation.policies import Policy
 from core.variation.transforms import TRANSFORMS, Values
 
-STRENGTHS = (1 / 3, 2 / 3, 1.0)
-
 
 @dataclass(frozen=True)
 class Applied:
@@ -45,7 +43,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Strip:
-    """One transform alone on one image, at low, middle and high strength."""
+    """One transform alone on one image, at low, middle and high strength or at each of its few values."""
 
     transform: str
     draws: tuple[Draw, ...]
@@ -79,10 +77,10 @@ def preview(image: Image.Image, policy: Policy, *, seed: int = 0, n: int = 24, o
 
 
 def strips(image: Image.Image, transforms: Sequence[str] = tuple(TRANSFORMS), *, seed: int = 0) -> list[Strip]:
-    """``image`` through each transform alone, at a third, two thirds and all of its default strength."""
+    """``image`` through each transform alone, by the samples of its values."""
     made = []
     for name in transforms:
-        steps = [Applied(name, TRANSFORMS[name].strength(share)) for share in STRENGTHS]
+        steps = [Applied(name, values) for values in TRANSFORMS[name].samples()]
         made.append(Strip(name, tuple(_done(image, [name], [step], seed) for step in steps)))
     return made
 

@@ -38,7 +38,7 @@ def class_sizes(plan: BalancePlan, *, look: Look, words: Mapping[str, str]) -> F
 
     classes = sorted(plan.classes, key=lambda each: (-each.count.originals, -each.count.images, each.count.name))
     names = [html.escape(each.count.name) for each in classes]
-    faint = {"color": look.accent, "opacity": 0.45, "line": {"width": 0}}
+    pale = {"color": _between(look.accent, look.paper, 0.45), "line": {"width": 0}}  # a legend shows no opacity
     hatched = {
         "color": look.paper,
         "line": {"color": look.second, "width": 1.2},
@@ -46,7 +46,7 @@ def class_sizes(plan: BalancePlan, *, look: Look, words: Mapping[str, str]) -> F
     }
     parts: list[tuple[str, list[int], dict[str, Any]]] = [
         ("originals", [each.count.originals for each in classes], {"color": look.accent, "line": {"width": 0}}),
-        ("variants", [each.count.variants for each in classes], faint),
+        ("variants", [each.count.variants for each in classes], pale),
         ("planned", [each.add for each in classes], hatched),
     ]
     figure = go.Figure()

@@ -20,6 +20,9 @@ import numpy as np
 
 from core.variation.effects import Values, background, elastic, line_breaks, paper, shadow, thicken, thin
 
+MOST_CHOICES = 6
+STRENGTHS = (1 / 3, 2 / 3, 1.0)  # low, middle, high: places in the default range
+
 Group = Literal["orientation", "geometry", "strokes", "light", "surface", "file"]
 Apply = Callable[[np.ndarray, Values, np.random.Generator], np.ndarray]
 
@@ -43,6 +46,12 @@ class Parameter:
     step: float
     neutral: float = 0.0
     whole: bool = False
+
+    @property
+    def choices(self) -> list[float]:
+        """Every value there is, where they are few and each is another thing, not more or less of one."""
+        few = self.whole and self.default == (self.minimum, self.maximum) and self.maximum - self.minimum < MOST_CHOICES
+        return [float(n) for n in range(round(self.minimum), round(self.maximum) + 1)] if few else []
 
     def at(self, place: float) -> float:
         """The value at ``place`` (0 to 1) of the default range, counted from its end nearest to neutral."""
@@ -79,6 +88,12 @@ class Transform:
     def strength(self, share: float) -> dict[str, float]:
         """Values at a ``share`` (0 to 1) of the default strength."""
         return {p.name: p.at(share) for p in self.parameters}
+
+    def samples(self) -> list[dict[str, float]]:
+        """Values to know it by: each one of a choice, else low, middle and high ones of the default range."""
+        if len(self.parameters) == 1 and (choices := self.parameters[0].choices):
+            return [{self.parameters[0].name: choice} for choice in choices]
+        return [self.strength(share) for share in STRENGTHS]
 
 
 # Albumentations

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from core.collection.dataset import Dataset
 from core.ground.images import decode
+from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.variation import policies
 from core.variation.augment import draw_seed, preview
@@ -19,6 +20,7 @@ from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest
 from core.variation.writer import run_augment
+from pages.ui.variation import choosing
 from tests.conftest import png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -109,7 +111,32 @@ def test_one_of_each_rare_class_rarest_first(open_page, drawn_workspace):
     (drawn_workspace.raw / "lone").mkdir()
     (drawn_workspace.raw / "lone" / "one.png").write_bytes(extra)
     at = open_page(drawn_workspace, "augment", of="rare")
-    assert [row["title"] for row in grid(at)["sections"]] == ["lone", "bar", "circle", "cross"]
+    assert [row["title"] for row in grid(at)["sections"]] == ["lone"], "the others have the most there are"
+
+
+def test_no_class_is_rare_where_all_have_as_many(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "augment")
+    assert len(at.button_group("augment.of").options) == 1
+    record = Dataset(drawn_workspace).classes()[0]
+    held = [replace(record, id=n, name=str(n), originals=size) for n, size in enumerate([5, 1, 5, 1, 1])]
+    assert [each.originals for each in choosing.rare(held)] == [1, 1, 1], "the median itself is the fewest"
+    assert [each.originals for each in choosing.rare([*held, *held, held[0]])] == [1] * 6
+
+
+def test_the_policy_is_in_the_url_and_follows_it(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "augment", policy="phone-photo")
+    assert at.selectbox("augment.policy.0").value == "phone-photo"
+    steps = [step.transform for step in PRESETS["phone-photo"].steps]
+    assert all(f"augment.step.{name}.remove" in [button.key for button in at.button] for name in steps)
+    at.text_input("augment.copy_name.0").set_value("Ours").run()
+    at.button("augment.copy").click().run()
+    mine = policies.find(drawn_workspace, "Ours")
+    assert at.query_params["policy"] in (mine.id, [mine.id])
+    again = open_page(drawn_workspace, "augment", policy=mine.id)
+    assert again.selectbox("augment.policy.0").value == mine.id
+    again.selectbox("augment.policy.0").set_value("hand-drawn").run()
+    assert "policy" not in again.query_params and again.slider(ANGLE).value == (-8.0, 8.0)
+    assert open_page(drawn_workspace, "augment", policy="nonsense").selectbox("augment.policy.0").value == "hand-drawn"
 
 
 def test_a_copy_is_saved_changed_renamed_exported_and_deleted(open_page, drawn_workspace):
@@ -165,6 +192,8 @@ def test_each_transform_alone_at_three_strengths(open_page, drawn_workspace):
     assert len(rows) == 20 and all(group["fixed"] for group in groups)
     assert [tile["caption"] for tile in rows["Rotation"]["tiles"]] == ["3.3°", "6.7°", "10.0°"]
     assert len(rows["Horizontal flip"]["tiles"]) == 1
+    assert [tile["caption"] for tile in rows["Quarter turns"]["tiles"]] == ["1 × 90°", "2 × 90°", "3 × 90°"]
+    assert "at low, middle and high strength" in text_of(at)
 
 
 def test_a_mirror_twin_is_found_named_and_switched_off(open_page, workspace, in_place):
@@ -207,6 +236,18 @@ def test_writing_is_listed_traced_and_undone(open_page, drawn_workspace, in_plac
     assert f"**{len(held)} variants**" in text_of(at)
     at.button(f"augment.undo.{batch.id}").click().run()
     assert not manifest.variants() and f"{len(held)} variants deleted." in text_of(at)
+
+
+def test_what_a_job_refused_is_listed_and_what_was_taken_back_said(open_page, drawn_workspace):
+    (drawn_workspace.raw / "bar" / "broken.png").write_text("no image")
+    runner = JobRunner(drawn_workspace)
+    params = {"per_image": 1, "override": True, "who": "", "role": "curator"}
+    job = runner.wait(runner.start("augment", "core.variation.writer:run_augment", params).id, timeout_s=120)
+    at = open_page(drawn_workspace, "augment", view="write")
+    assert "12 written]" in text_of(at) and "1 original refused]" in text_of(at)
+    assert "**bar/broken.png**" in text_of(at) and "broken.png is not an image" in text_of(at)
+    at.button(f"augment.undo.{job.result['batch']}").click().run()
+    assert "12 written, taken back]" in text_of(at)
 
 
 def test_writing_without_the_check_has_to_be_meant_and_is_recorded(open_page, drawn_workspace, in_place):

@@ -160,4 +160,5 @@ def test_names_of_classes_are_no_markup_in_a_figure(uneven):
     figure = class_sizes(plan(originals_of(data)), look=LOOK, words=WORDS)
     assert list(figure.data[0].x) == ["circle", "cross", "&lt;b&gt;$x$"]
     assert list(figure.data[0].y) == [6, 3, 1] and list(figure.data[1].y) == [4, 7, 9]
+    assert all(bar.marker.opacity is None for bar in figure.data), "a legend shows none"
     assert figure.layout.shapes[0].y0 == 10 and figure.layout.annotations[0].text == "target 10"

@@ -81,7 +81,8 @@ def _draws(items: Sequence[Item], policy: Policy, seed: int) -> None:
         )
     with st.spinner(_("Drawing…")):
         looks = previews.Looks(seen=seen, judged=judged)
-        rows = previews.rows(items, policy, seed=seed, n=int(count or 12), looks=looks)
+        named = not choosing.one_image()
+        rows = previews.rows(items, policy, seed=seed, n=int(count or 12), looks=looks, named=named)
     ids = ".".join(str(item.id) for item in items)
     draws(rows, version=f"{ids} {policy.digest} {seed} {count} {judged}", key="augment.draws", seen=seen)
     st.caption(_("Click a draw for the values that made it. The same seed draws the same again."))
@@ -89,7 +90,7 @@ def _draws(items: Sequence[Item], policy: Policy, seed: int) -> None:
 
 def _strip(item: Item, seed: int) -> None:
     """Each transform alone on the first image."""
-    st.caption(_("Each transform alone, at a third, two thirds and all of its usual strength."))
+    st.caption(_("Each transform alone, at low, middle and high strength; where there are but a few values, at each."))
     with st.spinner(_("Drawing…")):
         groups = previews.cards(item, seed=seed)
     for group, title, cards in groups:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Item
-from pages.ui import services
+from pages.ui import services, widgets
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 
-RARE = 8  # classes shown, the rarest ones
+RARE = 8  # classes shown
 SELECTED = 12
 
 
@@ -19,7 +21,10 @@ def choose() -> list[Item]:
     data = services.dataset()
     classes = [record for record in data.classes() if record.originals]
     selected = [item for item in data.some(workbench().selection) if item.state == "present" and item.class_id]
-    ways = {"one": _("One image"), "rare": _("One of each rare class")}
+    rarest = rare(classes)
+    ways = {"one": _("One image")}
+    if rarest:
+        ways["rare"] = _("One of each rare class")
     if selected:
         ways["selection"] = _("Selected ({n})").format(n=number(len(selected)))
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -33,8 +38,23 @@ def choose() -> list[Item]:
         if len(selected) > SELECTED:
             st.caption(_("The first {n} of them.").format(n=number(SELECTED)))
         return selected[:SELECTED]
-    rarest = sorted(classes, key=lambda record: (record.originals, record.name))[:RARE]
-    return [item for record in rarest for item in data.items(class_id=record.id, limit=1)]
+    if len(rarest) > RARE:
+        st.caption(_("The {n} rarest of {all} classes.").format(n=number(RARE), all=number(len(rarest))))
+    return [item for record in rarest[:RARE] for item in data.items(class_id=record.id, limit=1)]
+
+
+def one_image() -> bool:
+    """Whether a single image was chosen by its class, which then stands beside the choice."""
+    return st.session_state.get("augment.of", "one") == "one"
+
+
+def rare(classes: list[ClassRecord]) -> list[ClassRecord]:
+    """The classes with fewer originals than the median class, or else the fewest, rarest first; none where all
+    have as many."""
+    ordered = sorted(classes, key=lambda record: (record.originals, record.name))
+    sizes = [record.originals for record in ordered]
+    below = max(median(sizes), sizes[0] + 1)
+    return [record for record in ordered if record.originals < below] if sizes[0] < sizes[-1] else []
 
 
 def _one(classes: list[ClassRecord]) -> list[Item]:
@@ -91,8 +111,7 @@ def _first() -> None:
 
 def nothing_yet() -> None:
     """What the pages of this section say of a collection without labelled originals."""
-    if services.preparation().active and not services.dataset().counts().originals:
-        st.info(_("Reading the folders…"), icon=":material/hourglass:")
+    if widgets.being_read():
         return
     unlabelled = services.dataset().counts().unlabelled
     if unlabelled:

@@ -17,7 +17,7 @@ from core.ground.images import decode, thumbnail
 from core.ground.preprocessing import see
 from core.variation.augment import Draw, preview, strips
 from core.variation.policies import Policy
-from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
+from core.variation.transforms import GROUPS, TRANSFORMS
 from pages.ui import services
 from pages.ui.components.draws import Drawn, Picture, Row
 from pages.ui.i18n import _, number, translated
@@ -36,32 +36,36 @@ class Looks:
     judged: bool
 
 
-def rows(items: Sequence[Item], policy: Policy, *, seed: int, n: int, looks: Looks) -> list[Row]:
-    """One row an original, with ``n`` draws."""
-    return [_row(item, policy, seed=seed, n=n, looks=looks, alone=len(items) == 1) for item in items]
+def rows(items: Sequence[Item], policy: Policy, *, seed: int, n: int, looks: Looks, named: bool) -> list[Row]:
+    """One row an original, with ``n`` draws, under its name where it is to be ``named``."""
+    return [_row(item, policy, seed=seed, n=n, looks=looks, named=named) for item in items]
 
 
 def cards(item: Item, *, seed: int) -> list[tuple[str, str, list[Row]]]:
-    """Each transform alone on ``item`` at low, middle and high strength, as (group, its title, cards)."""
-    names = (_("low"), _("middle"), _("high"))
+    """Each transform alone on ``item`` at low, middle and high strength or each of its values, as (group, its title,
+    cards)."""
+    strengths = (_("low"), _("middle"), _("high"))
     made: dict[str, list[Row]] = {group: [] for group in GROUPS}
     for transform, draws in _strips(item.path, item.sha256, seed):
         entry = TRANSFORMS[transform]
         shown = draws if entry.parameters else draws[:1]
+        first = next(iter(entry.parameters), None)
+        said = [value_text(transform, first.name, values[first.name]) if first else "" for _src, values in shown]
+        names = said if first and first.choices else strengths
         tiles = [
             Picture(
                 src,
                 alt=f"{title_of(transform)}, {name}",
-                caption=value_text(transform, first.name, values[first.name]) if (first := _first(transform)) else "",
+                caption=caption,
                 hint=_told(transform, values),
             )
-            for name, (src, values) in zip(names, shown, strict=False)
+            for name, caption, (src, values) in zip(names, said, shown, strict=False)
         ]
         made[entry.group].append(Row(title_of(transform), translated(entry.help), None, tiles))
     return [(group, translated(title), made[group]) for group, title in GROUPS.items() if made[group]]
 
 
-def _row(item: Item, policy: Policy, *, seed: int, n: int, looks: Looks, alone: bool) -> Row:
+def _row(item: Item, policy: Policy, *, seed: int, n: int, looks: Looks, named: bool) -> Row:
     made = _draws(item.path, item.sha256, policy, policy.digest, seed, n, looks.seen, _space(looks))
     verdicts = _verdicts(item, policy, seed, n) if looks.judged else []
     name = item.class_name or _("no class")
@@ -83,7 +87,7 @@ def _row(item: Item, policy: Policy, *, seed: int, n: int, looks: Looks, alone: 
             )
         )
     first = Picture(made.original, alt=_("The original of {name}").format(name=name), seen=made.seen)
-    return Row("" if alone else name, "" if alone else file_name(item.path), first, tiles)
+    return Row(name if named else "", file_name(item.path) if named else "", first, tiles)
 
 
 @dataclass(frozen=True)
@@ -160,10 +164,6 @@ def _url(image: Image.Image) -> str:
 
 def _parameters(drawn: Draw) -> list[tuple[str, dict[str, float]]]:
     return [(applied.transform, dict(applied.values)) for applied in drawn.parameters]
-
-
-def _first(transform: str) -> Parameter | None:
-    return next(iter(TRANSFORMS[transform].parameters), None)
 
 
 def _values(transform: str, values: dict[str, float]) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from pages.ui.i18n import decimals, number, percent, translated
 from pages.ui.state import workbench
 
 KEYS = "augment.step."
+PARAM = "policy"  # in the URL
 
 
 @dataclass
@@ -74,8 +75,12 @@ def recipe() -> Recipe:
 
 
 def take(policy: Policy) -> None:
-    """Put ``policy`` on the bench in place of what is there; its widgets begin anew."""
+    """Put ``policy`` on the bench, and into the URL, in place of what is there; its widgets begin anew."""
     workbench().recipe = Recipe.of(policy)
+    if policy.id == policies.DEFAULT:
+        st.query_params.pop(PARAM, None)
+    else:
+        st.query_params[PARAM] = policy.id
     forget()
 
 

@@ -16,20 +16,33 @@ from core.variation.policies import LONGEST_NAME, Policy, Step
 from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
 from pages.ui import services
 from pages.ui.i18n import _, sentence, translated
-from pages.ui.state import Notice, workbench
+from pages.ui.links import linked_choice
+from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.variation.recipe import Line, Recipe, forget, name_of, places, range_text, recipe, take, title_of
+from pages.ui.variation.recipe import (
+    PARAM,
+    Line,
+    Recipe,
+    forget,
+    name_of,
+    places,
+    range_text,
+    recipe,
+    take,
+    title_of,
+)
 
 
 def edit() -> Policy:
     """Draw the recipe's widgets; the policy as they stand."""
     known = policies.policies(services.workspace())
+    origin = recipe().origin
+    if all(policy.id != origin.id for policy in known):  # deleted in another tab: what is here is kept, unsaved
+        known.append(origin)
+    _choose({policy.id: policy for policy in known})
     now = recipe()
-    if all(policy.id != now.origin.id for policy in known):  # deleted in another tab: what is here is kept, unsaved
-        known.append(now.origin)
     for line in now.lines:
         _follow(line)
-    _choose(known, now)
     _files(now)
     if not now.lines:
         st.caption(_("No step yet: every draw is the original."))
@@ -40,26 +53,14 @@ def edit() -> Policy:
     return now.policy
 
 
-def _choose(known: list[Policy], now: Recipe) -> None:
-    names = {policy.id: name_of(policy) for policy in known}
-    key = workbench().round_of("augment.policy")
-    if key not in st.session_state:
-        st.session_state[key] = now.origin.id
-    st.selectbox(
-        _("Policy"),
-        list(names),
-        format_func=lambda policy_id: names.get(policy_id, policy_id),
-        key=key,
-        on_change=_chosen,
-        args=(key,),
-    )
-
-
-def _chosen(key: str) -> None:
-    try:
-        take(policies.find(services.workspace(), st.session_state[key]))
-    except BurinError as error:
-        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+def _choose(known: dict[str, Policy]) -> None:
+    """Which policy is on the bench, as the URL says; another one takes its place."""
+    chosen = linked_choice(
+        st.selectbox, _("Policy"), list(known), param=PARAM, key=workbench().round_of("augment.policy"),
+        default=policies.DEFAULT, sticky=True, format_func=lambda policy_id: name_of(known[policy_id]),
+    )  # fmt: skip
+    if chosen in known and chosen != recipe().origin.id:
+        take(known[chosen])
 
 
 def _files(now: Recipe) -> None:

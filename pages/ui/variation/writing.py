@@ -131,8 +131,15 @@ def panel(page: str) -> None:
 def _ended(job: Job, page: str) -> None:
     result, outcomes = job.result, list(job.outcomes())
     if result:
+        there = any(batch.id == result["batch"] for batch in written()[0])
+        green = ("green", ":material/check_circle:", ngettext("{n} written", "{n} written", result["written"]))
+        gone = (
+            "gray",
+            ":material/undo:",
+            ngettext("{n} written, taken back", "{n} written, taken back", result["written"]),
+        )
         counts = [
-            ("green", ":material/check_circle:", ngettext("{n} written", "{n} written", result["written"]), result["written"]),
+            (*(green if there else gone), result["written"]),
             ("gray", ":material/content_copy:", ngettext("{n} already there", "{n} already there", result["present"]), result["present"]),
             ("red", ":material/error:", ngettext("{n} original refused", "{n} originals refused", result["refused"]), result["refused"]),
         ]  # fmt: skip

@@ -78,6 +78,8 @@ def test_strips_show_each_transform_at_rising_strength():
     rotation = next(strip for strip in made if strip.transform == "rotate")
     angles = [d.parameters[0].values["angle"] for d in rotation.draws]
     assert angles == pytest.approx([10 / 3, 20 / 3, 10], abs=0.001)
+    turns = next(strip for strip in made if strip.transform == "quarter_turn")
+    assert [d.parameters[0].values["turns"] for d in turns.draws] == [1, 2, 3], "each of the few there are"
 
 
 # Variants
