@@ -10,7 +10,7 @@ from core.ground.errors import BurinError
 
 State = Literal["present", "trash", "missing"]
 NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
-Outcome = Literal["added", "present", "refused"]
+Outcome = Literal["added", "present", "held", "refused"]
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,18 @@ class Counts:
 @dataclass(frozen=True)
 class FileOutcome:
     """How one file ended. ``reason`` is a sentence (`BurinError`: template and values, translatable)
-    or None; ``item_id`` is the item added or found; ``near`` an item that looks almost the same."""
+    or None; ``item_id`` is the item added or found, ``class_name`` its class (None: without one); ``near`` an item
+    that looks almost the same. A file that is "held" for that is known by its ``sha256``, and shown by its
+    ``picture`` (a WebP)."""
 
     name: str
     outcome: Outcome
     reason: BurinError | None = None
     item_id: int | None = None
     near: int | None = None
+    class_name: str | None = None
+    sha256: str = ""
+    picture: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,8 @@ class InboxEntry:
 @dataclass(frozen=True)
 class Entry:
     """One line of the journal: ``action`` and its ``detail`` (names and counts, for the sentence),
-    how many ``items`` and ``classes`` it changed, and whether it is ``undone`` or still ``undoable``.
+    how many ``items`` and ``classes`` it changed, and whether it is ``undone`` (by an undo, or by a revert that stands)
+    or can still be taken back (``undoable``).
     ``of`` is the entry that an undo, a redo or a revert answers."""
 
     id: int

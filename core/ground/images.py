@@ -1,6 +1,6 @@
 """The one door for image files: bytes in, an upright RGB picture out, or one clear refusal.
 
-Also what follows from a decoded picture alone: thumbnail, hashes, kind. It does not decide
+Also what follows from a decoded picture alone: thumbnail, hashes, what copies are known by, kind. It does not decide
 what the model sees (`core.ground.preprocessing`) and touches no folder.
 """
 
@@ -34,6 +34,8 @@ MAX_SIDE = 20_000
 MAX_BYTES = 200_000_000
 
 WHITE = (255, 255, 255)
+REDUCED = 16  # px: side of the reduced picture that copies are compared by
+COPY = 0.97  # correlation of reduced pictures from which they are one, saved twice (`core.review.quality.near_copies`)
 
 # Pillow only warns between its limit and twice its limit; set once, as catch_warnings is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -119,6 +121,15 @@ def difference_hash(image: Image.Image) -> int:
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     return int.from_bytes(np.packbits(grey[:, 1:] < grey[:, :-1]).tobytes(), "big")
+
+
+def reduced(image: Image.Image) -> NDArray[np.float32]:
+    """The picture in `REDUCED` x `REDUCED` greys, flat, centred and of length 1, so that a product is a correlation;
+    0 where it is all of one tone."""
+    grey = np.asarray(image.convert("L").resize((REDUCED, REDUCED), Image.Resampling.BOX), np.float32).ravel()
+    grey = grey - grey.mean()
+    length = float(np.linalg.norm(grey))
+    return grey / length if length > 1e-3 else np.zeros_like(grey)
 
 
 def guess_kind(image: Image.Image) -> Kind:

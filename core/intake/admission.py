@@ -7,7 +7,7 @@ the curator put it. Nothing is written here but the rows of new classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,13 @@ from core.catalogue.journal import Change
 from core.catalogue.records import FileOutcome
 from core.collection.walk import Facts
 from core.ground.errors import BurinError, Conflict
+from core.ground.images import COPY, decode, thumbnail
 from core.ground.names import file_for, key, printable
 from core.ground.workspace import Workspace
 
-NEAR = 2  # bits of 64: of 643 real drawings, 61 of 206,403 pairs are this near, 39 of them in one class
+NEAR = 2  # bits of 64 by which two hashes may differ; thin drawings are that near by chance, so pictures are compared
+SHOWN = 96  # px of the picture of a file that is held back
+CANDIDATES = 32  # the nearest of them whose pictures are compared
 _NEW = -1  # the id of a class that is not there yet
 
 
@@ -40,6 +43,7 @@ class Staged:
     path: Path | None = None
     size: int = 0
     mtime_ns: int = 0
+    reduced: Any = field(default=None, repr=False)  # the picture as copies are compared, see `core.ground.images`
     image: Any = field(default=None, repr=False)  # kept for the embedder only
 
 
@@ -52,28 +56,39 @@ class _Known:
 
 
 class Near:
-    """The difference hashes of all present items, for finding one that looks almost the same."""
+    """All present items, for finding one that shows the same picture, saved again or lightly changed.
 
-    def __init__(self, connection: sa.Connection) -> None:
+    The difference hashes say which might; those are looked at. ``look`` gives an item's picture, reduced, or None.
+    """
+
+    def __init__(self, connection: sa.Connection, look: Callable[[int], np.ndarray | None]) -> None:
         query = sa.select(db.items.c.id, db.items.c.dhash).where(db.items.c.state == "present")
         rows = [tuple(row) for row in connection.execute(query)]
         self._count = len(rows)
         columns = np.array(rows or [(0, 0)], dtype=np.int64).T.copy()
         self._ids, self._hashes = columns[0], columns[1].view(np.uint64)
+        self._look = look
+        self._pictures: dict[int, np.ndarray | None] = {}
 
-    def find(self, dhash: int) -> int | None:
-        """The id of the nearest item within `NEAR` bits."""
-        if not self._count:
-            return None
+    def find(self, dhash: int, picture: np.ndarray) -> int | None:
+        """The id of an item within `NEAR` bits whose picture correlates with this one by `COPY`, the nearest first."""
         distances = np.bitwise_count(self._hashes[: self._count] ^ np.uint64(dhash))
-        best = int(distances.argmin())
-        return int(self._ids[best]) if distances[best] <= NEAR else None
+        close = np.flatnonzero(distances <= NEAR)
+        for row in close[np.argsort(distances[close], kind="stable")][:CANDIDATES].tolist():
+            item_id = int(self._ids[row])
+            if item_id not in self._pictures:
+                self._pictures[item_id] = _kept(self._look(item_id))
+            other = self._pictures[item_id]
+            if other is not None and float(other.astype(np.float32) @ picture) >= COPY:
+                return item_id
+        return None
 
-    def add(self, item_id: int, dhash: int) -> None:
+    def add(self, item_id: int, dhash: int, picture: np.ndarray) -> None:
         if self._count == len(self._ids):
             size = 2 * self._count
             self._ids, self._hashes = np.resize(self._ids, size), np.resize(self._hashes, size)
         self._ids[self._count], self._hashes[self._count] = item_id, dhash
+        self._pictures[item_id] = _kept(picture)
         self._count += 1
 
 
@@ -81,7 +96,8 @@ class Admission:
     """What one landing is going to write: the ``rows`` of new items, the changes `made`, and where the
     ``staged`` files lie (item id -> path in the data folder).
 
-    ``ours``: items that earlier landings of the same import added. ``dry``: only the outcomes count.
+    ``ours``: items that earlier landings of the same import added. ``admit``: near copies are held back for a person
+    to see, but those whose uploads have these hashes; None takes all in. ``dry``: only the outcomes count.
     """
 
     def __init__(
@@ -92,6 +108,7 @@ class Admission:
         kind: str | None,
         ours: set[int],
         near: Near,
+        admit: Collection[str] | None = None,
         dry: bool = False,
     ) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -99,7 +116,7 @@ class Admission:
         self.new_ids: set[int] = set()
         self.added = 0
         self._connection, self._workspace, self._kind = connection, workspace, kind
-        self._ours, self._near, self._dry = ours, near, dry
+        self._ours, self._near, self._admit, self._dry = ours, near, admit, dry
         self._new_classes: list[Change] = []
         self._changes: dict[int, Change] = {}
         self._next = db.next_id(connection, db.items)
@@ -154,7 +171,8 @@ class Admission:
             reason = BurinError(
                 "Already there, in the class {class_name} and not in {wanted}.", class_name=where, wanted=one.class_name
             )
-        return FileOutcome(one.name, "present", reason, self._shown(item.id))
+        there = self._names.get(item.class_id)
+        return FileOutcome(one.name, "present", reason, self._shown(item.id), class_name=there)
 
     def _bring_back(self, item: _Known, one: Staged, path: Path) -> FileOutcome:
         class_id = self._class_of(one.class_name)
@@ -165,11 +183,13 @@ class Admission:
             reason = BurinError("It had been lost from the folders, and is back.")
         item.state, item.class_id = "present", class_id
         self.added += 1
-        return FileOutcome(one.name, "added", reason, item.id)
+        return FileOutcome(one.name, "added", reason, item.id, class_name=self._names.get(class_id))
 
     def _add(self, one: Staged, path: Path, *, reason: BurinError | None = None) -> FileOutcome:
         facts = one.facts
-        near = self._near.find(facts.dhash)
+        near = self._near.find(facts.dhash, one.reduced)
+        if near is not None and self._admit is not None and one.source_sha256 not in self._admit:
+            return self._hold(one, path, near)
         item = _Known(
             self._next, self._class_of(one.class_name), "present", file_for(one.name, facts.sha256, path.suffix)
         )
@@ -179,7 +199,7 @@ class Admission:
         for sha256 in {facts.sha256, one.source_sha256}:
             self._known[sha256].append(item)
         if not self._dry:
-            self._near.add(item.id, facts.dhash)
+            self._near.add(item.id, facts.dhash, one.reduced)
             row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
             row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
             row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
@@ -188,7 +208,18 @@ class Admission:
             self.staged[item.id] = self._place(path)
             where = {"class_id": item.class_id}
             self._change(item, {"state": "trash", **where}, {"state": "present", **where})
-        return FileOutcome(one.name, "added", reason, self._shown(item.id), near)
+        class_name = self._names.get(item.class_id)
+        return FileOutcome(one.name, "added", reason, self._shown(item.id), near, class_name)
+
+    def _hold(self, one: Staged, path: Path, near: int) -> FileOutcome:
+        class_name = None if one.class_name is None else self._named(one.class_name)
+        picture = thumbnail(decode(path, name=one.name), side=SHOWN)
+        reason = BurinError("It looks almost like an image that is there, and waits to be looked at.")
+        return FileOutcome(one.name, "held", reason, None, near, class_name, one.source_sha256, picture)
+
+    def _named(self, name: str) -> str:
+        """How the class of that name is written here."""
+        return self._names.get(self._classes.get(key(name)), name)
 
     def _change(self, item: _Known, before: dict[str, Any], after: dict[str, Any]) -> None:
         """Note a change; a second one of the same item follows on the first."""
@@ -235,3 +266,8 @@ class Admission:
 
     def _place(self, path: Path) -> str:
         return path.relative_to(self._workspace.data).as_posix()
+
+
+def _kept(picture: np.ndarray | None) -> np.ndarray | None:
+    """Half as large: there may be 100,000 of them."""
+    return None if picture is None else picture.astype(np.float16)

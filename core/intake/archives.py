@@ -7,20 +7,18 @@ member that is only damaged is for the importer to list.
 from __future__ import annotations
 
 import csv
-import io
 import re
 import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from core.ground.errors import ArchiveRefused, ImageRefused
 from core.ground.images import MAX_BYTES
 from core.ground.names import is_junk, name_of
-from core.intake.cells import restored
+from core.intake.labels import Labels
 
 _CHUNK = 1 << 20
 _LABELS_BYTES = 20_000_000  # of a CSV of labels
@@ -49,7 +47,7 @@ class Member:
 
 
 class Archive:
-    """An archive judged safe to read; a context manager.
+    """An archive judged safe to read; a context manager. ``remarks``: what its CSV files say that fits no member.
 
     Raises `ArchiveRefused` with one sentence: not a zip, protected by a password, too much in it,
     names that lead outside, links or devices, overlapping members.
@@ -172,27 +170,20 @@ class Archive:
             name = _name(info)
             if info.is_dir() or any(is_junk(part) for part in name.split("/")):
                 continue
-            (tables if name.lower().endswith(".csv") else kept).append((name, info))
-        labels: dict[str, str] = {}
+            table = name.lower().endswith(".csv") and info.file_size <= _LABELS_BYTES
+            (tables if table else kept).append((name, info))
+        labels = Labels()
         for name, info in tables:
             try:
-                labels |= self._labels(name, info)
+                labels.add(name, self.read(Member(name, None, info)))
             except (ImageRefused, csv.Error):  # not a table after all: the importer will list it
                 kept.append((name, info))
-        labels = dict(_known_as([name for name, _ in kept], labels))
-        by_folder = classes_of([name for name, _ in kept])
+        names = [name for name, _ in kept]
+        given, self.remarks = labels.of(names)
         return [
-            Member(name, labels.get(name, class_name), info)
-            for (name, info), class_name in zip(kept, by_folder, strict=True)
+            Member(name, label or class_name, info)
+            for (name, info), label, class_name in zip(kept, given, classes_of(names), strict=True)
         ]
-
-    def _labels(self, name: str, info: zipfile.ZipInfo) -> dict[str, str]:
-        """File name, as the CSV writes it and beside that CSV, -> label."""
-        if info.file_size > _LABELS_BYTES:
-            return {}
-        folder = name.rpartition("/")[0]
-        rows = read_labels(self.read(Member(name, None, info)))
-        return {f"{folder}/{file}" if folder else file: label for file, label in rows}
 
 
 def classes_of(names: list[str]) -> list[str | None]:
@@ -211,49 +202,6 @@ def classes_of(names: list[str]) -> list[str | None]:
             break
         folders = [parts[1:] for parts in folders]
     return [" - ".join(parts) or None for parts in folders]
-
-
-def read_labels(data: bytes) -> Iterator[tuple[str, str]]:
-    """The rows of a CSV with the columns ``file_name`` and ``label``; none where the columns are not there."""
-    header, rows = table_rows(data)
-    names = [cell.casefold() for cell in header]
-    if "file_name" not in names or "label" not in names:
-        return
-    file_at, label_at = names.index("file_name"), names.index("label")
-    for row in rows:
-        if len(row) > max(file_at, label_at):
-            file, label = row[file_at].strip(), row[label_at].strip()
-            if file and label:
-                yield file.replace("\\", "/").removeprefix("./"), label
-
-
-def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
-    """The header and the rows of a CSV, parted by commas or semicolons, in UTF-8 or Windows' letters.
-    Cells that our export neutralised are given back as they were."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
-    first = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
-    cells = ([restored(cell) for cell in row] for row in rows)
-    return [cell.strip() for cell in next(cells, [])], cells
-
-
-def _known_as(names: list[str], labels: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Labels under the names of the archive: by the whole path, else by a file name that is there once."""
-    if not labels:
-        return
-    counted: dict[str, int] = {}
-    for name in names:
-        counted[name.rpartition("/")[2]] = counted.get(name.rpartition("/")[2], 0) + 1
-    by_file = {path.rpartition("/")[2]: label for path, label in labels.items()}
-    for name in names:
-        file = name.rpartition("/")[2]
-        if name in labels:
-            yield name, labels[name]
-        elif counted[file] == 1 and file in by_file:
-            yield name, by_file[file]
 
 
 def _name(info: zipfile.ZipInfo) -> str:

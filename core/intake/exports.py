@@ -21,8 +21,8 @@ from core.catalogue.records import ClassRecord, Item
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, NotFound
 from core.ground.names import folder_for, free_name, key
-from core.intake.archives import table_rows
 from core.intake.cells import neutral
+from core.intake.labels import table_rows
 
 COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at")
 _PAGE = 1000

@@ -6,12 +6,13 @@ recognised; an archive lands whole or not at all. How a file becomes an item is 
 
 from __future__ import annotations
 
+import base64
 import csv
 import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -25,7 +26,8 @@ from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefuse
 from core.ground.names import basename, is_junk, printable
 from core.ground.workspace import Workspace, new_id
 from core.intake.admission import Staged
-from core.intake.archives import Archive, Limits, Member, classes_of, read_labels
+from core.intake.archives import Archive, Limits, Member, classes_of
+from core.intake.labels import Labels
 from core.intake.landing import Landing, discard
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from core.ground.jobs import Report
 
 BATCH = 200  # files in one transaction
+NAMED = 3  # files that the journal names where no folder holds them all
 _BATCH_BYTES = 64_000_000  # of files given by path; those given as bytes are in memory anyway
 _OLD_S = 86_400.0  # staging of imports that were killed is swept after a day
 
@@ -64,20 +67,22 @@ def import_files(
     *,
     kind: Kind | None = None,
     embedder: Embedder | None = None,
+    admit: Collection[str] | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_outcomes: Callable[[list[FileOutcome]], None] | None = None,
 ) -> list[FileOutcome]:
     """Import files in batches, each durable before the next begins; one outcome a file, in order.
 
-    ``kind`` None is guessed. With an ``embedder`` the vectors are written with the rows. Stopping
+    ``kind`` None is guessed. With an ``embedder`` the vectors are written with the rows. With ``admit``, near copies
+    are held back, but those whose content hashes it holds. Stopping
     keeps what has landed: importing the same files again goes on from there. All of it is one
     entry of the journal; undo sends the images to the trash. System files are passed over.
     """
     total = len(files) if isinstance(files, Sequence) else 0
     outcomes: list[FileOutcome] = []
     waiting = (file for file in files if not is_junk(basename(file.name)))
-    with Landing(dataset, source=_source(files), kind=kind, embedder=embedder) as landing:
+    with Landing(dataset, source=_source(files), kind=kind, embedder=embedder, admit=admit) as landing:
         while not should_stop() and (batch := list(islice(waiting, BATCH))):
             landed = _settle_outcomes(landing.stage([(f.name, f.class_name, f.read) for f in batch]), landing.land)
             outcomes += landed
@@ -93,13 +98,14 @@ def preview_files(
     files: Iterable[IncomingFile],
     *,
     kind: Kind | None = None,
+    admit: Collection[str] | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[FileOutcome]:
     """The outcomes that `import_files` would give, near duplicates pointed out; nothing is changed."""
     kept = [file for file in files if not is_junk(basename(file.name))]
     staged: list[Staged | FileOutcome] = []
-    with Landing(dataset, source="", kind=kind) as landing:
+    with Landing(dataset, source="", kind=kind, admit=admit) as landing:
         for start in range(0, len(kept), BATCH):
             if should_stop():
                 return []
@@ -117,6 +123,7 @@ def import_archive(
     class_name: str | None = None,
     kind: Kind | None = None,
     embedder: Embedder | None = None,
+    admit: Collection[str] | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     limits: Limits | None = None,
@@ -124,9 +131,9 @@ def import_archive(
 ) -> list[FileOutcome]:
     """Import a zip archive whole: judged, unpacked and decoded aside, then landed in one transaction.
 
-    The classes come from its folders or from a CSV with the columns ``file_name`` and ``label`` (a
-    ``class_name`` overrides them); files without either go to the unlabelled tray. Members that are no
-    images, or damaged, are listed as refused and the others land. Raises `ArchiveRefused` for an archive
+    The classes come from its folders or from a CSV of labels (see `core.intake.labels`; a ``class_name`` overrides
+    them); files without either go to the unlabelled tray. Members that are no images, or damaged, are listed as
+    refused and the others land; so is a CSV whose rows fit none of them. Raises `ArchiveRefused` for an archive
     that is unsafe, or too large for the disk; when stopped, nothing lands and the list is empty. ``preview``
     gives the outcomes and lands nothing.
     """
@@ -136,7 +143,7 @@ def import_archive(
         if shutil.disk_usage(dataset.workspace.data).free < 2 * need:
             raise ArchiveRefused("There is not enough room on the disk for {name}.", name=archive.name)
         staged: list[Staged | FileOutcome] = []
-        with Landing(dataset, source=printable(archive.name), kind=kind, embedder=embedder) as landing:
+        with Landing(dataset, source=printable(archive.name), kind=kind, embedder=embedder, admit=admit) as landing:
             for start in range(0, len(archive.members), BATCH):
                 if should_stop():
                     return []
@@ -145,26 +152,27 @@ def import_archive(
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
             land = landing.preview if preview else landing.land
-            return [] if should_stop() else _settle_outcomes(iter(staged), land)
+            return [] if should_stop() else [*_settle_outcomes(iter(staged), land), *archive.remarks]
 
 
-def with_classes(files: Sequence[IncomingFile]) -> list[IncomingFile]:
-    """``files`` with the classes that their folders, or a CSV of labels among them, give; such a CSV is left out."""
-    labels: dict[str, str] = {}
+def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], list[FileOutcome]]:
+    """``files`` with the classes that their folders, or CSV files of labels among them, give; those are left out, and
+    have an outcome where they fit none of the files."""
+    labels = Labels()
     images = []
     for file in files:
         if not file.name.lower().endswith(".csv"):
             images.append(file)
             continue
         try:
-            labels |= {basename(name): label for name, label in read_labels(file.read())}
+            labels.add(file.name, file.read())
         except (ImageRefused, csv.Error):  # not a table after all: it will be listed
             images.append(file)
-    by_folder = classes_of([file.name.replace("\\", "/") for file in images])
-    return [
-        replace(file, class_name=file.class_name or labels.get(basename(file.name)) or class_name)
-        for file, class_name in zip(images, by_folder, strict=True)
-    ]
+    names = [file.name.replace("\\", "/") for file in images]
+    given, remarks = labels.of(names)
+    classes = [label or folder for label, folder in zip(given, classes_of(names), strict=True)]
+    known = [replace(file, class_name=file.class_name or own) for file, own in zip(images, classes, strict=True)]
+    return known, remarks
 
 
 def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:
@@ -192,8 +200,9 @@ def run_import(
     embedder: Embedder | None = None,
 ) -> dict[str, Any]:
     """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``;
-    archives are known by their first bytes). Also ``kind``, ``who``, ``role``; with ``preview`` true nothing
-    is taken in, and the files stay for the import that may follow.
+    archives are known by their first bytes). Also ``kind``, ``who``, ``role``, ``admit`` (see `import_files`); with
+    ``preview`` true nothing is taken in. The files stay for the import that may follow, as they do where near copies
+    were held back.
 
     Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
     removed at the end, unless it was stopped: the same job then goes on from where it was.
@@ -202,9 +211,9 @@ def run_import(
     _sweep(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
-    files = with_classes([file for file in given if file not in archives])
+    files, remarks = with_classes([file for file in given if file not in archives])
     preview = bool(params.get("preview"))
-    how: dict[str, Any] = {"kind": params.get("kind"), "should_stop": should_stop}
+    how: dict[str, Any] = {"kind": params.get("kind"), "admit": params.get("admit"), "should_stop": should_stop}
     count: Counter[str] = Counter()
 
     def publish(outcomes: list[FileOutcome]) -> None:
@@ -229,9 +238,12 @@ def run_import(
         publish(preview_files(dataset, files, on_progress=progress, **how))
     else:
         import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how)
-    if not should_stop() and not preview:
+    publish(remarks)
+    if not should_stop() and not preview and not count["held"]:
         _discard(workspace, given)
-    return {name: count[name] for name in ("added", "present", "refused")} | ({"preview": True} if preview else {})
+    result: dict[str, Any] = {name: count[name] for name in ("added", "present", "refused")}
+    held = {"held": count["held"]} if count["held"] else {}
+    return result | held | ({"preview": True} if preview else {})
 
 
 def record_of(outcome: FileOutcome) -> dict[str, Any]:
@@ -243,6 +255,9 @@ def record_of(outcome: FileOutcome) -> dict[str, Any]:
         "outcome": outcome.outcome,
         "item_id": outcome.item_id,
         "near": outcome.near,
+        "class_name": outcome.class_name,
+        "sha256": outcome.sha256,
+        "picture": base64.b64encode(outcome.picture).decode("ascii"),
     }
     return {**record, "template": reason.template if reason else "", "values": values}
 
@@ -254,7 +269,9 @@ def _plain(value: object) -> int | float | str:
 def outcome_of(record: dict[str, Any]) -> FileOutcome:
     """The outcome that `record_of` kept."""
     reason = BurinError(record["template"], **record["values"]) if record["template"] else None
-    return FileOutcome(record["name"], record["outcome"], reason, record["item_id"], record["near"])
+    kept = {name: record[name] for name in ("item_id", "near", "class_name", "sha256") if name in record}
+    picture = base64.b64decode(record.get("picture", ""))
+    return FileOutcome(record["name"], record["outcome"], reason, **kept, picture=picture)
 
 
 def _settle_outcomes(
@@ -271,7 +288,14 @@ def _reader(archive: Archive, member: Member) -> Callable[[], bytes]:
 
 
 def _source(files: Iterable[IncomingFile]) -> str:
-    return printable(basename(files[0].name)) if isinstance(files, Sequence) and files else ""
+    """Where files come from, for the journal: the folder that holds all of them, else the first few names."""
+    if not isinstance(files, Sequence) or not files:
+        return ""
+    tops = {file.name.replace("\\", "/").rpartition("/")[0].partition("/")[0] for file in files}
+    if len(tops) == 1 and (folder := tops.pop()):
+        return printable(folder)
+    names = [printable(basename(file.name)) for file in files[:NAMED]]
+    return ", ".join(names) + (", …" if len(files) > NAMED else "")
 
 
 def _shifted(report: Report, before: int, after: int, note: str) -> Progress:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +24,7 @@ from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.collection.walk import Facts, facts_of
 from core.ground.errors import BurinError
-from core.ground.images import content_hash, decode
+from core.ground.images import content_hash, decode, reduced
 from core.ground.names import basename, clean_name
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
@@ -42,12 +42,21 @@ _THREADS = min(8, max(2, os.cpu_count() or 2))
 class Landing:
     """One import into ``dataset``: `stage` as often as wanted, then `land`, all under one journal entry.
 
-    Use as a context manager: what was staged and not landed is removed at the end.
+    ``admit``: near copies are held back, see `core.intake.admission.Admission`. Use as a context manager: what was
+    staged and not landed is removed at the end.
     """
 
-    def __init__(self, dataset: Dataset, *, source: str, kind: str | None, embedder: Embedder | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        *,
+        source: str,
+        kind: str | None,
+        embedder: Embedder | None = None,
+        admit: Collection[str] | None = None,
+    ) -> None:
         dataset.allow("curator")
-        self._dataset, self._kind, self._embedder = dataset, kind, embedder
+        self._dataset, self._kind, self._embedder, self._admit = dataset, kind, embedder, admit
         self._detail: dict[str, Any] = {"source": source, "added": 0}
         self._entry: int | None = None
         self._ours: set[int] = set()  # items that this import added
@@ -101,9 +110,16 @@ class Landing:
             return self._admission(connection, dry=True).judge(staged)
 
     def _admission(self, connection: sa.Connection, *, dry: bool = False) -> Admission:
-        self._near = self._near or Near(connection)
-        workspace = self._dataset.workspace
-        return Admission(connection, workspace, kind=self._kind, ours=self._ours, near=self._near, dry=dry)
+        self._near = self._near or Near(connection, self._reduced)
+        how: dict[str, Any] = {"kind": self._kind, "ours": self._ours, "near": self._near, "admit": self._admit}
+        return Admission(connection, self._dataset.workspace, **how, dry=dry)
+
+    def _reduced(self, item_id: int) -> np.ndarray | None:
+        """A present item's picture as copies are compared; None where it cannot be read."""
+        for item in self._dataset.some([item_id]):
+            with suppress(BurinError):
+                return reduced(decode(self._dataset.workspace.root / item.path)) if item.state == "present" else None
+        return None
 
     def _stage(self, upload: Upload, source: str | BurinError, there: dict[str, Facts]) -> Staged | FileOutcome:
         name, class_name, read = upload
@@ -127,7 +143,8 @@ class Landing:
         except BurinError as refusal:
             return FileOutcome(name, "refused", refusal)
         kept = image if self._embedder is not None and image.width * image.height <= _KEPT_PIXELS else None
-        return Staged(name, class_name, source, facts, path, stat.st_size, stat.st_mtime_ns, kept)
+        size, mtime_ns = stat.st_size, stat.st_mtime_ns
+        return Staged(name, class_name, source, facts, path, size, mtime_ns, reduced(image), kept)
 
     def _present(self, hashes: set[str]) -> dict[str, Facts]:
         """The facts of those uploads that are there already, and not by this very import."""

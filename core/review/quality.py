@@ -19,7 +19,7 @@ from PIL import Image
 from core.collection.dataset import Dataset
 from core.ground.arrays import read_arrays
 from core.ground.errors import BurinError
-from core.ground.images import decode
+from core.ground.images import COPY, REDUCED, decode, reduced
 from core.ground.jobs import Report
 from core.ground.preprocessing import has_ink
 from core.ground.workspace import Workspace, write_atomic, writing
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 TINY = 24  # px: an image whose longer side is shorter shows no stroke that could be told from another
-SIDE = 16  # px: side of the reduced picture that copies are compared by
 ALIKE = 0.9  # cosine of the vectors from which two contents are compared as pictures
-COPY = 0.97  # correlation of the reduced pictures from which they are one picture, saved twice; see `near_copies`
 TWIN_TRIES = 4  # originals of each class that are mirrored and turned
 
 
@@ -125,7 +123,7 @@ def hints(labels: Labels, predictions: Predictions) -> list[list[Hint]]:
 @dataclass
 class Looks:
     """What opening each content (V,) showed: ``state`` ("", "blank", "tiny" or "broken") and ``reduced``
-    (V, SIDE * SIDE) float16, grey, centred and of length 1, so that a product is a correlation."""
+    (V, REDUCED * REDUCED) float16, as `core.ground.images.reduced` makes them."""
 
     sha256: np.ndarray
     state: np.ndarray
@@ -137,7 +135,7 @@ class Looks:
             held = read_arrays(path)
             return cls(held["sha256"], held["state"], held["reduced"])
         except (OSError, ValueError, KeyError):
-            return cls(np.empty(0, "S64"), np.empty(0, "U6"), np.empty((0, SIDE * SIDE), np.float16))
+            return cls(np.empty(0, "S64"), np.empty(0, "U6"), np.empty((0, REDUCED * REDUCED), np.float16))
 
     def save(self, path: Path) -> None:
         with writing(path) as file:
@@ -146,11 +144,8 @@ class Looks:
 
 def look(image: Image.Image) -> tuple[str, np.ndarray]:
     """What `Looks` keeps of one picture."""
-    grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX), np.float32).ravel()
-    grey = grey - grey.mean()
-    length = float(np.linalg.norm(grey))
     state = "tiny" if max(image.size) < TINY else "" if has_ink(image) else "blank"
-    return state, grey / length if length > 1e-3 else np.zeros_like(grey)
+    return state, reduced(image)
 
 
 def look_at_all(
@@ -173,14 +168,14 @@ def look_at_all(
             if on_progress:
                 on_progress(done, len(new))
         try:
-            state, reduced = look(decode(dataset.image_bytes(items[sha256]), name=items[sha256].path))
+            state, picture = look(decode(dataset.image_bytes(items[sha256]), name=items[sha256].path))
         except BurinError:
-            state, reduced = "broken", np.zeros(SIDE * SIDE, np.float32)
+            state, picture = "broken", np.zeros(REDUCED * REDUCED, np.float32)
         hashes.append(sha256)
         states.append(state)
-        pictures.append(reduced.astype(np.float16))
+        pictures.append(picture.astype(np.float16))
     order = np.argsort(np.array(hashes, "S64"), kind="stable")
-    matrix = np.array(pictures, np.float16).reshape(-1, SIDE * SIDE)
+    matrix = np.array(pictures, np.float16).reshape(-1, REDUCED * REDUCED)
     return Looks(np.array(hashes, "S64")[order], np.array(states, "U6")[order], matrix[order])
 
 

@@ -14,7 +14,8 @@ from typing import Any, Self
 import numpy as np
 
 from core.ground.errors import BadInput, BurinError
-from core.review.quality import COPY, SIDE, Looks, look
+from core.ground.images import COPY, REDUCED, reduced
+from core.review.quality import Looks
 from core.training.settings import Side
 from core.variation.sources import Original, by_class
 
@@ -102,21 +103,21 @@ def near_duplicate_groups(
 ) -> dict[str, int]:
     """Content hash -> number of its group; contents that show one picture (saved again, resized, lighter) share one.
 
-    Pictures reduced as in `core.review.quality.look` are compared with all others. ``known``: what was looked
+    Reduced pictures (`core.ground.images.reduced`) are compared with all others. ``known``: what was looked
     at before. A picture that cannot be read is a group of its own.
     """
     hashes = sorted({original.sha256 for original in originals})
     held = dict(zip(known.sha256.tolist(), known.reduced, strict=True)) if known is not None else {}
     read = {original.sha256: original for original in originals}
-    reduced = np.zeros((len(hashes), SIDE * SIDE), np.float32)
+    pictures = np.zeros((len(hashes), REDUCED * REDUCED), np.float32)
     for row, sha256 in enumerate(hashes):
         if should_stop():
             break
         if (before := held.get(sha256.encode())) is not None:
-            reduced[row] = before
+            pictures[row] = before
         else:
             try:
-                reduced[row] = look(read[sha256].read())[1]
+                pictures[row] = reduced(read[sha256].read())
             except (BurinError, OSError):
                 continue
         if on_progress:
@@ -130,7 +131,7 @@ def near_duplicate_groups(
         return row
 
     for start in range(0, len(hashes), BLOCK):
-        alike = reduced[start : start + BLOCK] @ reduced[start:].T >= COPY
+        alike = pictures[start : start + BLOCK] @ pictures[start:].T >= COPY
         for one, other in zip(*np.nonzero(alike), strict=True):
             first, second = sorted((root(start + int(one)), root(start + int(other))))
             parent[second] = first

@@ -150,6 +150,7 @@ def test_files_of_a_class_are_imported_once(open_page, workspace):
     assert "c.png is not an image Burin opens" in said
     (table,) = at.dataframe
     assert list(table.value["File"]) == ["c.png", "a.png", "b.png"]
+    assert list(table.value["Class"]) == ["", "[sl", "[sl"]
     assert list(table.value["Outcome"]) == ["refused", "already there", "already there"]
 
 
@@ -162,21 +163,57 @@ def test_a_zip_of_folders_brings_its_classes(open_page, workspace):
     assert {record.name for record in Dataset(workspace).classes()} == {"étoile", "(e"}
 
 
-def test_one_may_look_first_and_near_copies_are_pointed_out(open_page, workspace):
+def test_a_csv_whose_columns_are_unknown_is_said(open_page, workspace):
+    at = open_page(workspace, "library", view="add")
+    at.file_uploader[0].upload("a.png", png_bytes(draw("wave")), "image/png")
+    at.file_uploader[0].upload("labels.csv", b"x,y\na.png,pont\n", "text/csv").run()
+    at.button(key="library.look").click().run()
+    finish(at, workspace)
+    assert "labels.csv gives no labels: its columns file_name and label were not found." in text_of(at)
+
+
+@pytest.mark.parametrize("button", ["look", "import_now"])
+def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
     Dataset(workspace).create_class("circle")
     (workspace.raw / "circle" / "a.png").write_bytes(png_bytes(draw("circle")))
     at = open_page(workspace, "library", view="add")
     near = draw("circle")
     near.putpixel((0, 0), (250, 250, 250))
-    at.file_uploader[0].upload("near.png", png_bytes(near), "image/png").run()
+    at.file_uploader[0].upload("near.png", png_bytes(near), "image/png")
+    at.file_uploader[0].upload("other.png", png_bytes(draw("wave")), "image/png").run()
+    at.button(key=f"library.{button}").click().run()
+    job = finish(at, workspace)
+    said = text_of(at)
+    assert "1 held back" in said and "1 new file looks almost like an image that is there" in said
+    assert Dataset(workspace).counts().originals == (1 if button == "look" else 2)
+    pairs = at.dataframe[0].value
+    assert list(pairs["Leave out"]) == [True] and list(pairs["Class there"]) == ["circle"]
+    assert pairs["New file"][0].startswith("data:image/webp") and pairs["There already"][0].startswith(
+        "data:image/webp"
+    )
+    assert at.button(key="library.go_on").disabled == (button == "import_now")
+    at.session_state[f"library.alike.{job.id}.en"] = {
+        "edited_rows": {0: {"Leave out": False}}, "added_rows": [], "deleted_rows": [],
+    }  # fmt: skip
+    at.run()
+    at.button(key="library.go_on").click().run()
+    assert finish(at, workspace).result["added"] == (2 if button == "look" else 1)
+    assert Dataset(workspace).counts().originals == 3
+
+
+def test_a_look_takes_the_new_ones_in_and_leaves_near_copies_out(open_page, workspace):
+    Dataset(workspace).create_class("circle")
+    (workspace.raw / "circle" / "a.png").write_bytes(png_bytes(draw("circle")))
+    at = open_page(workspace, "library", view="add")
+    near = draw("circle")
+    near.putpixel((0, 0), (250, 250, 250))
+    at.file_uploader[0].upload("near.png", png_bytes(near), "image/png")
+    at.file_uploader[0].upload("other.png", png_bytes(draw("wave")), "image/png").run()
     at.button(key="library.look").click().run()
     finish(at, workspace)
-    said = text_of(at)
-    assert "1 new" in said and "near.png is almost an image of **circle**" in said
-    assert Dataset(workspace).counts().originals == 1
     at.button(key="library.go_on").click().run()
-    assert finish(at, workspace).result == {"added": 1, "present": 0, "refused": 0}
-    assert Dataset(workspace).counts().originals == 2 and "1 added" in text_of(at)
+    assert finish(at, workspace).result == {"added": 1, "present": 0, "refused": 0, "held": 1}
+    assert {item.source for item in Dataset(workspace).items()} == {"", "other.png"}
 
 
 def test_an_import_that_was_interrupted_goes_on(open_page, workspace):

@@ -53,4 +53,9 @@ def gallery(groups: list[Group], *, version: str, key: str, current: int | None 
 @st.cache_data(max_entries=4000, show_spinner=False)
 def data_url(sha256: str, thumbnail: str) -> str:
     """The thumbnail file as a ``data:`` URL; ``sha256`` (of the original) is what it is remembered by."""
-    return "data:image/webp;base64," + base64.b64encode(Path(thumbnail).read_bytes()).decode("ascii")
+    return webp_url(Path(thumbnail).read_bytes())
+
+
+def webp_url(picture: bytes) -> str:
+    """A WebP as a ``data:`` URL."""
+    return "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")

@@ -94,10 +94,29 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         "trash": _("{images} to the trash").format(images=many),
         "correct": _("{images} corrected after a review").format(images=many),
         "restore": _("{images} brought back").format(images=many),
-        "import": _("{images} imported").format(images=many),
-        "rescan": _("Folders read: {images} changed").format(images=many),
+        "import": (_("{images} imported from {source}") if detail.get("source") else _("{images} imported")).format(
+            images=many, source=detail.get("source")
+        ),
+        "rescan": _("Folders read: {what}").format(what=_found(detail) or _classes(entry.classes)),
     }
     return texts.get(action, action)
+
+
+def _found(detail: Mapping[str, object]) -> str:
+    """What a rescan counted: "3 added, 1 no longer there"."""
+    count = {
+        name: value for name in ("added", "removed", "moved") if isinstance(value := detail.get(name), int) and value
+    }
+    texts = {
+        "added": ngettext("{n} added", "{n} added", count.get("added", 0)),
+        "removed": ngettext("{n} no longer there", "{n} no longer there", count.get("removed", 0)),
+        "moved": ngettext("{n} moved", "{n} moved", count.get("moved", 0)),
+    }
+    return ", ".join(texts[name].format(n=number(n)) for name, n in count.items())
+
+
+def _classes(count: int) -> str:
+    return ngettext("{n} class", "{n} classes", count).format(n=number(count))
 
 
 def moves(changes: Sequence[Change], classes: Mapping[int, str]) -> list[str]:

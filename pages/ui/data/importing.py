@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 import streamlit as st
 from streamlit.typing import UploadedFile
@@ -16,6 +17,7 @@ from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
 from core.intake.ingest import outcome_of, receive
 from pages.ui import people, services, widgets
+from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel
 from pages.ui.state import Notice, workbench
@@ -23,8 +25,13 @@ from pages.ui.text import esc
 from pages.ui.tiles import source
 
 IMAGES = [suffix[1:] for suffix in SUFFIXES]
-ALIKE = 12  # near duplicates shown with their picture
-ICONS = {"added": ":material/check_circle:", "present": ":material/content_copy:", "refused": ":material/error:"}
+PICTURE = 72  # px: height of a near copy's row
+ICONS = {
+    "added": ":material/check_circle:",
+    "present": ":material/content_copy:",
+    "held": ":material/compare:",
+    "refused": ":material/error:",
+}
 
 
 def add_images() -> None:
@@ -100,7 +107,8 @@ def _start(
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    params = {"files": received, "kind": kind, "who": person.name, "role": person.role, "preview": preview}
+    who = {"who": person.name, "role": person.role}
+    params = {"files": received, "kind": kind, **who, "preview": preview, "admit": []}
     services.jobs().start("import", "core.intake.ingest:run_import", params, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
@@ -116,9 +124,10 @@ def _outcomes(job: Job) -> None:
         if not looked
         else ngettext("{n} new", "{n} new", count["added"]),
         "present": ngettext("{n} already there", "{n} already there", count["present"]),
+        "held": ngettext("{n} held back", "{n} held back", count["held"]),
         "refused": ngettext("{n} refused", "{n} refused", count["refused"]),
     }
-    colours = {"added": "green", "present": "gray", "refused": "red"}
+    colours = {"added": "green", "present": "gray", "held": "orange", "refused": "red"}
     badges = [
         f":{colours[name]}-badge[{ICONS[name]} {text.format(n=number(count[name]))}]"
         for name, text in names.items()
@@ -134,22 +143,26 @@ def _outcomes(job: Job) -> None:
         )  # fmt: skip
     if not outcomes:
         return
-    if looked:
+    admit = _alike([outcome for outcome in outcomes if outcome.outcome == "held"], key=f"library.alike.{job.id}")
+    if looked or count["held"]:
+        label = ngettext("Take {n} in all the same", "Take {n} in all the same", len(admit))
         st.button(
-            _("Take the new ones in"), type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
-            args=(job.id,), kwargs={"preview": False}, **people.bar(disabled=not count["added"]),
+            _("Take the new ones in") if looked else label.format(n=number(len(admit))),
+            type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
+            args=(job.id,), kwargs={"preview": False, "admit": admit},
+            **people.bar(disabled=not (admit or (looked and count["added"]))),
         )  # fmt: skip
-    _alike([outcome for outcome in outcomes if outcome.near and outcome.outcome == "added"])
     for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
         _say_refusal(outcome)
-    order = ("refused", "present", "added")
+    order = ("refused", "held", "present", "added")
     rows = sorted(outcomes, key=lambda outcome: order.index(outcome.outcome))
     with st.expander(_("Every file"), icon=":material/list:"):
         st.dataframe(
             {
                 _("File"): [outcome.name for outcome in rows],
+                _("Class"): [outcome.class_name or "" for outcome in rows],
                 _("Outcome"): [_outcome_name(outcome) for outcome in rows],
-                _("Why"): [_why(outcome) for outcome in rows],
+                _("Why"): [sentence(outcome.reason) if outcome.reason else "" for outcome in rows],
             },
             hide_index=True,
             alt=_("Every file"),
@@ -166,27 +179,38 @@ def _go_on(job_id: str, **changes: object) -> None:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
 
 
-def _alike(outcomes: list[FileOutcome]) -> None:
-    """New files that look almost like an image that is there, each beside that image."""
+def _alike(outcomes: list[FileOutcome], *, key: str) -> list[str]:
+    """New files that look almost like an image that is there, beside that image, each with a tick to leave it out;
+    the content hashes of those that are to be taken in."""
     if not outcomes:
-        return
+        return []
     text = ngettext(
         "{n} new file looks almost like an image that is there", "{n} new files look almost like images that are there",
         len(outcomes),
     )  # fmt: skip
-    with st.expander(text.format(n=number(len(outcomes))), icon=":material/content_copy:", expanded=True):
-        there = {item.id: item for item in services.dataset().some(o.near for o in outcomes[:ALIKE] if o.near)}
-        for outcome in outcomes[:ALIKE]:
-            item = there.get(outcome.near or 0)
-            with st.container(horizontal=True, vertical_alignment="center"):
-                if item is not None and (picture := source(item)):
-                    st.image(picture, width=52)
-                name = item.class_name or _("Without a class") if item is not None else "?"
-                st.markdown(
-                    _("{file} is almost an image of {name}").format(file=esc(outcome.name), name=f"**{esc(name)}**")
-                )
-        if len(outcomes) > ALIKE:
-            st.caption(_("The others are in the list of every file."))
+    st.markdown(f"{ICONS['held']} **{text.format(n=number(len(outcomes)))}**")
+    there = {item.id: item for item in services.dataset().some(outcome.near or 0 for outcome in outcomes)}
+    items = [there.get(outcome.near or 0) for outcome in outcomes]
+    edited: dict[str, Any] = st.data_editor(
+        {
+            _("Leave out"): [True] * len(outcomes),
+            _("New file"): [webp_url(outcome.picture) for outcome in outcomes],
+            _("There already"): [source(item) if item is not None else "" for item in items],
+            _("Class there"): [(item.class_name or _("Without a class")) if item is not None else "?" for item in items],
+            _("File"): [outcome.name for outcome in outcomes],
+        },
+        column_config={
+            _("Leave out"): st.column_config.CheckboxColumn(width="small"),
+            _("New file"): st.column_config.ImageColumn(width="small"),
+            _("There already"): st.column_config.ImageColumn(width="small"),
+        },
+        disabled=[_("New file"), _("There already"), _("Class there"), _("File")],
+        hide_index=True,
+        row_height=PICTURE,
+        key=f"{key}.{workbench().language}",
+        alt=text.format(n=number(len(outcomes))),
+    )  # fmt: skip
+    return [outcome.sha256 for outcome, out in zip(outcomes, edited[_("Leave out")], strict=True) if not out]
 
 
 def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:
@@ -197,13 +221,8 @@ def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:
 
 
 def _outcome_name(outcome: FileOutcome) -> str:
-    return {"added": _("added"), "present": _("already there"), "refused": _("refused")}[outcome.outcome]
-
-
-def _why(outcome: FileOutcome) -> str:
-    if outcome.reason:
-        return sentence(outcome.reason)
-    return _("looks almost like another image") if outcome.near else ""
+    names = {"added": _("added"), "present": _("already there"), "held": _("held back"), "refused": _("refused")}
+    return names[outcome.outcome]
 
 
 def _folders_on_disk() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.ground.errors import ArchiveRefused, ImageRefused
-from core.intake.archives import Archive, Limits, classes_of, read_labels
+from core.intake.archives import Archive, Limits, classes_of
 from tests.conftest import draw, png_bytes
 
 PNG = png_bytes(draw("wave"))
@@ -187,12 +187,14 @@ def test_a_csv_of_labels_comes_before_the_folders(tmp_path: Path) -> None:
     assert members(tmp_path, packed(content)) == {"out/images/a.png": "pont"}
 
 
-def test_a_csv_as_a_spreadsheet_saves_it() -> None:
-    assert list(read_labels("\ufefffile_name;label\r\na.png;étoile\r\n".encode())) == [("a.png", "étoile")]
-    assert list(read_labels("file_name,label\na.png,étoile\n".encode("cp1252"))) == [("a.png", "étoile")]
-    assert list(read_labels(b"x,y\n1,2\n")) == [] and list(read_labels(b"")) == []
-
-
 def test_a_csv_that_is_none_is_left_to_the_importer(tmp_path: Path) -> None:
     broken = b"file_name,label\n" + b'"' + b"x" * 200_000
     assert members(tmp_path, packed({"a.png": PNG, "labels.csv": broken})) == {"a.png": None, "labels.csv": None}
+
+
+def test_a_csv_that_fits_no_member_is_said(tmp_path: Path) -> None:
+    with opened(tmp_path, packed({"a.png": PNG, "labels.csv": b"file_name,label\nx.png,x\n"})) as archive:
+        assert [member.class_name for member in archive.members] == [None]
+        assert [str(remark.reason) for remark in archive.remarks] == [
+            "labels.csv: rows that name no file here: 1 of 1 (x.png)."
+        ]

@@ -18,7 +18,7 @@ from PIL import Image
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import UNLABELLED, Actor, Dataset
 from core.ground.errors import ArchiveRefused, NotAllowed
-from core.ground.images import content_hash, encode_png
+from core.ground.images import content_hash, difference_hash, encode_png
 from core.ground.jobs import JobRunner
 from core.ground.names import basename, is_junk
 from core.ground.workspace import Workspace
@@ -187,19 +187,72 @@ def test_near_duplicates_are_pointed_out_before_and_after(dataset: Dataset) -> N
     assert [o.near for o in import_files(dataset, files)] == [added.item_id, None]
 
 
+def test_hashes_that_agree_by_chance_are_no_near_copies(dataset: Dataset) -> None:
+    """Lines across: the hash compares neighbours to the left and right only, and is 0 for all of them."""
+    pictures = []
+    for at in (10, 60):
+        pictures.append(Image.new("RGB", (80, 80), "white"))
+        pictures[-1].paste((0, 0, 0), (0, at, 80, at + 4))
+    assert difference_hash(pictures[0]) == difference_hash(pictures[1]) == 0
+    files = [IncomingFile(f"{n}.png", png_bytes(picture)) for n, picture in enumerate(pictures)]
+    assert [(o.outcome, o.near) for o in import_files(dataset, files, admit=[])] == [("added", None)] * 2
+    lighter = Image.blend(pictures[1], Image.new("RGB", (80, 80), "white"), 0.3)
+    (held,) = import_files(dataset, [IncomingFile("lighter.png", png_bytes(lighter))], admit=[])
+    assert (held.outcome, dataset.item(held.near or 0).source) == ("held", "1.png")
+
+
+@pytest.mark.parametrize("zip_it", [True, False])
+def test_near_copies_are_held_back_until_they_are_admitted(dataset: Dataset, tmp_path: Path, zip_it: bool) -> None:
+    (known,) = import_files(dataset, [IncomingFile("a.png", png_bytes(draw("circle")), class_name="circle")])
+    near = draw("circle")
+    near.putpixel((0, 0), (250, 250, 250))
+    members = {"new/near.png": png_bytes(near), "new/other.png": random_png(1)}
+    uploads = [("n.zip", zipped(members, tmp_path / "n.zip").read_bytes())] if zip_it else list(members.items())
+    params: dict[str, Any] = {"files": receive(dataset.workspace, uploads), "admit": []}
+    results, reports = [], []
+    for preview in (True, False):
+        reports.append(Reported())
+        results.append(run_import(dataset.workspace, {**params, "preview": preview}, reports[-1], lambda: False))  # type: ignore[arg-type]
+    counted = {"added": 1, "present": 0, "refused": 0, "held": 1}
+    assert results == [{**counted, "preview": True}, counted]
+    held = outcome_of(next(record for record in reports[1].records if record["outcome"] == "held"))
+    assert (held.name, held.near, held.item_id, held.class_name) == ("new/near.png", known.item_id, None, "new")
+    assert Image.open(io.BytesIO(held.picture)).size == near.size and dataset.counts().originals == 2
+    admit = {**params, "admit": [held.sha256]}
+    result = run_import(dataset.workspace, admit, Reported(), lambda: False)  # type: ignore[arg-type]
+    assert result == {"added": 1, "present": 1, "refused": 0}
+    assert {item.source: item.class_name for item in dataset.items()}["new/near.png"] == "new"
+    assert list(dataset.workspace.staging.iterdir()) == []
+
+
 def test_an_import_is_one_entry_and_its_undo_sends_it_to_the_trash(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.intake.ingest.BATCH", 3)
     import_files(dataset, incoming(8))
     (entry,) = dataset.history()
-    assert (entry.action, entry.items, entry.classes, entry.detail) == ("import", 8, 1, {"source": "0.png", "added": 8})
+    assert (entry.action, entry.items, entry.classes) == ("import", 8, 1)
+    assert entry.detail == {"source": "0.png, 1.png, 2.png, …", "added": 8}
     dataset.undo()
     assert dataset.counts().trash == 8 and dataset.counts().originals == 0 and dataset.classes() == []
     dataset.redo()
     assert dataset.classes()[0].originals == 8
     for item in dataset.items(limit=None):
         assert content_hash(dataset.image_bytes(item)) == item.sha256
+
+
+@pytest.mark.parametrize(
+    ("names", "source"),
+    [
+        (["up/A/1.png", "up\\B\\1.png"], "up"),
+        (["A/1.png", "B/2.png"], "1.png, 2.png"),
+        (["A/1.png", "2.png"], "1.png, 2.png"),
+        (["1.png"], "1.png"),
+    ],
+)
+def test_the_journal_names_what_was_imported(dataset: Dataset, names: list[str], source: str) -> None:
+    import_files(dataset, [IncomingFile(name, random_png(n)) for n, name in enumerate(names)])
+    assert dataset.history()[0].detail == {"source": source, "added": len(names)}
 
 
 def test_stopped_and_taken_up_again(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,9 +380,32 @@ def test_a_folder_upload_gives_its_classes() -> None:
         IncomingFile("set/e)/b.png", b"2"),
         IncomingFile("set/e)/c.png", b"3", class_name="x"),
     ]
-    assert [f.class_name for f in with_classes(files)] == ["(e", "e)", "x"]
+    assert [f.class_name for f in with_classes(files)[0]] == ["(e", "e)", "x"]
     table = IncomingFile("labels.csv", b"file_name,label\na.png,pont\n")
-    assert [(f.name, f.class_name) for f in with_classes([table, *files[:1]])] == [("set\\(e\\a.png", "pont")]
+    labelled, remarks = with_classes([table, *files[:1]])
+    assert [(f.name, f.class_name) for f in labelled] == [("set\\(e\\a.png", "pont")] and remarks == []
+
+
+@pytest.mark.parametrize("zip_it", [True, False])
+def test_each_path_of_a_csv_gets_its_own_label(dataset: Dataset, tmp_path: Path, zip_it: bool) -> None:
+    """The same file names in several folders: in a zip and as a folder."""
+    table = b"file_name,label\nA/1.png,catA\nA/2.png,catA\nB/1.png,catB\n"
+    members = {f"up/{name}.png": random_png(n) for n, name in enumerate(("A/1", "A/2", "B/1", "B/2"))}
+    members["up/labels.csv"] = table
+    uploads = [("up.zip", zipped(members, tmp_path / "up.zip").read_bytes())] if zip_it else list(members.items())
+    report = Reported()
+    run_import(dataset.workspace, {"files": receive(dataset.workspace, uploads)}, report, lambda: False)  # type: ignore[arg-type]
+    found = {record["name"]: record["class_name"] for record in report.records}
+    assert found == {"up/A/1.png": "catA", "up/A/2.png": "catA", "up/B/1.png": "catB", "up/B/2.png": "B"}
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_a_csv_that_labels_nothing_is_listed(dataset: Dataset, preview: bool) -> None:
+    uploads = [("a.png", random_png(1)), ("labels.csv", b"file_name,label\nb.png,x\n")]
+    report, params = Reported(), {"files": receive(dataset.workspace, uploads), "preview": preview}
+    result = run_import(dataset.workspace, params, report, lambda: False)  # type: ignore[arg-type]
+    assert (result["added"], result["refused"]) == (1, 1)
+    assert str(outcome_of(report.records[-1]).reason) == "labels.csv: rows that name no file here: 1 of 1 (b.png)."
 
 
 def test_outcomes_are_kept_as_records() -> None:
