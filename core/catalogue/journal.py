@@ -9,7 +9,7 @@ trash (an item), so that its undo puts things there and nothing is ever lost.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -23,6 +23,7 @@ from core.ground.names import key
 
 _CHECKED = {"item": ("class_id", "state", "kind"), "class": ("name", "state", "aliases", "fields")}
 _ANSWERS = ("undo", "redo")
+_BRINGS_BACK = ("delete", "merge", "revert")  # reverting them may bring back what is gone
 
 
 @dataclass(frozen=True)
@@ -201,13 +202,18 @@ def redo(connection: sa.Connection, *, who: str) -> int | None:
 def revert(connection: sa.Connection, entry_id: int, *, who: str) -> int:
     """Take back one entry, however old, as a new change that can itself be undone; the new entry.
 
-    Raises `NotFound`, or `Conflict` where something it changed was changed again since.
+    Raises `NotFound`, or `Conflict` where it was taken back before, or something it changed is gone or was changed
+    again since.
     """
     row = connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one_or_none()
     if row is None:
         raise NotFound("The journal has no entry {id}.", id=entry_id)
     if not row.undoable and row.action not in _ANSWERS:
         raise Conflict("This entry cannot be reverted.")
+    if row.action not in _ANSWERS and (row.undone_by is not None or entry_id in _reverted(connection, [entry_id])):
+        raise Conflict("This was taken back already.")
+    if _gone(connection, [entry_id]):
+        raise Conflict("What this changed is no longer there.")
     return _answer(connection, entry_id, "revert", who, backwards=True)
 
 
@@ -236,7 +242,7 @@ def history(
     for column, value in ((db.journal.c.action, action), (db.journal.c.who, who)):
         if value is not None:
             query = query.where(column == value)
-    return [_entry(row) for row in connection.execute(query)]
+    return _entries(connection, connection.execute(query).all())
 
 
 def people(connection: sa.Connection) -> list[str]:
@@ -247,7 +253,8 @@ def people(connection: sa.Connection) -> list[str]:
 
 def entry(connection: sa.Connection, entry_id: int) -> Entry:
     """One entry."""
-    return _entry(connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one())
+    row = connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one()
+    return _entries(connection, [row])[0]
 
 
 def changes_of(connection: sa.Connection, entry_id: int, *, limit: int | None = None) -> list[Change]:
@@ -269,17 +276,39 @@ def _answer(connection: sa.Connection, entry_id: int, action: str, who: str, *, 
     return record(connection, made, action=action, who=who, detail=detail, of=entry_id, undoable=action not in _ANSWERS)
 
 
-def _entry(row: sa.Row) -> Entry:
-    undone = row.undone_by is not None
-    return Entry(
-        row.id,
-        row.at,
-        row.who,
-        row.action,
-        row.detail,
-        row.items,
-        row.classes,
-        undone,
-        row.undoable and not undone,
-        row.of,
+def _reverted(connection: sa.Connection, entry_ids: Iterable[int]) -> set[int]:
+    """Those of these entries that a revert took back which stands: not undone, and not reverted itself."""
+    ids = list(entry_ids)
+    query = sa.select(db.journal.c.id, db.journal.c.of).where(
+        db.journal.c.of.in_(ids), db.journal.c.action == "revert", db.journal.c.undone_by.is_(None)
     )
+    if not ids or not (answers := connection.execute(query.where(db.journal.c.id > min(ids))).all()):
+        return set()
+    fallen = _reverted(connection, [row.id for row in answers])
+    return {row.of for row in answers if row.id not in fallen}
+
+
+def _gone(connection: sa.Connection, entry_ids: Iterable[int]) -> set[int]:
+    """Those of these entries of which nothing is left to take back: their classes are deleted, their files missing."""
+    own = db.changes.c.entry_id == db.journal.c.id
+    items = own & (db.changes.c.noun == "item") & (db.changes.c.row_id == db.items.c.id)
+    classes = own & (db.changes.c.noun == "class") & (db.changes.c.row_id == db.classes.c.id)
+    query = sa.select(db.journal.c.id).where(
+        db.journal.c.id.in_(list(entry_ids)),
+        db.journal.c.action.not_in((*_ANSWERS, *_BRINGS_BACK)),
+        ~sa.exists().where(items, db.items.c.state != "missing"),
+        ~sa.exists().where(classes, db.classes.c.state == "present"),
+    )
+    return set(connection.execute(query).scalars())
+
+
+def _entries(connection: sa.Connection, rows: Sequence[sa.Row]) -> list[Entry]:
+    ids = [row.id for row in rows]
+    reverted, gone = _reverted(connection, ids), _gone(connection, ids)
+    names = ("id", "at", "who", "action", "detail", "items", "classes", "of")
+    entries = []
+    for row in rows:
+        undone = row.undone_by is not None or row.id in reverted
+        undoable = row.undoable and not undone and row.id not in gone
+        entries.append(Entry(**{name: row._mapping[name] for name in names}, undone=undone, undoable=undoable))
+    return entries

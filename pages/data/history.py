@@ -119,7 +119,7 @@ for entry in shown[:PAGE]:
             icon, at = entries.ICONS.get(entry.action, ":material/edit:"), esc(entries.when(entry.at, now))
             st.markdown(f"{icon} {struck}  \n:small[:gray[{at}{by}]]", width="stretch")
             if entry.undone:
-                st.badge(_("undone"), color="gray")
+                st.badge(_("taken back"), color="gray")
             elif entry.undoable:
                 st.button(
                     _("Take back"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.collection.dataset import Actor, Dataset
+from core.intake.ingest import IncomingFile, import_files
+from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 
 
@@ -39,6 +41,17 @@ def test_one_entry_is_taken_back_and_the_others_stay(open_page, busy, dataset_of
         ("cross", 4),
     ]
     assert "Taken back: 2 images labelled cross" in text_of(at)
+    assert not [button for button in at.button if button.key == f"history.revert.{entry.id}"]
+    taken = next(one for one in at.markdown if "2 images labelled cross" in one.value and "Taken" not in one.value)
+    assert "~~2 images labelled cross~~" in taken.value and ":gray-badge[taken back]" in text_of(at)
+
+
+def test_imports_and_rescans_say_what_and_from_where(open_page, busy, dataset_of):
+    import_files(dataset_of(busy), [IncomingFile("up/a.png", png_bytes(draw("wave", seed=7)))])
+    next((busy.raw / "bar").iterdir()).unlink()
+    dataset_of(busy).rescan()
+    text = text_of(open_page(busy, "history"))
+    assert "1 image imported from up" in text and "Folders read: 12 added" in text and "Folders read: 1 no longer there" in text
 
 
 def test_undo_and_redo_walk_through_ones_own_changes(open_page, busy, dataset_of):

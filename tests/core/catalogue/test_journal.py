@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from core.collection.dataset import Actor, Dataset
@@ -114,6 +116,53 @@ def test_any_entry_is_reverted_when_it_still_applies(dataset: Dataset) -> None:
         dataset.revert(10_000)
     with pytest.raises(Conflict):
         dataset.revert(1)  # what was found in the folders is not ours to take back
+
+
+def test_what_was_taken_back_says_so_until_that_is_taken_back(dataset: Dataset) -> None:
+    bar, start = named(dataset, "bar"), labels(dataset)
+    dataset.relabel(dataset.item_ids(text="cross"), bar)
+    changed, first = labels(dataset), dataset.history()[0].id
+
+    def state(entry_id: int) -> tuple[bool, bool]:
+        entry = next(entry for entry in dataset.history() if entry.id == entry_id)
+        return entry.undone, entry.undoable
+
+    assert state(first) == (False, True)
+    second = dataset.revert(first)
+    assert second is not None and state(first) == (True, False) and state(second.id) == (False, True)
+    with pytest.raises(Conflict, match="taken back already"):
+        dataset.revert(first)
+    third = dataset.revert(second.id)
+    assert third is not None and labels(dataset) == changed
+    assert [state(one) for one in (first, second.id, third.id)] == [(False, True), (True, False), (False, True)]
+    assert dataset.undo().id == third.id and labels(dataset) == start and state(first) == (True, False)
+    assert dataset.redo().id == third.id and labels(dataset) == changed and state(first) == (False, True)
+    assert dataset.revert(first) is not None and labels(dataset) == start
+    assert [state(one) for one in (first, second.id, third.id)] == [(True, False), (True, False), (False, True)]
+
+
+def test_what_is_gone_is_not_offered_to_be_taken_back(dataset: Dataset) -> None:
+    bar, cross = named(dataset, "bar"), named(dataset, "cross")
+    dataset.edit_fields(cross, maker="Zeiss")
+    dataset.relabel(dataset.item_ids(class_id=cross)[:1], bar)
+    relabel, fields = dataset.history(2)
+    shutil.rmtree(dataset.workspace.raw / "cross")
+    dataset.rescan()
+    after = {entry.id: entry.undoable for entry in dataset.history()}
+    assert (after[fields.id], after[relabel.id]) == (False, True)
+    with pytest.raises(Conflict, match="no longer there"):
+        dataset.revert(fields.id)
+    shutil.rmtree(dataset.workspace.raw / "bar")
+    dataset.rescan()
+    assert not any(entry.undoable for entry in dataset.history())
+    assert [entry.detail for entry in dataset.history(2)] == [{"removed": 5}, {"removed": 3}]
+
+
+def test_a_deleted_class_without_images_can_be_brought_back(dataset: Dataset) -> None:
+    dataset.trash_class(dataset.create_class("x"))
+    deleted, created = dataset.history(2)
+    assert deleted.undoable and not created.undoable
+    assert dataset.revert(deleted.id) is not None and named(dataset, "x")
 
 
 def test_undo_finds_another_name_for_a_file_whose_place_was_taken(dataset: Dataset) -> None:
