@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui import services
 from pages.ui.i18n import _
-from pages.ui.variation import balancing, choosing, writing
+from pages.ui.variation import balancing, choosing, sheets, writing
 
 st.title(_("Balance"))
 if not any(record.originals for record in services.dataset().classes()):
@@ -22,5 +22,5 @@ writing.panel("balance")
 balancing.figures(chosen)
 st.header(_("The plan, class by class"), anchor=False)
 balancing.details(chosen)
-balancing.single_classes(chosen)
+sheets.single_classes(chosen)
 writing.batches("balance")

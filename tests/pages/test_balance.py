@@ -12,6 +12,7 @@ from core.variation.figures import Look, class_sizes
 from core.variation.variants import Manifest
 from core.variation.writer import run_augment
 from tests.conftest import draw, png_bytes
+from tests.core.variation.test_capture import page, photograph
 from tests.pages.conftest import component, text_of
 
 LOOK = Look("#000000", "#444444", "#ffffff", "#98481c", "#2f6a86", "#a8322b")
@@ -131,6 +132,24 @@ def test_a_single_original_is_named_with_a_sheet_to_print(open_page, uneven):
     [sheet] = [button for button in at.get("download_button") if "balance.sheet" in button.proto.id]
     assert sheet.proto.label == "Capture sheet"
     assert capture_sheet("bar", 12).count("<figure>") == 12
+
+
+def test_a_filled_sheet_comes_back_as_images_of_its_class(open_page, uneven):
+    at = open_page(uneven, "balance")
+    uploader = at.file_uploader("balance.filled.bar.0")
+    uploader.upload("letter.png", png_bytes(draw("cross")), "image/png").run()
+    assert "letter.png: the four black marks in the corners" in text_of(at)
+    photo = photograph(page({0: "bar", 4: "cross", 7: "bar"}), angle=3, shade=0.3)
+    at.file_uploader("balance.filled.bar.0").set_value([("sheet.png", png_bytes(photo), "image/png")]).run()
+    at.checkbox("balance.filled.bar.0.1").uncheck().run()  # a cross is no bar
+    assert at.button("balance.filled.bar.add").label == "Add 2 images to bar"
+    at.button("balance.filled.bar.add").click().run()
+    assert "2 images added to bar." in text_of(at)
+    counts = {record.name: record.originals for record in Dataset(uneven).classes()}
+    assert counts == {"circle": 6, "cross": 3, "bar": 3}
+    assert "single original" not in text_of(at)
+    Dataset(uneven).undo()
+    assert {record.name: record.originals for record in Dataset(uneven).classes()}["bar"] == 1
 
 
 def test_weights_write_nothing_and_an_unknown_strategy_is_the_first(open_page, uneven):

@@ -1,37 +1,29 @@
-"""The parts of the Balance page: the choice of a strategy, its chart, its figures, the plan class by class, single classes."""
+"""The parts of the Balance page: the choice of a strategy, its chart, its figures, the plan class by class."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, get_args
 
 import streamlit as st
 
-from core.ground.errors import BurinError
-from core.ground.images import decode
 from core.variation import policies
 from core.variation.balance import STRATEGIES, BalancePlan, ClassPlan, Cost, Strategy, plan
-from core.variation.capture import HINT, TITLE, capture_sheet
 from core.variation.figures import class_sizes
 from core.variation.policies import Policy
-from core.variation.sources import Original
 from core.variation.writer import MOST_PER_IMAGE
 from pages.ui import charts, services
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.components.strategies import Card, strategies
 from pages.ui.i18n import _, decimals, ngettext, number, translated
 from pages.ui.state import workbench
-from pages.ui.text import esc
 from pages.ui.tiles import source
 from pages.ui.variation import writing
 from pages.ui.variation.recipe import name_of, recipe
 
 NAMES: tuple[Strategy, ...] = get_args(Strategy)
 MINIMUM, CAP = 10, 100  # images a class
-SINGLE = 12  # classes with one original shown with their sheet; the further ones folded
-SHEETS = 60
 
 
 @dataclass(frozen=True)
@@ -52,12 +44,12 @@ def wanted() -> Wanted:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         if chosen == "minimum":
             minimum = st.number_input(
-                _("Images every class should have"), 1, 1000, MINIMUM, **_kept("minimum"), width=230
+                _("Images every class should have"), 1, 1000, MINIMUM, **kept("minimum"), width=230
             )
         else:
             minimum = int(st.session_state.get("balance.minimum", MINIMUM))
         if chosen == "equalise":
-            cap = st.number_input(_("At most a class"), 1, 10_000, CAP, **_kept("cap"), width=180)
+            cap = st.number_input(_("At most a class"), 1, 10_000, CAP, **kept("cap"), width=180)
         else:
             cap = int(st.session_state.get("balance.cap", CAP))
         first = recipe().origin.id if recipe().origin.id in known else policies.DEFAULT
@@ -66,13 +58,13 @@ def wanted() -> Wanted:
             key="balance.policy", width=240,
         )  # fmt: skip
         with st.popover(_("More"), icon=":material/tune:"):
-            most = st.number_input(_("Most variants of one original"), 1, MOST_PER_IMAGE, 50, **_kept("most"))
-            seed = st.number_input(_("Seed"), 0, 2**31 - 1, 0, **_kept("seed"))
+            most = st.number_input(_("Most variants of one original"), 1, MOST_PER_IMAGE, 50, **kept("most"))
+            seed = st.number_input(_("Seed"), 0, 2**31 - 1, 0, **kept("seed"))
             st.page_link("pages/data/augment.py", label=_("Look at the policy"), icon=":material/grid_view:")
     return Wanted(int(minimum), int(cap), int(most), known[policy_id], int(seed))
 
 
-def _kept(name: str) -> dict[str, Any]:
+def kept(name: str) -> dict[str, Any]:
     """How a number keeps its value while its widget is away; it comes back by its default, never by a
     value set from here, which the browser misses where another run follows at once."""
     return {"key": f"balance.{name}", "persist_state": "session"}
@@ -235,58 +227,6 @@ def _one_class(grown: list[ClassPlan]) -> None:
     )
     if opened:
         st.switch_page("pages/data/augment.py", query_params={"item": str(opened)})
-
-
-def single_classes(made: BalancePlan) -> None:
-    """The classes with one original, named for what they are, each with a sheet to print."""
-    lonely = [each for each in made.classes if each.count.originals == 1]
-    if not lonely:
-        return
-    title = ngettext("{n} class with a single original", "{n} classes with a single original", len(lonely))
-    st.header(title.format(n=number(len(lonely))), anchor=False)
-    st.markdown(
-        _(
-            "Variants of one drawing are that drawing again: they even the bars out, and tell nothing about other hands. "
-            "Print a sheet, let people draw the mark, scan it and add the boxes as images."
-        )
-    )
-    boxes = st.number_input(_("Boxes on a sheet"), 1, SHEETS, 12, **_kept("boxes"), width=180)
-    by_folder = {o.folder: o for o in writing.stock() if o.folder in {each.count.folder for each in lonely}}
-    _sheets(lonely[:SINGLE], by_folder, int(boxes))
-    if len(lonely) > SINGLE:
-        with st.expander(_("All {n} of them").format(n=number(len(lonely))), icon=":material/list:"):
-            _sheets(lonely[SINGLE:SHEETS], by_folder, int(boxes))
-
-
-def _sheets(lonely: list[ClassPlan], by_folder: dict[str, Original], boxes: int) -> None:
-    with st.grid(4, min_column_width=170, gap="small"):
-        for each in lonely:
-            original = by_folder[each.count.folder]
-            items = services.dataset().some([original.item_id]) if original.item_id is not None else []
-            with st.container(border=True, gap="xsmall"):
-                if items and (url := source(items[0])):
-                    st.image(url, width="stretch", alt=_("The only original of {name}").format(name=each.count.name))
-                st.markdown(f"**{esc(each.count.name)}**")
-                st.download_button(
-                    _("Capture sheet"),
-                    partial(_sheet, original, each.count.name, boxes),
-                    file_name=f"{each.count.folder}.html",
-                    mime="text/html",
-                    icon=":material/print:",
-                    key=f"balance.sheet.{each.count.folder}",
-                    on_click="ignore",
-                    width="stretch",
-                )
-
-
-def _sheet(original: Original, name: str, boxes: int) -> str:
-    try:
-        example = decode(original.path)
-    except BurinError:
-        example = None
-    return capture_sheet(
-        name, boxes, example=example, title=translated(TITLE), hint=translated(HINT), language=workbench().language
-    )
 
 
 def apply(made: BalancePlan) -> None:

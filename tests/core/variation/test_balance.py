@@ -12,7 +12,6 @@ from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.shell.main import main
 from core.variation.balance import Cost, counts, imbalance, measure, plan, undo
-from core.variation.capture import capture_sheet
 from core.variation.policies import PRESETS
 from core.variation.sources import Original, originals_of
 from core.variation.variants import Manifest, Variant
@@ -174,14 +173,3 @@ def test_cost_is_measured(uneven):
     cost = measure(originals_of(uneven), PRESETS["hand-drawn"])
     assert cost.seconds > 0 and 100 < cost.bytes < 10_000
     assert measure([], PRESETS["hand-drawn"]) == Cost(0.0, 0.0)
-
-
-def test_a_capture_sheet_is_one_self_contained_page():
-    page = capture_sheet("<b>{s}_losange & co", 12, example=conftest.draw("square"))
-    assert "12 more of &lt;b&gt;{s}_losange &amp; co" in page and "<b>" not in page
-    assert page.count("<figure>") == 12 and "data:image/webp;base64," in page
-    assert "http" not in page and "<script" not in page
-    french = capture_sheet("é", 2, title="Encore {n} de {name}", hint="Dessinez.", language="fr")
-    assert "Encore 2 de é" in french and 'lang="fr"' in french and "<img" not in french
-    with pytest.raises(ConfigRefused):
-        capture_sheet("x", 0)
