@@ -156,7 +156,8 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
             print(f"{each.count.name}: {held}, {each.add} more from {source}")
     cost = f"about {planned.seconds:.1f} s of one core and {planned.bytes / 1000:.0f} kB"
     even = f"imbalance {planned.before.ratio:.1f} -> {planned.after.ratio:.1f}"
-    print(f"{planned.total} variants to write, {cost}; {even}.")
+    check = "" if options.override_safety or not planned.total else f", after a check of {planned.looked_at} draws"
+    print(f"{planned.total} variants to write, {cost}{check}; {even}.")
     if options.dry_run:
         return _code(place, len(place.broken))
     done = place.write(planned.tasks(place.originals), policy, options, progress)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -20,10 +21,14 @@ from core.ground.errors import ConfigRefused, ImageRefused
 from core.variation import policies
 from core.variation.augment import draw, draw_seed
 from core.variation.policies import Policy
+from core.variation.safety import looked_at
 from core.variation.sources import Original, by_class
 from core.variation.transforms import _
 from core.variation.variants import Manifest, Variant
 from core.variation.writer import MOST_PER_IMAGE, Task, announce, encode
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
 
 Strategy = Literal["minimum", "median", "equalise", "sampler"]
 
@@ -35,6 +40,8 @@ STRATEGIES: dict[Strategy, str] = {
 }
 
 EXAMPLES = 8  # originals drawn once to estimate time and disk
+START_S = 4.0  # until a job has its libraries and the encoder, on two cores
+TYPICAL_CHECK_S = 0.02  # a picture, where the encoder cannot be asked yet
 
 
 @dataclass(frozen=True)
@@ -87,10 +94,16 @@ class ClassPlan:
 
 @dataclass(frozen=True)
 class Cost:
-    """What one variant takes, measured: seconds of one core, and bytes on disk."""
+    """What one variant takes, measured: seconds of one core, and bytes on disk; and the ``check`` before, in
+    seconds a picture that it makes and embeds."""
 
     seconds: float
     bytes: float
+    check: float = TYPICAL_CHECK_S
+
+    def of(self, variants: int, looked_at: int = 0) -> float:
+        """Seconds that writing takes, with its start and the check of so many pictures."""
+        return START_S + variants * self.seconds + looked_at * self.check if variants else 0.0
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,11 @@ class BalancePlan:
     @property
     def seconds(self) -> float:
         return self.total * self.cost.seconds
+
+    @property
+    def looked_at(self) -> int:
+        """The pictures of the safety check before it."""
+        return looked_at(self.policy, [each.count.originals for each in self.classes if each.add])
 
     @property
     def bytes(self) -> int:
@@ -216,21 +234,32 @@ def plan(
     )
 
 
-def measure(originals: Sequence[Original], policy: Policy, *, seed: int = 0) -> Cost:
-    """Time and disk of one variant, from one draw of a few originals; unreadable ones are passed over."""
+def measure(originals: Sequence[Original], policy: Policy, *, seed: int = 0, embedder: Embedder | None = None) -> Cost:
+    """Time and disk of one variant, from one draw of a few originals; unreadable ones are passed over. With an
+    ``embedder``, also what the check takes."""
     places = np.linspace(0, len(originals) - 1, min(EXAMPLES, len(originals))).round().astype(int)
-    seconds, sizes = [], []
+    seconds, sizes, drawn = [], [], []
     for place in places:
         started = time.perf_counter()
         try:
             picture = originals[place].read()
         except ImageRefused:
             continue
-        content = encode(draw(picture, policy, seed=draw_seed(seed, originals[place].sha256, 0)).image)
+        drawn.append(draw(picture, policy, seed=draw_seed(seed, originals[place].sha256, 0)).image)
+        content = encode(drawn[-1])
         seconds.append(time.perf_counter() - started)
         sizes.append(len(content))
-    # The median: the first draw of all loads the library.
-    return Cost(float(np.median(seconds)), float(np.mean(sizes))) if seconds else Cost(0.0, 0.0)
+    if not seconds:
+        return Cost(0.0, 0.0)
+    each = float(np.median(seconds))  # the first draw of all loads the library
+    if embedder is None:
+        return Cost(each, float(np.mean(sizes)))
+    list(embedder.embed_images(drawn))  # the first ones of all are slower
+    started = time.perf_counter()
+    list(embedder.embed_images(drawn * 2))
+    return Cost(
+        each, float(np.mean(sizes)), each / (os.cpu_count() or 1) + (time.perf_counter() - started) / len(drawn) / 2
+    )
 
 
 def undo(dataset: Dataset, batch: str) -> int:

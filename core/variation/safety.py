@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 TOLERANCE = 0.15  # share of unsafe draws above which a transform is left out for a class
+PER_CLASS, DRAWS = 4, 2  # originals of a class that are tried, and draws of each a transform
 WHOLE = ""  # in place of a transform's name: all steps together, as they would be written
 
 
@@ -114,8 +115,8 @@ def check(
     *,
     folders: Iterable[str] | None = None,
     seed: int = 0,
-    per_class: int = 4,
-    draws: int = 2,
+    per_class: int = PER_CLASS,
+    draws: int = DRAWS,
     tolerance: float = TOLERANCE,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SafetyReport:
@@ -155,6 +156,13 @@ def check(
             waiting.append(row.folder)
     refusals = tuple(refusal for folder in chosen for refusal in left_out[folder].values())
     return SafetyReport(policy, refs.space, tolerance, tuple(rows), tuple(found), refusals, refs.refused)
+
+
+def looked_at(policy: Policy, sizes: Iterable[int]) -> int:
+    """How many pictures `check` makes and embeds for classes of these ``sizes``, where all is safe together."""
+    steps = [step for step in policy.steps if step.probability > 0]
+    each, turns = DRAWS * (len({step.transform for step in steps}) + 2), len(reachable(steps))
+    return sum(min(size, PER_CLASS) * each + min(size, 2 * PER_CLASS) * turns for size in sizes) if steps else 0
 
 
 def _by_twins(steps: Sequence[Step], own: Sequence[Twin]) -> dict[str, Refusal]:

@@ -128,7 +128,7 @@ def _card(made: BalancePlan) -> Card:
             _("ratio {before} → {after}").format(
                 before=decimals(made.before.ratio, 1), after=decimals(made.after.ratio, 1)
             ),
-            writing.cost_said(made.cost, made.total) if made.total else _("nothing to write"),
+            writing.cost_said(made.cost, made.total, made.looked_at) if made.total else _("nothing to write"),
         ]
     return Card(made.strategy, translated(STRATEGIES[made.strategy]), figure, lines, bars, made.line)
 
@@ -251,7 +251,7 @@ def apply(made: BalancePlan) -> None:
     label = ngettext("Write {n} variant", "Write {n} variants", made.total).format(n=number(made.total))
     writing.start_buttons("balance", made.params(writing.stock()), disabled=not made.policy.steps, label=label)
     st.caption(
-        _("This takes {cost}. Each class is checked first, and what is not safe for it is left out there.").format(
-            cost=writing.cost_said(made.cost, made.total)
+        _("This takes {cost}: each class is checked first, and what is not safe for it is left out there.").format(
+            cost=writing.cost_said(made.cost, made.total, made.looked_at)
         )
     )

@@ -147,7 +147,7 @@ def _add(boxes: list[tuple[str, Image.Image]], class_name: str, uploader: str) -
         if refused := next((outcome.reason for outcome in outcomes if outcome.reason is not None), None):
             raise refused
         if all(outcome.outcome == "present" for outcome in outcomes):
-            raise Conflict("All of these boxes are in the library already.")
+            raise Conflict(_("All of these boxes are in the library already."))
 
     text = ngettext("{n} image added to {name}.", "{n} images added to {name}.", len(boxes))
     if selecting.change(act, text.format(n=number(len(boxes)), name=class_name), ":material/library_add:"):

@@ -13,6 +13,7 @@ from core.ground.jobs import Job
 from core.intake.ingest import outcome_of
 from core.variation.balance import Cost, measure, undo
 from core.variation.policies import Policy
+from core.variation.safety import looked_at
 from core.variation.sources import Original, by_class, originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Batch, Manifest, Variant
@@ -61,7 +62,10 @@ def _form(policy: Policy, seed: int, items: list[Item]) -> None:
         cost = cost_of(policy) if policy.steps and originals else Cost(0, 0)
         count = ngettext("**{n} variant**", "**{n} variants**", total).format(n=number(total))
         source = ngettext("{n} original", "{n} originals", len(originals)).format(n=number(len(originals)))
-        st.markdown(_("{count} of {source}: {cost}.").format(count=count, source=source, cost=cost_said(cost, total)))
+        folders = {original.folder for original in originals}
+        checked = looked_at(policy, [len(group) for folder, group in by_class(everything).items() if folder in folders])
+        cost_text = cost_said(cost, total, checked)
+        st.markdown(_("{count} of {source}: {cost}.").format(count=count, source=source, cost=cost_text))
         st.caption(
             _(
                 "Each class is checked first, and what is not safe for it is left out there. "
@@ -244,9 +248,9 @@ def policy_name(record: dict[str, Any]) -> str:
     return translated(PRESETS[policy_id].name) if policy_id in PRESETS else name
 
 
-def cost_said(cost: Cost, total: int) -> str:
-    """Time and disk for ``total`` variants."""
-    seconds, size = cost.seconds * total, cost.bytes * total
+def cost_said(cost: Cost, total: int, checked: int) -> str:
+    """Time and disk for ``total`` variants, after a check that looks at ``checked`` pictures."""
+    seconds, size = cost.of(total, checked), cost.bytes * total
     if seconds < 1:
         time = _("less than a second")
     elif seconds < 90:
@@ -275,9 +279,12 @@ def written() -> tuple[list[Batch], list[Variant]]:
 
 
 def cost_of(policy: Policy) -> Cost:
-    """What one variant takes, measured on a few originals of this collection."""
+    """What one variant and its check take, measured on a few originals of this collection."""
     with st.spinner(_("Measuring…")):
-        return _cost(str(services.workspace().root), services.dataset().counts().originals, policy, policy.digest)
+        space = services.embedder().space if services.preparation().stage == "ready" else ""
+        return _cost(
+            str(services.workspace().root), services.dataset().counts().originals, space, policy, policy.digest
+        )
 
 
 def stamp() -> int:
@@ -298,5 +305,5 @@ def _written(root: str, version: int, stamp: int) -> tuple[list[Batch], list[Var
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _cost(root: str, originals: int, _policy: Policy, digest: str) -> Cost:
-    return measure(stock(), _policy)
+def _cost(root: str, originals: int, space: str, _policy: Policy, digest: str) -> Cost:
+    return measure(stock(), _policy, embedder=services.embedder() if space else None)

@@ -1,4 +1,4 @@
-"""Plans by hand-checked counts, applied and undone; the shell's oversample; the capture sheet."""
+"""Plans by hand-checked counts, applied and undone; the shell's oversample."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from core.ground.errors import ConfigRefused
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.shell.main import main
-from core.variation.balance import Cost, counts, imbalance, measure, plan, undo
-from core.variation.policies import PRESETS
+from core.variation.balance import START_S, TYPICAL_CHECK_S, Cost, counts, imbalance, measure, plan, undo
+from core.variation.policies import PRESETS, Policy, Step
+from core.variation.references import references
+from core.variation.safety import check, looked_at
 from core.variation.sources import Original, originals_of
 from core.variation.variants import Manifest, Variant
 from core.variation.writer import write
@@ -173,3 +175,25 @@ def test_cost_is_measured(uneven):
     cost = measure(originals_of(uneven), PRESETS["hand-drawn"])
     assert cost.seconds > 0 and 100 < cost.bytes < 10_000
     assert measure([], PRESETS["hand-drawn"]) == Cost(0.0, 0.0)
+
+
+def test_the_time_announced_is_that_of_the_start_the_check_and_the_writing(uneven, fake_embedder):
+    assert Cost(0.5, 1, check=0.25).of(10, 40) == START_S + 5 + 10 and Cost(0.5, 1).of(0, 40) == 0
+    cost = measure(originals_of(uneven), PRESETS["hand-drawn"], embedder=fake_embedder)
+    assert 0 < cost.check != TYPICAL_CHECK_S
+
+    class Counted(type(fake_embedder)):
+        seen = 0
+
+        def embed_images(self, images, **how):
+            images = list(images)
+            type(self).seen += len(images)
+            return super().embed_images(images, **how)
+
+    flips = Policy("x", "x", (Step("flip_horizontal"), Step("quarter_turn", 0.5), Step("blur"), Step("thin", 0)))
+    refs = references(originals_of(uneven), fake_embedder, None)
+    check(flips, refs, Counted(), tolerance=1.0)
+    sizes = [len(refs.of(folder)) for folder in refs.folders]
+    assert Counted.seen == looked_at(flips, sizes) > 0 == looked_at(Policy("x", "x"), sizes)
+    made = plan(originals_of(uneven), minimum=5, policy=flips)
+    assert made.looked_at == looked_at(flips, [each.count.originals for each in made.classes if each.add])
