@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED
-from core.evaluation.artefacts import write_artefacts
+from core.evaluation.artefacts import charts_in, write_artefacts
+from core.evaluation.corrections import unsettled
 from core.evaluation.faults import Doubts, doubts, groups
 from core.evaluation.html_report import html_report, pictures_of
 from core.evaluation.predictions import About, predict
@@ -21,6 +23,7 @@ from core.evaluation.traits import traits_of
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, write_atomic
+from core.review.kept import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels
 from core.review.predictions import predict as votes_of
@@ -29,7 +32,7 @@ from core.training.audit import audit
 from core.training.promotion import promoted
 from core.training.runs import BEST, Runs
 from core.training.settings import Side, TrainSettings
-from core.training.splits import Split, make_split, near_duplicate_groups
+from core.training.splits import Split, extend_split, make_split, near_duplicate_groups
 from core.variation.sources import Original, originals_of
 from core.variation.variants import Manifest
 
@@ -59,7 +62,8 @@ def subject(workspace: Workspace, run_id: str, originals: Sequence[Original], *,
     """The run of this id, with its own split; or, with "", the encoder in use.
 
     The encoder in use keeps to the split of the run it was promoted from; before any training a split is drawn
-    with ``seed``, near-duplicates together. Raises `NotFound` for a run that is gone or has no weights.
+    with ``seed``, near-duplicates together, and kept from one evaluation to the next. Raises `NotFound` for a run
+    that is gone or has no weights.
     """
     embedder = embedder_of(workspace, run_id)
     if run_id:
@@ -90,8 +94,9 @@ def of_model(workspace: Workspace, path: Path, originals: Sequence[Original], *,
         return subject(workspace, "", originals, seed=seed)
     if path.name == BEST and path.parent.parent == workspace.runs:
         return subject(workspace, path.parent.name, originals)
-    split, _groups = _drawn(workspace, originals, seed)
-    return Subject("", path.name, load_embedder(workspace, model=path), split, None)
+    embedder = load_embedder(workspace, model=path)
+    split, _groups = _drawn(workspace, originals, seed, space=embedder.space)
+    return Subject("", path.name, embedder, split, None)
 
 
 def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Original], *, seed: int = 0) -> Subject:
@@ -103,18 +108,38 @@ def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Origina
             return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
         except NotFound:
             pass  # the run was thrown away: what it was trained on is not known any more
-    split, alike = _drawn(workspace, originals, seed)
+    split, alike = _drawn(workspace, originals, seed, space=embedder.space)
     leak = None
     if origin is None:  # an encoder that was never trained on any of them
         leak = audit(split, originals, groups=alike, manifest=Manifest(workspace.augmented)).to_json()
     return Subject("", "", embedder, split, leak)
 
 
-def _drawn(workspace: Workspace, originals: Sequence[Original], seed: int) -> tuple[Split, dict[str, int]]:
-    """A split in the shares of a training, near-duplicates together, and their groups."""
+def _drawn(
+    workspace: Workspace, originals: Sequence[Original], seed: int, *, space: str
+) -> tuple[Split, dict[str, int]]:
+    """A split in the shares of a training, near-duplicates together, and their groups.
+
+    What was drawn when this encoder was evaluated before is kept for all images that it knows: corrections change
+    labels, not which images are asked.
+    """
     alike = near_duplicate_groups(originals, known=Looks.read(workspace.cache / "quality" / "looks.npz"))
     shares = TrainSettings()
-    return make_split(originals, groups=alike, seed=seed, validation=shares.validation, test=shares.test), alike
+    before = _last_split(workspace, space)
+    if before is not None and before.seed == seed:
+        split = extend_split(before, originals, groups=alike, validation=shares.validation, test=shares.test)
+    else:
+        split = make_split(originals, groups=alike, seed=seed, validation=shares.validation, test=shares.test)
+    return split, alike
+
+
+def _last_split(workspace: Workspace, space: str) -> Split | None:
+    """The split that the encoder with this space was last evaluated on, where one can be read."""
+    held = [Evaluation(folder_of(workspace, "", side, space=space)) for side in SIDES]
+    for evaluation in sorted(held, key=lambda each: -each.made_at):
+        with suppress(NotFound, BadInput):
+            return evaluation.split
+    return None
 
 
 def run_evaluation(
@@ -184,25 +209,23 @@ def evaluate_subject(
     made.save(predictions, figures, asked.split)
     traits.save(made.folder)
     write_artefacts(made.folder, predictions, figures)
-    write_html(made, dataset, asked.embedder.space)
+    write_atomic(made.folder / HTML, page_of(made, dataset).encode())
     return made
 
 
-def write_html(made: Evaluation, dataset: Dataset, space: str, *, language: str = "en") -> Path:
-    """Write the page to send to a colleague, with the pictures and the doubts of now; its path."""
+def page_of(made: Evaluation, dataset: Dataset, *, language: str = "en") -> str:
+    """The page to send to a colleague, with the pictures and the doubts of now; the ``language`` it opens in."""
     ids = {record.folder: record.id for record in dataset.classes()}
     class_ids = [ids.get(folder) for folder in made.predictions.folders]
-    faults = groups(made.predictions, doubts_in(dataset, space), class_ids)
-    charts = [(made.folder / name).read_bytes() for name in ("confusion.png", "curves.png")]
-    page = html_report(
-        made.predictions, made.report, faults, pictures_of(dataset), charts=charts, language=language
+    faults = groups(made.predictions, doubts_in(dataset, made.report.about.space), class_ids)
+    return html_report(
+        made.predictions, made.report, faults, pictures_of(dataset), charts=charts_in(made.folder), language=language
     )  # fmt: skip
-    write_atomic(made.folder / HTML, page.encode())
-    return made.folder / HTML
 
 
 def doubts_in(dataset: Dataset, space: str) -> Doubts:
-    """The labels that all other images of the collection doubt, by the vectors of this space."""
+    """The labels that all other images of the collection doubt, by the vectors of this space, without those that
+    somebody called right."""
     contents, path = Contents.load(dataset, space), path_of(dataset.workspace, space)
     if not len(contents):
         return Doubts({}, {})
@@ -213,7 +236,7 @@ def doubts_in(dataset: Dataset, space: str) -> Doubts:
         extended.save(path)
         held = extended
     labels = Labels.load(dataset)
-    return doubts(labels, votes_of(labels, held))
+    return unsettled(doubts(labels, votes_of(labels, held)), labels, Kept.read(dataset.workspace))
 
 
 def run_projection(

@@ -7,6 +7,7 @@ Only originals are split: variants follow their original, and are for training a
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
@@ -74,24 +75,42 @@ def make_split(
     where the smallest of them sends it.
     """
     groups = groups or {sha256: i for i, sha256 in enumerate(sorted({o.sha256 for o in originals}))}
-    members: dict[str, list[int]] = {}
-    for folder, own in by_class(originals).items():
-        members[folder] = sorted({groups[o.sha256] for o in own}, key=lambda g: _name_of(g, own, groups))
+    members = _shuffled(originals, groups, seed)
     placed: dict[int, Side] = {}
-    for folder in sorted(members, key=lambda name: (len(members[name]), name)):
-        own_groups = members[folder]
-        order = np.random.default_rng([seed, _number(folder)]).permutation(len(own_groups))
-        dealt = _dealt([own_groups[i] for i in order], validation, test, folds, fold, _number(folder))
-        for group, side in dealt.items():
+    for folder, own_groups in members.items():
+        for group, side in _dealt(own_groups, validation, test, folds, fold, _number(folder)).items():
             placed.setdefault(group, side)
         if all(placed[group] != "train" for group in own_groups):  # its groups were sent away by smaller classes
-            placed[own_groups[order[0]]] = "train"
-    return Split(
-        seed,
-        {original.sha256: placed[groups[original.sha256]] for original in originals},
-        {original.sha256: groups[original.sha256] for original in originals},
-        tuple(sorted(folder for folder, own_groups in members.items() if len(own_groups) == 1)),
-    )
+            placed[own_groups[0]] = "train"
+    return _split(seed, originals, groups, members, placed)
+
+
+def extend_split(
+    split: Split, originals: Sequence[Original], *, groups: Mapping[str, int], validation: float, test: float
+) -> Split:
+    """``split`` for the originals of now: what it knows stays where it is, whatever its class is called by now.
+
+    A new group goes where its class has fewest of the share it should have. Known contents that are one group
+    now stay on one side: that of training where one of them was there. A class that training has nothing of any
+    more sends it one group.
+    """
+    members = _shuffled(originals, groups, split.seed)
+    placed: dict[int, Side] = {}
+    for original in originals:
+        if (side := split.side.get(original.sha256)) is not None:
+            group = groups[original.sha256]
+            placed[group] = min(side, placed.get(group, side), key=SIDES.index)
+    for own_groups in members.values():
+        short = Counter(_dealt(own_groups, validation, test, 0, 0, 0).values())
+        short.subtract(placed[group] for group in own_groups if group in placed)
+        measured: tuple[Side, ...] = ("test", "validation")
+        for group in own_groups:
+            if group not in placed:
+                placed[group] = next((side for side in measured if short[side] > 0), "train")
+                short[placed[group]] -= 1
+        if all(placed[group] != "train" for group in own_groups):
+            placed[own_groups[-1]] = "train"
+    return _split(split.seed, originals, groups, members, placed)
 
 
 def near_duplicate_groups(
@@ -136,6 +155,31 @@ def near_duplicate_groups(
             first, second = sorted((root(start + int(one)), root(start + int(other))))
             parent[second] = first
     return {sha256: root(row) for row, sha256 in enumerate(hashes)}
+
+
+def _shuffled(originals: Sequence[Original], groups: Mapping[str, int], seed: int) -> dict[str, list[int]]:
+    """The groups of each class in the order that ``seed`` draws for it, the smallest class first."""
+    members: dict[str, list[int]] = {}
+    for folder, own in by_class(originals).items():
+        named = sorted({groups[o.sha256] for o in own}, key=lambda g: _name_of(g, own, groups))
+        order = np.random.default_rng([seed, _number(folder)]).permutation(len(named))
+        members[folder] = [named[i] for i in order]
+    return dict(sorted(members.items(), key=lambda each: (len(each[1]), each[0])))
+
+
+def _split(
+    seed: int,
+    originals: Sequence[Original],
+    groups: Mapping[str, int],
+    members: Mapping[str, Sequence[int]],
+    placed: Mapping[int, Side],
+) -> Split:
+    return Split(
+        seed,
+        {original.sha256: placed[groups[original.sha256]] for original in originals},
+        {original.sha256: groups[original.sha256] for original in originals},
+        tuple(sorted(folder for folder, own_groups in members.items() if len(own_groups) == 1)),
+    )
 
 
 def _dealt(

@@ -7,14 +7,16 @@ import shutil
 import pytest
 
 from core.evaluation.store import Evaluation
-from core.evaluation.work import in_use, of_model, run_evaluation, run_projection, subject
+from core.evaluation.work import doubts_in, in_use, of_model, page_of, run_evaluation, run_projection, subject
 from core.ground.errors import BadInput, NotFound
+from core.review.kept import Kept, hint_parts
 from core.training.audit import audit
 from core.training.promotion import PROMOTED
 from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import make_split
 from core.variation.sources import originals_of
+from tests.conftest import draw, png_bytes
 from tests.core.evaluation import made
 
 
@@ -71,6 +73,31 @@ def test_before_any_training_a_clean_split_is_drawn(dataset, fake_embedder):
     assert one.leak is not None and one.leak["clean"]
 
 
+def test_corrections_do_not_change_which_images_are_asked(dataset, fake_embedder):
+    run_evaluation(dataset.workspace, {"run": "", "side": "test"}, Notes(), lambda: False)
+    before = in_use(dataset.workspace, fake_embedder, originals_of(dataset))
+    asked = [each for each in originals_of(dataset) if before.split.side[each.sha256] == "test"]
+    other = next(each.class_name for each in originals_of(dataset) if each.folder != asked[0].folder)
+    (to,) = [record.id for record in dataset.classes() if record.name == other]
+    dataset.relabel([asked[0].item_id], to)
+    dataset.trash([asked[-1].item_id])
+    (dataset.workspace.raw / asked[1].folder / "new.png").write_bytes(png_bytes(draw("circle", seed=77)))
+    dataset.rescan()
+    run_evaluation(dataset.workspace, {"run": "", "side": "test"}, Notes(), lambda: False)
+    held = in_use(dataset.workspace, fake_embedder, originals_of(dataset))
+    kept = {sha256: side for sha256, side in before.split.side.items() if sha256 != asked[-1].sha256}
+    assert kept.items() < held.split.side.items() and len(held.split.side) == len(kept) + 1
+    assert held.leak is not None and held.leak["clean"]
+    assert in_use(dataset.workspace, fake_embedder, originals_of(dataset), seed=3).split.seed == 3, "drawn anew"
+
+
+def test_a_split_that_cannot_be_read_is_drawn_anew(dataset, fake_embedder):
+    result = run_evaluation(dataset.workspace, {"run": "", "side": "test"}, Notes(), lambda: False)
+    split = in_use(dataset.workspace, fake_embedder, originals_of(dataset)).split
+    (dataset.workspace.root / result["folder"] / "split.json").write_text("{", encoding="utf-8")
+    assert in_use(dataset.workspace, fake_embedder, originals_of(dataset)).split == split
+
+
 def test_the_promoted_network_keeps_to_the_split_of_its_run(dataset, fake_embedder, run, monkeypatch):
     from core.training import promotion
 
@@ -120,3 +147,22 @@ def test_the_map_is_not_laid_out_twice(dataset, monkeypatch):
     dataset.trash([dataset.items(limit=1)[0].id])
     second = run_projection(dataset.workspace, {"run": ""}, Notes(), lambda: False)
     assert second["points"] == 47 and calls[1].digest == first["digest"]
+
+
+def test_a_label_called_right_is_doubted_no_more(dataset):
+    """In the page to send, too, as it is made next."""
+    result = run_evaluation(dataset.workspace, {"run": "", "side": "test"}, Notes(), lambda: False)
+    held = Evaluation(dataset.workspace.root / result["folder"])
+    (row,) = held.predictions.wrong.tolist()
+    sha256, space = str(held.predictions.sha256[row]), held.report.about.space
+    before = doubts_in(dataset, space)
+    assert sha256 in before.doubt and 'data-cause="label"' in page_of(held, dataset)
+    item = next(item for item in dataset.items(limit=None) if item.sha256 == sha256)
+    kept = Kept.read(dataset.workspace)
+    kept.add("hint", hint_parts(item.id, item.class_id, item.class_id))  # about another class
+    assert doubts_in(dataset, space) == before
+    kept.add("hint", hint_parts(item.id, item.class_id, before.said[sha256]))
+    after = doubts_in(dataset, space)
+    assert before.doubt.keys() - after.doubt.keys() == {sha256}
+    assert 'data-cause="model"' in page_of(held, dataset) and 'data-cause="label"' not in page_of(held, dataset)
+    assert '<html lang="fr"' in page_of(held, dataset, language="fr")

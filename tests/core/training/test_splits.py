@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from PIL import Image
 
 from core.ground.errors import BadInput
 from core.ground.images import content_hash
-from core.training.splits import SIDES, Split, make_split, near_duplicate_groups
+from core.training.splits import SIDES, Split, extend_split, make_split, near_duplicate_groups
 from core.variation.sources import Original
 from tests.conftest import draw, png_bytes
 
@@ -75,6 +76,52 @@ def test_every_original_is_tested_in_exactly_one_fold():
         tested.update(o.sha256 for o in split.of(originals, "test"))
         assert sides(split, originals, "a")["train"] and sides(split, originals, "a")["validation"]
     assert tested == Counter(o.sha256 for o in originals if o.folder != "one")
+
+
+def alone(originals: list[Original]) -> dict[str, int]:
+    """Each content a group of its own."""
+    return {original.sha256: number for number, original in enumerate(originals)}
+
+
+def test_an_extended_split_moves_nothing_that_it_knows():
+    originals = made({"a": 10, "b": 10})
+    split = make_split(originals, seed=1, validation=0.2, test=0.2)
+    measured = split.of(originals, "test")[0]
+    corrected = [replace(o, folder="b") if o is measured else o for o in originals if o is not originals[3]]
+    more = [*corrected, *made({"a": 14})[10:], *made({"c": 5})]
+    extended = extend_split(split, more, groups=alone(more), validation=0.2, test=0.2)
+    assert {o.sha256: split.side[o.sha256] for o in corrected}.items() <= extended.side.items()
+    assert set(extended.side) == {o.sha256 for o in more} and extended.seed == split.seed
+
+
+def test_what_is_new_goes_where_its_class_has_too_little():
+    originals = made({"twenty": 20})
+    split = make_split(originals[:10], seed=1, validation=0.2, test=0.1)
+    assert sides(split, originals[:10], "twenty") == {"train": 7, "validation": 2, "test": 1}
+    extended = extend_split(split, originals, groups=alone(originals), validation=0.2, test=0.1)
+    assert sides(extended, originals, "twenty") == {"train": 14, "validation": 4, "test": 2}
+    unknown = Split(1, {}, {})
+    fresh = make_split(originals, seed=1, validation=0.2, test=0.1)
+    assert extend_split(unknown, originals, groups=alone(originals), validation=0.2, test=0.1).side == fresh.side
+
+
+def test_near_duplicates_of_what_is_known_go_where_it_is():
+    originals = made({"a": 12})
+    split = make_split(originals[:10], seed=1, validation=0.2, test=0.2)
+    measured, learnt = split.of(originals, "test")[0], split.of(originals, "train")[0]
+    groups = {**alone(originals), originals[10].sha256: 100, measured.sha256: 100}
+    extended = extend_split(split, originals, groups=groups, validation=0.2, test=0.2)
+    assert extended.side[originals[10].sha256] == extended.side[measured.sha256] == "test"
+    groups[learnt.sha256] = 100  # what came in shows that all three are one picture: it was learnt from
+    extended = extend_split(split, originals, groups=groups, validation=0.2, test=0.2)
+    assert {extended.side[o.sha256] for o in (originals[10], measured, learnt)} == {"train"}
+
+
+def test_a_class_that_lost_what_was_trained_on_is_given_some():
+    originals = made({"a": 3})
+    split = make_split(originals, seed=1, validation=0.3, test=0.3)
+    left = [o for o in originals if split.side[o.sha256] != "train"]
+    assert sides(extend_split(split, left, groups=alone(left), validation=0.3, test=0.3), left, "a")["train"] == 1
 
 
 def test_a_split_comes_back_from_json():
