@@ -20,6 +20,10 @@ _ORDERS: dict[str, list[sa.ColumnElement[Any]]] = {
     "newest": [db.items.c.id.desc()],
     "oldest": [db.items.c.id],
     "name": [db.items.c.file, db.items.c.id],
+    "kind": [db.items.c.kind, db.items.c.file, db.items.c.id],
+    "largest": [(db.items.c.width * db.items.c.height).desc(), db.items.c.id],
+    "smallest": [db.items.c.width * db.items.c.height, db.items.c.id],
+    "source": [db.items.c.source, db.items.c.id],
 }
 ORDERS = ("class", *_ORDERS)
 

@@ -6,6 +6,7 @@ the moment; `core.review.queue` sorts by them and `core.review.quality` lists wh
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,6 +23,7 @@ NONE = 0  # the class id of an image without a label, and of no prediction
 VOTERS = 10
 LIKELIEST = 9  # one for each digit key
 BLOCK = 4096
+PRODUCTS = 32_000_000  # pairs compared at most for images without a labelled neighbour (0.6 s on two cores)
 
 
 @dataclass
@@ -89,8 +91,13 @@ def content_classes(labels: Labels, sha256: np.ndarray) -> np.ndarray:
     return classes
 
 
-def predict(labels: Labels, neighbourhood: Neighbourhood, *, k: int = VOTERS) -> Predictions:
-    """Ask each item's ``k`` nearest labelled contents; its own content, and copies of it in its class, have no say."""
+def predict(
+    labels: Labels, neighbourhood: Neighbourhood, references: References | None = None, *, k: int = VOTERS
+) -> Predictions:
+    """Ask each item's ``k`` nearest labelled contents; its own content, and copies of it in its class, have no say.
+
+    The neighbourhood keeps few: where none of an item's may speak, the ``references`` nearest to it are asked.
+    """
     rows = _rows(neighbourhood.sha256, labels.sha256)
     classes = content_classes(labels, neighbourhood.sha256)
     found = np.zeros(len(labels), np.int64)
@@ -104,22 +111,37 @@ def predict(labels: Labels, neighbourhood: Neighbourhood, *, k: int = VOTERS) ->
         nearest = neighbourhood.nearest[np.maximum(at, 0)]
         similarities = neighbourhood.similarities[np.maximum(at, 0)].astype(np.float64)
         theirs = np.where(nearest >= 0, classes[nearest], NONE)
-        usable = (theirs != NONE) & (at >= 0)[:, None]
-        usable &= ~((theirs == mine[:, None]) & (similarities > NEAR_COPY))
-        order = np.argsort(~usable, axis=1, kind="stable")[:, :k]
-        theirs, similarities, usable = (np.take_along_axis(a, order, axis=1) for a in (theirs, similarities, usable))
-        some = usable.any(axis=1)
-        weights = np.zeros_like(similarities)
-        weights[some] = vote_weights(np.where(usable[some], similarities[some], -np.inf))
-        weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
-        votes = ((theirs[:, :, None] == theirs[:, None, :]) * weights[:, None, :]).sum(axis=2) * usable
-        best = votes.argmax(axis=1)[:, None]
-        found[block] = np.where(some, np.take_along_axis(theirs, best, axis=1)[:, 0], NONE)
-        vote[block] = np.take_along_axis(votes, best, axis=1)[:, 0]
-        own[block] = np.where(mine == NONE, vote[block], (weights * (theirs == mine[:, None])).sum(axis=1))
+        theirs[at < 0] = NONE
+        found[block], vote[block], own[block] = _voted(theirs, similarities, mine, k)
+    lone = np.flatnonzero((rows >= 0) & (found == NONE))
+    if references is not None and len(references):
+        for start in range(0, len(lone), BLOCK):
+            part = lone[start : start + BLOCK]
+            step = math.ceil(len(lone) * len(references) / PRODUCTS)
+            theirs, similarities = references.nearest(labels.sha256[part], neighbourhood.kept, step=step)
+            found[part], vote[part], own[part] = _voted(theirs, similarities, labels.class_ids[part], k)
     held, counts = np.unique(classes[classes != NONE], return_counts=True)
     alone = np.isin(labels.class_ids, np.setdiff1d(np.unique(labels.class_ids), [NONE, *held[counts > 1].tolist()]))
     return Predictions(found, vote, own, found != NONE, ~alone)
+
+
+def _voted(
+    theirs: np.ndarray, similarities: np.ndarray, mine: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What neighbours (N, K), nearest first, of the classes ``theirs`` say of items of the classes ``mine`` (N,): the
+    class, its share of the vote, and the share of the item's own label (of the class, where it has none)."""
+    usable = (theirs != NONE) & ~((theirs == mine[:, None]) & (similarities > NEAR_COPY))
+    order = np.argsort(~usable, axis=1, kind="stable")[:, :k]
+    theirs, similarities, usable = (np.take_along_axis(a, order, axis=1) for a in (theirs, similarities, usable))
+    some = usable.any(axis=1)
+    weights = np.zeros_like(similarities)
+    weights[some] = vote_weights(np.where(usable[some], similarities[some], -np.inf))
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-12)
+    votes = ((theirs[:, :, None] == theirs[:, None, :]) * weights[:, None, :]).sum(axis=2) * usable
+    best = votes.argmax(axis=1)[:, None]
+    vote = np.take_along_axis(votes, best, axis=1)[:, 0]
+    own = np.where(mine == NONE, vote, (weights * (theirs == mine[:, None])).sum(axis=1))
+    return np.where(some, np.take_along_axis(theirs, best, axis=1)[:, 0], NONE), vote, own
 
 
 @dataclass(frozen=True)
@@ -143,6 +165,22 @@ class References:
         self._vectors = contents.vectors[self._rows]
         self._ids, self._starts = np.unique(classes[self._rows], return_index=True)
         self._own = np.searchsorted(self._ids, classes[self._rows])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def nearest(self, sha256: np.ndarray, count: int, *, step: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """The classes (N, K) of the ``count`` references most like each content of ``sha256`` (N,), itself left out,
+        and their cosine similarities, the nearest first; `NONE` and -inf where there are fewer. ``step``: of each
+        class only every so many references are looked at, from its first."""
+        rows = self._contents.rows_of(sha256)
+        used = np.flatnonzero((np.arange(len(self)) - self._starts[self._own]) % step == 0)
+        similarities = (self._contents.vectors[rows] @ self._vectors[used].T).astype(np.float64)
+        similarities[(rows[:, None] == self._rows[used]) | (rows < 0)[:, None]] = -np.inf
+        best = np.argpartition(-similarities, min(count, len(used)) - 1, axis=1)[:, :count]
+        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(similarities, best, axis=1), axis=1), axis=1)
+        similarities = np.take_along_axis(similarities, best, axis=1)
+        return np.where(np.isfinite(similarities), self._ids[self._own[used]][best], NONE), similarities
 
     def propose(self, sha256: list[str], *, top: int = LIKELIEST, k: int = VOTERS) -> list[list[Proposal]]:
         """The ``top`` likeliest classes of each content of ``sha256``, best first, from all references but itself.

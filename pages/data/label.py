@@ -37,9 +37,9 @@ with st.container(horizontal=True, vertical_alignment="center"):
         format_func=views.__getitem__,
         label_visibility="collapsed",
     )
-review.jobs_under_way()
-if view == "grid":
-    selecting.show(chosen)
-else:
-    selecting.take(chosen)
-    labelling.show(labelling.desk())
+with review.jobs_under_way():
+    if view == "grid":
+        selecting.show(chosen)
+    else:
+        selecting.take(chosen)
+        labelling.show(labelling.desk())

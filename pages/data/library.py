@@ -14,13 +14,11 @@ counts = data.counts()
 
 st.title(_("Library"))
 with st.container(horizontal=True, vertical_alignment="center"):
-    st.markdown(
-        _("{originals} in {classes}").format(
-            originals=widgets.originals(counts.originals, counts.variants),
-            classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
-        ),
-        width="stretch",
+    text = _("{originals} in {classes}").format(
+        originals=widgets.originals(counts.originals, counts.variants),
+        classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
     )
+    st.markdown("" if services.being_read() else text, width="stretch")
     names = {"browse": _("Browse"), "add": _("Add images"), "export": _("Export"), "trash": _("Trash")}
     icons = {
         "browse": ":material/grid_view:",
@@ -38,6 +36,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
         required=True,
         format_func=lambda name: f"{icons[name]} {names[name]}",
         label_visibility="collapsed",
+        wrap=True,
     )
 
 if view == "add":

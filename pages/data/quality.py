@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui import services
+from pages.ui import services, widgets
 from pages.ui.data import review, second_look
 from pages.ui.i18n import _, number
 from pages.ui.links import linked_choice
@@ -11,12 +11,14 @@ data = services.dataset()
 
 st.title(_("Quality"))
 if not data.counts().originals:
+    if widgets.being_read():
+        st.stop()
     st.info(_("There is nothing to check yet."), title=_("The library is empty"), icon=":material/rule:")
     st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
     st.stop()
 
-review.jobs_under_way()
-lists = second_look.gather()
+with review.jobs_under_way():
+    lists = second_look.gather()
 second_look.check_line(lists.findings)
 sizes = lists.sizes()
 names = {"labels": _("Labels in doubt"), "copies": _("Copies"), "look": _("Blank or tiny"), "twins": _("Mirror twins")}

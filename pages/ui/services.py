@@ -114,6 +114,13 @@ def preparation() -> Preparation:
     return held.setdefault(model_stamp(), Preparation(again=bool(held)))
 
 
+def being_read() -> bool:
+    """Whether the collection looks empty only because its folders have not been read yet."""
+    from core.collection.walk import walk
+
+    return preparation().active and not dataset().counts().originals and bool(walk(workspace()).files)
+
+
 def prepare() -> None:
     """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render."""
     progress = preparation()

@@ -22,6 +22,14 @@ def originals(count: int, variants: int = 0) -> str:
     return text
 
 
+def being_read() -> bool:
+    """Say that the folders are being read, where nothing can be seen of them yet; answers whether that is so."""
+    reading = services.being_read()
+    if reading:
+        st.info(_("Reading the folders…"), icon=":material/hourglass:")
+    return reading
+
+
 def kind_name(kind: str) -> str:
     return {"drawing": _("drawing"), "photo": _("photograph"), "icon": _("icon")}[kind]
 
@@ -66,6 +74,11 @@ def choose_class(
         disabled=disabled,
         help=help,
     )
+
+
+def room(pages: int) -> int:
+    """The width (px) of a pagination in which its page numbers show: beside a text it would take less."""
+    return 88 + 40 * min(pages, 7)
 
 
 def class_fields(record: ClassRecord) -> None:

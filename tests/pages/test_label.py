@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import pytest
 
 from core.collection.dataset import UNLABELLED, Dataset
+from core.embedding.gallery import update
+from core.ground.job import Job, publish
+from core.ground.jobs import JobRunner
+from pages.ui.data import review
 from pages.ui.data.labelling import Desk, receive
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
@@ -54,6 +61,66 @@ def test_the_desk_starts_with_what_has_no_label_and_proposes_its_class(open_page
     (pictures,) = [data["pictures"] for data in component(at, "burin_labeller") if "pictures" in data]
     assert all(pictures[item["sha"]].startswith("data:image/webp;base64,") for item in data["items"])
     assert all(pictures[item["proposals"][0][3]] for item in first), "the reference has its thumbnail"
+
+
+@pytest.fixture
+def held_job(monkeypatch):
+    """Jobs that are started do nothing; ``held_job()`` -> the last one, which runs until the test publishes its end."""
+    started = []
+
+    def start(self, kind, work, params, *, key=None):
+        if not started or not self.get(started[-1].id).active:
+            folder = self.workspace.jobs / f"{len(started)}"
+            folder.mkdir(parents=True)
+            started.append(Job(folder.name, kind, str(folder), key, created_at=time.time(), beat_at=time.time()))
+            publish(started[-1])
+        return started[-1]
+
+    monkeypatch.setattr(JobRunner, "start", start)
+    return lambda: started[-1]
+
+
+@pytest.mark.parametrize("view", ["one", "grid"])
+def test_after_a_large_import_it_says_what_it_waits_for_and_then_predicts(
+    open_page, drawn_workspace, fake_embedder, dataset_of, monkeypatch, held_job, view
+):
+    def said(at):
+        if view == "one":
+            return [bool(item["proposals"]) for item in desk_data(at)["items"][:3]]
+        return [bool(tile["said"]) for tile in component(at, "burin_picker")[-1]["tiles"][:3]]
+
+    at = open_page(drawn_workspace, "library")
+    (drawn_workspace.data / "unlabelled").mkdir()
+    for seed, shape in enumerate(("circle", "cross", "bar")):
+        path = drawn_workspace.data / "unlabelled" / f"{shape}.png"
+        path.write_bytes(png_bytes(draw(shape, seed=30 + seed)))
+    dataset_of(drawn_workspace).rescan()
+    monkeypatch.setattr(review, "INLINE", 2)
+    at.switch_page("pages/data/label.py")
+    at.query_params["view"] = view
+    at.run()
+    assert held_job().kind == "index" and "Getting the references ready" in text_of(at)
+    assert said(at) == [False] * 3
+    update(dataset_of(drawn_workspace), fake_embedder)
+    publish(replace(held_job(), state="succeeded", finished_at=time.time()))
+    at.run()
+    assert "Getting the references ready" not in text_of(at)
+    assert said(at) == [True] * 3
+
+
+def test_what_comes_to_be_known_moves_nothing_under_the_hands_of_somebody_at_work(open_page, untidy, monkeypatch):
+    at = open_page(untidy, "label")
+    work = at.session_state["workbench"].desk
+    queue, work.index, epoch = list(reversed(work.queue)), 2, work.epoch
+    work.queue, work.likely = queue, (work.likely[0], [[] for _ in work.likely[1]])
+    monkeypatch.setattr(review, "ended", lambda: 7.0)
+    at.run()
+    assert (work.queue, work.index, work.epoch) == (queue, 2, epoch)
+    assert all(item["proposals"] for item in desk_data(at)["items"]), "but they are proposed for now"
+    work.index = 0
+    monkeypatch.setattr(review, "ended", lambda: 8.0)
+    at.run()
+    assert work.queue != queue and work.epoch > epoch
 
 
 def test_the_order_and_the_filter_are_in_the_address(open_page, untidy):
@@ -171,6 +238,16 @@ def test_the_grid_relabels_what_is_selected_in_one_entry(open_page, untidy, data
     assert dataset_of(untidy).counts().unlabelled == 3
 
 
+def test_what_got_a_class_is_selected_no_more_and_what_is_not_shown_is_counted(open_page, untidy, dataset_of):
+    at = open_page(untidy, "label", view="grid", unlabelled="true")
+    at.session_state["workbench"].selection = [item.id for item in dataset_of(untidy).items(limit=2)]
+    assert "**2 images selected**, :orange[2 of them outside this filter]" in text_of(at.run())
+    at.button(key="select.all").click().run()
+    assert "outside this filter" not in text_of(at)
+    next(box for box in at.selectbox if box.key.startswith("select.class")).set_value("bar").run()
+    assert dataset_of(untidy).counts().unlabelled == 0 and "0 images selected" in text_of(at)
+
+
 def test_the_grid_trashes_and_forgets_what_it_trashed(open_page, untidy, dataset_of):
     at = open_page(untidy, "label", view="grid", unlabelled="true")
     at.button(key="select.all").click().run()
@@ -186,8 +263,6 @@ def test_every_text_of_the_desk_is_french_in_french(open_page, untidy):
 
 
 def test_without_an_encoder_one_can_still_label(open_page, untidy, monkeypatch):
-    from pages.ui.data import review
-
     monkeypatch.setattr(review, "space", lambda: None)
     data = desk_data(open_page(untidy, "label"))
     assert data["total"] == 15 and all(item["proposals"] == [] for item in data["items"])

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from core.collection.dataset import Dataset
+from core.ground.job import Job, publish
+from core.ground.jobs import JobRunner
 from core.review import quality
+from pages.ui.data import review
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 
@@ -31,6 +36,23 @@ def item_named(dataset, name):
 
 def test_without_images_there_is_nothing_to_check(open_page, workspace):
     assert "There is nothing to check yet." in text_of(open_page(workspace, "quality"))
+
+
+def test_it_says_what_its_lists_wait_for(open_page, drawn_workspace, dataset_of, monkeypatch):
+    at = open_page(drawn_workspace, "library")
+    folder = drawn_workspace.jobs / "1"
+
+    def start(self, kind, work, params, *, key=None):
+        folder.mkdir(parents=True, exist_ok=True)
+        publish(job := Job("1", kind, str(folder), key, created_at=time.time(), beat_at=time.time()))
+        return job
+
+    monkeypatch.setattr(JobRunner, "start", start)
+    monkeypatch.setattr(review, "INLINE", 0)
+    (drawn_workspace.raw / "bar" / "new.png").write_bytes(png_bytes(draw("bar", seed=77)))
+    dataset_of(drawn_workspace).rescan()
+    at.switch_page("pages/data/quality.py").run()
+    assert "Getting the references ready" in text_of(at)
 
 
 def test_before_a_check_it_offers_one(open_page, drawn_workspace):

@@ -66,6 +66,30 @@ def test_ticks_are_the_selection_of_the_grid_too(open_page, drawn_workspace, mon
     assert given[-1][2]["selected"] == [2, 3]
 
 
+def test_rows_that_left_the_filter_are_not_acted_on_unseen(open_page, drawn_workspace, dataset_of, monkeypatch):
+    said(monkeypatch, Said(selected=[1, 2]))
+    at = open_page(drawn_workspace, "table", **{"class": "bar"})
+    next(box for box in at.selectbox if box.key.startswith("select.class")).set_value("circle").run()
+    assert {dataset_of(drawn_workspace).item(one).class_name for one in (1, 2)} == {"circle"}
+    assert "0 images selected" in text_of(at) and at.button("select.trash").disabled
+
+
+def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(open_page, drawn_workspace, monkeypatch):
+    given = said(monkeypatch)
+    monkeypatch.setattr(tables, "PAGE", 5)
+    at = open_page(drawn_workspace, "table")
+    at.session_state["page"] = 2
+    at.run()
+    assert [row["class"] for row in given[-1][0]] == ["circle"] * 3 + ["cross"] * 2
+    assert "sort and filter the 5 rows of this page only" in text_of(at)
+    first = given[-1][2]["key"]
+    at.selectbox("table.order").set_value("newest").run()
+    assert [row["id"] for row in given[-1][0]] == [12, 11, 10, 9, 8], "the first page of them"
+    assert at.query_params["order"] == "newest" and given[-1][2]["key"] != first
+    monkeypatch.setattr(tables, "PAGE", 500)
+    assert "of this page only" not in text_of(at.run())
+
+
 def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, dataset_of, monkeypatch):
     Dataset(drawn_workspace).rescan()
     bar = next(record.id for record in dataset_of(drawn_workspace).classes() if record.name == "bar")

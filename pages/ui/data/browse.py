@@ -40,7 +40,7 @@ def browse() -> list[int]:
     page = 1
     if pages > 1:
         with top:
-            page = st.pagination(pages, key="page", bind="query-params")
+            page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
     items = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1))
     version = f"{data.version}.{page}.{workbench().language}.{sorted(wanted.items())}"
     opened = gallery(_groups(items, classes), version=version, key="library.wall", current=_current())
@@ -132,6 +132,8 @@ def _groups(items: list[Item], classes: dict[int, ClassRecord]) -> list[Group]:
 def _nothing(anything: bool) -> None:
     if anything:
         st.info(_("No image fits these filters."), icon=":material/filter_alt_off:")
+        return
+    if widgets.being_read():
         return
     st.info(
         _("Add files, a folder with one sub-folder a class, or a zip of it. Each file is told how it ended."),

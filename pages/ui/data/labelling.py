@@ -45,7 +45,8 @@ _COMPONENT = st.components.v2.component(
 @dataclass
 class Desk:
     """One session's work on one queue of item ids. ``acked``: the last number applied; ``entries``: number ->
-    journal entry, for undo; ``vers``: item -> the version that our own changes left."""
+    journal entry, for undo; ``vers``: item -> the version that our own changes left; ``ended``: the `review.ended`
+    that ``likely`` is of."""
 
     wanted: str = ""
     epoch: int = 0
@@ -57,6 +58,7 @@ class Desk:
     vers: dict[int, int] = field(default_factory=dict)
     failed: list[tuple[int, str]] = field(default_factory=list)
     likely: tuple[Any, list[Likely]] = (None, [])
+    ended: float = 0.0
 
     def take(self, wanted: str, queue: Sequence[int], *, index: int = 0) -> None:
         """Start on another queue; ``wanted`` says what it is of."""

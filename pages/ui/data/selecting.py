@@ -127,6 +127,9 @@ def take(chosen: Chosen) -> None:
 
 
 def nothing_at_all() -> None:
+    """What the pages that label say of an empty collection."""
+    if widgets.being_read():
+        return
     st.info(_("There is nothing to label yet."), title=_("The library is empty"), icon=":material/grid_view:")
     st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
 
@@ -202,7 +205,8 @@ def actions(ids: list[int], *, total: int | None = None, let_go: bool = False) -
         text = f"**{text}**" if count else f":gray[{text}]"
         known = total is None or len(ids) == total
         if let_go and known and (outside := len(set(bench.selection).difference(ids))):
-            text += f", :orange[{_('{n} of them outside this filter').format(n=number(outside))}]"
+            hidden = _("{n} of them outside this filter").format(n=number(outside))
+            text += f", :orange[{hidden}]"
         with st.container(width="stretch", gap="xxsmall"):
             st.markdown(text)
             st.caption(_("of {total} that match").format(total=number(len(ids) if total is None else total)))

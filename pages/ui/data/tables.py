@@ -12,6 +12,7 @@ from pages.ui import people, services, widgets
 from pages.ui.components.sheet import sheet
 from pages.ui.data import review, selecting
 from pages.ui.i18n import _, ngettext, number
+from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 from pages.ui.tiles import source
 
@@ -28,11 +29,17 @@ def items() -> None:
         st.session_state["page"] = 1
     ids = data.item_ids(**wanted) if total <= 20_000 else []
     bench.selection = [item.id for item in data.some(bench.selection) if item.state == "present"]
-    selecting.actions(ids, total=total)
+    selecting.actions(ids, total=total, let_go=True)
+    page, order = 1, "class"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(ngettext("{n} image", "{n} images", total).format(n=number(total)), width="stretch")
-        page = st.pagination(pages, key="page", bind="query-params") if pages > 1 else 1
-    shown = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1))
+        text = ngettext("{n} image", "{n} images", total).format(n=number(total))
+        if pages > 1:
+            text += ". " + _("Its headings sort and filter the {n} rows of this page only.").format(n=number(PAGE))
+        st.caption(text, width="stretch")
+        if pages > 1:
+            order = _order()
+            page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
+    shown = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
     opinion = review.recent()
     classes = data.classes()
     names = {record.id: record.name for record in classes}
@@ -74,7 +81,7 @@ def items() -> None:
         {"field": "height", "headerName": _("Height"), "width": 105, "filter": "agNumberColumnFilter"},
         {"field": "source", "headerName": _("Source"), "width": 220},
     ]  # fmt: skip
-    key = f"table.items.{page}.{bench.language}.{bench.handled.get('table.items.round', 0)}"
+    key = f"table.items.{order}.{page}.{bench.language}.{bench.handled.get('table.items.round', 0)}"
     here = {item.id for item in shown}
     event = (
         sheet(rows, columns, key=key, selected=[item_id for item_id in bench.selection if item_id in here])
@@ -103,6 +110,29 @@ def _do(act: Callable[[], object], text: str) -> None:
     handled = workbench().handled
     handled["table.items.round"] = handled.get("table.items.round", 0) + 1
     st.rerun()
+
+
+def _order() -> str:
+    """In which order the images come, page after page."""
+    orders = {
+        "class": _("By class"),
+        "name": _("By file name"),
+        "kind": _("By kind"),
+        "newest": _("Newest first"),
+        "oldest": _("Oldest first"),
+        "largest": _("Largest first"),
+        "smallest": _("Smallest first"),
+        "source": _("By source"),
+    }
+    chosen = linked_choice(
+        st.selectbox, _("Order"), list(orders), param="order", key="table.order", default="class",
+        format_func=orders.__getitem__, label_visibility="collapsed", width=190, on_change=_first_page,
+    )  # fmt: skip
+    return chosen or "class"
+
+
+def _first_page() -> None:
+    st.session_state["page"] = 1
 
 
 def _filters() -> dict:

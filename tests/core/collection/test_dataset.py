@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.catalogue import listing
 from core.catalogue.records import Counts
 from core.collection.dataset import UNLABELLED, Actor, Dataset
 from core.ground.errors import Conflict, ImageRefused, NameRefused, NotAllowed, NotFound
 from core.ground.images import decode
 from core.ground.workspace import Workspace
+from tests.conftest import draw, png_bytes
 
 pytestmark = pytest.mark.both_databases
 
@@ -45,6 +47,17 @@ def test_classes_and_counts(dataset: Dataset) -> None:
         ("cross", "cross", 4, 0),
     ]
     assert dataset.counts() == Counts(originals=12, variants=3, classes=3, unlabelled=0, inbox=0, trash=0)
+
+
+def test_every_order_is_of_the_whole_collection(dataset: Dataset, workspace: Workspace) -> None:
+    (workspace.raw / "circle" / "aaa.png").write_bytes(png_bytes(draw("circle", seed=9, side=90)))
+    (workspace.raw / "bar" / "zzz.png").write_bytes(png_bytes(draw("bar", seed=9, side=40)))
+    dataset.rescan()
+    for order in listing.ORDERS:
+        pages = [item.id for start in (0, 7) for item in dataset.items(order=order, limit=7, offset=start)]
+        assert pages == dataset.item_ids(order=order) and sorted(pages) == list(range(1, 15))
+    for order, name in (("largest", "aaa.png"), ("smallest", "zzz.png"), ("name", "aaa.png")):
+        assert dataset.items(order=order, limit=1)[0].path.endswith(name)
 
 
 def test_pages_and_filters(dataset: Dataset) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import update
-from core.review import neighbourhood
+from core.review import neighbourhood, predictions
 from core.review.neighbourhood import KEPT, Contents, Neighbourhood
 from core.review.predictions import NONE, Labels, References, predict
 from core.review.queue import ORDERS, disagree, ordered
@@ -87,6 +87,31 @@ def test_an_unlabelled_image_gets_the_class_of_its_neighbours():
     assert found.class_ids.tolist() == [7, 7, 8, 8, 7]
     assert found.vote[4] > 0.9 and found.known.all()
     assert found.certainty[4] == found.vote[4]
+
+
+def test_where_no_neighbour_that_is_kept_has_a_label_the_nearest_references_are_asked(monkeypatch):
+    crowd = {f"n{i:02d}": (1, i / 1000) for i in range(KEPT + 2)}
+    contents = contents_of({**PLANE, **crowd})
+    labels = labels_of([("b", 7), ("e", 7), ("c", 8), ("d", 8), *((name, NONE) for name in crowd)])
+    held, references = neighbourhood_of(contents), References(contents, labels)
+    assert (predict(labels, held).class_ids[4:] == NONE).any(), "all that it is like is unlabelled too"
+    found = predict(labels, held, references)
+    assert found.known.all() and set(found.class_ids[4:]) == {7}
+    assert found.vote[4:].min() > 0.9 and found.certainty[4] == found.vote[4]
+    assert found.class_ids[:4].tolist() == [7, 7, 8, 8]
+    monkeypatch.setattr(predictions, "PRODUCTS", 1)
+    assert set(predict(labels, held, references).class_ids[4:]) == {7}, "one reference of each class will do"
+
+
+def test_references_are_found_nearest_first_and_never_the_image_itself():
+    contents = contents_of(PLANE)
+    references = References(contents, labels_of([("a", 7), ("b", 7), ("c", 8), ("d", 8), ("e", NONE)]))
+    classes, similarities = references.nearest(np.array([b"a", b"e", b"none"], "S64"), 9)
+    assert classes.tolist() == [[7, 8, 8, NONE], [7, 7, 8, 8], [NONE] * 4]
+    assert similarities[0, 0] == pytest.approx(1 / np.sqrt(1.01), abs=1e-6) and similarities[0, 3] == -np.inf
+    assert (np.diff(similarities[1]) <= 0).all()
+    classes, _similarities = references.nearest(np.array([b"e"], "S64"), 9, step=2)
+    assert classes.tolist() == [[7, 8]], "the first of each class"
 
 
 def test_its_own_row_has_no_say():
