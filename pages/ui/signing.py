@@ -11,6 +11,25 @@ from pages.ui.state import workbench
 from pages.ui.text import esc
 
 KEY = "frame.who"
+REMEMBERED = "frame.remembered"
+
+# The browser keeps the name that was picked in it, so that a reload does not ask again. It is read once, when the
+# page is opened, and comes back as if it had been typed.
+_REMEMBER = st.components.v2.component(
+    "burin_person",
+    js="""
+const STORED = 'burin.person', shown = new WeakMap()
+export default function ({ data, parentElement, setTriggerValue }) {
+  const before = shown.get(parentElement)
+  shown.set(parentElement, data.name)
+  try {
+    if (data.name) localStorage.setItem(STORED, data.name)
+    else if (before) localStorage.removeItem(STORED)
+    else if (before === undefined && localStorage.getItem(STORED)) setTriggerValue('name', localStorage.getItem(STORED))
+  } catch { /* a browser that keeps nothing */ }
+}
+""",
+)
 
 
 def ask() -> None:
@@ -46,13 +65,25 @@ def who() -> None:
         on_change=_take,
         help=_("It is written beside what you change, and undo takes back your own changes only."),
     )
+    _REMEMBER(data={"name": person.name}, key=REMEMBERED, on_name_change=_recall, height=1)
     if person.role != "researcher":
         st.caption(_("Your role: {role}").format(role=people.role_name(person.role)))
 
 
 def _take() -> None:
-    name = printable(str(st.session_state.get(KEY) or "")).strip()
-    workbench().who = name[: people.LONGEST_NAME]
+    workbench().who = _as_name(st.session_state.get(KEY))
+
+
+def _recall() -> None:
+    """Take the name that the browser remembers, unless one was picked in the meantime."""
+    if not workbench().who:
+        workbench().who = _as_name(st.session_state[REMEMBERED].name)
+        st.session_state[KEY] = workbench().who or None
+
+
+def _as_name(said: object) -> str:
+    """What somebody typed, or a browser sent, on one line and not too long."""
+    return " ".join(printable(said).split())[: people.LONGEST_NAME].strip() if isinstance(said, str) else ""
 
 
 @st.cache_data(ttl=60, max_entries=4, show_spinner=False)

@@ -171,6 +171,16 @@ def test_the_name_one_picks_stands_in_the_history(visit, start_server, tray):
     expect(page.get_by_role("heading", level=1, name="History")).to_be_visible()
     expect(page.get_by_text("· Ada").first).to_be_visible()
     assert "Ada" not in page.url and Dataset(tray).history(1)[0].who == "Ada"
+    page.reload()
+    who = page.get_by_role("combobox", name="Who are you?")
+    expect(who).to_have_value("Ada")
+    at.wait()
+    who.press("Escape")
+    expect(who).to_have_value("")
+    at.wait()
+    page.reload()
+    at.wait()
+    expect(who).to_have_value("")
 
 
 def test_trash_undo_and_the_list_of_keys(visit, start_server, tray):

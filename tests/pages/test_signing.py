@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from core.collection.dataset import Actor, Dataset
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import NotAllowed
 from core.ground.workspace import Workspace
-from pages.ui import people
+from pages.ui import people, signing
+from pages.ui.state import Workbench
 from tests.pages.conftest import HOME, PAGES, component, text_of
 
 AUTH = {
@@ -46,7 +49,9 @@ def test_a_name_is_picked_and_stands_in_the_journal(open_page, collection, datas
     at = open_page(collection, "library")
     picker = at.selectbox("frame.who")
     assert picker.value is None and list(picker.options) == ["Ada", "Bo"]
+    assert component(at, "burin_person") == [{"name": ""}]
     picker.set_value("Ada").run()
+    assert component(at, "burin_person") == [{"name": "Ada"}]
     item = dataset_of(collection).items()[0]
     at.query_params["item"] = str(item.id)
     at.run()
@@ -57,6 +62,21 @@ def test_a_name_is_picked_and_stands_in_the_journal(open_page, collection, datas
     at.query_params.clear()
     at.switch_page(PAGES["history"]).run()
     assert at.selectbox("frame.who").value == "Ada" and "· Ada" in text_of(at)
+
+
+@pytest.mark.parametrize(
+    ("sent", "taken"),
+    [("Ada", "Ada"), (" Ada\n Lovelace\0 ", "Ada Lovelace\\0"), ("x" * 500, "x" * 80), (["Ada"], ""), (None, "")],
+)
+def test_the_name_that_the_browser_remembers_is_taken_as_if_it_were_typed(monkeypatch, sent, taken):
+    bench = Workbench()
+    monkeypatch.setattr(signing, "workbench", lambda: bench)
+    monkeypatch.setattr(signing.st, "session_state", {signing.REMEMBERED: SimpleNamespace(name=sent)})
+    signing._recall()
+    assert bench.who == taken and signing.st.session_state[signing.KEY] == (taken or None)
+    bench.who = "Bo"
+    signing._recall()
+    assert bench.who == "Bo", "picked in the meantime"
 
 
 def test_a_role_goes_with_the_name_and_core_refuses_what_it_does_not_allow(open_page, collection, dataset_of):
