@@ -41,7 +41,7 @@ STRATEGIES: dict[Strategy, str] = {
 
 EXAMPLES = 8  # originals drawn once to estimate time and disk
 START_S = 4.0  # until a job has its libraries and the encoder, on two cores
-TYPICAL_CHECK_S = 0.02  # a picture, where the encoder cannot be asked yet
+TYPICAL_CHECK_S = 0.005  # a picture, where the encoder cannot be asked yet
 
 
 @dataclass(frozen=True)
