@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from PIL import Image
 
+from core.catalogue.database import journal
+from core.catalogue.records import Entry
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, encode_png
@@ -302,6 +305,28 @@ class Library(RuleBasedStateMachine):
             diff = self.undone.pop()
             self.put(diff)
             self.done.append(diff)
+
+    @precondition(lambda self: self.done)
+    @rule(fuse=st.integers(-1, 2))
+    def take_back(self, fuse: int) -> None:
+        """Revert what an undo would take back: a new change, after which it says that it was taken back."""
+        back = {k: (after, before) for k, (before, after) in self.done[-1].items()}
+        fits = self.fits(back)
+        standing = sa.select(journal.c.id).where(journal.c.undone_by.is_(None), journal.c.undoable)
+        with self.dataset.catalogue.read() as connection:
+            entry_id = connection.execute(standing.order_by(journal.c.id.desc()).limit(1)).scalar_one()
+        offered = self.entry(entry_id).undoable
+        self.fuse = fuse
+        try:
+            self.act(self.dataset.revert, entry_id)
+        except Conflict:
+            assert not (fits and offered)
+            return
+        assert fits and offered and self.entry(entry_id).undone
+        self.take(back)
+
+    def entry(self, entry_id: int) -> Entry:
+        return next(entry for entry in self.dataset.history(100_000) if entry.id == entry_id)
 
     # By hand, in the folders
 
