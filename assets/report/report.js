@@ -64,7 +64,12 @@
   const save = document.getElementById("save");
   if (!save) return;
   let unsaved = false;
-  const chosen = (card) => card.querySelector("input[type=radio]:checked");
+  const marked = (card) => card.querySelector("input[type=radio]:checked");
+  const named = (card) => card.querySelector(".to").value.trim();
+  const chosen = (card) => { // another class without its name is no verdict yet
+    const given = marked(card);
+    return given && (given.value !== "relabel" || named(card)) ? given : null;
+  };
   const count = () => {
     const ticked = all(".card").filter(chosen).length;
     document.getElementById("ticked").textContent = String(ticked);
@@ -73,20 +78,22 @@
   all(".card").forEach((card) => {
     const undo = card.querySelector(".undo"), to = card.querySelector(".to");
     const changed = () => {
-      const given = chosen(card);
-      card.classList.toggle("ticked", Boolean(given));
+      const given = marked(card);
+      card.classList.toggle("ticked", Boolean(chosen(card)));
+      to.setAttribute("aria-invalid", String(Boolean(given) && given.value === "relabel" && !named(card)));
       undo.hidden = !given;
       unsaved = true;
       count();
     };
     card.addEventListener("change", changed);
     to.addEventListener("input", () => { card.querySelector("[value=relabel]").checked = true; changed(); });
-    undo.addEventListener("click", () => { chosen(card).checked = false; changed(); });
+    undo.addEventListener("click", () => { marked(card).checked = false; changed(); });
   });
   save.addEventListener("click", () => {
     const verdicts = all(".card").filter(chosen).map((card) => {
-      const { sha256, label, said } = card.dataset, verdict = chosen(card).value, made = { sha256, label, said, verdict };
-      return verdict === "relabel" ? { ...made, to: card.querySelector(".to").value } : made;
+      const { sha256, label, said, file } = card.dataset, verdict = chosen(card).value;
+      const made = { sha256, label, said, file, verdict };
+      return verdict === "relabel" ? { ...made, to: named(card) } : made;
     });
     const { run, side, snapshot } = document.body.dataset;
     const content = JSON.stringify({ format: "burin-verdicts", version: 1, run, side, snapshot, verdicts }, null, 1);

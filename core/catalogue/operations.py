@@ -96,9 +96,12 @@ def relabel(
     return [_to_class(row, row.class_id, class_id) for row in rows if row.class_id != class_id]
 
 
-def relabel_to_new(connection: sa.Connection, item_ids: Iterable[int], class_id: int) -> list[Change]:
+def relabel_to_new(
+    connection: sa.Connection, item_ids: Iterable[int], class_id: int, *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
     """`relabel` to a class that the same plan makes."""
-    return [_to_class(row, row.class_id, class_id) for row in items_of(connection, item_ids, state="present")]
+    rows = items_of(connection, item_ids, state="present", versions=versions)
+    return [_to_class(row, row.class_id, class_id) for row in rows]
 
 
 def set_kind(connection: sa.Connection, item_ids: Iterable[int], kind: str) -> list[Change]:

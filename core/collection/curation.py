@@ -114,10 +114,15 @@ class Curation:
         self._change("relabel", lambda c: operations.relabel(c, item_ids, class_id, versions=versions), to=to)
 
     def correct(
-        self, classes: Mapping[int, int], *, trash: Iterable[int] = (), versions: Mapping[int, int] | None = None
+        self,
+        classes: Mapping[int, int],
+        *,
+        new: Mapping[str, Sequence[int]] | None = None,
+        trash: Iterable[int] = (),
+        versions: Mapping[int, int] | None = None,
     ) -> None:
-        """Give each item its own class (item id -> class id) and send others to the ``trash``, as one change: what a
-        review found. ``versions`` as in `relabel`."""
+        """Give each item its own class (item id -> class id), make ``new`` classes (name -> item ids) and send others
+        to the ``trash``, as one change: what a review found. ``versions`` as in `relabel`."""
         homes: dict[int, list[int]] = {}
         for item_id, class_id in classes.items():
             homes.setdefault(class_id, []).append(item_id)
@@ -126,6 +131,9 @@ class Curation:
             made = operations.trash(connection, trash, versions=versions)
             for class_id, item_ids in homes.items():
                 made += operations.relabel(connection, item_ids, class_id, versions=versions)
+            for name, ids in (new or {}).items():
+                created = operations.new_class(connection, name)
+                made += [created, *operations.relabel_to_new(connection, ids, created.row_id, versions=versions)]
             return made
 
         self._change("correct", plan)

@@ -19,15 +19,32 @@ from core.evaluation.confusion import blocks, pairs
 from core.evaluation.predictions import NONE, Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share, calibration_error
 from core.ground.names import printable
+from core.ground.translations import LANGUAGES, catalogue, percent
 from core.ground.workspace import write_atomic
 from core.intake.cells import neutral
+from core.variation.transforms import _
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+CHARTS = ("confusion", "curves")
 LABELLED = 90  # classes up to which a chart names them
 PAIRS_TOLD = 20
+
+WORDS: dict[str, str] = {
+    "share": _("share of the class's queries"),
+    "answer": _("answer"),
+    "true": _("true class"),
+    "top": _("Among the first k"),
+    "rejection": _("What refusing buys"),
+    "answered": _("known marks answered"),
+    "error": _("wrong among the answered"),
+    "outside": _("unknown marks named"),
+    "calibration": _("Vote and accuracy"),
+    "vote": _("share of the vote"),
+    "right": _("right"),
+}
 
 SENTENCES = {
     True: "Clean: nothing that is measured was seen in training.",
@@ -37,20 +54,28 @@ SENTENCES = {
 
 
 def write_artefacts(folder: Path, predictions: Predictions, report: EvaluationReport) -> list[Path]:
-    """Write ``report.txt``, ``classes.csv``, ``predictions.csv``, ``confusion.csv``, ``confusion.png`` and
-    ``curves.png`` into ``folder``; their paths."""
+    """Write ``report.txt``, ``classes.csv``, ``predictions.csv``, ``confusion.csv``, and the charts in every language
+    (``confusion.png``, ``curves.png``; French: ``confusion.fr.png``, ``curves.fr.png``) into ``folder``; their
+    paths."""
     order = blocks(predictions)
     contents = {
         "report.txt": text(report).encode(),
         "classes.csv": classes_csv(report).encode(),
         "predictions.csv": predictions_csv(predictions).encode(),
         "confusion.csv": confusion_csv(report).encode(),
-        "confusion.png": confusion_png(report, order),
-        "curves.png": curves_png(report),
     }
+    for language in LANGUAGES:
+        drawn = (confusion_png(report, order, language=language), curves_png(report, language=language))
+        contents |= {_chart(name, language): content for name, content in zip(CHARTS, drawn, strict=True)}
     for name, content in contents.items():
         write_atomic(folder / name, content)
     return [folder / name for name in contents]
+
+
+def charts_in(folder: Path) -> dict[str, list[bytes]]:
+    """Language -> the charts that were written into ``folder``."""
+    paths = {language: [folder / _chart(name, language) for name in CHARTS] for language in LANGUAGES}
+    return {language: [path.read_bytes() for path in each if path.is_file()] for language, each in paths.items()}
 
 
 def text(report: EvaluationReport) -> str:
@@ -129,20 +154,21 @@ def confusion_csv(report: EvaluationReport) -> str:
     return _csv(("true", "predicted", "count", "share"), rows)
 
 
-def confusion_png(report: EvaluationReport, order: np.ndarray) -> bytes:
+def confusion_png(report: EvaluationReport, order: np.ndarray, *, language: str = "en") -> bytes:
     """The matrix with its rows as shares, alike classes side by side, the colour logarithmic so that a single
     confusion shows."""
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
 
+    say = catalogue(language).gettext
     names = [report.classes[number].name for number in order.tolist()]
     size = min(24.0, max(6.0, 0.17 * len(names)))
     figure = Figure(figsize=(size + 1, size), dpi=110, layout="constrained")
     axes = figure.add_subplot()
     shares = report.normalised[np.ix_(order, order)]
     image = axes.imshow(np.ma.masked_less_equal(shares, 0), cmap="magma_r", norm=LogNorm(0.01, 1))
-    figure.colorbar(image, ax=axes, shrink=0.6, label="share of the class's queries")
-    axes.set(xlabel="answer", ylabel="true class")
+    figure.colorbar(image, ax=axes, shrink=0.6, label=say(WORDS["share"]))
+    axes.set(xlabel=say(WORDS["answer"]), ylabel=say(WORDS["true"]))
     for axis, turned in ((axes.xaxis, 90), (axes.yaxis, 0)):
         if len(names) <= LABELLED:
             axis.set_ticks(range(len(names)), [_short(name) for name in names], fontsize=7, rotation=turned)
@@ -153,27 +179,30 @@ def confusion_png(report: EvaluationReport, order: np.ndarray) -> bytes:
     return _png(figure)
 
 
-def curves_png(report: EvaluationReport) -> bytes:
+def curves_png(report: EvaluationReport, *, language: str = "en") -> bytes:
     """Top-k, rejection, and calibration of the vote, side by side."""
     from matplotlib.figure import Figure
 
+    say = {name: catalogue(language).gettext(word) for name, word in WORDS.items()}
     figure = Figure(figsize=(13, 4), dpi=110, layout="constrained")
     first, second, third = figure.subplots(1, 3)
     ks = range(1, len(report.top) + 1)
     first.fill_between(ks, *zip(*(share.interval for share in report.top), strict=True), alpha=0.2, linewidth=0)
     first.plot(ks, [share.value for share in report.top], marker="o", markersize=4)
-    first.set(title="Among the first k", xlabel="k", ylim=(0, 1.02))
+    first.set(title=say["top"], xlabel="k", ylim=(0, 1.02))
     if report.rejection:
         covered = [point.coverage for point in report.rejection]
-        second.plot(covered, [point.error for point in report.rejection], label="wrong among the answered")
-        second.plot(covered, [point.false_accepts for point in report.rejection], label="marks from outside named")
+        second.plot(covered, [point.error for point in report.rejection], label=say["error"])
+        second.plot(covered, [point.false_accepts for point in report.rejection], label=say["outside"])
         second.legend(frameon=False, fontsize=8)
-    second.set(title="What answering costs", xlabel="known marks answered", xlim=(0, 1.02), ylim=(0, 1.02))
+    second.set(title=say["rejection"], xlabel=say["answered"], xlim=(0, 1.02), ylim=(0, 1.02))
     third.plot((0, 1), (0, 1), linestyle=":", color="grey")
     _calibration(third, report)
-    third.set(title="Vote and accuracy", xlabel="share of the vote", ylabel="right", xlim=(0, 1.02), ylim=(0, 1.02))
+    third.set(title=say["calibration"], xlabel=say["vote"], ylabel=say["right"], xlim=(0, 1.02), ylim=(0, 1.02))
     for axes in (first, second, third):
         axes.grid(alpha=0.2)
+        for axis in (axes.yaxis,) if axes is first else (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(lambda value, _place: percent(value, language))
     return _png(figure)
 
 
@@ -184,6 +213,10 @@ def _calibration(axes: Axes, report: EvaluationReport) -> None:
     errors = [[max(0.0, s.value - s.interval[0]) for s in shares], [max(0.0, s.interval[1] - s.value) for s in shares]]
     if shares:
         axes.errorbar(votes, [share.value for share in shares], yerr=errors, marker="o", markersize=4, capsize=2)
+
+
+def _chart(name: str, language: str) -> str:
+    return f"{name}.png" if language == "en" else f"{name}.{language}.png"
 
 
 def _pairs(report: EvaluationReport) -> Iterable[str]:

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from core.collection.dataset import Dataset
-from core.evaluation.artefacts import write_artefacts
+from core.evaluation.artefacts import charts_in, write_artefacts
 from core.evaluation.faults import CAUSES, Doubts, Group, groups
 from core.evaluation.html_report import html_report
 from core.evaluation.predictions import Predictions
@@ -87,9 +87,9 @@ def analyse(folder: Path, output: Path, *, language: str = "en") -> tuple[Evalua
     staging = output.with_name(f".{new_id()}")
     try:
         written = write_artefacts(staging, predictions, report)
-        charts = [path.read_bytes() for path in written if path.suffix == ".png"]
         page = html_report(
-            predictions, report, found, lambda sha256: _picture(folder, sha256), charts=charts, language=language
+            predictions, report, found, lambda sha256: _picture(folder, sha256), charts=charts_in(staging),
+            language=language,
         )  # fmt: skip
         contents = {"report.html": page, "errors.csv": errors_csv(predictions, found)}
         if (traits := Traits.read(folder)) is not None:

@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+import numpy as np
+
 from core.collection.dataset import Dataset, Item
-from core.ground.errors import BadInput, BurinError
-from core.ground.names import key
+from core.evaluation.faults import Doubts
+from core.ground.errors import BadInput, BurinError, Conflict, NotFound
+from core.ground.names import clean_name, key, name_of
 from core.review.kept import Kept, hint_parts
+from core.review.predictions import Labels
 
 FORMAT, VERSION = "burin-verdicts", 1
 LARGEST = 4_000_000  # bytes
@@ -26,14 +30,16 @@ Verdict = Literal["right", "relabel", "trash"]
 
 @dataclass(frozen=True)
 class Ticked:
-    """One verdict of the file about the content ``sha256``, which was labelled ``label`` and called ``said`` (class
-    folders): the label is "right", it should be the class ``to`` (a display name) or the image goes to the "trash"."""
+    """One verdict of the file about the content ``sha256`` (then the file ``file``), which was labelled ``label`` and
+    called ``said`` (class folders): the label is "right", it should be the class ``to`` (a display name) or the image
+    goes to the "trash"."""
 
     sha256: str
     label: str
     said: str
     verdict: Verdict
     to: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +54,8 @@ class Verdicts:
 
 @dataclass(frozen=True)
 class Correction:
-    """One image that would change: to the class ``class_id``, called ``to``; None and "": to the trash."""
+    """One image that would change: to the class ``class_id``, called ``to``. Without an id ``to`` is a class that is
+    made first; "": to the trash."""
 
     item: Item
     class_id: int | None
@@ -64,13 +71,23 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """One verdict that is left alone, and ``why``; ``item`` is the image, where it is still there."""
+
+    ticked: Ticked
+    why: BurinError
+    item: Item | None = None
+
+
+@dataclass(frozen=True)
 class CorrectionPlan:
-    """What applying would do: the ``corrections``, the labels that were ``confirmed`` as they are, and the content
-    hashes that are ``skipped``, each with its sentence."""
+    """What applying would do: the ``corrections``, the labels that were ``confirmed`` as they are, and what is
+    ``skipped``. ``missing``: names of classes that verdicts ask for and that are not there."""
 
     corrections: tuple[Correction, ...] = ()
     confirmed: tuple[Confirmation, ...] = ()
-    skipped: tuple[tuple[str, BurinError], ...] = field(default=(), repr=False)
+    skipped: tuple[Skipped, ...] = field(default=(), repr=False)
+    missing: tuple[str, ...] = ()
 
 
 def read_verdicts(content: bytes) -> Verdicts:
@@ -91,37 +108,47 @@ def read_verdicts(content: bytes) -> Verdicts:
         raise BadInput("This is not a file of verdicts that a report saved.") from error
 
 
-def plan(dataset: Dataset, verdicts: Verdicts) -> CorrectionPlan:
-    """What the verdicts would change now. An image whose label is not the one that was judged any more is skipped."""
+def plan(dataset: Dataset, verdicts: Verdicts, *, create: bool = False) -> CorrectionPlan:
+    """What the verdicts would change now, with ``create`` making the classes that are not there. An image whose label
+    is not the one that was judged any more is skipped."""
     classes = {record.id: record for record in dataset.classes()}
     named: dict[str, int] = {key(alias): record.id for record in classes.values() for alias in record.aliases}
     named |= {key(record.name): record.id for record in classes.values()}
     in_folder = {record.folder: record.id for record in classes.values()}
     items: dict[tuple[str, str], Item] = {}
-    contents: set[str] = set()
+    by_content: dict[str, Item] = {}
     wanted = {ticked.sha256 for ticked in verdicts.ticked}
     for item in dataset.items(limit=None):
         if item.sha256 in wanted:
-            contents.add(item.sha256)
+            by_content.setdefault(item.sha256, item)
             folder = classes[item.class_id].folder if item.class_id in classes else ""
             items.setdefault((item.sha256, folder), item)
     corrections, confirmed, skipped = [], [], []
+    missing: dict[str, str] = {}  # by what makes two names the same
     for ticked in _last_of_each(verdicts.ticked):
         found = items.get((ticked.sha256, ticked.label))
-        class_id = named.get(key(ticked.to)) if ticked.verdict == "relabel" else None
-        if found is None:
-            gone = ticked.sha256 not in contents
-            skipped.append((ticked.sha256, BurinError("The image is no longer there.") if gone else
-                            BurinError("Its label is no longer {label}.", label=ticked.label)))  # fmt: skip
-        elif ticked.verdict == "right":
-            confirmed.append(Confirmation(found, in_folder.get(ticked.said)))
-        elif ticked.verdict == "relabel" and class_id is None:
-            skipped.append((ticked.sha256, BurinError("There is no class named {name}.", name=ticked.to)))
-        elif class_id is not None and class_id == found.class_id:
+        try:
+            if ticked.sha256 not in by_content:
+                raise NotFound("The image is no longer there.")
+            if found is None:
+                raise Conflict("Its label is no longer {label}.", label=name_of(ticked.label))
+            if ticked.verdict == "trash":
+                corrections.append(Correction(found, None, ""))
+                continue
+            name = clean_name(ticked.to) if ticked.verdict == "relabel" else ""
+            class_id = named.get(key(name)) if name else found.class_id
+            if name and class_id is None:
+                name = missing.setdefault(key(name), name)
+                if not create:
+                    raise NotFound("There is no class named {name}.", name=name)
+        except BurinError as why:
+            skipped.append(Skipped(ticked, why, found or by_content.get(ticked.sha256)))
+            continue
+        if class_id == found.class_id and (class_id is not None or not name):
             confirmed.append(Confirmation(found, in_folder.get(ticked.said)))
         else:
-            corrections.append(Correction(found, class_id, classes[class_id].name if class_id else ""))
-    return CorrectionPlan(tuple(corrections), tuple(confirmed), tuple(skipped))
+            corrections.append(Correction(found, class_id, name if class_id is None else classes[class_id].name))
+    return CorrectionPlan(tuple(corrections), tuple(confirmed), tuple(skipped), tuple(missing.values()))
 
 
 def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
@@ -132,15 +159,33 @@ def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
     """
     made = planned.corrections
     classes: Mapping[int, int] = {each.item.id: each.class_id for each in made if each.class_id is not None}
-    trashed: Sequence[int] = [each.item.id for each in made if each.class_id is None]
+    trashed: Sequence[int] = [each.item.id for each in made if each.class_id is None and not each.to]
+    new: dict[str, list[int]] = {}
+    for each in made:
+        if each.class_id is None and each.to:
+            new.setdefault(each.to, []).append(each.item.id)
     if made:
-        dataset.correct(classes, trash=trashed, versions={each.item.id: each.item.ver for each in made})
+        versions = {each.item.id: each.item.ver for each in made}
+        dataset.correct(classes, new=new, trash=trashed, versions=versions)
     dataset.allow("curator")
     kept = Kept.read(dataset.workspace)
-    for each in planned.confirmed:
-        if each.item.class_id is not None and each.said not in (None, each.item.class_id):
-            kept.add("hint", hint_parts(each.item.id, each.item.class_id, each.said))
+    for confirmed in planned.confirmed:
+        if confirmed.item.class_id is not None and confirmed.said not in (None, confirmed.item.class_id):
+            kept.add("hint", hint_parts(confirmed.item.id, confirmed.item.class_id, confirmed.said))
     return len(made)
+
+
+def unsettled(doubted: Doubts, labels: Labels, kept: Kept) -> Doubts:
+    """The doubts without those about labels that somebody called right."""
+    hashes = np.array(list(doubted.doubt), "S64")
+    settled = set()
+    for row in np.flatnonzero(np.isin(labels.sha256, hashes)).tolist():
+        sha256 = labels.sha256[row].decode("ascii")
+        parts = hint_parts(int(labels.item_ids[row]), int(labels.class_ids[row]), doubted.said[sha256])
+        if ("hint", parts) in kept:
+            settled.add(sha256)
+    doubt = {sha256: value for sha256, value in doubted.doubt.items() if sha256 not in settled}
+    return replace(doubted, doubt=doubt)
 
 
 def _ticked(record: Any) -> Ticked:
@@ -150,7 +195,8 @@ def _ticked(record: Any) -> Ticked:
     if verdict not in ("right", "relabel", "trash"):
         raise ValueError("no verdict")
     to = _short(record["to"]) if verdict == "relabel" else ""
-    return Ticked(sha256, _short(record["label"]), _short(record.get("said", "")), verdict, to)
+    said, file = _short(record.get("said", "")), _short(record.get("file", ""))
+    return Ticked(sha256, _short(record["label"]), said, verdict, to, file)
 
 
 def _short(value: Any) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share
 from core.ground.errors import BurinError
 from core.ground.images import decode, thumbnail
-from core.ground.translations import LANGUAGES, catalogue
+from core.ground.translations import LANGUAGES, catalogue, decimals, number, percent
 from core.variation.transforms import _
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ WORDS: dict[str, str] = {
     "leak_unknown": _("It is not known what this encoder was trained on."),
     "counted": _("{queries} queries against {references} references of {classes} classes; {k} neighbours vote. "
                  "Brackets: 95 % intervals."),
-    "macro": _("Recall, mean of the classes"),
+    "macro": _("Macro: every class alike"),
+    "weighted": _("Weighted: every image alike"),
     "verdicts": _("Verdicts"),
     "verdicts_help": _("How often each verdict was given to marks of the base, how often with the right name, and how "
                        "often to the same marks while their class was not in the base."),
@@ -102,17 +104,36 @@ WORDS: dict[str, str] = {
 }  # fmt: skip
 
 
+# What an embedder says of itself (`core.embedding`), which a report keeps in English
+MODELS = (
+    _("The network trained in this workspace."),
+    _("The model {name}."),
+    _("EfficientNet-Lite0 trained on ImageNet, from the installed package."),
+    _("{name}, weights from the file {file}."),
+    _("{name} trained on ImageNet, from the hub's cache on this machine."),
+    _("{name} trained on ImageNet, from the hub."),
+)
+ENGINES = (
+    _("Embedding runs in ONNX Runtime on the CPU."),
+    _("Embedding runs in PyTorch on the CPU."),
+    _("Embedding runs in PyTorch on the GPU."),
+    _("Embedding runs in PyTorch on the CPU (no ONNX engine: {why})."),
+)
+
+Told = Callable[[str], str]  # a language -> the text in it
+
+
 def html_report(
     predictions: Predictions,
     report: EvaluationReport,
     groups: Sequence[Group],
     pictures: Pictures,
     *,
-    charts: Sequence[bytes] = (),
+    charts: Mapping[str, Sequence[bytes]] | None = None,
     language: str = "en",
 ) -> str:
     """The whole page. ``groups``: the errors (`core.evaluation.faults`), of which the `MOST` most wrong are shown;
-    ``charts``: PNG files to show; ``language``: the one it opens in."""
+    ``charts``: language -> PNG files to show; ``language``: the one it opens in."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -137,11 +158,15 @@ def html_report(
         title=report.about.name or _plain("in_use", language),  # a title holds no elements
         name=report.about.name or _say("in_use"),
         about=report.about,
+        model=_both(lambda spoken: model_sentence(report.about.model, spoken)),
         date=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(report.about.at)),
         leak={True: "clean", False: "leaky", None: "unknown"}[report.leak_free],
         figures=_figures(report),
+        means=[(name, [_percent(value) for value in values])
+               for name, values in (("macro", report.macro), ("weighted", report.weighted))],
+        number=lambda value: _both(lambda spoken: number(value, spoken)),
         report=report,
-        charts=[_inline(chart, "png") for chart in charts],
+        charts=[(spoken, _inline(chart, "png")) for spoken, each in (charts or {}).items() for chart in each],
         cards=cards,
         left_out=wrong if wrong > len(cards) else 0,
         causes=list(CAUSES),
@@ -192,9 +217,9 @@ def _cards(
             "query": inline(fault.sha256),
             "own": inline(str(predictions.own_references[fault.row])),
             "reference": inline(str(predictions.references[fault.row, 0])),
-            "similarity": f"{predictions.similarities[fault.row, 0]:.2f}",
-            "own_similarity": f"{predictions.own[fault.row]:.2f}",
-            "vote": f"{fault.vote:.0%}",
+            "similarity": _decimals(predictions.similarities[fault.row, 0]),
+            "own_similarity": _decimals(predictions.own[fault.row]),
+            "vote": _share(fault.vote),
             "verdict": str(predictions.verdicts[fault.row]),
             "cause": fault.cause,
             "doubt": f"{fault.doubt:.4f}",
@@ -206,9 +231,9 @@ def _cards(
     ]
 
 
-def _figures(report: EvaluationReport) -> list[tuple[Markup | str, str, str]]:
+def _figures(report: EvaluationReport) -> list[tuple[str, Markup, Markup | str]]:
     shares = [(f"top-{k}", _percent(report.top[k - 1].value), _interval(report.top[k - 1])) for k in (1, 3, 5)]
-    return [*shares, (_say("macro"), _percent(report.macro[1]), ""), ("mAP@R", _percent(report.map_at_r), "")]
+    return [*shares, ("mAP@R", _percent(report.map_at_r), "")]
 
 
 def _row(row: Any, named: Mapping[str, str]) -> dict[str, Any]:
@@ -221,28 +246,71 @@ def _row(row: Any, named: Mapping[str, str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _say(name: str, **values: object) -> Markup:
-    """A sentence in both languages; which one is seen is the page's own choice. Values are escaped."""
-    from markupsafe import Markup
+def model_sentence(sentence: str, language: str) -> str:
+    """What an embedder said of itself, in a language; what is not of `MODELS` and `ENGINES` stays as it is."""
+    model, engine = re.fullmatch(r"(.*?)(?: (Embedding runs in .*))?", sentence, re.DOTALL).groups("")  # type: ignore[union-attr]
+    parts = [_like(part, table, language) for part, table in ((model, MODELS), (engine, ENGINES)) if part]
+    return " ".join(parts)
 
-    spans = [
-        Markup('<span lang="{}">{}</span>').format(language, _plain(name, language).format(**values))
-        for language in LANGUAGES
-    ]
-    return Markup("").join(spans)
+
+def _like(sentence: str, templates: Sequence[str], language: str) -> str:
+    for template in templates:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
+        if found := re.fullmatch(pattern, sentence):
+            return catalogue(language).gettext(template).format(**found.groupdict())
+    return sentence
+
+
+def _say(name: str, **values: object) -> Markup:
+    """A sentence in both languages; which one is seen is the page's own choice. Values are escaped; numbers, and what
+    is `Told`, are in the language of the sentence."""
+
+    def told(language: str) -> str:
+        return _plain(name, language).format(**{key: _value(value, language) for key, value in values.items()})
+
+    return _both(told)
+
+
+def _value(value: Any, language: str) -> object:
+    if callable(value):
+        return value(language)
+    return number(value, language) if isinstance(value, int) else value
+
+
+def _both(told: Told) -> Markup:
+    """A text in every language, each for its readers; once where all are the same."""
+    from markupsafe import Markup, escape
+
+    texts = {language: told(language) for language in LANGUAGES}
+    if len(set(texts.values())) == 1:
+        return escape(texts["en"])
+    return Markup("").join(Markup('<span lang="{}">{}</span>').format(*each) for each in texts.items())
 
 
 def _plain(name: str, language: str) -> str:
     return catalogue(language).gettext(WORDS[name])
 
 
-def _percent(value: float) -> str:
-    return "–" if value != value else f"{100 * value:.1f} %"
+def _share(value: float) -> Told:
+    return lambda language: "–" if value != value else percent(value, language)
 
 
-def _interval(share: Share) -> str:
-    low, high = share.interval
-    return f"[{100 * low:.1f}, {100 * high:.1f}]"
+def _decimals(value: float) -> Told:
+    return lambda language: decimals(float(value), 2, language)
+
+
+def _percent(value: float) -> Markup:
+    return _both(_share(value))
+
+
+def _interval(share: Share) -> Markup:
+    ends = share.interval
+    between = {"fr": " ; "}
+
+    def told(language: str) -> str:
+        return f"[{between.get(language, ', ').join(decimals(100 * end, 1, language) for end in ends)}]"
+
+    return _both(told)
 
 
 def _inline(content: bytes, form: str) -> str:

@@ -1,4 +1,5 @@
-"""The catalogue of another language: English sentences are its keys, ``assets/locale`` its source.
+"""The catalogue of another language: English sentences are its keys, ``assets/locale`` its source; and numbers as a
+language writes them.
 
 It is compiled in memory and no compiled file is kept. Which language a person reads is the pages' matter.
 """
@@ -28,3 +29,24 @@ def catalogue(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(stream, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+def number(value: float, language: str) -> str:
+    """1,234 or 1 234."""
+    from babel.numbers import format_decimal
+
+    return format_decimal(value, locale=language)
+
+
+def decimals(value: float, digits: int, language: str) -> str:
+    """A number with exactly so many decimals: 0.70 or 0,70."""
+    from babel.numbers import format_decimal
+
+    return format_decimal(value, format="#,##0." + "0" * digits, locale=language)
+
+
+def percent(share: float, language: str) -> str:
+    """A share (0 to 1) to a tenth of a percent: 5%, or 5 % in one piece."""
+    from babel.numbers import format_percent
+
+    return format_percent(share, format="#,##0.#\u202f%" if language == "fr" else "#,##0.#%", locale=language)

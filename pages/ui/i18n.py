@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import cast
 
 import streamlit as st
-from babel.numbers import format_decimal, format_percent
 
+from core.ground import translations
 from core.ground.errors import BurinError
 from core.ground.translations import LANGUAGES, catalogue
 from pages.ui.state import workbench
@@ -32,18 +32,17 @@ def ngettext(singular: str, plural: str, n: int) -> str:
 
 def number(value: float) -> str:
     """A number as this session's language writes it: 1,234 or 1 234."""
-    return format_decimal(value, locale=workbench().language)
+    return translations.number(value, workbench().language)
 
 
 def decimals(value: float, digits: int) -> str:
     """A number with exactly so many decimals: 0.70 or 0,70."""
-    return format_decimal(value, format="#,##0." + "0" * digits, locale=workbench().language)
+    return translations.decimals(value, digits, workbench().language)
 
 
 def percent(share: float) -> str:
     """A share (0 to 1) as this session's language writes it, to a tenth of a percent: 5% or 5 %."""
-    language = workbench().language
-    return format_percent(share, format="#,##0.# %" if language == "fr" else "#,##0.#%", locale=language)
+    return translations.percent(share, workbench().language)
 
 
 def sentence(error: BurinError) -> str:

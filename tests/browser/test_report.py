@@ -24,8 +24,12 @@ def page(browser: Browser, tmp_path: Path):
     picture = png_bytes(draw("cross"))
     path = tmp_path / "report.html"
     path.write_text(
-        html_report(held, evaluate(held), groups(held, Doubts({}, {})), lambda sha256: picture), encoding="utf-8"
-    )
+        html_report(
+            held, evaluate(held), groups(held, Doubts({}, {})), lambda sha256: picture,
+            charts={"en": [picture] * 2, "fr": [picture] * 2},
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
     context = browser.new_context(accept_downloads=True)
     page = context.new_page()
     asked: list[str] = []
@@ -59,7 +63,11 @@ def test_find_sort_and_language(page):
     page.locator("[data-sort=card]").select_option("pair")
     pairs = [card.get_attribute("data-pair") for card in cards.all()]
     assert pairs == sorted(pairs)
+    charts = page.locator("img.chart")
+    page.locator("summary", has_text="Charts").click()
+    assert [chart.get_attribute("lang") for chart in charts.all() if chart.is_visible()] == ["en", "en"]
     page.get_by_role("button", name="Français").click()
+    assert [chart.get_attribute("lang") for chart in charts.all() if chart.is_visible()] == ["fr", "fr"]
     expect(page.get_by_role("heading", name="Rapport d’évaluation")).to_be_visible()
     expect(page.get_by_role("heading", name="Evaluation report")).to_be_hidden()
 
@@ -71,6 +79,11 @@ def test_ticked_verdicts_come_back(page):
     second.locator(".to").fill("étoile")  # naming a class is saying that it should be that
     third.locator("[value=trash]").check()
     third.locator(".undo").click()
+    expect(page.locator("#ticked")).to_have_text("2")
+    third.locator("[value=relabel]").check()  # another class without its name is no verdict
+    third.locator(".to").fill("  ")
+    expect(page.locator("#ticked")).to_have_text("2")
+    expect(third.locator(".to")).to_have_attribute("aria-invalid", "true")
     with page.expect_download() as download:
         page.locator("#save").click()
     verdicts = read_verdicts(Path(download.value.path()).read_bytes())
@@ -78,6 +91,7 @@ def test_ticked_verdicts_come_back(page):
         (first.get_attribute("data-sha256"), "right", ""),
         (second.get_attribute("data-sha256"), "relabel", "étoile"),
     ]
+    assert all(t.file for t in verdicts.ticked)
     assert [t.label for t in verdicts.ticked] == [
         page.locator(".card").nth(i).get_attribute("data-label") for i in (0, 1)
     ]

@@ -64,19 +64,60 @@ def test_planned_applied_and_undone_as_one(dataset):
 def test_what_does_not_fit_any_more_is_skipped_with_its_sentence(dataset):
     verdicts = read_verdicts(
         file_of(
-            {"sha256": "0" * 64, "label": "x", "said": "y", "verdict": "trash"},
+            {"sha256": "0" * 64, "label": "x", "said": "y", "verdict": "trash", "file": "x/mark.png"},
             {**ticked(dataset, "bar_1.png", "trash"), "label": "elsewhere"},
             ticked(dataset, "bar_2.png", "relabel", to="no such class"),
+            ticked(dataset, "bar_4.png", "relabel", to="  "),
+            ticked(dataset, "bar_5.png", "relabel", to="../up"),
             ticked(dataset, "bar_3.png", "relabel", to=made.FORMULA),
         )
     )
     planned = plan(dataset, verdicts)
     assert planned.corrections == ()
-    assert [str(why) for _, why in planned.skipped] == [
+    assert [str(each.why) for each in planned.skipped] == [
         "The image is no longer there.", "Its label is no longer elsewhere.", "There is no class named no such class.",
+        "A class needs a name.", "../up is not a class name: it is a way through folders.",
     ]  # fmt: skip
+    names = [f"bar_{n}.png" for n in (1, 2, 4, 5)]
+    assert [each.item for each in planned.skipped] == [None, *(found(dataset, name) for name in names)]
+    assert planned.skipped[0].ticked.file == "x/mark.png" and planned.missing == ("no such class",)
     assert [c.item for c in planned.confirmed] == [found(dataset, "bar_3.png")]  # it is of that class already
     assert apply(dataset, planned) == 0
+
+
+def test_a_class_that_is_not_there_is_made_with_the_rest_and_undone_with_it(dataset):
+    verdicts = read_verdicts(
+        file_of(
+            ticked(dataset, "bar_2.png", "relabel", to="Nouvelle"),
+            ticked(dataset, "bar_3.png", "relabel", to=" nouvelle "),
+            ticked(dataset, "wave_0.png", "relabel", to="another"),
+            ticked(dataset, "circle_6.png", "relabel", to=made.SCRIPT),
+            ticked(dataset, "bar_0.png", "trash"),
+        )
+    )
+    assert plan(dataset, verdicts).missing == ("Nouvelle", "another")
+    planned = plan(dataset, verdicts, create=True)
+    assert planned.skipped == () and planned.missing == ("Nouvelle", "another")
+    assert [(c.class_id is None, c.to) for c in planned.corrections] == [
+        (True, "Nouvelle"), (True, "Nouvelle"), (True, "another"), (False, made.SCRIPT), (True, ""),
+    ]  # fmt: skip
+    before, names = len(dataset.history()), {record.name for record in dataset.classes()}
+    assert apply(dataset, planned) == 5 and len(dataset.history()) == before + 1
+    assert {record.name for record in dataset.classes()} == names | {"Nouvelle", "another"}
+    assert found(dataset, "bar_2.png").class_name == found(dataset, "bar_3.png").class_name == "Nouvelle"
+    assert (dataset.workspace.raw / "another" / "wave_0.png").is_file() and dataset.counts().trash == 1
+    dataset.undo()
+    assert {record.name for record in dataset.classes()} == names
+    assert found(dataset, "bar_2.png").class_name == made.FORMULA and dataset.counts().trash == 0
+
+
+def test_an_image_of_a_new_class_that_somebody_changed(dataset):
+    verdicts = read_verdicts(file_of(ticked(dataset, "bar_2.png", "relabel", to="Nouvelle")))
+    planned = plan(dataset, verdicts, create=True)
+    dataset.relabel([found(dataset, "bar_2.png").id], None)
+    with pytest.raises(Conflict):
+        apply(dataset, planned)
+    assert "Nouvelle" not in {record.name for record in dataset.classes()}
 
 
 def test_a_confirmed_label_is_not_doubted_again(dataset):
@@ -128,6 +169,7 @@ GOOD = {"sha256": "0" * 64, "label": "a", "said": "b", "verdict": "right"}
         file_of({**GOOD, "verdict": "relabel", "to": "x" * 401}),
         file_of({**GOOD, "label": None}),
         file_of({**GOOD, "said": ["b"]}),
+        file_of({**GOOD, "file": 3}),
         file_of(run=3),
         file_of(*[GOOD] * 20_001),
     ],

@@ -9,11 +9,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from core.embedding.embedder import load_embedder
 from core.evaluation.faults import Doubts, groups
-from core.evaluation.html_report import ASSETS, WORDS, html_report, pictures_of
+from core.evaluation.html_report import ASSETS, ENGINES, MODELS, WORDS, html_report, model_sentence, pictures_of
 from core.evaluation.report import evaluate
 from core.evaluation.work import HTML
-from core.ground.translations import LANGUAGES, catalogue
+from core.ground.translations import LANGUAGES, catalogue, decimals, percent
 from tests.core.evaluation import made
 
 
@@ -86,7 +87,7 @@ def test_nothing_refers_to_anywhere(evaluation):
 def test_it_shows_the_figures_and_the_errors(evaluation):
     page = Page((evaluation.folder / HTML).read_text(encoding="utf-8"))
     report = evaluation.report
-    assert f"{100 * report.top1.value:.1f} %" in page.text
+    assert percent(report.top1.value, "en") in page.text
     assert "Burin · The encoder in use" in page.text and "<span" not in page.text
     (card,) = [a for _, a in page.elements if a.get("class") == "card"]
     assert card["data-sha256"] == evaluation.predictions.sha256[evaluation.predictions.wrong[0]]
@@ -94,6 +95,68 @@ def test_it_shows_the_figures_and_the_errors(evaluation):
     images = [image["src"] for image in page.of("img") if image.get("width") == "96"]
     assert len(images) == 3 and all(len(image or "") < 8000 for image in images)
     assert len([a for _, a in page.elements if a.get("class") == "row"]) == len(report.classes)
+
+
+def test_precision_recall_and_f1_in_both_means():
+    held = made.predictions([0, 0, 0, 1], [[0], [1, 0], [0], [1]])
+    report = evaluate(held)
+    assert report.macro != report.weighted and len({*report.macro, *report.weighted}) > 3
+    table = (
+        html_report(held, report, [], lambda sha256: None)
+        .partition('<table class="means">')[2]
+        .partition("</table>")[0]
+    )
+    rows = [re.findall(r'<span lang="fr">([^<]*)</span>', row) for row in table.split("<tr>")[2:]]
+    assert rows == [
+        [catalogue("fr").gettext(WORDS[name]), *(percent(value, "fr") for value in values)]
+        for name, values in (("macro", report.macro), ("weighted", report.weighted))
+    ]
+
+
+@pytest.fixture(scope="module")
+def french(evaluation) -> str:
+    """What a French reader sees of the report."""
+    text = (evaluation.folder / HTML).read_text(encoding="utf-8")
+    return re.sub(r'<(span|img)[^>]* ?lang="en"[^>]*>([^<]*</span>)?', "", text)
+
+
+def test_in_french_numbers_are_french(evaluation, french):
+    report, predictions = evaluation.report, evaluation.predictions
+    (row,) = predictions.wrong.tolist()
+    body = french.partition("<body")[2].partition("<script>")[0]
+    assert percent(report.top1.value, "fr") in body and "87,5" in body
+    assert f"Similarité {decimals(float(predictions.similarities[row, 0]), 2, 'fr')}" in body
+    shown = re.sub(r"<[^>]*>", " ", body)
+    assert not re.search(r"\d\.\d", shown) and not re.search(r"\d%", shown)
+
+
+def test_the_charts_are_in_both_languages_and_one_is_seen(evaluation):
+    page = Page((evaluation.folder / HTML).read_text(encoding="utf-8"))
+    charts = [(image["lang"], image["src"]) for image in page.of("img") if image.get("class") == "chart"]
+    assert [language for language, _ in charts] == ["en", "en", "fr", "fr"]
+    assert len({source for _, source in charts}) == 4
+
+
+def test_every_encoder_is_named_in_french(drawn_workspace):
+    """What the embedders say is written elsewhere: each of its sentences has to be known here."""
+    for sentence in (*MODELS, *ENGINES):
+        assert catalogue("fr").gettext(sentence) != sentence
+    said = load_embedder(drawn_workspace).sentence
+    french = model_sentence(said, "fr")
+    assert model_sentence(said, "en") == said and french.startswith("EfficientNet-Lite0 entraîné sur ImageNet")
+    assert "ONNX Runtime sur le processeur" in french and " the " not in french
+    for source in ("embedder", "weights"):
+        code = (ASSETS.parents[1] / "core" / "embedding" / f"{source}.py").read_text(encoding="utf-8")
+        words = "ImageNet|weights from|The network trained|Embedding runs"
+        fragments = re.findall(rf'f?"([^"\n]*(?:{words})[^"\n]*)"', code)
+        assert len(fragments) >= 3
+        for fragment in fragments:
+            given = (
+                fragment.replace("{plan.sentence}", "Any.").replace("{where}", "on the GPU").replace("{because}", "")
+            )
+            given = re.sub(r"\{[^}]*\}", "x.pt", given)
+            assert model_sentence(given, "fr") != given, fragment
+    assert model_sentence("{s} <b> no encoder of ours.", "fr") == "{s} <b> no encoder of ours."
 
 
 def test_both_languages_are_in_it(hostile):

@@ -13,7 +13,7 @@ from tests.core.evaluation import made
 
 WRITTEN = {
     "predictions.json", "predictions.npz", "report.json", "split.json", "traits.npz", "report.txt", "classes.csv",
-    "predictions.csv", "confusion.csv", "confusion.png", "curves.png", HTML,
+    "predictions.csv", "confusion.csv", "confusion.png", "curves.png", "confusion.fr.png", "curves.fr.png", HTML,
 }  # fmt: skip
 
 
