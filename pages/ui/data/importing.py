@@ -145,9 +145,8 @@ def _outcomes(job: Job) -> None:
         return
     admit = _alike([outcome for outcome in outcomes if outcome.outcome == "held"], key=f"library.alike.{job.id}")
     if looked or count["held"]:
-        label = ngettext("Take {n} in all the same", "Take {n} in all the same", len(admit))
         st.button(
-            _("Take the new ones in") if looked else label.format(n=number(len(admit))),
+            _("Take the new ones in") if looked else _("Take in what is not left out"),
             type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
             args=(job.id,), kwargs={"preview": False, "admit": admit},
             **people.bar(disabled=not (admit or (looked and count["added"]))),
@@ -195,16 +194,16 @@ def _alike(outcomes: list[FileOutcome], *, key: str) -> list[str]:
         {
             _("Leave out"): [True] * len(outcomes),
             _("New file"): [webp_url(outcome.picture) for outcome in outcomes],
-            _("There already"): [source(item) if item is not None else "" for item in items],
-            _("Class there"): [(item.class_name or _("Without a class")) if item is not None else "?" for item in items],
+            _("There"): [source(item) if item is not None else "" for item in items],
+            _("Class"): [(item.class_name or _("Without a class")) if item is not None else "?" for item in items],
             _("File"): [outcome.name for outcome in outcomes],
         },
         column_config={
-            _("Leave out"): st.column_config.CheckboxColumn(width="small"),
+            _("Leave out"): st.column_config.CheckboxColumn(width=100),
             _("New file"): st.column_config.ImageColumn(width="small"),
-            _("There already"): st.column_config.ImageColumn(width="small"),
+            _("There"): st.column_config.ImageColumn(width="small"),
         },
-        disabled=[_("New file"), _("There already"), _("Class there"), _("File")],
+        disabled=[_("New file"), _("There"), _("Class"), _("File")],
         hide_index=True,
         row_height=PICTURE,
         key=f"{key}.{workbench().language}",
