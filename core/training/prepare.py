@@ -18,7 +18,6 @@ from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, make_split
 from core.variation.checks import labels_digest, remembered
-from core.variation.policies import Policy
 from core.variation.references import references
 from core.variation.safety import check
 
@@ -71,7 +70,7 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
     overrides = [LEAKS] if request.override_leaks and not found.clean else []
     refused = not found.clean and not request.override_leaks
     left_out: dict[str, list[str]] = {}
-    if settings.policy is not None and settings.source == "fly" and not refused:
+    if settings.drawn is not None and not refused:
         if request.override_safety:
             overrides.append(SAFETY)
         else:
@@ -120,8 +119,8 @@ def _left_out(
     """Class folder -> transforms of the policy that label safety refuses there."""
     from core.embedding.embedder import load_embedder
 
-    policy = Policy.from_json(settings.policy)
-    if not policy.steps:
+    policy = settings.drawn
+    if policy is None or not policy.steps:
         return {}
     embedder = load_embedder(workspace)
     held = None

@@ -236,6 +236,11 @@ class TrainSettings:
     def batch_size(self) -> int:
         return self.classes_per_batch * self.images_per_class
 
+    @property
+    def drawn(self) -> Policy | None:
+        """The policy that each training image is varied by as it is drawn; None: images as they are."""
+        return Policy.from_json(self.policy) if self.policy is not None and self.source == "fly" else None
+
     def with_(self, **changes: Any) -> Self:
         """The same with other values; another loss starts from its own numbers."""
         if changes.get("loss", self.loss) != self.loss:

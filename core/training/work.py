@@ -208,9 +208,9 @@ def _without_variants(settings: TrainSettings, images: Images, trained: Sequence
 def _policies(
     settings: TrainSettings, left_out: Mapping[str, Sequence[str]], trained: Sequence[Original]
 ) -> dict[str, Policy]:
-    if settings.policy is None or settings.source != "fly":
+    policy = settings.drawn
+    if policy is None:
         return {}
-    policy = Policy.from_json(settings.policy)
     return {original.folder: policy.without(left_out.get(original.folder, ())) for original in trained}
 
 

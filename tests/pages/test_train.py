@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import asdict, replace
 
@@ -16,6 +17,7 @@ from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
 from core.training.used import promoted
 from core.variation.sources import originals_of
+from core.variation.variants import Manifest, Variant
 from pages.ui import services
 from pages.ui.training.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch
 from pages.ui.training.run_progress import left
@@ -154,6 +156,41 @@ def test_one_class_alone_cannot_be_trained(open_page, workspace):
     at = open_page(workspace, "train")
     assert "it needs at least 2 with training images, and there are 1" in text_of(at)
     assert button(at, "train.start").disabled
+
+
+def written(workspace, originals, each: int) -> None:
+    """``each`` variants of every one of these originals, as the writer leaves them."""
+    manifest = Manifest(workspace.augmented)
+    made = []
+    for original in originals:
+        for n in range(each):
+            content = png_bytes(draw("wave", seed=len(made)))
+            sha256 = hashlib.sha256(content).hexdigest()
+            made.append(Variant(original.folder, f"{sha256[:12]}.png", sha256, None, original.path.name,
+                                original.sha256, "p", "d", 0, n, 0, [], "b"))  # fmt: skip
+            manifest.folder.mkdir(parents=True, exist_ok=True)
+            manifest.put(made[-1], content)
+    manifest.append(made)
+
+
+def test_written_variants_are_counted_and_need_no_policy(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train")
+    originals = originals_of(Dataset(drawn_workspace))
+    split = make_split(originals, groups=near_duplicate_groups(originals), seed=0, validation=0.15, test=0.15)
+    trained = len(split.of(originals, "train"))
+    assert "checked for label safety first" in text_of(at) and at.checkbox("train.safety") is not None
+    at.selectbox("train.source.0").set_value("variants").run()
+    assert "There are no written variants: the originals alone are trained on" in text_of(at)
+    written(drawn_workspace, originals, each=20)
+    at.number_input("train.classes_per_batch.0").set_value(3).run()
+    said = text_of(at)
+    n = 20 * trained
+    assert f"With {n} variants written from the training originals: {n + trained} training images." in said
+    assert f"{-(-(n + trained) // 12)} steps an epoch" in said
+    assert "label safety" not in said and "no written variants" not in said
+    assert not [box for box in at.checkbox if box.key == "train.safety"]
+    at.button("train.start").click().run()
+    assert started[0]["settings"]["source"] == "variants" and started[0]["override_safety"] is False
 
 
 def test_leaks_must_be_meant(open_page, drawn_workspace, started, monkeypatch):

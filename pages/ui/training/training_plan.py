@@ -19,7 +19,6 @@ from core.training.sampling import PlannedSampling, plan_sampling
 from core.training.settings import TrainSettings
 from core.training.splits import Split, make_split, near_duplicate_groups
 from core.variation.checks import labels_digest, remembered
-from core.variation.policies import Policy
 from core.variation.sources import Original
 from core.variation.variants import Manifest
 from pages.ui import charts, leaks, people, services
@@ -37,11 +36,13 @@ NAMED = 8
 
 @dataclass(frozen=True)
 class Plan:
-    """What would be done; without an ``audit``, that is made when the run starts."""
+    """What would be done; without an ``audit``, that is made when the run starts. ``written``: how many variants of
+    the training originals are trained on too, None where none are asked for."""
 
     split: Split
     audit: LeakAudit | None
     sampling: PlannedSampling
+    written: int | None = None
 
 
 def show(fields: Mapping[str, Any]) -> None:
@@ -58,6 +59,7 @@ def show(fields: Mapping[str, Any]) -> None:
         originals = writing.stock()
         _sides(plan, originals)
         _unmeasured(plan, originals)
+        _variants(plan)
         _batches(plan, settings)
         unsafe = _safety(settings)
         _time(plan, settings, len(originals))
@@ -86,13 +88,20 @@ def _plan(settings: TrainSettings) -> Plan:
         str(data.workspace.root), data.version, writing.stamp(), settings.seed, settings.validation, settings.test,
         settings.folds, settings.fold,
     )  # fmt: skip
-    counts = Counter(original.folder for original in split.of(writing.stock(), "train"))
+    trained = {original.sha256: original.folder for original in split.of(writing.stock(), "train")}
+    counts = Counter(trained.values())
+    written = None
+    if settings.source == "variants":
+        parents = [each.original_sha256 for each in writing.written()[1] if each.original_sha256 in trained]
+        counts.update(trained[parent] for parent in parents)
+        written = len(parents)
+    policy = settings.drawn
     sampling = plan_sampling(
         list(counts.values()), classes_per_batch=settings.classes_per_batch,
         images_per_class=settings.images_per_class, steps=settings.steps,
-        varied=settings.policy is not None or settings.source == "variants",
+        varied=policy is not None and bool(policy.steps),
     )  # fmt: skip
-    return Plan(split, found, sampling)
+    return Plan(split, found, sampling, written)
 
 
 @st.cache_resource(show_spinner=False, max_entries=8)
@@ -174,6 +183,24 @@ def _unmeasured(plan: Plan, originals: Sequence[Original]) -> None:
     st.markdown(f":orange[:material/rule:] {text} {listed}")
 
 
+def _variants(plan: Plan) -> None:
+    """What is trained on besides the originals, where written variants are asked for."""
+    if plan.written is None:
+        return
+    if not plan.written:
+        none = BurinError("There are no written variants: the originals alone are trained on, as they are.")
+        st.markdown(f":orange[:material/info:] {esc(sentence(none))}")
+        st.page_link("pages/data/augment.py", label=_("Write variants"), icon=":material/auto_awesome_motion:")
+        return
+    text = ngettext(
+        "With {n} variant written from the training originals: {all} training images.",
+        "With {n} variants written from the training originals: {all} training images.",
+        plan.written,
+    )
+    images = plan.written + plan.split.counts()["train"]
+    st.markdown(":material/auto_awesome_motion: " + text.format(n=number(plan.written), all=number(images)))
+
+
 def _batches(plan: Plan, settings: TrainSettings) -> None:
     drawn = plan.sampling
     st.markdown(
@@ -189,9 +216,9 @@ def _batches(plan: Plan, settings: TrainSettings) -> None:
 
 def _safety(settings: TrainSettings) -> bool:
     """Say what is left out of the policy for which class; whether something is."""
-    if settings.policy is None or services.preparation().stage != "ready":
+    policy = settings.drawn
+    if policy is None or services.preparation().stage != "ready":
         return False
-    policy = Policy.from_json(settings.policy)
     checked = remembered(services.workspace(), policy, services.embedder().space, labels_digest(writing.stock()))
     if checked is None:
         st.markdown(":material/shield: " + _("The policy is checked for label safety first, class by class."))

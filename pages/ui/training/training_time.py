@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
 from core.training.runs import Run
 from core.training.settings import TrainSettings
-from core.variation.policies import Policy
 from pages.ui import services
 from pages.ui.training import training
 from pages.ui.variation import writing
@@ -39,7 +40,7 @@ def estimate(settings: TrainSettings, *, steps_per_epoch: int, originals: int) -
     if services.preparation().stage != "ready":
         return None
     recognition = _recognition(services.embedder().space)
-    policy = Policy.from_json(settings.policy) if settings.policy else None
+    policy = settings.drawn
     drawing = writing.cost_of(policy).seconds if policy and policy.steps else 0.0
     trunk = 1.0 if settings.start == "workspace" else WHOLE_TRUNK
     side = services.preprocessing().size
@@ -56,8 +57,13 @@ def _like(run: Run, settings: TrainSettings) -> bool:
         and held.get("start") == settings.start
         and held.get("model") == settings.model
         and held.get("preprocessing") == settings.preprocessing.to_json()
-        and (held.get("policy") or {}).get("steps") == (settings.policy or {}).get("steps")
+        and _steps(held) == _steps(settings.to_json())
     )
+
+
+def _steps(settings: Mapping[str, Any]) -> Any:
+    """What is drawn for each image, which takes its time; of written variants nothing."""
+    return (settings.get("policy") or {}).get("steps") or None if settings.get("source", "fly") == "fly" else None
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
