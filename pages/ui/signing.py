@@ -55,10 +55,12 @@ def who() -> None:
         return
     names = _names(str(services.workspace().root))
     known = list(dict.fromkeys([*people.settings().roles, *names, *filter(None, [person.name])]))
+    if person.name and KEY not in st.session_state:
+        st.session_state[KEY] = person.name
     st.selectbox(
         _("Who are you?"),
         known,
-        index=known.index(person.name) if person.name else None,
+        index=None,  # so that a name can be cleared
         key=KEY,
         placeholder=_("Your name, for the history"),
         accept_new_options=True,

@@ -78,7 +78,7 @@ def choose_class(
 
 def room(pages: int) -> int:
     """The width (px) of a pagination in which its page numbers show: beside a text it would take less."""
-    return 88 + 40 * min(pages, 7)
+    return 112 + 48 * min(pages, 7)
 
 
 def class_fields(record: ClassRecord) -> None:

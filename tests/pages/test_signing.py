@@ -62,6 +62,8 @@ def test_a_name_is_picked_and_stands_in_the_journal(open_page, collection, datas
     at.query_params.clear()
     at.switch_page(PAGES["history"]).run()
     assert at.selectbox("frame.who").value == "Ada" and "· Ada" in text_of(at)
+    at.selectbox("frame.who").set_value(None).run()
+    assert component(at, "burin_person") == [{"name": ""}] and at.session_state["workbench"].who == ""
 
 
 @pytest.mark.parametrize(

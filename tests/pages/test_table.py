@@ -81,13 +81,13 @@ def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(ope
     at.session_state["page"] = 2
     at.run()
     assert [row["class"] for row in given[-1][0]] == ["circle"] * 3 + ["cross"] * 2
-    assert "sort and filter the 5 rows of this page only" in text_of(at)
+    assert "12 images. Headings sort and filter these 5 rows." in text_of(at)
     first = given[-1][2]["key"]
     at.selectbox("table.order").set_value("newest").run()
     assert [row["id"] for row in given[-1][0]] == [12, 11, 10, 9, 8], "the first page of them"
     assert at.query_params["order"] == "newest" and given[-1][2]["key"] != first
     monkeypatch.setattr(tables, "PAGE", 500)
-    assert "of this page only" not in text_of(at.run())
+    assert "Headings" not in text_of(at.run())
 
 
 def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, dataset_of, monkeypatch):

@@ -34,7 +34,7 @@ def items() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         text = ngettext("{n} image", "{n} images", total).format(n=number(total))
         if pages > 1:
-            text += ". " + _("Its headings sort and filter the {n} rows of this page only.").format(n=number(PAGE))
+            text += ". " + _("Headings sort and filter these {n} rows.").format(n=number(PAGE))
         st.caption(text, width="stretch")
         if pages > 1:
             order = _order()
