@@ -15,13 +15,15 @@ from core.recognition.metrics import mcnemar
 
 @dataclass(frozen=True)
 class ClassChange:
-    """One class: its common queries ``n``, and how many were right ``before`` and ``after``."""
+    """One class: its common queries ``n``, how many were right ``before`` and ``after``, and the content hashes of
+    those that ``moved`` from one to the other."""
 
     folder: str
     name: str
     n: int
     before: int
     after: int
+    moved: tuple[str, ...] = ()
 
     @property
     def change(self) -> int:
@@ -29,15 +31,29 @@ class ClassChange:
 
 
 @dataclass(frozen=True)
+class LeftOut:
+    """How many images cannot be compared: ``relabelled`` between the two evaluations, asked of one and a reference
+    (``learnt``) of the other, or asked of one and neither asked of the other nor a reference there (``unasked``)."""
+
+    relabelled: int = 0
+    learnt: int = 0
+    unasked: int = 0
+
+    def __len__(self) -> int:
+        return self.relabelled + self.learnt + self.unasked
+
+
+@dataclass(frozen=True)
 class Comparison:
     """On the ``queries`` that both were asked: right answers ``before`` and ``after``, content hashes that were
     ``gained`` and ``lost``, McNemar's exact ``p_value``, and the classes, the largest change first.
 
-    ``left_out``: queries that only one of the two was asked, or whose label differs.
+    ``references``: how many references only one of the two answered from, by content and class.
     """
 
     queries: int
-    left_out: int
+    left_out: LeftOut
+    references: int
     before: Share
     after: Share
     gained: tuple[str, ...]
@@ -63,15 +79,23 @@ def compare(before: Predictions, after: Predictions) -> Comparison:
     right_after = (after.predicted == after.truth)[two]
     folders = np.array([folder for folder, _sha256 in common])
     names = dict(zip(after.folders, after.names, strict=True))
+    sha256 = np.array([sha256 for _folder, sha256 in common])
     classes = [
-        ClassChange(folder, names[folder], int(own.sum()), int(right_before[own].sum()), int(right_after[own].sum()))
+        ClassChange(
+            folder,
+            names[folder],
+            int(own.sum()),
+            int(right_before[own].sum()),
+            int(right_after[own].sum()),
+            tuple(sha256[own & (right_before != right_after)].tolist()),
+        )
         for folder in np.unique(folders).tolist()
         for own in (folders == folder,)
     ]
-    sha256 = np.array([sha256 for _folder, sha256 in common])
     return Comparison(
         queries=len(common),
-        left_out=len(rows_before.keys() ^ rows_after.keys()),
+        left_out=_left_out(before, after, {sha256 for _folder, sha256 in rows_before.keys() ^ rows_after.keys()}),
+        references=len(_references(before) ^ _references(after)),
         before=Share(int(right_before.sum()), len(common)),
         after=Share(int(right_after.sum()), len(common)),
         gained=tuple(sha256[right_after & ~right_before].tolist()),
@@ -85,3 +109,16 @@ def _asked(predictions: Predictions) -> dict[tuple[str, str], int]:
     """(class folder, content hash) of the known queries -> row."""
     rows = np.flatnonzero(predictions.known).tolist()
     return {(predictions.folders[predictions.truth[row]], str(predictions.sha256[row])): row for row in rows}
+
+
+def _left_out(before: Predictions, after: Predictions, hashes: set[str]) -> LeftOut:
+    both = set(before.sha256.tolist()) & set(after.sha256.tolist())
+    learnt = set(before.gallery.tolist()) | set(after.gallery.tolist())
+    relabelled = hashes & both
+    return LeftOut(len(relabelled), len((hashes - both) & learnt), len(hashes - both - learnt))
+
+
+def _references(predictions: Predictions) -> set[tuple[str, str]]:
+    """(class folder, content hash) of what the answers come from."""
+    folders = [predictions.folders[number] for number in predictions.gallery_truth.tolist()]
+    return set(zip(folders, predictions.gallery.tolist(), strict=True))

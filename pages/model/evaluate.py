@@ -23,7 +23,7 @@ view = linked_choice(
 if view == "classes":
     scores.classes(chosen, evaluation)
 elif view == "curves":
-    measures.curves(evaluation)
+    measures.curves(chosen, evaluation)
 elif view == "compare":
     versus.show(chosen, evaluation)
 elif view == "files":

@@ -5,6 +5,7 @@ Widgets keep their own values under keys that read ``page.thing``; linkable stat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import streamlit as st
 
 if TYPE_CHECKING:
     from pages.ui.data.labelling import Desk
+    from pages.ui.search.intake import Query
     from pages.ui.training.training_form import Draft
     from pages.ui.variation.recipe import Recipe
 
@@ -20,14 +22,19 @@ KEY = "workbench"
 
 @dataclass
 class Notice:
-    """A sentence to show once, at the start of the next run; ``entry`` (of the journal) offers to take it back, and
-    then it stays in view until that is done, it is dismissed, something else is said, or its time is up (``until``,
-    in seconds of `time.monotonic`)."""
+    """A sentence to show once, at the start of the next run; ``entry`` (of the journal), or ``back`` for what is in no
+    journal, offers to take it back, and then it stays in view until that is done, it is dismissed, something else is
+    said, or its time is up (``until``, in seconds of `time.monotonic`)."""
 
     text: str
     icon: str = ":material/check:"
     entry: int | None = None
     until: float = 0.0
+    back: Callable[[], None] | None = None
+
+    @property
+    def undoable(self) -> bool:
+        return self.entry is not None or self.back is not None
 
 
 @dataclass
@@ -35,8 +42,8 @@ class Workbench:
     """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
     ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
-    curator; ``pasted``: images taken from the clipboard, newest first; ``stale``: a drawer changed what the page
-    shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
+    curator; ``pasted``: images taken from the clipboard, newest first; ``pinned``: those that Identify sent to the map;
+    ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
     ticked in their table; ``ticks``: the rows that each table shows as ticked; ``handled``: when the
     last event of each table happened; ``recipe``: the augmentation policy as it is being changed; ``training``: the
@@ -49,6 +56,7 @@ class Workbench:
     offers: list[Notice] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
     pasted: list[bytes] = field(default_factory=list)
+    pinned: list[Query] = field(default_factory=list)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None

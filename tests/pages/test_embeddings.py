@@ -11,10 +11,12 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.evaluation import projection
+from core.evaluation.store import Evaluation, folder_of
 from core.ground.images import content_hash
 from pages.ui.evaluation import atlas
 from tests.conftest import FakeEmbedder, draw, png_bytes
-from tests.pages.conftest import component, text_of
+from tests.pages.conftest import PAGES, component, text_of
+from tests.pages.made_runs import make_run
 
 
 def parts(at):
@@ -147,6 +149,44 @@ def test_new_images_are_pinned_where_they_belong_and_not_added(open_page, measur
     ids = unpacked(points["ids"], "<i4")[near].tolist()
     assert all("cross" in item.path or "wrong" in item.path for item in Dataset(measured).some(ids))
     assert Dataset(measured).counts().originals == before
+
+
+def test_a_run_does_not_look_at_new_images_and_says_why(open_page, measured):
+    run = make_run(measured, name="Better", weights=True)
+    first = Evaluation(folder_of(measured, "", "test", space=FakeEmbedder.space))
+    Evaluation(folder_of(measured, run.id, "test")).save(first.predictions, first.report, first.split)
+    at = open_page(measured, "embeddings", run=run.id)
+    assert "Only the encoder in use can look at a new image, and this is the map of **Better**." in text_of(at)
+    assert not at.get("file_uploader")
+    at.button(key="embeddings.in_use").click().run()
+    assert at.file_uploader(key="embeddings.files") and "run" not in at.query_params
+
+
+def test_what_identify_was_asked_is_shown_on_the_map(open_page, measured):
+    run = make_run(measured, name="Better", weights=True)
+    at = open_page(measured, "embeddings", run=run.id)
+    at.switch_page(PAGES["identify"]).run()
+    data = png_bytes(draw("cross", seed=997))
+    at.file_uploader(key="identify.files.0").set_value([("asked.png", data, "image/png")])
+    at.run()
+    at.button(key=f"identify.map.{content_hash(data)[:16]}").click().run()
+    (pin,) = parts(at)["state"]["pins"]
+    assert pin["name"] == "asked.png" and "Pinned on the map, from Identify: asked.png." in text_of(at)
+    assert at.button(key=f"embeddings.add.{content_hash(data)[:12]}")
+    at.switch_page(PAGES["embeddings"]).run()
+    at.button(key="embeddings.unpin").click().run()
+    assert parts(at)["state"]["pins"] == [] and "Pinned" not in text_of(at)
+
+
+def test_it_says_that_what_was_measured_is_out_of_date(open_page, measured):
+    at = open_page(measured, "embeddings")
+    assert "Out of date" not in text_of(at)
+    held = Evaluation(folder_of(measured, "", "test", space=FakeEmbedder.space))
+    asked = set(held.predictions.sha256.tolist())
+    select(at, [item.id for item in Dataset(measured).items(limit=None) if item.sha256 in asked][:2])
+    at.button(key="select.trash").click().run()
+    assert "Out of date" in text_of(at) and "2 gone" in text_of(at)
+    assert at.button(key="evaluation.again")
 
 
 def test_a_pinned_image_becomes_a_reference_and_is_taken_back(open_page, measured):

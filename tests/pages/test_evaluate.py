@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from streamlit.util import AttributeDictionary
 
@@ -119,9 +120,10 @@ def test_an_image_is_corrected_where_it_is_seen_and_taken_back_there(open_page, 
     text = text_of(at)
     assert "1 image is now of cross." in text and "now cross" in text
     assert "Out of date" in text and "1 relabelled" in text
+    assert component(at, "burin_pairs")[0]["pairs"][0]["note"] == "1 of 2 · 1 corrected"
     at.button(key=f"{case}.undo").click().run()
     assert item_with(measured, sha256).class_name == "circle"
-    assert "Out of date" not in text_of(at)
+    assert "Out of date" not in text_of(at) and component(at, "burin_pairs")[0]["pairs"][0]["note"] == "1 of 2"
 
 
 def test_out_of_date_it_offers_to_measure_again(open_page, measured, asked):
@@ -129,6 +131,7 @@ def test_out_of_date_it_offers_to_measure_again(open_page, measured, asked):
     dataset.trash([item_with(measured, wrong_of(measured)).id])
     at = open_page(measured, "evaluate")
     assert "1 gone" in text_of(at)
+    assert [button.label for button in at.button].count("Evaluate again") == 1
     at.button(key="evaluation.again").click().run()
     assert asked[0][0] == "evaluation"
 
@@ -140,6 +143,10 @@ def _pair(workspace):
 
 def test_the_table_says_what_cannot_be_measured_and_opens_a_class(open_page, measured):
     at = open_page(measured, "evaluate", view="classes")
+    report = evaluation_of(measured).report
+    for name, scores in (("Macro: every class alike", report.macro), ("Weighted: every image alike", report.weighted)):
+        cells = " | ".join(f"{round(100 * score, 1):g}%" for score in scores)
+        assert f"| {name} | {cells} |" in text_of(at)
     table = at.dataframe[0].value
     worst = table.iloc[0]
     assert worst["Class"] == "circle" and worst["Recall"] == 50 and worst["Most taken for"] == "cross × 1"
@@ -173,6 +180,16 @@ def test_the_curves_and_the_verdicts(open_page, measured):
     assert f"{certain.n} of 8 known marks; right" in text
 
 
+def test_a_verdict_leads_to_its_images(open_page, measured):
+    at = open_page(measured, "evaluate", view="curves")
+    row = max(evaluation_of(measured).report.verdicts, key=lambda each: each.n)
+    at.button(key=f"evaluate.verdict.{row.verdict}").click().run()
+    assert len(component(at, "burin_compare")) == min(row.n, 6)
+    at.button(key=f"evaluate.verdict.{row.verdict}").click().run()
+    assert not component(at, "burin_compare")
+    assert not component(open_page(measured, "evaluate", view="curves", verdict="nonsense"), "burin_compare")
+
+
 def test_alone_there_is_nothing_to_compare_with(open_page, measured):
     assert "Evaluate a second model on the same side" in text_of(open_page(measured, "evaluate", view="compare"))
 
@@ -203,6 +220,35 @@ def test_two_models_are_compared_image_by_image(open_page, measured, better):
     assert "Wrong only now" not in walls
     changed = at.dataframe[0].value
     assert list(changed["Class"]) == ["circle"] and list(changed["Change"]) == ["+1"]
+    assert "left out" not in text and "references differ" not in text and not component(at, "burin_compare")
+    at.session_state["evaluate.changed"] = AttributeDictionary(
+        {"selection": {"rows": [], "columns": [], "cells": [(0, "Class")]}}
+    )
+    at.run()
+    shown = component(at, "burin_compare")
+    assert len(shown) == 2, "both queries of circle, what changed first"
+    wrong = item_with(measured, wrong_of(measured))
+    first = next(one for one in at.button if one.key.endswith(".trash"))
+    assert wrong.sha256[:12] in first.key
+
+
+def test_two_models_asked_other_images_are_told_apart(open_page, measured, better):
+    held = Evaluation(folder_of(measured, better.id, "test"))
+    made, first = held.predictions, evaluation_of(measured)
+    rows = np.arange(len(made)) != 0  # the first image was asked of the other only
+    parts = {name: getattr(made, name)[rows] for name in _per_query(made)}
+    gallery = made.gallery.copy()
+    gallery[0] = made.sha256[0]  # and this one learnt from it
+    made = replace(made, **parts, gallery=gallery)
+    held.save(made, evaluate(made), first.split)
+    text = text_of(open_page(measured, "evaluate", view="compare", run=better.id))
+    assert "1 image is left out: 1 that the other has as a reference." in text
+    assert "The references differ: 2 are of one of the two only." in text
+
+
+def _per_query(predictions):
+    held = vars(predictions).items()
+    return [name for name, value in held if isinstance(value, np.ndarray) and len(value) == len(predictions)]
 
 
 def test_the_run_that_was_chosen_follows_to_the_other_pages(open_page, measured, better):
@@ -221,8 +267,8 @@ def test_every_file_is_offered_under_a_name_of_its_own(open_page, measured):
 
 def test_in_french(open_page, measured):
     at = open_page(measured, "evaluate", locale="fr-FR")
-    assert metrics(at)["Top-1"] == "87,5\u202f%" or "87,5" in metrics(at)["Top-1"]
-    assert "8 images posées" in text_of(at) and "aucune fuite" in text_of(at)
+    assert metrics(at)["Top-1"] == "87,5\u202f%"
+    assert "8 images interrogées" in text_of(at) and "aucune fuite" in text_of(at)
 
 
 def test_a_damaged_evaluation_is_said_and_can_be_made_again(open_page, measured, asked):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from core.ground.jobs import Job
 from pages.ui import contents, people, services
@@ -42,6 +43,7 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = evaluating.choose()
         more = st.container(horizontal=True, vertical_alignment="center", width="content")
+    under = st.container()  # always there: what comes and goes in it moves nothing below
     evaluation = evaluating.open_one(chosen)
     space = _space(chosen, evaluation)
     if space is None:
@@ -62,8 +64,12 @@ def show() -> None:
         st.info(text, icon=":material/scatter_plot:")
         return
     with more:
-        layout = _layout(made_from, space, chosen.run_id)
+        layout = _layout(made_from, space, chosen.run_id, under)
         pins = pinning.pins(chosen, layout, made_from)
+    with under:
+        pinning.pinned_line(chosen)
+        if not evaluating.under_way(chosen, evaluation) and evaluation.exists:
+            evaluating.outdated(chosen, evaluation)
     points = mapping.points_of(layout, evaluation)
     _live(points, _colour(points), pins)
     pointmap.thumbnails(mapping.thumbs, key=KEY)
@@ -75,8 +81,9 @@ def _space(chosen: Chosen, evaluation: Evaluation) -> str | None:
     return services.embedder().space
 
 
-def _layout(points: projection.Points, space: str, run_id: str) -> projection.Projection:
-    """The layout that was chosen; PCA while there is no UMAP yet, and the button that makes one."""
+def _layout(points: projection.Points, space: str, run_id: str, under: DeltaGenerator) -> projection.Projection:
+    """The layout that was chosen; PCA while there is no UMAP yet, the button that makes one, and its job ``under``
+    the controls."""
     names = {"pca": "PCA", "umap": "UMAP"}
     method = linked_choice(
         st.segmented_control, _("Layout"), list(names), param="layout", key="embeddings.layout", default="pca",
@@ -87,13 +94,13 @@ def _layout(points: projection.Points, space: str, run_id: str) -> projection.Pr
     made = mapping.umap(points)
     if made is not None:
         return made
-    _umap_job(run_id)
+    _umap_job(run_id, under)
     from core.evaluation import projection
 
     return projection.latest(services.workspace(), space) or mapping.pca(points)
 
 
-def _umap_job(run_id: str) -> None:
+def _umap_job(run_id: str, under: DeltaGenerator) -> None:
     key = f"{KIND} {run_id}"
     jobs = [job for job in services.jobs().list(KIND) if job.key == key][:1]
     running = bool(jobs and jobs[0].active)
@@ -105,13 +112,14 @@ def _umap_job(run_id: str) -> None:
         )  # fmt: skip
     stages = {"embedding": _("embedding what is new"), "layout": _("laying out")}
     if jobs and (running or jobs[0].state in ("failed", "interrupted")):
-        job_panel(
-            jobs[0],
-            title=_("UMAP: PCA is shown until it is there"),
-            key="embeddings.job",
-            ended=_nothing,
-            stages=stages,
-        )
+        with under:
+            job_panel(
+                jobs[0],
+                title=_("UMAP: PCA is shown until it is there"),
+                key="embeddings.job",
+                ended=_nothing,
+                stages=stages,
+            )
 
 
 def _start_umap(run_id: str) -> None:

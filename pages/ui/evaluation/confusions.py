@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import contents
+from pages.ui import contents, services
 from pages.ui.components.matrix import matrix
 from pages.ui.components.pairs import Listed, pairs
 from pages.ui.evaluation import cases, evaluating
@@ -18,6 +18,7 @@ from pages.ui.text import esc
 
 if TYPE_CHECKING:
     from core.evaluation.confusion import Pair
+    from core.evaluation.predictions import Predictions
     from core.evaluation.report import EvaluationReport
     from core.evaluation.store import Evaluation
     from pages.ui.evaluation.evaluating import Chosen
@@ -59,12 +60,16 @@ def _listed(evaluation: Evaluation, report: EvaluationReport, found: list[Pair])
     from core.evaluation import confusion
 
     predictions, most = evaluation.predictions, max(pair.count for pair in found)
+    cells = [confusion.cell(predictions, pair.true, pair.predicted) for pair in found[:LISTED]]
+    corrected = _corrected(predictions, [int(row) for cell in cells for row in cell])
     listed = []
-    for pair in found[:LISTED]:
-        row = int(confusion.cell(predictions, pair.true, pair.predicted)[0])
+    for pair, cell in zip(found, cells, strict=False):
+        row = int(cell[0])
         note = _("{n} of {total}").format(n=number(pair.count), total=number(pair.share.n))
         if pair.back:
             note += " · " + _("{n} the other way").format(n=number(pair.back))
+        if since := len(corrected.intersection(cell.tolist())):
+            note += " · " + ngettext("{n} corrected", "{n} corrected", since).format(n=number(since))
         images = (
             contents.thumbnail(str(predictions.sha256[row])),
             contents.thumbnail(str(predictions.references[row, 0])),
@@ -73,6 +78,15 @@ def _listed(evaluation: Evaluation, report: EvaluationReport, found: list[Pair])
         pair_id = _id(report, (pair.true, pair.predicted))
         listed.append(Listed(pair_id, own, other, note, pair.count / most, images))
     return listed
+
+
+def _corrected(predictions: Predictions, rows: list[int]) -> set[int]:
+    """Those of ``rows`` whose image has another class since it was measured, or is gone."""
+    items = contents.items(str(predictions.sha256[row]) for row in rows)
+    ids = {record.folder: record.id for record in services.dataset().classes()}
+    own = [ids.get(folder) for folder in predictions.folders]
+    held = {row: items.get(str(predictions.sha256[row])) for row in rows}
+    return {row for row, item in held.items() if item is None or item.class_id != own[int(predictions.truth[row])]}
 
 
 def _matrix(evaluation: Evaluation, report: EvaluationReport) -> None:

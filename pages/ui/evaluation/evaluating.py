@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -160,24 +160,24 @@ def opened() -> tuple[Chosen, Evaluation]:
     progress, banner = st.container(), st.container()  # always there: what comes and goes in them moves nothing below
     with progress:
         running = under_way(chosen, evaluation)
-    if evaluation.exists:
-        with place:
-            st.button(
-                _("Evaluate again"),
-                icon=":material/refresh:",
-                key="evaluation.start",
-                on_click=start,
-                args=(chosen,),
-                **people.bar(disabled=running),
-            )
     if not evaluation.exists:
         if not running:
             guide(chosen)
         st.stop()
-    if not running:
-        with banner:
-            outdated(chosen, evaluation)
+    offered = False
+    try:
+        if not running:
+            with banner:
+                offered = outdated(chosen, evaluation)
+    finally:  # a damaged one can be made again all the same
+        if not offered:
+            with place:
+                _again(chosen, key="evaluation.start", **people.bar(disabled=running))
     return chosen, evaluation
+
+
+def _again(chosen: Chosen, *, key: str, **how: Any) -> None:
+    st.button(_("Evaluate again"), icon=":material/refresh:", key=key, on_click=start, args=(chosen,), **how)
 
 
 def guide(chosen: Chosen) -> None:
@@ -201,11 +201,11 @@ def guide(chosen: Chosen) -> None:
         )
 
 
-def outdated(chosen: Chosen, evaluation: Evaluation) -> None:
-    """Says which labels are others than those that were measured, and offers to measure again."""
+def outdated(chosen: Chosen, evaluation: Evaluation) -> bool:
+    """Says which labels are others than those that were measured, and offers to measure again; whether it did."""
     data = services.dataset()
     if not evaluation.stale(data):
-        return
+        return False
     changes = evaluation.changes(data)
     parts = []
     for hashes, said in (
@@ -221,15 +221,8 @@ def outdated(chosen: Chosen, evaluation: Evaluation) -> None:
             f":material/update: {text} ({', '.join(parts)})." if parts else f":material/update: {text}.",
             width="stretch",
         )
-        st.button(
-            _("Evaluate again"),
-            icon=":material/refresh:",
-            type="primary",
-            key="evaluation.again",
-            on_click=start,
-            args=(chosen,),
-            **people.bar(),
-        )
+        _again(chosen, key="evaluation.again", type="primary", **people.bar())
+    return True
 
 
 def badge(evaluation: Evaluation) -> str:

@@ -13,7 +13,9 @@ from pages.ui import cached, contents, people, services
 from pages.ui.components.pointmap import Pin
 from pages.ui.data import selecting
 from pages.ui.i18n import _, sentence
-from pages.ui.text import esc, file_name
+from pages.ui.search.intake import Query, query_of
+from pages.ui.state import workbench
+from pages.ui.text import esc
 
 if TYPE_CHECKING:
     from core.evaluation import projection
@@ -21,28 +23,44 @@ if TYPE_CHECKING:
 
 
 def pins(chosen: Chosen, layout: projection.Projection, points: projection.Points) -> list[Pin]:
-    """The uploader, and what was dropped with its place; only for the encoder in use, which is in memory."""
-    if chosen.run_id:
-        return []
-    queries: list[tuple[str, bytes]] = []
+    """The uploader, and what was dropped or came from Identify, with its place. Only the encoder in use is in memory:
+    on the map of a run it is said why nothing can be dropped."""
+    bench = workbench()
+    queries: list[Query] = []
     vectors: list[np.ndarray] = []
     with st.popover(_("Drop new images onto it"), icon=":material/add_photo_alternate:", key="embeddings.drop"):
+        if chosen.run_id:
+            st.markdown(
+                _("Only the encoder in use can look at a new image, and this is the map of {name}.").format(
+                    name=f"**{esc(chosen.name)}**"
+                )
+            )
+            st.button(
+                _("The map of the encoder in use"), icon=":material/scatter_plot:", key="embeddings.in_use",
+                on_click=_open_in_use,
+            )  # fmt: skip
+            return []
         files = st.file_uploader(
             _("They are shown where the encoder puts them, and are not added to the collection."),
             type=[suffix[1:] for suffix in SUFFIXES],
             accept_multiple_files=True,
             key="embeddings.files",
         )
-        for file in files or ():
-            name, content = file_name(file.name), file.getvalue()
+        if bench.pinned:
+            st.button(
+                _("Take away what came from Identify"), icon=":material/close:", key="embeddings.unpin",
+                on_click=bench.pinned.clear,
+            )  # fmt: skip
+        dropped = [query_of(file.name, file.getvalue()) for file in files or ()]
+        for query in {query.token: query for query in (*bench.pinned, *dropped)}.values():
             try:
-                vector = _vector(content, content_hash(content), points.space)
+                vector = _vector(query.data, query.token, points.space)
             except ImageRefused as error:
                 st.warning(esc(sentence(error)), icon=":material/broken_image:")
                 continue
             nearest = str(points.sha256[int((points.vectors @ vector).argmax())])
-            _offer(name, content, nearest, key=f"embeddings.add.{content_hash(content)[:12]}")
-            queries.append((name, content))
+            _offer(query, nearest)
+            queries.append(query)
             vectors.append(vector)
     if not queries:
         return []
@@ -50,22 +68,39 @@ def pins(chosen: Chosen, layout: projection.Projection, points: projection.Point
 
     placed = projection.place(layout, points, np.stack(vectors))
     return [
-        Pin(float(x), float(y), cached.shown(content, content_hash(content)[:16], side=96), name)
-        for (name, content), (x, y) in zip(queries, placed.tolist(), strict=True)
+        Pin(float(x), float(y), _small(query), query.name)
+        for query, (x, y) in zip(queries, placed.tolist(), strict=True)
     ]
 
 
-def _offer(name: str, content: bytes, nearest: str, *, key: str) -> None:
-    """One dropped image, and the button that makes it a reference; ``nearest`` is the content most like it."""
-    if contents.item_ids([content_hash(content)]):
-        st.caption(_("{name} is in the gallery.").format(name=esc(name)))
+def pinned_line(chosen: Chosen) -> None:
+    """What came from Identify, in sight."""
+    pinned = workbench().pinned
+    if pinned and not chosen.run_id:
+        names = ", ".join(esc(query.name) for query in pinned)
+        st.caption(":material/location_on: " + _("Pinned on the map, from Identify: {names}.").format(names=names))
+
+
+def _open_in_use() -> None:
+    st.session_state["evaluation.run"] = ""
+
+
+def _small(query: Query) -> str:
+    return cached.shown(query.data, query.token, side=96)
+
+
+def _offer(query: Query, nearest: str) -> None:
+    """One new image, and the button that makes it a reference; ``nearest`` is the content most like it."""
+    if contents.item_ids([content_hash(query.data)]):
+        st.caption(_("{name} is in the gallery.").format(name=esc(query.name)))
         return
+    key = f"embeddings.add.{query.token[:12]}"
     like = contents.items([nearest]).get(nearest)
     names = [record.name for record in services.dataset().classes()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.image(cached.shown(content, content_hash(content)[:16], side=96), width=48)
+        st.image(_small(query), width=48)
         chosen = st.selectbox(
-            esc(name),
+            esc(query.name),
             names,
             index=names.index(like.class_name) if like is not None and like.class_name in names else None,
             placeholder=_("Type a name"),
@@ -78,7 +113,7 @@ def _offer(name: str, content: bytes, nearest: str, *, key: str) -> None:
             icon=":material/library_add:",
             key=key,
             on_click=_add,
-            args=(name, content, chosen),
+            args=(query.name, query.data, chosen),
             **people.bar(disabled=not chosen),
         )
 

@@ -74,18 +74,19 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
     few = translated(TOO_FEW)
     columns = {
         _("Class"): [row.name for row in rows],
-        _("References"): [row.references for row in rows],
-        _("Queries"): [row.n for row in rows],
         _("Recall"): [100 * row.recall if row.measurable else None for row in rows],
         _("Interval"): [interval(row.share) if row.measurable else few.format(n=number(row.n)) for row in rows],
-        _("Precision"): [_or_none(row.precision, row) for row in rows],
-        _("F1"): [_or_none(row.f1, row) for row in rows],
-        _("mAP@R"): [_or_none(row.map_at_r, row) for row in rows],
         _("Most taken for"): [
             f"{names.get(row.taken_for, row.taken_for)} × {number(row.times)}" if row.times else "" for row in rows
         ],
+        _("Queries"): [row.n for row in rows],
+        _("References"): [row.references for row in rows],
+        _("Precision"): [_or_none(row.precision, row) for row in rows],
+        _("F1"): [_or_none(row.f1, row) for row in rows],
+        _("mAP@R"): [_or_none(row.map_at_r, row) for row in rows],
     }
-    share = st.column_config.NumberColumn(format="%.0f %%", width="small")
+    share = st.column_config.NumberColumn(format="%.0f %%", width=72)
+    _averages(report)
     event = st.dataframe(
         columns,
         hide_index=True,
@@ -95,8 +96,12 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
         on_select="rerun",
         selection_mode="single-cell",
         column_config={
-            _("Class"): st.column_config.TextColumn(width=170, pinned=True),
-            _("Recall"): st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100),
+            _("Class"): st.column_config.TextColumn(width=116, pinned=True),
+            _("Recall"): st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=104),
+            _("Interval"): st.column_config.TextColumn(width=182),
+            _("Most taken for"): st.column_config.TextColumn(width=130),
+            _("Queries"): st.column_config.NumberColumn(width=72),
+            _("References"): st.column_config.NumberColumn(width=88),
             _("Precision"): share,
             _("F1"): share,
             _("mAP@R"): share,
@@ -106,6 +111,14 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
     cells = event.selection.cells if event else []
     if cells and cells[0][0] < len(rows):
         _class_images(chosen, evaluation, report, rows[cells[0][0]])
+
+
+def _averages(report: EvaluationReport) -> None:
+    """Precision, recall and F1 over all classes, in both ways of taking the mean."""
+    rows = ((_("Macro: every class alike"), report.macro), (_("Weighted: every image alike"), report.weighted))
+    lines = [f"| | {_('Precision')} | {_('Recall')} | {_('F1')} |", "|:--|--:|--:|--:|"]
+    lines += [f"| {name} | {' | '.join(map(figure, scores))} |" for name, scores in rows]
+    st.markdown("\n".join(lines), width="content")
 
 
 def _or_none(value: float, row: ClassRow) -> float | None:

@@ -10,7 +10,7 @@ import streamlit as st
 from core.ground.errors import BurinError
 from pages.ui import contents, services
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.evaluation import evaluating
+from pages.ui.evaluation import cases, evaluating
 from pages.ui.evaluation.scores import figure, interval
 from pages.ui.i18n import _, decimals, ngettext, number, sentence
 from pages.ui.links import linked_choice
@@ -18,7 +18,7 @@ from pages.ui.text import esc
 from pages.ui.tiles import tile
 
 if TYPE_CHECKING:
-    from core.evaluation.compare import Comparison
+    from core.evaluation.compare import ClassChange, Comparison
     from core.evaluation.store import Evaluation
     from pages.ui.evaluation.evaluating import Chosen
 
@@ -66,7 +66,7 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
         return
     _figures(compared, name, chosen.name)
     _images(compared)
-    _classes(compared, name, chosen.name)
+    _classes(chosen, evaluation, compared, name)
 
 
 def _figures(compared: Comparison, before: str, after: str) -> None:
@@ -92,9 +92,30 @@ def _figures(compared: Comparison, before: str, after: str) -> None:
         asked = ngettext("{n} image was asked of both", "{n} images were asked of both", compared.queries).format(
             n=number(compared.queries)
         )
-        if compared.left_out:
-            asked += " · " + _("{n} left out").format(n=number(compared.left_out))
         st.caption(asked)
+        _left_out(compared)
+
+
+def _left_out(compared: Comparison) -> None:
+    """Why images cannot be compared, and whether both answered from the same references."""
+    left = compared.left_out
+    learnt = ngettext("{n} that the other has as a reference", "{n} that the other has as references", left.learnt)
+    said = (
+        (left.learnt, learnt),
+        (left.unasked, ngettext("{n} not asked of the other", "{n} not asked of the other", left.unasked)),
+        (left.relabelled, ngettext("{n} corrected in between", "{n} corrected in between", left.relabelled)),
+    )
+    parts = [text.format(n=number(n)) for n, text in said if n]
+    if parts:
+        text = ngettext("{n} image is left out: {why}.", "{n} images are left out: {why}.", len(left))
+        st.caption(text.format(n=number(len(left)), why=", ".join(parts)))
+    if compared.references:
+        text = ngettext(
+            "The references differ: {n} is of one of the two only.",
+            "The references differ: {n} are of one of the two only.",
+            compared.references,
+        )
+        st.caption(text.format(n=number(compared.references)))
 
 
 def _images(compared: Comparison) -> None:
@@ -106,7 +127,7 @@ def _images(compared: Comparison) -> None:
         with column:
             items = services.dataset().some(contents.item_ids(hashes[:TILES]))
             if not hashes:
-                st.markdown(f"**{title}**  \n:gray[" + _("none") + "]")
+                st.markdown(f"**{title}**  \n:gray[" + _("no image") + "]")
                 continue
             group = Group(title, number(len(hashes)), [tile(item, named=True) for item in items])
             opened = gallery([group], version=f"{title}{'.'.join(map(str, hashes))}", key=f"evaluate.{key}")
@@ -114,14 +135,16 @@ def _images(compared: Comparison) -> None:
                 st.switch_page("pages/data/library.py", query_params={"item": str(opened)})
 
 
-def _classes(compared: Comparison, before: str, after: str) -> None:
+def _classes(chosen: Chosen, evaluation: Evaluation, compared: Comparison, before: str) -> None:
+    """The classes with more or fewer right answers; a click shows what was answered of the images of one."""
     names = {record.folder: record.name for record in services.dataset().classes()}
     rows = [row for row in compared.classes if row.change]
+    after = chosen.name
     st.subheader(_("The classes that changed"), anchor=False)
     if not rows:
         st.caption(_("No class has more or fewer right answers than before."))
         return
-    st.dataframe(
+    event = st.dataframe(
         {
             _("Class"): [names.get(row.folder, row.name) for row in rows],
             _("Images"): [row.n for row in rows],
@@ -133,4 +156,25 @@ def _classes(compared: Comparison, before: str, after: str) -> None:
         height=min(420, 40 + 35 * len(rows)),
         alt=_("The classes that changed"),
         key="evaluate.changed",
+        on_select="rerun",
+        selection_mode="single-cell",
+    )
+    st.caption(_("Click a class for its images."))
+    cells = event.selection.cells if event else []
+    if cells and cells[0][0] < len(rows):
+        _images_of(chosen, evaluation, rows[cells[0][0]], names)
+
+
+def _images_of(chosen: Chosen, evaluation: Evaluation, row: ClassChange, names: dict[str, str]) -> None:
+    """The images of one class that changed between the two first, then the rest, the most wrong first."""
+    import numpy as np
+
+    predictions = evaluation.predictions
+    own = np.flatnonzero(predictions.truth == predictions.folders.index(row.folder))
+    moved = np.isin(predictions.sha256[own], row.moved)
+    order = own[np.lexsort((-predictions.gap[own], ~moved))].tolist()
+    st.subheader(esc(names.get(row.folder, row.name)), anchor=False)
+    st.caption(_("As {name} answers: first what changed, then the most wrong.").format(name=esc(chosen.name)))
+    cases.show(
+        predictions, order, key=f"evaluate.changed.{row.folder}", preprocessing=evaluating.preprocessing_of(chosen)
     )

@@ -24,6 +24,7 @@ LOOK = {
     "hesitates": ("orange", ":material/balance:"),
     "unknown": ("gray", ":material/block:"),
 }
+MOST_PINNED = 8  # images that a session keeps for the map
 COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1}  # classes shown beside the query, by verdict
 NAMED = {"certain": 1, "hesitates": 2, "unknown": 0}  # classes whose fields are shown
 
@@ -100,8 +101,17 @@ def show(
         _fields(query, answer, classes, NAMED[answer.verdict])
         _object(query, answer, classes)
     if not blank(answer):
+        _to_map(query)
         _others(answer.classes[count:], classes)
     st.caption(f"{rate_sentence(calibration)}  \n{_latency(answer)}")
+
+
+def _to_map(query: Query) -> None:
+    """A button that opens the map of the encoder in use with the query pinned where it belongs."""
+    if st.button(_("Show it on the map"), icon=":material/scatter_plot:", key=f"identify.map.{query.token}"):
+        bench = workbench()
+        bench.pinned = [query, *(other for other in bench.pinned if other.token != query.token)][:MOST_PINNED]
+        st.switch_page("pages/model/embeddings.py", query_params={"run": ""})
 
 
 def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:

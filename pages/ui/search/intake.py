@@ -45,7 +45,8 @@ def intake() -> list[Query]:
     return {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way or "drop"]()
 
 
-def _query(name: str, data: bytes) -> Query:
+def query_of(name: str, data: bytes) -> Query:
+    """``data`` as a query; of a name that holds a path, its last part."""
     return Query(file_name(name), data, content_hash(data)[:16])
 
 
@@ -66,7 +67,9 @@ def _dropped() -> list[Query]:
     pasted = clipboard(words=words, key="identify.clipboard", button=not files and not bench.pasted)
     if pasted and pasted not in bench.pasted:
         bench.pasted.insert(0, pasted)
-    queries = [_query(_("Pasted image"), data) for data in bench.pasted] + [_query(f.name, f.getvalue()) for f in files]
+    queries = [query_of(_("Pasted image"), data) for data in bench.pasted] + [
+        query_of(f.name, f.getvalue()) for f in files
+    ]
     if queries:
         st.button(
             _("Start again"), icon=":material/restart_alt:", key="identify.restart", on_click=_restart, type="tertiary"
@@ -87,7 +90,7 @@ def _drawn() -> list[Query]:
         "pens": [_("Fine pen"), _("Medium pen"), _("Broad pen")],
     }
     drawing = sketch(words=words, key="identify.sketch")
-    return [_query(_("Drawing"), drawing)] if drawing else []
+    return [query_of(_("Drawing"), drawing)] if drawing else []
 
 
 def _photographed() -> list[Query]:
@@ -95,4 +98,4 @@ def _photographed() -> list[Query]:
     photo = st.camera_input(
         _("Photograph the mark"), key="identify.camera", label_visibility="collapsed", resolution="720p"
     )
-    return [_query(_("Photograph"), photo.getvalue())] if photo else []
+    return [query_of(_("Photograph"), photo.getvalue())] if photo else []
