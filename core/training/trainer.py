@@ -61,7 +61,8 @@ class Trainer:
 
     ``validate``: the weights as they would be saved -> what they are worth. ``on_event`` gets a dict for each
     step, epoch and thaw; ``on_epoch`` is called when an epoch is done and validated, with whether it is the
-    best so far. ``should_stop`` and ``should_pause`` are asked after every step.
+    best so far. ``should_stop`` and ``should_pause`` are asked before an epoch and after every step; ``on_pause`` hears
+    when the waiting begins (true) and ends.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Trainer:
         on_epoch: Callable[[Trainer, bool], None] = lambda trainer, best: None,
         should_stop: Callable[[], bool] = lambda: False,
         should_pause: Callable[[], bool] = lambda: False,
+        on_pause: Callable[[bool], None] = lambda waits: None,
         world: World | None = None,
     ) -> None:
         import torch
@@ -86,7 +88,7 @@ class Trainer:
         self.loss = loss.to(self.device)
         self.batches, self.settings = batches, settings
         self.validate, self.on_event, self.on_epoch = validate, on_event, on_epoch
-        self.should_stop, self.should_pause = should_stop, should_pause
+        self.should_stop, self.should_pause, self.on_pause = should_stop, should_pause, on_pause
         self.optimizer = make_optimizer(parameter_groups(net, settings, loss), settings)
         self.scheduler = make_scheduler(self.optimizer, settings, steps=self.total_steps)
         self.half = settings.mixed_precision and self.device.type == "cuda"
@@ -105,7 +107,7 @@ class Trainer:
     def run(self) -> Ended:
         """Train from `epoch` on to the last one, or until something ends it."""
         while self.epoch < self.settings.epochs:
-            ended = self._epoch()
+            ended = Ended("stopped") if self.world.together(self._asked_to_stop()) else self._epoch()
             if ended is not None:
                 if self.best is None and ended.state == "stopped":  # what little was learnt is kept
                     self._validate(complete=False)
@@ -226,8 +228,11 @@ class Trainer:
         self.on_epoch(self, best)
 
     def _asked_to_stop(self) -> bool:
-        while self.should_pause() and not self.should_stop():
-            time.sleep(PAUSE_S)
+        if self.should_pause() and not self.should_stop():
+            self.on_pause(True)
+            while self.should_pause() and not self.should_stop():
+                time.sleep(PAUSE_S)
+            self.on_pause(False)
         return self.should_stop()
 
     def state(self) -> dict[str, Any]:

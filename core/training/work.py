@@ -161,9 +161,13 @@ def _trained(
             network.save(run.folder / name, preprocessing=settings.preprocessing, classes=classes)
         checkpoint.save(run.resume_path, trainer.state())
 
+    def on_pause(waits: bool) -> None:
+        if world.first:
+            on_progress(trainer.step, trainer.total_steps, "paused" if waits else "training")
+
     trainer = Trainer(
         net, loss, batches, settings, validate=validate, on_event=on_event, on_epoch=on_epoch,
-        should_stop=should_stop, should_pause=lambda: run.paused, world=world,
+        should_stop=should_stop, should_pause=lambda: run.paused, on_pause=on_pause, world=world,
     )  # fmt: skip
     if run.resume_path.is_file():
         trainer.load_state(checkpoint.load(run.resume_path))

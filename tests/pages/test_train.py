@@ -294,8 +294,15 @@ def test_pause_resume_and_stop_reach_the_training(open_page, drawn_workspace, st
     job = services.jobs().start("train", "core.training.work:run_training", monday, key="train")
     at.run()
     assert "running" in text_of(at)
-    at.button("train.run.pause").click().run()
-    assert run.paused and "paused" in text_of(at)
+    assert button(at, "train.run.pause").disabled  # it splits: there is nothing to pause yet
+    publish(replace(job, note="reading"))
+    at.run().button("train.run.pause").click().run()
+    assert run.paused and "Pausing before the next step…" in text_of(at) and "paused" not in text_of(at).lower()
+    publish(replace(job, note="training"))
+    assert "Pausing after this step…" in text_of(at.run())
+    publish(replace(job, note="paused"))
+    said = text_of(at.run())
+    assert "Paused: it waits" in said and "Pausing" not in said
     at.button("train.run.go_on").click().run()
     assert not run.paused
     at.button("train.run.stop").click().run()

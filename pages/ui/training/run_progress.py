@@ -18,7 +18,8 @@ from pages.ui.training import training
 from pages.ui.training.training_words import duration
 
 PACE = 40  # steps that the pace is taken from
-TRAINING = ("training", "validating")  # what the job says of itself once it trains
+PAUSED = "paused"
+TRAINING = ("training", "validating", PAUSED)  # what the job says of itself once it trains
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,7 @@ def _stage(note: str) -> str:
         "checking": _("Checking label safety…"),
         "training": _("Training…"),
         "validating": _("Validating…"),
+        PAUSED: _("Waiting…"),
     }
     return stages.get(note, esc(note))
 
@@ -114,7 +116,7 @@ def _buttons(run: Run | None, job: Job, key: str) -> None:
         elif run is not None:
             st.button(
                 _("Pause"), icon=":material/pause:", key=f"{key}.pause", on_click=training.pause, args=(run,),
-                disabled=job.stopping or not may,
+                disabled=job.stopping or not may or job.note not in (*TRAINING, "reading"),
             )  # fmt: skip
         st.button(
             _("Stopping…") if job.stopping else _("Stop"),
@@ -126,4 +128,7 @@ def _buttons(run: Run | None, job: Job, key: str) -> None:
             args=(job.id, run),
         )
         if run is not None and run.paused:
-            st.markdown(":gray[" + _("Paused: it waits, and costs nothing but memory.") + "]")
+            said = _("Paused: it waits, and costs nothing but memory.")
+            if job.note != PAUSED:
+                said = _("Pausing after this step…") if job.note == "training" else _("Pausing before the next step…")
+            st.markdown(f":gray[{said}]")

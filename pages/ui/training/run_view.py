@@ -19,7 +19,7 @@ from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training import live_curves, run_actions, run_facts, training
 from pages.ui.training.curves import curves, steps_per_epoch
-from pages.ui.training.run_progress import progress
+from pages.ui.training.run_progress import PAUSED, progress
 from pages.ui.training.training_words import facts, state_badge
 
 POLL_S = 1.0
@@ -59,7 +59,7 @@ def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None
         _before(job, key)
         return
     active = job is not None and job.active
-    _head(run, active=active)
+    _head(run, job if active else None)
     records = run.metrics()
     asked = run.settings.steps or (job.total // run.settings.epochs if job is not None else 0)
     per_epoch = steps_per_epoch(records, asked=asked)
@@ -85,8 +85,9 @@ def _before(job: Job, key: str) -> None:
     progress(None, job, (), 1, key=key)
 
 
-def _head(run: Run, *, active: bool) -> None:
-    state = "paused" if active and run.paused else "running" if active else run.state
+def _head(run: Run, job: Job | None) -> None:
+    """``job``: the one that trains it now."""
+    state = run.state if job is None else "paused" if run.paused and job.note == PAUSED else "running"
     used = training.in_use()
     with st.container(gap="xsmall"):
         st.header(esc(run.record.name), anchor=False)

@@ -75,7 +75,7 @@ def test_a_resumed_training_equals_the_uninterrupted_one_bit_for_bit(tmp_path):
     asked = count()
     first, before = trainer(
         on_epoch=lambda t, best: checkpoint.save(tmp_path / "resume.pt", t.state()),
-        should_stop=lambda: next(asked) == 7,
+        should_stop=lambda: next(asked) == 10,  # before each of three epochs, and after each step
     )
     assert first.run().state == "stopped" and first.step == 8
     torch.manual_seed(99)  # whatever happened to the process in between
@@ -133,11 +133,14 @@ def test_stopped_in_its_first_epoch_it_keeps_what_it_has():
     assert line["complete"] is False and line["best"] and made.best == (0, pytest.approx(0.3))
 
 
-def test_paused_it_waits_and_goes_on():
-    waits = iter([True, True])
-    made, events = trainer(SETTINGS.with_(epochs=1), batches=Stripes(1), should_pause=lambda: next(waits, False))
+def test_paused_before_its_first_step_it_waits_says_so_and_goes_on():
+    waits, said = iter([True, True]), []
+    made, events = trainer(
+        SETTINGS.with_(epochs=1), batches=Stripes(1), should_pause=lambda: next(waits, False),
+        on_pause=lambda waiting: said.append((waiting, len(curve(events)))),
+    )  # fmt: skip
     assert made.run().state == "finished" and next(waits, None) is None
-    assert len(curve(events)) == 1
+    assert said == [(True, 0), (False, 0)] and len(curve(events)) == 1
 
 
 def test_a_loss_that_is_no_number_ends_it_and_says_why():

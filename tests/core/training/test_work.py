@@ -93,7 +93,7 @@ def test_a_resumed_run_equals_the_uninterrupted_one(filled, tiny):
     settings = tiny.with_(epochs=3, policy=PRESETS["sketch-icon"].to_json())
     whole = train(filled, Request(settings, override_safety=True))
     asked = count()
-    stopped = train(filled, Request(settings, override_safety=True), should_stop=lambda: next(asked) == 4)
+    stopped = train(filled, Request(settings, override_safety=True), should_stop=lambda: next(asked) == 7)  # step 5
     assert stopped.state == "stopped" and stopped.resumable and len(curve(stopped)) == 5
     resumed = train(filled, Request(settings, run_id=stopped.id))
     assert resumed.id == stopped.id and resumed.state == "finished"
