@@ -6,7 +6,6 @@ interrupted, whatever its file says: the process holds a lock for as long as it 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -23,7 +22,7 @@ from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.workspace import Workspace, lock, new_id, write_atomic
 from core.training.audit import LeakAudit
 from core.training.settings import TrainSettings
-from core.training.splits import Split
+from core.training.splits import Split, snapshot_of
 from core.training.used import promoted
 from core.variation.sources import Original, by_class
 
@@ -105,6 +104,11 @@ class Run:
     @cached_property
     def audit(self) -> LeakAudit:
         return LeakAudit.from_json(self.record.audit)
+
+    @property
+    def brought_in(self) -> bool:
+        """Whether it is a checkpoint from elsewhere: what was asked of its training, nobody knows."""
+        return not self.record.split.get("side")
 
     @property
     def best_path(self) -> Path:
@@ -220,7 +224,7 @@ class Runs:
     ) -> Run:
         """A new run of these originals. ``facts``: other fields of `RunRecord`."""
         run_id = run_id or new_id()
-        folder = self._folder_of(run_id)
+        folder, number = self._folder_of(run_id), self.next_number()
         folder.mkdir(parents=True)
         classes = [
             {"folder": each, "name": own[0].class_name, "originals": len(own)}
@@ -228,7 +232,7 @@ class Runs:
         ]
         record = RunRecord(
             id=run_id,
-            name=name.strip()[:LONGEST_NAME] or default_name(settings),
+            name=name.strip()[:LONGEST_NAME] or default_name(settings, number),
             created_at=time.time(),
             settings=settings.to_json(),
             split=split.to_json(),
@@ -245,6 +249,10 @@ class Runs:
         )
         write_record(folder, record)
         return Run(folder, record)
+
+    def next_number(self) -> int:
+        """What the next run is numbered in its default name: runs in the trash count, so that no number comes again."""
+        return sum(1 for _run in self.folder.glob("[!.]*")) + len(self.deleted()) + 1
 
     def note(self, run_id: str, text: str) -> None:
         self.get(run_id).update(note=text)
@@ -295,15 +303,9 @@ class Runs:
         return self.folder / run_id
 
 
-def default_name(settings: TrainSettings) -> str:
-    """What a run is called until a person names it."""
-    return f"{settings.architecture}, {settings.loss}, {settings.preprocessing.size} px"
-
-
-def snapshot_of(originals: Sequence[Original]) -> str:
-    """One hash of which images had which label: the same only for the same set."""
-    lines = sorted(f"{original.folder}\0{original.sha256}" for original in originals)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def default_name(settings: TrainSettings, number: int) -> str:
+    """What the ``number``-th run is called until a person names it."""
+    return f"#{number} {settings.architecture}, {settings.loss}, {settings.preprocessing.size} px"
 
 
 def versions() -> dict[str, str]:

@@ -157,6 +157,12 @@ def near_duplicate_groups(
     return {sha256: root(row) for row, sha256 in enumerate(hashes)}
 
 
+def snapshot_of(originals: Sequence[Original]) -> str:
+    """One hash of which images had which label: the same only for the same set."""
+    lines = sorted(f"{original.folder}\0{original.sha256}" for original in originals)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 def _shuffled(originals: Sequence[Original], groups: Mapping[str, int], seed: int) -> dict[str, list[int]]:
     """The groups of each class in the order that ``seed`` draws for it, the smallest class first."""
     members: dict[str, list[int]] = {}

@@ -21,6 +21,7 @@ from core.training.settings import BACKBONES, TrainSettings
 from core.training.splits import Split
 
 CLOSE = 1e-4  # the largest difference of any number of an embedding between torch and ONNX Runtime
+KNOWN = ("format", "architecture", "embedding_size", "preprocessing")  # of the settings of a checkpoint brought in
 SUFFIXES = (".safetensors", ".pt", ".pth")
 
 
@@ -65,11 +66,19 @@ def export_pt(run: Run, path: Path) -> None:
     write_atomic(path, content.getvalue())
 
 
-def import_checkpoint(workspace: Workspace, source: Path | bytes, name: str) -> Run:
+def has_card(name: str) -> bool:
+    """Whether a model file of this name says what it is and how its images are prepared."""
+    return Path(name).suffix.lower() == ".safetensors"
+
+
+def import_checkpoint(
+    workspace: Workspace, source: Path | bytes, name: str, *, preprocessing: Preprocessing | None = None
+) -> Run:
     """A checkpoint from elsewhere as a finished run, which can be evaluated and promoted.
 
     ``name`` is its file name: .safetensors as Burin saves it, .pt or .pth as a plain state dict. Of a state dict
-    nothing says what it saw: the workspace's preprocessing is taken. Raises `ModelRefused`.
+    nothing says what it saw: ``preprocessing`` is taken, else the workspace's. The record has no more settings than
+    are known. Raises `ModelRefused`.
     """
     from core.embedding.model import load
 
@@ -87,16 +96,17 @@ def import_checkpoint(workspace: Workspace, source: Path | bytes, name: str) -> 
         temporary.unlink(missing_ok=True)
     if card.architecture not in BACKBONES:
         raise ModelRefused("{architecture} is not an architecture that Burin builds.", architecture=card.architecture)
-    preprocessing: Preprocessing = card.preprocessing if suffix == ".safetensors" else workspace.config().preprocessing
+    seen = card.preprocessing if has_card(name) else preprocessing or workspace.config().preprocessing
     settings = TrainSettings(
-        architecture=card.architecture, embedding_size=card.embedding_size or 256, preprocessing=preprocessing
+        architecture=card.architecture, embedding_size=card.embedding_size or 256, preprocessing=seen
     )
     run = Runs(workspace).create(
         settings, Split(0, {}, {}), LeakAudit(), [], name=Path(name).stem, state="finished", source=name
     )
     for file in (BEST, LAST):
-        net.save(run.folder / file, preprocessing=preprocessing, classes=card.classes)
-    run.update(classes=[{"folder": "", "name": each, "originals": 0} for each in card.classes])
+        net.save(run.folder / file, preprocessing=seen, classes=card.classes)
+    known = {key: value for key, value in run.record.settings.items() if key in KNOWN}
+    run.update(settings=known, classes=[{"folder": "", "name": each, "originals": 0} for each in card.classes])
     return run
 
 

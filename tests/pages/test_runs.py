@@ -10,6 +10,7 @@ from core.catalogue.records import Actor
 from core.training.audit import Leak, LeakAudit
 from core.training.promotion import promote
 from core.training.runs import Runs
+from core.training.transfer import export_pt
 from core.training.used import promoted
 from pages.ui import people
 from pages.ui.training import run_actions
@@ -72,12 +73,13 @@ def test_ticked_runs_are_compared(open_page, drawn_workspace):
     at.checkbox(f"runs.pick.{two.id}").set_value(True).run()
     assert sorted(param(at, "compare").split(".")) == sorted([one.id, two.id])
     assert "2 runs compared" in [each.value for each in at.subheader]
-    scores, differences = (frame.value.to_dict("list") for frame in at.dataframe)
-    assert scores["Run"] == ["Same #2", "Same"]  # newest first, the older one keeps its name
+    [scores] = (frame.value.to_dict("list") for frame in at.dataframe)
+    [differences] = (table.value.to_dict("list") for table in at.table)
+    assert scores["Run"] == ["2 · Same", "1 · Same"]  # newest first
     assert scores["top-1"] == ["80% (49.0–94.3%)", "90% (59.6–98.2%)"]
     assert differences["Setting"] == ["Loss", "Numbers of the loss", "Epochs"]
-    assert differences["Same"] == ["Triplet loss, hard examples", "margin 0.2", "2"]
-    assert differences["Same #2"][0] == "Multi-similarity" and differences["Same #2"][2] == "3"
+    assert differences["1 · Same"] == ["Triplet loss, hard examples", "margin 0.2", "2"]
+    assert differences["2 · Same"][0] == "Multi-similarity" and differences["2 · Same"][2] == "3"
     assert "not measured on the same images" not in text_of(at)
     at.button("runs.clear").click().run()
     assert "compare" not in at.query_params and not at.checkbox(f"runs.pick.{one.id}").value
@@ -215,6 +217,26 @@ def test_a_checkpoint_becomes_a_run_and_a_foreign_file_does_not(open_page, drawn
     at.file_uploader("runs.import.0").upload("evil.pt", b"cos\nsystem\n(S'true'\ntR.", kind).run()
     at.button("runs.bring_in").click().run()
     assert len(Runs(drawn_workspace).list()) == 2 and "evil.pt" in text_of(at) and not at.exception
+
+
+def test_of_a_plain_state_dict_is_asked_what_it_saw_and_nothing_is_invented(open_page, drawn_workspace, tmp_path):
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    export_pt(run, tmp_path / "mine.pt")
+    at = open_page(drawn_workspace, "runs")
+    at.file_uploader("runs.import.0").upload("mine.pt", (tmp_path / "mine.pt").read_bytes(), "application/zip").run()
+    assert at.selectbox("runs.import.size").value == 96
+    at.selectbox("runs.import.size").set_value(64)
+    at.selectbox("runs.import.mode").set_value("plain").run()
+    at.button("runs.bring_in").click().run()
+    made = Runs(drawn_workspace).list()[0]
+    assert (made.settings.preprocessing.mode, made.settings.preprocessing.size) == ("plain", 64)
+    assert "this was taken: the whole picture, 64 px." in text_of(at)
+    assert button(at, "runs.run.take") is None
+    [settings] = (frame.value.to_dict("list") for frame in at.dataframe)
+    assert settings["Setting"] == ["Backbone", "Embedding size", "What the model sees", "Image size"]
+    at = open_page(drawn_workspace, "runs", compare=f"{run.id}.{made.id}")
+    [scores] = (frame.value.to_dict("list") for frame in at.dataframe)
+    assert scores["Leaks"] == ["not audited", "no leak"]
 
 
 def test_leaks_are_listed_with_the_run(open_page, drawn_workspace):

@@ -48,7 +48,7 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
                 query_params={"run": run.id},
             )  # fmt: skip
             _export(run, key)
-        if st.button(
+        if not run.brought_in and st.button(
             _("Use these settings"), icon=":material/tune:", key=f"{key}.take",
             help=_("Puts them into the form for a new run."), disabled=not run.record.settings,
         ):  # fmt: skip

@@ -11,7 +11,7 @@ from core.training.runs import Run
 from pages.ui import leaks
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.text import esc
-from pages.ui.training.training_words import SCORES, duration, field_label, field_value, flat, interval, score_name
+from pages.ui.training.training_words import SCORES, asked, duration, field_label, field_value, interval, score_name
 
 
 def scores(run: Run, records: Sequence[Mapping[str, Any]]) -> None:
@@ -59,7 +59,7 @@ def details(run: Run, *, key: str) -> None:
 
 
 def _settings(run: Run) -> None:
-    values = flat(run.record.settings)
+    values = asked(run)
     rows = [(field_label(name), field_value(name, value)) for name, value in values.items()]
     st.dataframe(
         {_("Setting"): [name for name, _value in rows], _("Value"): [value for _name, value in rows]},

@@ -12,15 +12,16 @@ import streamlit as st
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.training.runs import Run
+from core.training.transfer import has_card
 from pages.ui import services
 from pages.ui.frame import errors_said
-from pages.ui.i18n import _, sentence
+from pages.ui.i18n import _, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training import live_curves, run_actions, run_facts, training
 from pages.ui.training.curves import curves, steps_per_epoch
 from pages.ui.training.run_progress import PAUSED, progress
-from pages.ui.training.training_words import facts, state_badge
+from pages.ui.training.training_words import facts, mode_name, state_badge
 
 POLL_S = 1.0
 STEPS_A_SECOND = 5000  # with more steps behind it, a run is looked at less often: reading them takes time too
@@ -122,7 +123,18 @@ def _outcome(run: Run, job: Job | None) -> None:
         st.info(said, icon=":material/info:")
     elif run.record.best is None and run.best_path.is_file():
         text = _("Brought in from {name}: evaluate it to know what it is worth here.")
-        st.info(text.format(name=esc(run.record.source or run.record.name)), icon=":material/upload:")
+        st.info(
+            f"{text.format(name=esc(run.record.source or run.record.name))}{_assumed(run)}", icon=":material/upload:"
+        )
+
+
+def _assumed(run: Run) -> str:
+    """What nothing in a plain state dict says, and so was chosen for it."""
+    if has_card(run.record.source):
+        return ""
+    seen = run.settings.preprocessing
+    text = _("Nothing in the file says how its images were prepared; this was taken: {mode}, {size} px.")
+    return " " + text.format(mode=mode_name(seen.mode), size=number(seen.size))
 
 
 def _log(run: Run, job: Job | None, key: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import streamlit as st
@@ -13,7 +15,7 @@ from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 from pages.ui.training.curves import Row, curves, frame, spec, steps_per_epoch
-from pages.ui.training.training_words import SCORES, field_label, field_value, flat, interval, score_name
+from pages.ui.training.training_words import SCORES, asked, field_label, field_value, interval, score_name
 
 MEASURES = (*SCORES, "loss", "active")
 
@@ -33,13 +35,16 @@ def show(runs: Sequence[Run]) -> None:
 
 
 def labels(runs: Sequence[Run]) -> dict[str, str]:
-    """A name for each run; runs of one name are numbered, oldest first."""
+    """A name for each run; runs of one name are numbered, oldest first, the number before the name: ends are cut."""
     named: dict[str, str] = {}
+    often = Counter(run.record.name for run in runs)
+    taken = {name for name, times in often.items() if times == 1}
     for run in sorted(runs, key=lambda run: run.record.created_at):
-        same = sum(
-            1 for name in named.values() if name.rpartition(" #")[0] == run.record.name or name == run.record.name
-        )
-        named[run.id] = f"{run.record.name} #{same + 1}" if same else run.record.name
+        name = run.record.name
+        if often[name] > 1:
+            name = next(said for n in count(1) if (said := f"{n} · {run.record.name}") not in taken)
+            taken.add(name)
+        named[run.id] = name
     return named
 
 
@@ -91,7 +96,7 @@ def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
             if value is not None and n and name in ("top1", "top5"):
                 said += f" ({interval(value, n)})"
             columns[score_name(name)].append(said)
-        columns[_("Leaks")].append(_("none") if run.audit.clean else number(len(run.audit.findings)))
+        columns[_("Leaks")].append(_leaks(run))
     st.dataframe(columns, hide_index=True, alt=_("Scores of the runs compared"))
     if len({run.record.snapshot for run in runs}) > 1 or len({_measured(run) for run in runs}) > 1:
         st.markdown(
@@ -100,12 +105,18 @@ def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
         )
 
 
+def _leaks(run: Run) -> str:
+    if not run.audit.images:
+        return _("not audited")
+    return _("no leak") if run.audit.clean else number(len(run.audit.findings))
+
+
 def _measured(run: Run) -> frozenset[str]:
     return frozenset(sha256 for sha256, side in run.split.side.items() if side == "validation")
 
 
 def _differences(runs: Sequence[Run], names: dict[str, str]) -> None:
-    values = {run.id: flat(run.record.settings) for run in runs}
+    values = {run.id: asked(run) for run in runs}
     fields = list(dict.fromkeys(name for held in values.values() for name in held))
     apart = [name for name in fields if len({repr(held.get(name)) for held in values.values()}) > 1]
     if not apart:
@@ -115,7 +126,7 @@ def _differences(runs: Sequence[Run], names: dict[str, str]) -> None:
     for run in runs:
         columns[names[run.id]] = [_said(name, values[run.id]) for name in apart]
     st.markdown("**" + _("What was asked differently") + "**")
-    st.dataframe(columns, hide_index=True, alt=_("What was asked differently"))
+    st.table(columns, hide_index=True, width="stretch")  # its cells wrap
 
 
 def _said(name: str, held: dict[str, Any]) -> str:

@@ -6,14 +6,17 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from core.ground.config import MODES, Preprocessing
 from core.training.runs import Run
-from pages.ui import leaks
+from core.training.transfer import has_card
+from pages.ui import leaks, services
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training import training
-from pages.ui.training.training_words import duration, facts, interval, score_name, state_badge
+from pages.ui.training.training_form import SIZES
+from pages.ui.training.training_words import duration, facts, field_label, interval, mode_name, score_name, state_badge
 
 PAGE = 25
 MOST_COMPARED = 6
@@ -121,10 +124,26 @@ def bring_in() -> None:
         )
         file = st.file_uploader(_("Checkpoint"), type=CHECKPOINTS, key=bench.round_of("runs.import"))
         if file is not None:
+            seen = None if has_card(file.name) else _seen()
             st.button(
                 _("Make it a run"), type="primary", icon=":material/check:", key="runs.bring_in",
-                on_click=training.bring_in, args=(file.getvalue(), file.name), disabled=not training.allowed(),
+                on_click=training.bring_in, args=(file.getvalue(), file.name, seen), disabled=not training.allowed(),
             )  # fmt: skip
+
+
+def _seen() -> Preprocessing:
+    """How the images of a plain state dict are to be prepared; as in this workspace, unless another way is chosen."""
+    held = services.workspace().config().preprocessing
+    st.caption(_("Nothing in a plain state dict says how its images were prepared. Choose it as it was trained."))
+    mode = st.selectbox(
+        field_label("mode"), list(MODES), list(MODES).index(held.mode), format_func=mode_name, key="runs.import.mode"
+    )
+    sizes = sorted({*SIZES, held.size})
+    size = st.selectbox(
+        field_label("size"), sizes, sizes.index(held.size), format_func=lambda side: f"{number(side)} px",
+        key="runs.import.size",
+    )  # fmt: skip
+    return Preprocessing(mode=mode, size=int(size))
 
 
 def trash() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from core.ground.config import Role
+from core.ground.config import Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import new_id
@@ -187,12 +187,13 @@ def rename(run: Run, key: str) -> None:
     _do(lambda: runs().rename(run.id, str(st.session_state.get(key, ""))), _("The name is saved."))
 
 
-def bring_in(data: bytes, name: str) -> None:
-    """Make a run of a checkpoint; a file that does not fit is refused with its reason."""
+def bring_in(data: bytes, name: str, preprocessing: Preprocessing | None) -> None:
+    """Make a run of a checkpoint; a file that does not fit is refused with its reason. ``preprocessing``: how
+    its images are prepared, where the file does not say."""
     from core.training.transfer import import_checkpoint
 
     def act() -> None:
-        run = import_checkpoint(services.workspace(), data, name)
+        run = import_checkpoint(services.workspace(), data, name, preprocessing=preprocessing)
         workbench().empty("runs.import")
         workbench().empty("runs.importing")
         st.query_params["run"] = run.id

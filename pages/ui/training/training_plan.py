@@ -255,7 +255,7 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
     may = training.allowed()
     name = st.text_input(
         _("Name of the run"), key=workbench().round_of("train.name"), max_chars=80,
-        placeholder=default_name(settings) if settings is not None else "",
+        placeholder=default_name(settings, training.runs().next_number()) if settings is not None else "",
     )  # fmt: skip
     meant_leaks = leaky and st.checkbox(
         _("Train in spite of the leaks: every score of this run will carry a red badge"), key="train.leaks"

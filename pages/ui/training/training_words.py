@@ -129,6 +129,13 @@ def flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**rest, "mode": seen.get("mode"), "size": seen.get("size")}
 
 
+def asked(run: Run) -> dict[str, Any]:
+    """The settings of a run as `flat` has them; of a checkpoint brought in, what its file says."""
+    values = flat(run.record.settings)
+    known = ("architecture", "embedding_size", "mode", "size")
+    return {name: values[name] for name in known if name in values} if run.brought_in else values
+
+
 def mode_name(mode: str) -> str:
     names = {"strokes": _("strokes redrawn"), "crop": _("cropped to the ink"), "plain": _("the whole picture")}
     return names.get(mode, mode)
@@ -148,7 +155,7 @@ def facts(run: Run) -> str:
     parts = [when(run.record.created_at)]
     if settings.get("architecture"):
         parts.append(field_value("architecture", settings["architecture"]))
-        if run.split.side:  # of a model that was brought in, nobody knows how it was trained
+        if not run.brought_in:  # of a model that was brought in, nobody knows how it was trained
             parts.append(field_value("loss", settings["loss"]))
         parts.append(f"{settings['size']} px")
     n = counts.get("classes", 0)

@@ -9,6 +9,7 @@ import torch
 
 from core.embedding.embedder import load_embedder
 from core.embedding.model import EmbeddingNet, load
+from core.ground.config import Preprocessing
 from core.ground.errors import Conflict, ModelRefused, NotFound
 from core.ground.workspace import Workspace
 from core.training.audit import LeakAudit
@@ -116,6 +117,18 @@ def test_a_checkpoint_goes_out_and_comes_in(workspace, tiny, tmp_path, suffix):
     assert all(torch.equal(one[name], other[name]) for name in one)
     promote(workspace, back)
     assert promoted(workspace).run_id == back.id
+
+
+def test_of_a_checkpoint_no_more_is_recorded_than_is_known(workspace, tiny, tmp_path):
+    run = finished(workspace, tiny, 5)
+    export_pt(run, tmp_path / "mine.pt")
+    seen = Preprocessing(mode="plain", size=64)
+    bare = import_checkpoint(workspace, tmp_path / "mine.pt", "mine.pt", preprocessing=seen)
+    carded = import_checkpoint(workspace, run.best_path, "mine.safetensors", preprocessing=seen)
+    assert bare.settings.preprocessing == load(bare.best_path)[1].preprocessing == seen
+    assert carded.settings.preprocessing == tiny.preprocessing  # its card knows better
+    assert set(bare.record.settings) == {"format", "architecture", "embedding_size", "preprocessing"}
+    assert bare.brought_in and not bare.audit.images
 
 
 def test_what_does_not_fit_is_not_imported(workspace, tiny, tmp_path):

@@ -8,8 +8,8 @@ import pytest
 
 from core.ground.errors import BadInput, Conflict, NotFound
 from core.training.audit import audit
-from core.training.runs import Run, Runs, snapshot_of
-from core.training.splits import make_split
+from core.training.runs import Run, Runs
+from core.training.splits import make_split, snapshot_of
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def test_a_run_comes_back_as_it_was_written(made, filled, originals, tiny):
     (run,) = Runs(filled).list()
     assert run.id == made.id and run.record == made.record
     assert run.settings == tiny and run.split == made.split and run.audit == made.audit
-    assert run.record.name == "tf_efficientnet_lite0, hard-triplet, 32 px"
+    assert run.record.name == "#1 tf_efficientnet_lite0, hard-triplet, 32 px"
     assert run.record.classes[0] == {"folder": "bar", "name": "bar", "originals": 5}
     assert run.record.snapshot == snapshot_of(originals[::-1]) != snapshot_of(originals[1:])
     assert {"python", "torch", "timm"} <= set(run.record.versions)
@@ -64,6 +64,14 @@ def test_naming_notes_and_pause(made, filled):
     assert run.paused and Runs(filled).get(made.id).paused
     run.go_on()
     assert not run.paused
+
+
+def test_default_names_differ_and_no_number_comes_again(made, filled, originals, tiny):
+    runs = Runs(filled)
+    made.end("stopped")
+    runs.delete(made.id)
+    other = runs.create(tiny, made.split, made.audit, originals)
+    assert other.record.name == "#2 tf_efficientnet_lite0, hard-triplet, 32 px"
 
 
 def test_the_trash_gives_a_run_back(made, filled):
