@@ -175,7 +175,7 @@ def test_the_name_one_picks_stands_in_the_history(visit, start_server, tray):
     who = page.get_by_role("combobox", name="Who are you?")
     expect(who).to_have_value("Ada")
     at.wait()
-    who.press("Escape")
+    page.get_by_test_id("stSidebar").get_by_role("button", name="Clear value").click()
     expect(who).to_have_value("")
     at.wait()
     page.reload()

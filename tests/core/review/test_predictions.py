@@ -99,7 +99,7 @@ def test_where_no_neighbour_that_is_kept_has_a_label_the_nearest_references_are_
     assert found.known.all() and set(found.class_ids[4:]) == {7}
     assert found.vote[4:].min() > 0.9 and found.certainty[4] == found.vote[4]
     assert found.class_ids[:4].tolist() == [7, 7, 8, 8]
-    monkeypatch.setattr(predictions, "PRODUCTS", 1)
+    monkeypatch.setattr(predictions, "PAIRS", 1)
     assert set(predict(labels, held, references).class_ids[4:]) == {7}, "one reference of each class will do"
 
 
