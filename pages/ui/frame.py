@@ -114,10 +114,10 @@ def notices() -> None:
     said, bench.notices = bench.notices, []
     for notice in said:
         notice.until = time.monotonic() + OFFERED_S
-        if notice.entry is None:
+        if not notice.undoable:
             st.toast(esc(notice.text), icon=notice.icon, duration="long")
     if said:  # of what was offered before, nobody can tell any more whether it still holds
-        bench.offers = [notice for notice in said if notice.entry is not None]
+        bench.offers = [notice for notice in said if notice.undoable]
     bench.offers = [notice for notice in bench.offers if notice.until > time.monotonic()]
     for position, notice in enumerate(bench.offers):
         with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"frame.notice.{position}"):
@@ -127,7 +127,7 @@ def notices() -> None:
                 key=f"frame.undo.{position}",
                 icon=":material/undo:",
                 on_click=_take_back,
-                args=(notice.entry,),
+                args=(notice,),
                 **people.bar(),
             )
             st.button(
@@ -146,9 +146,12 @@ def _dismiss(notice: Notice) -> None:
     bench.offers = [other for other in bench.offers if other is not notice]
 
 
-def _take_back(entry: int) -> None:
+def _take_back(notice: Notice) -> None:
     try:
-        services.dataset().revert(entry)
+        if notice.back is not None:
+            notice.back()
+        elif notice.entry is not None:
+            services.dataset().revert(notice.entry)
         workbench().notices.append(Notice(_("Taken back."), ":material/undo:"))
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+from streamlit.util import AttributeDictionary
 
 from core.collection.dataset import Dataset
+from core.evaluation import faults
 from core.evaluation.corrections import FORMAT, VERSION
 from core.evaluation.store import Evaluation, folder_of
+from core.evaluation.work import Subject, evaluate_subject
+from core.review.neighbourhood import Contents, Neighbourhood, path_of
+from core.review.predictions import Labels
 from tests.conftest import FakeEmbedder
 from tests.pages.conftest import component, text_of
+from tests.pages.made_runs import make_run
 
 
 @pytest.fixture
@@ -45,12 +52,39 @@ def test_it_is_relabelled_inline_and_taken_back(open_page, measured, fault):
     assert item_with(measured, sha256).class_name == "circle"
 
 
-def test_a_label_called_right_is_the_models_error(open_page, measured, fault):
+def causes(at):
+    """The buttons that narrow the list to one cause."""
+    (control,) = [one for one in at.get("button_group") if one.proto.id.endswith("errors.cause")]
+    return [option.content for option in control.proto.options]
+
+
+def test_what_was_corrected_is_no_fault_of_the_model(open_page, measured, fault):
+    _sha256, key = fault
+    at = open_page(measured, "errors")
+    assert causes(at) == ["All (1)", "Likely a wrong label (1)"]
+    at.button(key=f"{key}.said").click().run()
+    assert "An error of the model" not in text_of(at) and "task_alt: Corrected]" in text_of(at)
+    assert causes(at) == ["All (1)", "Corrected (1)"]
+    at.button(key=f"{key}.undo").click().run()
+    assert causes(at) == ["All (1)", "Likely a wrong label (1)"]
+    at.button(key=f"{key}.trash").click().run()
+    assert causes(at) == ["All (1)", "Corrected (1)"]
+
+
+def test_a_label_called_right_is_the_models_error_until_that_is_taken_back(open_page, measured, fault):
     sha256, key = fault
     at = open_page(measured, "errors")
     at.button(key=f"{key}.right").click().run()
     assert "An error of the model" in text_of(at) and "Likely a wrong label" not in text_of(at)
+    assert "1 label was called right" in text_of(at)
     assert item_with(measured, sha256).class_name == "circle"
+    at.button(key="frame.undo.0").click().run()
+    assert "Likely a wrong label" in text_of(at) and "An error of the model" not in text_of(at)
+    assert "Taken back." in text_of(at) and "called right" not in text_of(at)
+
+
+def test_it_is_said_that_identify_knows_the_originals_already(open_page, measured):
+    assert "nothing has to be added to the gallery" in text_of(open_page(measured, "errors"))
 
 
 def test_more_like_this_are_its_neighbours(open_page, measured, fault):
@@ -64,37 +98,89 @@ def test_more_like_this_are_its_neighbours(open_page, measured, fault):
     assert all("cross" in names[tile["id"]] or "wrong" in names[tile["id"]] for tile in tiles[:10])
 
 
-def test_images_that_mislead_are_shown_with_how_many(open_page, measured):
-    from core.evaluation import faults
-    from core.review.neighbourhood import Neighbourhood, path_of
-    from core.review.predictions import Labels
+def wall_of(at):
+    """Item id -> name and note of each image in the grid."""
+    (grid,) = component(at, "burin_picker")
+    return {tile["id"]: (tile["name"], tile["note"]) for tile in grid["tiles"]}
 
+
+def test_images_that_mislead_are_shown_with_how_many_and_corrected_one_by_one(open_page, measured):
     at = open_page(measured, "errors", view="hubs")
     held = Neighbourhood.read(path_of(measured, FakeEmbedder.space))
     found = faults.hubs(Labels.load(Dataset(measured)), held)
-    walls = component(at, "burin_gallery")
-    if not found:
-        assert "No image misleads more others than it helps." in text_of(at)
-        return
-    marks = [tile["mark"] for tile in walls[0]["groups"][0]["tiles"]]
-    assert marks[0] == f"misleads {found[0].misled} of {found[0].times}"
-    at.button(key="errors.hubs.select").click().run()
-    assert f"{len(marks)} image" in text_of(at) and "0 images selected" not in text_of(at)
-    assert len(at.session_state["workbench"].selection) == len(marks)
+    items = {item.sha256: item for item in Dataset(measured).items(limit=None)}
+    assert found, "six crosses that are labelled circle lie among the ten others"
+    wall = wall_of(at)
+    assert wall == {
+        items[hub.sha256].id: (items[hub.sha256].class_name, f"misleads {hub.misled} of {hub.times}") for hub in found
+    }
+    worst, other = items[found[0].sha256], next(item for item in items.values() if item.id not in wall)
+    at.session_state["workbench"].selection = [worst.id, other.id]  # the other one was selected on another page
+    at.run()
+    assert "1 image selected" in text_of(at)
+    at.selectbox(key="select.class.0").set_value("bar").run()
+    assert item_with(measured, worst.sha256).class_name == "bar"
+    assert item_with(measured, other.sha256).class_name == other.class_name
 
 
 def test_images_like_no_other(open_page, measured):
     at = open_page(measured, "errors", view="outliers")
-    assert component(at, "burin_gallery") or "Every image has others like it." in text_of(at)
+    held = Neighbourhood.read(path_of(measured, FakeEmbedder.space))
+    found = faults.outliers(Labels.load(Dataset(measured)), held)
+    assert found
+    assert [note for _name, note in wall_of(at).values()] == [f"nearest {one.similarity:.2f}" for one in found]
+
+
+class Blind(FakeEmbedder):
+    """Sees one edge alone, so that other images mislead it."""
+
+    space = "edge"
+
+    def embed(self, seen):
+        vectors = super().embed(seen)
+        vectors[:, 8:] = 0
+        vectors[:, :8] += 1e-3
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_a_run_shows_what_misleads_it_and_says_through_whose_eyes(open_page, measured):
+    run = make_run(measured, name="first", weights=True)
+    dataset = Dataset(measured)
+    evaluate_subject(dataset, Subject(run.id, "first", Blind(), run.split, None), "test")
+    contents = Contents.load(dataset, Blind.space)
+    held = Neighbourhood.empty().extended(contents)
+    found = faults.hubs(Labels.load(dataset), held)
+    own = [note for _name, note in wall_of(open_page(measured, "errors", view="hubs")).values()]
+    at = open_page(measured, "errors", view="hubs", run=run.id)
+    notes = [note for _name, note in wall_of(at).values()]
+    assert notes == [f"misleads {hub.misled} of {hub.times}" for hub in found] and found and notes != own
+    assert "Compared as first sees them." in text_of(at)
+    assert "comes from the encoder in use" in text_of(open_page(measured, "errors", run=run.id))
+
+
+def frame_of(at, title):
+    return next(frame for frame in at.dataframe if frame.value.columns[0] == title)
 
 
 def test_tendencies_by_kind_and_size(open_page, measured):
     at = open_page(measured, "errors", view="tendencies")
     assert "over all images, 12.5% are wrong" in text_of(at)
-    titles = [frame.value.columns[0] for frame in at.dataframe]
-    assert "Kind of picture" in titles
-    kinds = next(frame.value for frame in at.dataframe if frame.value.columns[0] == "Kind of picture")
-    assert kinds["Images"].sum() == 8
+    assert frame_of(at, "Kind of picture").value["Images"].sum() == 8
+    assert list(frame_of(at, "Longer side in pixels").value["Longer side in pixels"]) == ["64"]
+    assert "not recorded where they came from, nor of any image who drew it" in text_of(at)
+
+
+def test_a_row_of_the_tendencies_leads_to_its_wrong_images(open_page, measured, fault):
+    sha256, _key = fault
+    at = open_page(measured, "errors", view="tendencies")
+    assert "Labelled **circle**" not in text_of(at)
+    at.session_state["errors.trait.size"] = AttributeDictionary(
+        {"selection": {"rows": [0], "columns": [], "cells": []}}
+    )
+    at.run()
+    assert "**64**: 1 of 8 images is wrong" in text_of(at) and "Labelled **circle**, called **cross**" in text_of(at)
+    at.button(key=f"errors.trait.size.0.{sha256[:12]}.said").click().run()
+    assert item_with(measured, sha256).class_name == "cross"
 
 
 def verdicts(*ticked):
@@ -118,7 +204,7 @@ def test_verdicts_come_back_as_a_plan_then_as_one_change(open_page, measured, fa
     at = given(open_page(measured, "errors", view="report"), content)
     text = text_of(at)
     assert "1 correction · 1 label confirmed · 1 left alone" in text
-    assert "The image is no longer there." in text
+    assert list(at.dataframe[-1].value["Why"]) == ["The image is no longer there."]
     assert item_with(measured, sha256).class_name == "circle", "nothing is changed yet"
     plan = at.dataframe[0].value
     assert list(plan["Now"]) == ["circle"] and list(plan["Then"]) == ["cross"]

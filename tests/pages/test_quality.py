@@ -90,6 +90,14 @@ def test_one_of_the_copies_is_kept(open_page, messy, dataset_of):
     assert "in several classes" not in text_of(at)
 
 
+def test_copies_that_are_all_kept_can_be_shown_again(open_page, messy):
+    at = open_page(messy, "quality", list="copies")
+    next(b for b in at.button if b.key.startswith("quality.copies.") and b.key.endswith(".all")).click().run()
+    assert "in several classes" not in text_of(at) and "1 finding is settled." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert "in several classes" in text_of(at)
+
+
 def test_tiny_images_go_to_the_trash_together(open_page, messy, dataset_of):
     at = open_page(messy, "quality", list="look")
     at.button(key="quality.odd.tiny.trash").click().run()

@@ -15,7 +15,7 @@ from core.review import quality
 from core.review.kept import Kept, hint_parts
 from pages.ui import people, services, widgets
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.data import entries, review, selecting
+from pages.ui.data import entries, keeping, review, selecting
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
 from pages.ui.text import esc
@@ -38,6 +38,7 @@ class Lists:
     twins: list[list[quality.TwinPair]]
     findings: quality.Findings | None
     kept: Kept
+    compared: bool  # nothing is under way of which more doubts may come
 
     def sizes(self) -> dict[str, int]:
         odd = sum(map(len, self.odd.values()))
@@ -85,6 +86,7 @@ def gather() -> Lists:
         twins=[group for names, group in pairs.items() if ("twins", names) not in kept],
         findings=findings,
         kept=kept,
+        compared=review.space() is not None and not review.under_way(),
     )
 
 
@@ -132,7 +134,8 @@ def labels(lists: Lists, classes: dict[int, ClassRecord]) -> None:
     """Labels that the neighbours doubt, by pair of classes."""
     data = services.dataset()
     if not lists.hints:
-        _nothing(_("Every image lies among others of its own label."))
+        text = _("Every image lies among others of its own label.")
+        _nothing(text if lists.compared else _("The images are not all compared yet."), known=lists.compared)
         return
     st.caption(_("Each image was compared with all others; these lie among images of another class. Surest first."))
     for group in lists.hints[:GROUPS]:
@@ -169,7 +172,7 @@ def labels(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 )  # fmt: skip
                 st.button(
                     _("The label is right"), icon=":material/check:", key=f"{key}.keep",
-                    on_click=keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
+                    on_click=keeping.keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
                 )  # fmt: skip
                 _open_in_label(ids, key)
     _more(len(lists.hints))
@@ -206,7 +209,7 @@ def copies(lists: Lists) -> None:
                         _("Keep them all"),
                         key=f"{key}.all",
                         type="tertiary",
-                        on_click=keep_all,
+                        on_click=keeping.keep_all,
                         args=("copies", parts),
                         **people.bar(),
                     )
@@ -217,7 +220,8 @@ def copies(lists: Lists) -> None:
 def look(lists: Lists) -> None:
     """Images that show nothing, or too little."""
     if not any(lists.odd.values()):
-        _nothing(_("Every image shows a mark.") if lists.findings else _("Not checked yet."))
+        known = lists.findings is not None
+        _nothing(_("Every image shows a mark.") if known else _("Not checked yet."), known=known)
         return
     titles = {
         "unreadable": _("Cannot be opened"),
@@ -243,7 +247,7 @@ def look(lists: Lists) -> None:
                     _("They are right"),
                     icon=":material/check:",
                     key=f"quality.odd.{name}.keep",
-                    on_click=keep_all,
+                    on_click=keeping.keep_all,
                     args=(name, parts),
                     **people.bar(),
                 )
@@ -253,7 +257,8 @@ def look(lists: Lists) -> None:
 def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
     """Classes that become one another when mirrored or turned."""
     if not lists.twins:
-        _nothing(_("No class is the mirror image of another.") if lists.findings else _("Not checked yet."))
+        known = lists.findings is not None
+        _nothing(_("No class is the mirror image of another.") if known else _("Not checked yet."), known=known)
         return
     st.caption(
         _(
@@ -282,7 +287,7 @@ def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 _("Seen"),
                 icon=":material/check:",
                 key=f"{key}.keep",
-                on_click=keep_all,
+                on_click=keeping.keep_all,
                 args=("twins", [[one.folder, other.folder]]),
                 **people.bar(),
             )
@@ -312,8 +317,9 @@ def _open_in_label(ids: Sequence[int], key: str) -> None:
         st.switch_page("pages/data/label.py", query_params={"ids": ".".join(map(str, ids[:200]))})
 
 
-def _nothing(text: str) -> None:
-    st.markdown(f":green-badge[:material/check:] {text}")
+def _nothing(text: str, *, known: bool = True) -> None:
+    """An empty list; a tick only where it is ``known`` that there is nothing to do."""
+    st.markdown(f":green-badge[:material/check:] {text}" if known else f":gray[:material/hourglass_empty: {text}]")
 
 
 def _more(count: int) -> None:
@@ -331,14 +337,6 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
 def _trash(ids: list[int]) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
     selecting.change(lambda: services.dataset().trash(ids), text, ":material/delete:")
-
-
-def keep_all(kind: str, findings: list[list[str]]) -> None:
-    if not people.may("curator"):
-        return
-    kept = Kept.read(services.workspace())
-    for parts in findings:
-        kept.add(kind, parts)
 
 
 SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {

@@ -14,7 +14,7 @@ import streamlit as st
 from core.catalogue.records import ClassRecord, Item
 from core.review.kept import Kept, hint_parts
 from pages.ui import contents, people, services
-from pages.ui.data import review, second_look, selecting
+from pages.ui.data import keeping, review, selecting
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, ngettext, number, percent, translated
 from pages.ui.links import linked_choice
@@ -31,24 +31,17 @@ LOOKS = {
     "label": ("orange", ":material/label_off:"),
     "reference": ("violet", ":material/link_off:"),
     "model": ("gray", ":material/memory:"),
+    "corrected": ("green", ":material/task_alt:"),
 }
 
 
 def doubted() -> Doubts:
     """The labels that their neighbours doubt, without those that somebody called right."""
-    from core.evaluation import faults
+    from core.evaluation import corrections, faults
 
     opinion = review.opinion()
     found = faults.doubts(opinion.labels, opinion.predictions)
-    kept = Kept.read(services.workspace())
-    items = contents.items(found.doubt)
-    settled = {
-        sha256
-        for sha256, item in items.items()
-        if item.class_id is not None and ("hint", hint_parts(item.id, item.class_id, found.said[sha256])) in kept
-    }
-    doubt = {sha256: value for sha256, value in found.doubt.items() if sha256 not in settled}
-    return replace(found, doubt=doubt)
+    return corrections.unsettled(found, opinion.labels, Kept.read(services.workspace()))
 
 
 def show(chosen: Chosen, evaluation: Evaluation) -> None:
@@ -62,10 +55,18 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
     records = {record.folder: record for record in services.dataset().classes()}
     doubts = doubted()
     class_ids = [records[folder].id if folder in records else None for folder in predictions.folders]
-    found = faults.groups(predictions, doubts, class_ids)
+    there = contents.items(predictions.sha256[predictions.wrong].tolist())
+    now = {sha256: item.class_id for sha256, item in there.items()}
+    found = faults.groups(predictions, doubts, class_ids, now=now)
     cause = _cause(found)
     groups = [narrowed for group in found if (narrowed := _of_cause(group, cause)) is not None]
     st.caption(_explained(cause))
+    if chosen.run_id and evaluation.report.about.space != review.space():
+        st.caption(
+            _(
+                "The answers are those of {name}; what the neighbours say of a label comes from the encoder in use."
+            ).format(name=esc(chosen.name))
+        )
     pages = max(1, -(-len(groups) // GROUPS))
     page = st.pagination(pages, key="errors.page") if pages > 1 else 1
     for at, group in enumerate(groups[GROUPS * (page - 1) : GROUPS * page]):
@@ -73,13 +74,9 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
 
 
 def _cause(found: list[Group]) -> str:
-    from core.evaluation.faults import CAUSES
-
     faults = [fault for group in found for fault in group.faults]
-    counts = {"all": len(faults)}
-    counts |= {str(name): sum(fault.cause == name for fault in faults) for name in CAUSES}
-    names = {"all": _("All")}
-    names |= {str(name): translated(title) for name, title in CAUSES.items()}
+    names = {"all": _("All"), **_names()}
+    counts = {name: sum(name in ("all", fault.cause) for fault in faults) for name in names}
     known = [name for name in names if counts[name] or name == "all"]
     return (
         linked_choice(
@@ -90,12 +87,23 @@ def _cause(found: list[Group]) -> str:
     )  # fmt: skip
 
 
+def _names() -> dict[str, str]:
+    from core.evaluation.faults import CAUSES
+
+    return {**{str(name): translated(title) for name, title in CAUSES.items()}, "corrected": _("Corrected")}
+
+
 def _explained(cause: str) -> str:
     return {
-        "all": _("Grouped by what was asked and what was answered; the most wrong first."),
+        "all": _("Grouped by what was asked and what was answered; the most wrong first.")
+        + " "
+        + _("Every labelled original is already a reference of Identify: nothing has to be added to the gallery."),
         "label": _("The neighbours say the same as the model: look at the label first."),
         "reference": _("The answer leans on a reference whose own label is in doubt: correct that one."),
         "model": _("Label and references look right: the model took one mark for another."),
+        "corrected": _(
+            "Wrong when it was measured, and corrected or taken away since: evaluate again to see them right."
+        ),
     }[cause]
 
 
@@ -131,11 +139,9 @@ def _group(
 
 def _badge(fault: Fault) -> str:
     """The likely cause, as Markdown."""
-    from core.evaluation.faults import CAUSES
-
     colour, icon = LOOKS[fault.cause]
-    sure = f" · {percent(round(fault.doubt, 2))}" if fault.cause != "model" else ""
-    return f":{colour}-badge[{icon} {translated(CAUSES[fault.cause])}{sure}]"
+    sure = f" · {percent(round(fault.doubt, 2))}" if fault.cause in ("label", "reference") else ""
+    return f":{colour}-badge[{icon} {_names()[fault.cause]}{sure}]"
 
 
 def _buttons(
@@ -155,7 +161,7 @@ def _buttons(
         parts = hint_parts(item.id, item.class_id, doubts.said.get(fault.sha256, said.id))
         st.button(
             _("The label is right"), icon=":material/check:", key=f"{key}.right", type="tertiary",
-            on_click=second_look.keep_all, args=("hint", [parts]), **people.bar(),
+            on_click=keeping.keep_all, args=("hint", [parts]), **people.bar(),
         )  # fmt: skip
     if fault.cause == "reference":
         reference = str(predictions.references[row, 0])
