@@ -110,3 +110,27 @@ def test_the_first_render_waits_neither_for_the_folders_nor_for_the_encoder(
     assert not asked
     assert at.title
     assert at.get("progress")[0].text == "Reading the folders…"
+
+
+@pytest.mark.parametrize("page", ["library", "label", "table", "quality", "augment"])
+def test_what_is_not_read_yet_is_not_called_empty(open_page, drawn_workspace, monkeypatch, page):
+    monkeypatch.setattr(services, "in_background", lambda work: None)  # begun, and never done
+    at = open_page(drawn_workspace, page)
+    assert "Reading the folders…" in [info.value for info in at.info]
+    assert "The library is empty" not in [info.proto.title for info in at.info]
+    assert "0 originals" not in text_of(at) and "library.start" not in [button.key for button in at.button]
+
+
+def test_an_empty_workspace_is_called_so_at_once(open_page, workspace, monkeypatch):
+    monkeypatch.setattr(services, "in_background", lambda work: None)
+    at = open_page(workspace, "library")
+    assert "The library is empty" in [info.proto.title for info in at.info]
+
+
+def test_nothing_is_said_to_be_right_before_it_was_compared(open_page, drawn_workspace, monkeypatch):
+    Dataset(drawn_workspace).rescan()
+    monkeypatch.setattr(services, "in_background", lambda work: None)
+    at = open_page(drawn_workspace, "quality")
+    assert "The images are not all compared yet." in text_of(at) and "of its own label" not in text_of(at)
+    services.preparation().stage = "ready"
+    assert "Every image lies among others of its own label." in text_of(at.run())
