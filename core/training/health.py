@@ -71,6 +71,13 @@ def active_triplets(embeddings: np.ndarray, labels: np.ndarray, *, margin: float
     return active / total if total else 0.0
 
 
+def active_pairs(embeddings: np.ndarray, labels: np.ndarray, *, margin: float) -> float:
+    """The share of the pairs of two classes in a batch that still cost something: nearer than ``margin``, in
+    Euclidean distance. 0 where there are none."""
+    apart = np.sqrt(np.clip(2 - 2 * embeddings @ embeddings.T, 0, None))[labels[:, None] != labels]
+    return float((apart < margin).mean()) if apart.size else 0.0
+
+
 class CollapseDetector:
     """Watches the batches of a training; `look` says, as a sentence, why it must stop, or None."""
 

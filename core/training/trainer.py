@@ -19,7 +19,7 @@ import numpy as np
 from core.ground.errors import BurinError
 from core.training.batches import Batch
 from core.training.distributed import World
-from core.training.health import MARGIN, CollapseDetector, Health, active_triplets
+from core.training.health import MARGIN, CollapseDetector, Health, active_pairs, active_triplets
 from core.training.schedule import make_optimizer, make_scheduler, parameter_groups, rates, set_trained, thawed
 from core.training.settings import TrainSettings
 from core.training.validation import Scores
@@ -96,6 +96,7 @@ class Trainer:
         self.start = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
         self.average = {name: tensor.detach().clone() for name, tensor in net.state_dict().items()}
         self.margin = float(getattr(loss, "margin", MARGIN))
+        self.active = active_pairs if settings.model == "siamese" else active_triplets
         self.epoch = self.step = 0  # done so far
         self.best: tuple[int, float] | None = None  # epoch, value
         self.detector = CollapseDetector()
@@ -159,7 +160,7 @@ class Trainer:
                     "step": self.step,
                     "epoch": self.epoch,
                     "loss": value,
-                    "active": active_triplets(points, labels.cpu().numpy(), margin=self.margin),
+                    "active": self.active(points, labels.cpu().numpy(), margin=self.margin),
                     "lr": lr,
                     "images_per_s": len(points) / spent,
                     "memory_mb": memory_mb(self.device),

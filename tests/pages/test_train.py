@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,8 @@ from core.training.used import promoted
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest, Variant
 from pages.ui import services
-from pages.ui.training.curves import MOST_POINTS, curves, frame, smoothed, spec, steps_per_epoch
+from pages.ui.training import training_words
+from pages.ui.training.curves import MOST_POINTS, curves, frame, reach, smoothed, spec, staggered, steps_per_epoch
 from pages.ui.training.run_progress import left
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
@@ -136,7 +138,7 @@ def test_the_split_is_shown_before_anything_is_trained(open_page, drawn_workspac
     counts = make_split(originals, groups=groups, seed=0, validation=0.15, test=0.15).counts()
     assert sum(counts.values()) == 12 and min(counts.values()) >= 3  # one of each class on each side
     said = text_of(at)
-    assert all(f"{name} **{counts[side]}**" in said for name, side in SIDES.items())
+    assert all(f"■]\u00a0{name}\u00a0**{counts[side]}**" in said for name, side in SIDES.items())
     assert "no leak" in said and "cannot be measured" not in said
     assert "Batches of 3 classes × 4 images; 1 step an epoch, 20 in all." in said
     assert "A batch was to hold 16 classes, but only 3 have training images: it holds those." in said
@@ -400,12 +402,41 @@ def test_a_smoothed_constant_is_that_constant():
 
 def test_a_chart_is_one_table_and_its_specification_never_changes(drawn_workspace):
     made = curves(records(drawn_workspace), steps_per_epoch=STEPS)
-    table = frame(made.loss, {"each": "each step", "smooth": "smoothed"}, [(0.0, "head")])
+    table = frame(made.loss, {"each": "each step", "smooth": "smoothed"}, [(0.0, "head", 0)])
     assert len({len(column) for column in table.values()}) == 1
     assert table["mark"][-1] == "head" and table["y"][-1] is None
-    asked = {"words": {"x": "epochs", "y": "Loss", "soft": "#666"}, "figures": ".2f"}
+    asked = {"words": {"x": "epochs", "y": "Loss", "soft": "#666"}, "figures": ".2f", "domain": (0, 1)}
     assert spec({"a": "#000"}, **asked) == spec({"a": "#000"}, **asked)
     assert spec({"a": "#000"}, locale="fr", **asked)["config"]["locale"]["number"]["decimal"] == ","
+
+
+def test_an_axis_reaches_round_numbers_and_is_never_empty():
+    def rows(*values):
+        return [{"x": 1, "y": value, "series": "a"} for value in values]
+
+    assert reach(rows(1.0), whole=False) == pytest.approx((0.95, 1.0))
+    assert reach(rows(0.93, 0.97), whole=False) == pytest.approx((0.9, 1.0))
+    assert reach(rows(1.18)) == (0, 1.5) and reach(rows(0.0)) == (0, 1) and reach([]) == (0, 1)
+    assert reach(rows(3e-4, 4e-9), log=True) == pytest.approx((1e-9, 1e-3)) and reach(rows(1e-3), log=True)[1] > 1e-3
+
+
+def test_a_tiny_rate_is_written_as_a_power(monkeypatch):
+    monkeypatch.setattr(training_words, "workbench", lambda: SimpleNamespace(language="en"))
+    assert training_words.significant(4e-9) == "4\u00a0×\u00a010⁻⁹" and training_words.significant(1e-3) == "0.001"
+
+
+def test_marks_that_have_no_room_beside_one_another_go_one_line_up():
+    marks = [(0.0, "head"), (1.0, "last blocks"), (2.0, "whole network"), (20.0, "x")]
+    assert staggered(marks, epochs=20) == [(0.0, "head", 0), (1.0, "last blocks", 1), (2.0, "whole network", 2),
+                                           (20.0, "x", 0)]  # fmt: skip
+    assert {line for _x, _text, line in staggered([(0, "head"), (1, "last blocks")], epochs=2)} == {0}
+
+
+def test_a_chart_is_told_the_reach_of_both_axes(drawn_workspace):
+    drawn = spec({"a": "#000"}, words={"x": "epochs", "y": "Loss", "soft": "#666"}, figures=".2f", domain=(0, 2))
+    drawn_axes = [layer["encoding"] for layer in drawn["layer"]]
+    assert all(axes["x"]["scale"]["domain"] == [0, 1] for axes in drawn_axes)
+    assert all(axes["y"]["scale"]["domain"] == [0, 2] for axes in drawn_axes if "y" in axes)
 
 
 def test_time_left_follows_the_pace_of_the_last_steps(drawn_workspace):

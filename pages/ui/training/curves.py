@@ -12,6 +12,7 @@ from typing import Any
 
 MOST_POINTS = 200  # of one curve: more are not seen on a third of a screen, and each is an element of the page
 SMOOTHING = 25  # steps that a smoothed loss remembers
+NARROWEST, LETTER, LINE = 230, 6, 13  # px: a chart's lines on a phone, a letter of a mark and the height of its line
 
 Row = dict[str, Any]
 
@@ -127,15 +128,48 @@ def _line(xs: Sequence[float], ys: Sequence[float | None], series: str) -> list[
     return made
 
 
-def frame(rows: Sequence[Row], names: Mapping[str, str], marks: Sequence[tuple[float, str]] = ()) -> dict[str, list]:
-    """Columns for `st.vega_lite_chart`, the series under their ``names``; ``marks`` (x, text) are rows without a value.
+def frame(
+    rows: Sequence[Row], names: Mapping[str, str], marks: Sequence[tuple[float, str, int]] = ()
+) -> dict[str, list]:
+    """Columns for `st.vega_lite_chart`, the series under their ``names``; ``marks`` (x, text, line) are rows without a value.
 
-    Everything of a chart is in one table: the specification then never changes, and the chart is not built anew.
+    Everything of a chart is in one table: the specification changes with the reach of its axes only, and the chart is
+    not built anew.
     """
-    marked = [{"x": x, "y": None, "series": "", "mark": text} for x, text in marks]
-    told = [{"mark": "", **row, "series": names.get(row["series"], row["series"])} for row in rows]
-    columns = ["x", "y", "series", "mark", *(["low", "high"] if any("low" in row for row in rows) else [])]
+    marked = [{"x": x, "y": None, "series": "", "mark": text, "line": line} for x, text, line in marks]
+    told = [{"mark": "", "line": 0, **row, "series": names.get(row["series"], row["series"])} for row in rows]
+    columns = ["x", "y", "series", "mark", "line", *(["low", "high"] if any("low" in row for row in rows) else [])]
     return {column: [row.get(column) for row in [*told, *marked]] for column in columns}
+
+
+def staggered(marks: Sequence[tuple[float, str]], *, epochs: float) -> list[tuple[float, str, int]]:
+    """(x, text, line): each text on the lowest line that has room for it on a phone's chart."""
+    ends: list[float] = []
+    made = []
+    for x, text in marks:
+        start = x / max(1.0, epochs) * NARROWEST
+        line = next((n for n, end in enumerate(ends) if end <= start), len(ends))
+        ends[line : line + 1] = [start + LETTER * (len(text) + 1)]
+        made.append((x, text, line))
+    return made
+
+
+def reach(rows: Sequence[Row], *, whole: bool = True, log: bool = False) -> tuple[float, float]:
+    """The least and the most that an axis shows for these rows: never nothing, and the same while they grow a little.
+
+    ``whole``: from zero on, to a round number; otherwise between steps of 0.05, up to 1 at most; ``log``: decades.
+    """
+    values = [row[name] for row in rows for name in ("y", "low", "high") if row.get(name) is not None]
+    if log:
+        values = [value for value in values if value > 0]
+        low, high = math.log10(min(values, default=1)), math.log10(max(values, default=1))
+        return 10.0 ** math.floor(low), 10.0 ** max(math.ceil(high), math.floor(low) + 1)
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    if whole:
+        step = 10.0 ** math.floor(math.log10(high)) / 2 if high > 0 else 1.0
+        return min(0.0, low), step * max(1, math.ceil(high / step))
+    top = min(1.0, math.floor(high / 0.05 + 1) * 0.05)
+    return max(0.0, min(math.floor(low / 0.05 + 1e-9) * 0.05, top - 0.05)), top
 
 
 def spec(
@@ -143,35 +177,25 @@ def spec(
     *,
     words: Mapping[str, str],
     figures: str,
+    domain: Sequence[float],
+    epochs: float = 1,
     faint: str = "",
     dots: bool = False,
     band: bool = False,
-    marked: bool = False,
-    whole: bool = True,
+    mark_lines: int = 0,
     log: bool = False,
-    domain: Sequence[float] | None = None,
     height: int = 230,
     locale: str = "en",
 ) -> dict[str, Any]:
-    """A Vega-Lite chart of lines over epochs. ``series``: name -> colour, in the legend's order; ``faint`` is drawn
-    thin and pale; ``dots``: each value is a point; ``band``: between ``low`` and ``high``; ``marked``:
-    with room for marks above; ``whole``: from zero on;
+    """A Vega-Lite chart of lines over ``epochs``, between the two values of ``domain``: axes that are told their reach
+    need no data to be drawn. ``series``: name -> colour; ``faint`` is drawn thin and pale; ``dots``: each value is a
+    point; ``band``: between ``low`` and ``high``; ``mark_lines``: how many lines of marks there is room for above;
     ``log``: decades alike; ``words``: x, y, soft (the colour of marks)."""
     scale = {"domain": list(series), "range": list(series.values())}
-    narrow = 2 if max(map(len, series), default=0) < 18 else 1
-    legend: dict[str, Any] | None = {
-        "orient": "top",
-        "title": None,
-        "symbolType": "stroke",
-        "symbolOpacity": 1,
-        "labelLimit": {"expr": "width < 300 ? 240 : 220"},
-        "columns": {"expr": f"width < 300 ? {narrow} : {len(series)}"},  # a phone has no room for a row of names
-        "offset": 22 if marked else 4,
-    }
-    colour: dict[str, Any] = {"field": "series", "type": "nominal", "scale": scale}
-    colour["legend"] = legend if len(series) > 1 else None
+    colour: dict[str, Any] = {"field": "series", "type": "nominal", "scale": scale, "legend": None}
     x = {
-        "field": "x", "type": "quantitative", "title": words["x"], "scale": {"nice": False, "zero": True},
+        "field": "x", "type": "quantitative", "title": words["x"],
+        "scale": {"nice": False, "domain": [0, max(1, epochs)]},
         "axis": {"tickMinStep": 1, "grid": False, "labelFlush": False},
     }  # fmt: skip
     y: dict[str, Any] = {
@@ -179,10 +203,8 @@ def spec(
         "type": "quantitative",
         "title": None,
         "axis": {"format": figures, "tickCount": 4},
+        "scale": {"domain": list(domain), "clamp": True, "nice": False, **({"type": "log"} if log else {})},
     }
-    y["scale"] = {"domain": list(domain), "clamp": True} if domain else {"zero": whole and not log}
-    if log:
-        y["scale"] |= {"type": "log", "nice": False}
     tip = [
         {"field": "x", "type": "quantitative", "title": words["x"], "format": ".1f"},
         {"field": "y", "type": "quantitative", "title": words["y"], "format": figures},
@@ -198,7 +220,8 @@ def spec(
         {
             "transform": [{"filter": "datum.mark != ''"}],
             "mark": {
-                "type": "text", "align": "left", "baseline": "bottom", "dx": -1, "y": -4, "fontSize": 11,
+                "type": "text", "align": "left", "baseline": "bottom", "dx": -1, "fontSize": 11,
+                "y": {"expr": f"-4 - {LINE} * datum.line"},
                 "color": words["soft"],
             },
             "encoding": {"x": x, "text": {"field": "mark"}},
@@ -232,7 +255,7 @@ def spec(
     config = {"view": {"stroke": None}, "locale": _locale(locale)}
     return {
         "height": height,
-        "padding": {"left": 0, "right": 4, "top": 22 if marked and len(series) == 1 else 6, "bottom": 0},
+        "padding": {"left": 0, "right": 4, "top": 6 + LINE * mark_lines, "bottom": 0},
         "layer": layers,
         "config": config,
     }

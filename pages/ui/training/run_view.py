@@ -72,7 +72,8 @@ def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None
         run_actions.show(run, promotion, key=key)
     made = curves(records, steps_per_epoch=per_epoch)
     if made.steps:
-        live_curves.draw(made, key=f"{key}.curves")
+        epochs = run.settings.epochs if active else made.steps / per_epoch
+        live_curves.draw(made, epochs=epochs, pairs=run.settings.model == "siamese", key=f"{key}.curves")
     run_facts.details(run, key=key)
     _log(run, job, key)
 

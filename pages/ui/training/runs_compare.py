@@ -14,7 +14,9 @@ from pages.ui import charts
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
-from pages.ui.training.curves import Row, curves, frame, spec, steps_per_epoch
+from pages.ui.text import esc
+from pages.ui.training.curves import Row, curves, frame, reach, spec, steps_per_epoch
+from pages.ui.training.live_curves import legend
 from pages.ui.training.training_words import SCORES, asked, field_label, field_value, interval, score_name
 
 MEASURES = (*SCORES, "loss", "active")
@@ -55,7 +57,7 @@ def _clear() -> None:
 
 
 def _overlay(runs: Sequence[Run], names: dict[str, str]) -> None:
-    titles = {**{name: score_name(name) for name in SCORES}, "loss": _("loss"), "active": _("active triplets")}
+    titles = {**{name: score_name(name) for name in SCORES}, "loss": _("loss"), "active": _("active triplets or pairs")}
     measure = linked_choice(
         st.segmented_control, _("Curve"), list(MEASURES), param="curve", key="runs.curve", default="top1",
         required=True, format_func=titles.__getitem__, label_visibility="collapsed", wrap=True,
@@ -79,8 +81,9 @@ def _overlay(runs: Sequence[Run], names: dict[str, str]) -> None:
     words = {"x": _("epochs"), "y": titles[measure or "top1"], "soft": charts.look().soft}
     made_of = spec(
         series, words=words, figures=".3~f" if measure == "loss" else ".0%", dots=measure in SCORES,
-        whole=measure not in SCORES, height=320, locale=workbench().language,
+        domain=reach(rows, whole=measure not in SCORES), epochs=max(row["x"] for row in rows), height=320, locale=workbench().language,
     )  # fmt: skip
+    legend(series)
     st.vega_lite_chart(frame(rows, names), made_of, key=f"runs.overlay.{measure}", alt=words["y"])
 
 
@@ -124,7 +127,7 @@ def _differences(runs: Sequence[Run], names: dict[str, str]) -> None:
         return
     columns: dict[str, list[str]] = {_("Setting"): [field_label(name) for name in apart]}
     for run in runs:
-        columns[names[run.id]] = [_said(name, values[run.id]) for name in apart]
+        columns[esc(names[run.id])] = [esc(_said(name, values[run.id])) for name in apart]
     st.markdown("**" + _("What was asked differently") + "**")
     st.table(columns, hide_index=True, width="stretch")  # its cells wrap
 

@@ -155,7 +155,7 @@ def _sides(plan: Plan, originals: Sequence[Original]) -> None:
     }
     tones = {"train": "primary", "validation": "blue", "test": "gray"}
     st.markdown(
-        " ".join(f":{tones[side]}[:material/square:] {names[side]} **{number(n)}**\u2003" for side, n in counts.items())
+        " ".join(f":{tones[side]}[■]\u00a0{names[side]}\u00a0**{number(n)}**\u2003" for side, n in counts.items())
     )
     st.vega_lite_chart(rows, bar, key="train.split", alt=_("Originals on each side"))
     if plan.audit is None:

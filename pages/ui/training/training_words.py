@@ -17,6 +17,8 @@ from pages.ui.state import workbench
 
 SCORES = ("top1", "top5", "macro_recall", "map_at_r")
 
+RAISED = str.maketrans("-\u22120123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
 STATES = {  # colour and icon
     "running": ("blue", ":material/play_circle:"),
     "paused": ("orange", ":material/pause_circle:"),
@@ -188,7 +190,8 @@ def significant(value: float) -> str:
     if isinstance(value, int) or abs(value) >= 100:
         return number(round(value))
     if 0 < abs(value) < 1e-4:
-        return format_scientific(value, format="0.#E0", locale=workbench().language)
+        mantissa, _sign, power = format_scientific(value, format="0.#E0", locale=workbench().language).partition("E")
+        return f"{mantissa} × 10{power.translate(RAISED)}".replace(" ", "\u00a0")
     return format_decimal(value, format="@##", locale=workbench().language)
 
 

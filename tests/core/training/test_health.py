@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.training.health import PATIENCE, CollapseDetector, active_triplets, measure, spread
+from core.training.health import PATIENCE, CollapseDetector, active_pairs, active_triplets, measure, spread
 
 RIGHT = np.array([[1, 0], [0.8, 0.6], [0, 1], [-1, 0]], np.float32)
 LABELS = np.array([0, 0, 1, 1])
@@ -43,3 +43,9 @@ def test_a_collapse_is_said_after_some_steps_and_not_after_one():
     said = [detector.look(0.2, same) for _ in range(PATIENCE)]
     assert said[:-1] == [None] * (PATIENCE - 1) and "collapsed" in str(said[-1]) and "0.0000" in str(said[-1])
     assert "not a number" in str(CollapseDetector().look(float("inf"), apart))
+
+
+def test_active_pairs_are_those_of_two_classes_nearer_than_the_margin():
+    points = np.array([[1, 0], [1, 0], [0.8, 0.6], [0, 1]])  # distances to the first: 0, 0.632, 1.414
+    assert active_pairs(points, np.array([0, 0, 1, 2]), margin=0.7) == pytest.approx(2 / 5)
+    assert active_pairs(points[:2], np.array([0, 0]), margin=0.7) == 0
