@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 import streamlit as st
 
-from core.ground.config import MODES, Preprocessing
+from core.ground.config import Mode, Preprocessing
 from core.training.runs import Run
 from core.training.transfer import has_card
 from pages.ui import leaks, services
@@ -134,9 +135,10 @@ def bring_in() -> None:
 def _seen() -> Preprocessing:
     """How the images of a plain state dict are to be prepared; as in this workspace, unless another way is chosen."""
     held = services.workspace().config().preprocessing
+    modes: list[Mode] = list(get_args(Mode))
     st.caption(_("Nothing in a plain state dict says how its images were prepared. Choose it as it was trained."))
-    mode = st.selectbox(
-        field_label("mode"), list(MODES), list(MODES).index(held.mode), format_func=mode_name, key="runs.import.mode"
+    mode: Mode = st.selectbox(
+        field_label("mode"), modes, modes.index(held.mode), format_func=mode_name, key="runs.import.mode"
     )
     sizes = sorted({*SIZES, held.size})
     size = st.selectbox(
