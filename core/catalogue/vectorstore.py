@@ -53,8 +53,3 @@ def missing_vectors(connection: sa.Connection, space: str) -> list[Item]:
     )
     rows = connection.execute(with_class().where(db.items.c.state == "present", ~known).order_by(db.items.c.id))
     return list({row.sha256: item_of(row) for row in rows}.values())
-
-
-def drop_spaces(connection: sa.Connection, *, keep: str) -> int:
-    """Forget the vectors of every space but ``keep``; how many went."""
-    return connection.execute(sa.delete(db.vectors).where(db.vectors.c.space != keep)).rowcount

@@ -169,13 +169,6 @@ def remove_sample(workspace: Workspace) -> int:
     return removed
 
 
-def run_sample(
-    workspace: Workspace, params: dict[str, Any], report: Callable[..., None], should_stop: Callable[[], bool]
-) -> dict[str, Any]:
-    """`make_sample` as a job: ``params`` may hold ``seed``. Too short to be stopped."""
-    return {"images": make_sample(workspace, seed=int(params.get("seed", 7)), on_progress=report)}
-
-
 def sample_images(*, seed: int = 7) -> Iterator[SampleImage]:
     """Every image of the sample, class by class; the same seed gives the same bytes."""
     people = [random_hand(np.random.default_rng([seed, 0, person])) for person in range(_PEOPLE)]

@@ -262,11 +262,6 @@ def _leaves(change: Change) -> bool:
     return any(change.before.get(name) != change.after.get(name) for name in names)
 
 
-def variants_of(dataset: Dataset, item_ids: Sequence[int], *, state: str = "present") -> list[Variant]:
-    """The written variants of these items, whatever state the items are in."""
-    return Manifest(dataset.workspace.augmented).of({item.sha256 for item in dataset.some(item_ids)}, state=state)
-
-
 def _names(folder: Path) -> set[str]:
     try:
         return {entry.name for entry in os.scandir(folder) if entry.is_file() and not is_junk(entry.name)}

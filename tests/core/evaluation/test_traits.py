@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -56,7 +58,7 @@ def sizes_of(sizes, wrong):
     n = len(sizes)
     held = made.predictions([0] * n, [[1] if row in wrong else [0] for row in range(n)])
     empty = np.full(n, "")
-    found = [t for t in tendencies(held, Traits(held.sha256, empty, empty, np.array(sizes, float), np.full(n, np.nan)))]
+    found = list(tendencies(held, Traits(held.sha256, empty, empty, np.array(sizes, float), np.full(n, np.nan))))
     for each in found:
         assert set(each.rows) == {row for row in wrong if each.low <= sizes[row] <= each.high}
     return sorted((t.low, t.high, t.wrong.hits, t.wrong.n) for t in found)
@@ -74,7 +76,7 @@ def test_many_sizes_are_looked_at_in_steps_that_keep_equal_ones_together():
     ]  # fmt: skip
     found = sizes_of([64] * 60 + [n for size in range(300, 308) for n in [size] * 5], set())
     assert found[0] == (64, 64, 0, 60) and sum(n for *_others, n in found) == 100
-    assert all(high < low for (_low, high, *_), (low, *_others) in zip(found, found[1:], strict=False))
+    assert all(high < low for (_low, high, *_), (low, *_others) in itertools.pairwise(found))
 
 
 def test_the_most_wrong_of_a_group_come_first():

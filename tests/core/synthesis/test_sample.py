@@ -15,7 +15,7 @@ from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, decode, guess_kind
 from core.ground.names import folder_for
 from core.ground.workspace import Workspace
-from core.synthesis.sample import CLASSES, MANIFEST, make_sample, remove_sample, run_sample, sample_images
+from core.synthesis.sample import CLASSES, MANIFEST, make_sample, remove_sample, sample_images
 from tests.conftest import draw as shape
 from tests.conftest import png_bytes
 
@@ -192,13 +192,6 @@ def test_the_list_names_every_file_with_its_hash(sampled):
         path: content_hash(data) for path, data in files(sampled).items()
     }
     assert listed["seed"] == 7
-
-
-def test_as_a_job(workspace):
-    seen = []
-    made = run_sample(workspace, {"seed": 3}, lambda done, total: seen.append(done), lambda: False)
-    assert made == {"images": TOTAL} and seen[-1] == TOTAL
-    assert json.loads((workspace.data / MANIFEST).read_text(encoding="utf-8"))["seed"] == 3
 
 
 def test_nothing_slow_is_imported_for_it():

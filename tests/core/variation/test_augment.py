@@ -22,7 +22,7 @@ from core.variation.augment import draw, draw_seed, preview, strips
 from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_in, originals_of
 from core.variation.transforms import TRANSFORMS
-from core.variation.variants import Manifest, follow, variants_of
+from core.variation.variants import Manifest, follow
 from core.variation.writer import run_augment, tasks_per_image, write
 from tests import conftest
 
@@ -252,12 +252,12 @@ def test_variants_of_an_original_go_to_the_trash_and_come_back(drawn):
     before = tree(workspace.augmented)
     item = dataset.items(limit=1)[0]
     dataset.trash([item.id])
-    offered = variants_of(dataset, [item.id])
+    offered = manifest.of({item.sha256})
     assert len(offered) == 3 and {v.item_id for v in offered} == {item.id}
     assert len(manifest.trash(offered)) == 3
-    assert len(manifest.variants()) == 33 and variants_of(dataset, [item.id]) == []
+    assert len(manifest.variants()) == 33 and manifest.of({item.sha256}) == []
     assert sum(record.variants for record in Dataset(workspace).classes()) == 33
-    back = variants_of(dataset, [item.id], state="trash")
+    back = manifest.of({item.sha256}, state="trash")
     assert len(manifest.restore(back)) == 3 and tree(workspace.augmented) == before
     assert manifest.remove(offered) == 3 and len(manifest.variants()) == 33 == len(tree(workspace.augmented))
 
