@@ -4,6 +4,7 @@
 
 const desks = new WeakMap()
 const pictures = globalThis.burinPictures ??= { held: new Map(), listeners: new Set() }
+const decimals = value => value.toLocaleString(document.documentElement.lang || 'en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const plain = text => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
 const make = (tag, name, ...children) => {
   const element = document.createElement(tag)
@@ -197,7 +198,7 @@ class Desk {
       const bar = make('i', '', make('b'))
       bar.firstChild.style.width = Math.max(0, Math.min(100, 100 * similarity)) + '%'
       button.append(make('kbd', '', String(at + 1)), image,
-        make('span', 'name', this.names.get(id) ?? ''), make('span', 'near', similarity.toFixed(2)), bar)
+        make('span', 'name', this.names.get(id) ?? ''), make('span', 'near', decimals(similarity)), bar)
       button.disabled = Boolean(this.reason)
       button.title = this.reason || (this.names.get(id) ?? '')
       button.onclick = () => { this.give(id); button.blur() }
