@@ -12,6 +12,7 @@ from streamlit.util import AttributeDictionary
 from core.collection.dataset import Dataset
 from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
+from pages.ui.evaluation import takeaway
 from tests.conftest import FakeEmbedder
 from tests.pages.conftest import PAGES, component, text_of
 from tests.pages.made_runs import make_run
@@ -263,6 +264,13 @@ def test_every_file_is_offered_under_a_name_of_its_own(open_page, measured):
     keys = {button.key for button in at.get("download_button")}
     names = ("report.json", "report.txt", "classes.csv", "predictions.csv", "confusion.csv", "confusion.png")
     assert {f"evaluate.file.{name}" for name in (*names, "curves.png", "report.html")} <= keys
+
+
+def test_charts_are_taken_away_in_the_reader_s_language(measured):
+    folder = evaluation_of(measured).folder
+    assert takeaway.in_language(folder / "curves.png", "fr") == folder / "curves.fr.png"
+    assert takeaway.in_language(folder / "curves.png", "en") == folder / "curves.png"
+    assert takeaway.in_language(folder / "classes.csv", "fr") == folder / "classes.csv"
 
 
 def test_in_french(open_page, measured):

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.ui import services
+from pages.ui.evaluation import verdicts
 from pages.ui.i18n import _
+from pages.ui.state import workbench
 
 if TYPE_CHECKING:
     from core.evaluation.store import Evaluation
@@ -33,7 +36,7 @@ def show(evaluation: Evaluation) -> None:
     stem = f"{about.run or 'encoder'}-{about.side}-{about.snapshot[:12]}"  # never two files of one name: browsers keep the old one
     with st.grid(4, min_column_width=210, gap="small"):
         for name, kind, icon, title, use in files():
-            path = evaluation.folder / name
+            path = in_language(evaluation.folder / name, workbench().language)
             if not path.is_file():
                 continue
             with st.container(border=True, gap="xsmall", height="stretch"):
@@ -42,7 +45,9 @@ def show(evaluation: Evaluation) -> None:
                     st.caption(use)
                 st.download_button(
                     _("Download"),
-                    partial(_content, path),
+                    partial(verdicts.page, evaluation, services.dataset(), workbench().language)
+                    if name == "report.html"
+                    else path.read_bytes,
                     file_name=f"{stem}-{name}",
                     mime=kind,
                     icon=icon,
@@ -52,5 +57,7 @@ def show(evaluation: Evaluation) -> None:
                 )
 
 
-def _content(path: Path) -> bytes:
-    return path.read_bytes()
+def in_language(path: Path, language: str) -> Path:
+    """The picture of that name with its words in ``language``, where there is one."""
+    other = path.with_name(f"{path.stem}.{language}{path.suffix}")
+    return other if other.is_file() else path

@@ -54,7 +54,7 @@ def _download(evaluation: Evaluation) -> None:
     about = evaluation.report.about
     st.download_button(
         _("Download the report"),
-        partial(_page, evaluation, services.dataset(), workbench().language),
+        partial(page, evaluation, services.dataset(), workbench().language),
         file_name=f"{about.run or 'encoder'}-{about.side}-{about.snapshot[:12]}-report.html",
         mime="text/html",
         icon=":material/download:",
@@ -64,7 +64,8 @@ def _download(evaluation: Evaluation) -> None:
     )
 
 
-def _page(evaluation: Evaluation, dataset: Dataset, language: str) -> bytes:
+def page(evaluation: Evaluation, dataset: Dataset, language: str) -> bytes:
+    """The report, in ``language`` at first."""
     from core.evaluation.work import page_of
 
     return page_of(evaluation, dataset, language=language).encode()
