@@ -59,11 +59,15 @@ class Gallery:
 
     def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
         """The class ids (N,) of these items, which must be in the gallery."""
-        return self.class_ids[self._order[np.searchsorted(self.item_ids, item_ids, sorter=self._order)]]
+        order = self._order
+        if order is None:
+            return self.class_ids[np.searchsorted(self.item_ids, item_ids)]
+        return self.class_ids[order[np.searchsorted(self.item_ids, item_ids, sorter=order)]]
 
     @cached_property
-    def _order(self) -> np.ndarray:
-        return np.argsort(self.item_ids)
+    def _order(self) -> np.ndarray | None:
+        """What sorts the item ids; None where they are sorted, as the catalogue gives them."""
+        return None if (self.item_ids[1:] > self.item_ids[:-1]).all() else np.argsort(self.item_ids)
 
     def select(self, *, class_ids: list[int] | None = None, kinds: list[str] | None = None) -> np.ndarray | None:
         """The item ids of these classes and kinds; None when nothing is filtered out."""

@@ -75,13 +75,16 @@ class FlatIndex:
         if k < 1:
             raise ValueError(f"k must be 1 or more, not {k}")
         queries = self._checked(queries)
-        ids = np.full((len(queries), k), NONE, np.int64)
-        similarities = np.full((len(queries), k), -np.inf, np.float32)
         with self._lock:
             available = len(self) if allowed is None else min(len(self), len(allowed))
-            if available and len(queries):
-                found_ids, found = self._search(queries, min(k, available), allowed)
-                ids[:, : found_ids.shape[1]], similarities[:, : found_ids.shape[1]] = found_ids, found
+            if available >= k and len(queries):
+                ids, similarities = self._search(queries, k, allowed)
+            else:
+                ids = np.full((len(queries), k), NONE, np.int64)
+                similarities = np.full((len(queries), k), -np.inf, np.float32)
+                if available and len(queries):
+                    found_ids, found = self._search(queries, available, allowed)
+                    ids[:, : found_ids.shape[1]], similarities[:, : found_ids.shape[1]] = found_ids, found
         similarities[ids == NONE] = -np.inf
         return ids, similarities
 
@@ -100,8 +103,10 @@ class FlatIndex:
             if fetched == len(self) or settled.all():
                 break
             fetched *= 4
-        order = np.lexsort((ids, -similarities), axis=1)[:, :k]
-        return np.take_along_axis(ids, order, axis=1), np.take_along_axis(similarities, order, axis=1)
+        if (similarities[:, 1:] == similarities[:, :-1]).any():  # FAISS leaves equal ones in any order
+            order = np.lexsort((ids, -similarities), axis=1)
+            ids, similarities = np.take_along_axis(ids, order, axis=1), np.take_along_axis(similarities, order, axis=1)
+        return ids[:, :k], similarities[:, :k]
 
     def _remove(self, ids: np.ndarray) -> int:
         import faiss

@@ -12,7 +12,7 @@ import numpy as np
 from core.embedding.gallery import Gallery
 
 TEMPERATURE = 0.07  # of the vote: Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4
-FETCHED = 128  # neighbours fetched at first: enough for the classes shown unless a few classes fill them
+FETCHED, FURTHER, MOST = 64, 16, 1024  # neighbours fetched at first, and times as many while a few classes fill them
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,15 @@ def rank(
     """
     if not len(gallery) or (allowed is not None and not len(allowed)):
         return []
-    ids, similarities = _search(vector, gallery, FETCHED, allowed)
-    class_ids = gallery.classes_of(ids)
-    best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
-    while len(best) < top and len(ids) >= FETCHED:
+    fetched = FETCHED
+    while True:
+        ids, similarities = _search(vector, gallery, fetched, allowed)
+        class_ids = gallery.classes_of(ids)
+        best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
+        if len(best) >= top or len(ids) < fetched or fetched >= MOST:
+            break
+        fetched *= FURTHER
+    while len(best) < top and len(ids) >= fetched:
         pool = gallery.item_ids if allowed is None else allowed
         others = pool[~np.isin(gallery.classes_of(pool), list(best))]
         if not len(others):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from core.embedding.gallery import Gallery
-from core.recognition.ranking import FETCHED, rank, vote_weights
+from core.recognition.ranking import FETCHED, MOST, rank, vote_weights
 
 
 def at(*degrees: float) -> np.ndarray:
@@ -49,8 +49,9 @@ def test_only_allowed_references_answer():
     assert rank(at(0)[0], gallery({1: [5]}), allowed=np.array([], dtype=int)) == []
 
 
-def test_a_class_with_more_references_than_are_fetched_hides_no_other():
-    crowd = {1: list(np.linspace(0, 10, FETCHED + 20)), 2: [40], 3: [80]}
+@pytest.mark.parametrize("fetched", [FETCHED, MOST])
+def test_a_class_with_more_references_than_are_fetched_hides_no_other(fetched):
+    crowd = {1: list(np.linspace(0, 10, fetched + 20)), 2: [40], 3: [80]}
     assert [a.class_id for a in rank(at(0)[0], gallery(crowd), top=3)] == [1, 2, 3]
     assert [a.class_id for a in rank(at(0)[0], gallery({1: crowd[1]}), top=3)] == [1]
 
