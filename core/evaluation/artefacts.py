@@ -66,7 +66,7 @@ def write_artefacts(folder: Path, predictions: Predictions, report: EvaluationRe
     }
     for language in LANGUAGES:
         drawn = (confusion_png(report, order, language=language), curves_png(report, language=language))
-        contents |= {_chart(name, language): content for name, content in zip(CHARTS, drawn, strict=True)}
+        contents |= {chart_file(name, language): content for name, content in zip(CHARTS, drawn, strict=True)}
     for name, content in contents.items():
         write_atomic(folder / name, content)
     return [folder / name for name in contents]
@@ -74,7 +74,7 @@ def write_artefacts(folder: Path, predictions: Predictions, report: EvaluationRe
 
 def charts_in(folder: Path) -> dict[str, list[bytes]]:
     """Language -> the charts that were written into ``folder``."""
-    paths = {language: [folder / _chart(name, language) for name in CHARTS] for language in LANGUAGES}
+    paths = {language: [folder / chart_file(name, language) for name in CHARTS] for language in LANGUAGES}
     return {language: [path.read_bytes() for path in each if path.is_file()] for language, each in paths.items()}
 
 
@@ -215,7 +215,8 @@ def _calibration(axes: Axes, report: EvaluationReport) -> None:
         axes.errorbar(votes, [share.value for share in shares], yerr=errors, marker="o", markersize=4, capsize=2)
 
 
-def _chart(name: str, language: str) -> str:
+def chart_file(name: str, language: str) -> str:
+    """The file of one of the `CHARTS` in a language."""
     return f"{name}.png" if language == "en" else f"{name}.{language}.png"
 
 

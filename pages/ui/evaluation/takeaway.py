@@ -58,6 +58,8 @@ def show(evaluation: Evaluation) -> None:
 
 
 def in_language(path: Path, language: str) -> Path:
-    """The picture of that name with its words in ``language``, where there is one."""
-    other = path.with_name(f"{path.stem}.{language}{path.suffix}")
-    return other if other.is_file() else path
+    """The chart at ``path`` with its words in ``language``, where there is one; any other file as it is."""
+    from core.evaluation.artefacts import chart_file
+
+    other = path.with_name(chart_file(path.stem, language))
+    return other if path.suffix == ".png" and other.is_file() else path
