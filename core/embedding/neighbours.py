@@ -77,14 +77,13 @@ class FlatIndex:
         queries = self._checked(queries)
         with self._lock:
             available = len(self) if allowed is None else min(len(self), len(allowed))
-            if available >= k and len(queries):
-                ids, similarities = self._search(queries, k, allowed)
+            if available and len(queries):
+                ids, similarities = self._search(queries, min(k, available), allowed)
             else:
-                ids = np.full((len(queries), k), NONE, np.int64)
-                similarities = np.full((len(queries), k), -np.inf, np.float32)
-                if available and len(queries):
-                    found_ids, found = self._search(queries, available, allowed)
-                    ids[:, : found_ids.shape[1]], similarities[:, : found_ids.shape[1]] = found_ids, found
+                ids, similarities = np.empty((len(queries), 0), np.int64), np.empty((len(queries), 0), np.float32)
+        if lacking := k - ids.shape[1]:
+            ids = np.pad(ids, ((0, 0), (0, lacking)), constant_values=NONE)
+            similarities = np.pad(similarities, ((0, 0), (0, lacking)))
         similarities[ids == NONE] = -np.inf
         return ids, similarities
 
