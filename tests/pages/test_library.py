@@ -172,8 +172,8 @@ def test_a_csv_whose_columns_are_unknown_is_said(open_page, workspace):
     assert "labels.csv gives no labels: its columns file_name and label were not found." in text_of(at)
 
 
-@pytest.mark.parametrize("button", ["look", "import_now"])
-def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
+def with_a_near_copy(open_page, workspace):
+    """A library of one circle; near.png, which is almost that circle, and other.png are uploaded."""
     Dataset(workspace).create_class("circle")
     (workspace.raw / "circle" / "a.png").write_bytes(png_bytes(draw("circle")))
     at = open_page(workspace, "library", view="add")
@@ -181,6 +181,12 @@ def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
     near.putpixel((0, 0), (250, 250, 250))
     at.file_uploader[0].upload("near.png", png_bytes(near), "image/png")
     at.file_uploader[0].upload("other.png", png_bytes(draw("wave")), "image/png").run()
+    return at
+
+
+@pytest.mark.parametrize("button", ["look", "import_now"])
+def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
+    at = with_a_near_copy(open_page, workspace)
     at.button(key=f"library.{button}").click().run()
     job = finish(at, workspace)
     said = text_of(at)
@@ -200,13 +206,7 @@ def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
 
 
 def test_a_look_takes_the_new_ones_in_and_leaves_near_copies_out(open_page, workspace):
-    Dataset(workspace).create_class("circle")
-    (workspace.raw / "circle" / "a.png").write_bytes(png_bytes(draw("circle")))
-    at = open_page(workspace, "library", view="add")
-    near = draw("circle")
-    near.putpixel((0, 0), (250, 250, 250))
-    at.file_uploader[0].upload("near.png", png_bytes(near), "image/png")
-    at.file_uploader[0].upload("other.png", png_bytes(draw("wave")), "image/png").run()
+    at = with_a_near_copy(open_page, workspace)
     at.button(key="library.look").click().run()
     finish(at, workspace)
     at.button(key="library.go_on").click().run()
