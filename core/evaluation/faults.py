@@ -107,6 +107,15 @@ def doubts(labels: Labels, votes: Votes) -> Doubts:
     )
 
 
+def was_corrected(
+    predictions: Predictions, row: int, class_ids: Sequence[int | None], now: Mapping[str, int | None]
+) -> bool:
+    """Whether the image of a row is not of the judged class any more, or is gone. ``class_ids`` (C,): the id of each
+    class of the predictions; ``now``: the class that each content still there has by now."""
+    sha256 = str(predictions.sha256[row])
+    return sha256 not in now or now[sha256] != class_ids[int(predictions.truth[row])]
+
+
 def groups(
     predictions: Predictions,
     doubted: Doubts,
@@ -118,16 +127,15 @@ def groups(
 
     An answer is put down to its label where that is in ``doubted`` and the neighbours say what was predicted; to
     the best reference of the predicted class where that is; otherwise to the model. ``class_ids`` (C,): the id of
-    each class of the predictions; without, any doubt about the label counts. ``now`` (needs ``class_ids``): the
-    class that each content still there has by now; one that is not of the judged class any more, or is gone, was
-    corrected. Without, the labels are taken to be those of then.
+    each class of the predictions; without, any doubt about the label counts. ``now`` (needs ``class_ids``): as in
+    `was_corrected`; without, the labels are taken to be those of then.
     """
     found: dict[tuple[int, int], list[Fault]] = {}
     for row in predictions.wrong.tolist():
         true, predicted = int(predictions.truth[row]), int(predictions.predicted[row])
         sha256, vote = str(predictions.sha256[row]), float(predictions.votes[row, 0])
         cause, doubt = _cause(predictions, row, doubted, class_ids[predicted] if len(class_ids) else None)
-        if now is not None and (sha256 not in now or now[sha256] != class_ids[true]):
+        if now is not None and was_corrected(predictions, row, class_ids, now):
             cause, doubt = "corrected", 0.0
         fault = Fault(row, sha256, true, predicted, float(predictions.gap[row]), vote, cause, doubt)
         found.setdefault((true, predicted), []).append(fault)

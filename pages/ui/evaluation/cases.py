@@ -216,6 +216,14 @@ def nearest_to(sha256: str) -> list[int]:
     return contents.item_ids(one.decode() for one in held.sha256[nearest[nearest >= 0]].tolist())[:ALIKE]
 
 
+def labels_now(predictions: Predictions, rows: Sequence[int]) -> tuple[list[int | None], dict[str, int | None]]:
+    """The id of each class of the predictions, where it is still there; and the class that each content of ``rows``
+    which is still there has by now."""
+    ids = {record.folder: record.id for record in services.dataset().classes()}
+    items = contents.items(str(predictions.sha256[row]) for row in rows)
+    return [ids.get(folder) for folder in predictions.folders], {key: item.class_id for key, item in items.items()}
+
+
 def name_of(classes: dict[str, ClassRecord], predictions: Predictions, folder: str) -> str:
     """The class's name of today, or of when it was evaluated."""
     if folder in classes:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import contents, services
+from pages.ui import contents
 from pages.ui.components.matrix import matrix
 from pages.ui.components.pairs import Listed, pairs
 from pages.ui.evaluation import cases, evaluating
@@ -82,11 +82,10 @@ def _listed(evaluation: Evaluation, report: EvaluationReport, found: list[Pair])
 
 def _corrected(predictions: Predictions, rows: list[int]) -> set[int]:
     """Those of ``rows`` whose image has another class since it was measured, or is gone."""
-    items = contents.items(str(predictions.sha256[row]) for row in rows)
-    ids = {record.folder: record.id for record in services.dataset().classes()}
-    own = [ids.get(folder) for folder in predictions.folders]
-    held = {row: items.get(str(predictions.sha256[row])) for row in rows}
-    return {row for row, item in held.items() if item is None or item.class_id != own[int(predictions.truth[row])]}
+    from core.evaluation.faults import was_corrected
+
+    class_ids, now = cases.labels_now(predictions, rows)
+    return {row for row in rows if was_corrected(predictions, row, class_ids, now)}
 
 
 def _matrix(evaluation: Evaluation, report: EvaluationReport) -> None:

@@ -54,9 +54,7 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
         return
     records = {record.folder: record for record in services.dataset().classes()}
     doubts = doubted()
-    class_ids = [records[folder].id if folder in records else None for folder in predictions.folders]
-    there = contents.items(predictions.sha256[predictions.wrong].tolist())
-    now = {sha256: item.class_id for sha256, item in there.items()}
+    class_ids, now = cases.labels_now(predictions, predictions.wrong.tolist())
     found = faults.groups(predictions, doubts, class_ids, now=now)
     cause = _cause(found)
     groups = [narrowed for group in found if (narrowed := _of_cause(group, cause)) is not None]
