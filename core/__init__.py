@@ -3,7 +3,8 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, config, translations, arrays, workspace, containers, images, preprocessing, names, job, jobs
+ground       errors, config, translations, arrays, workspace, containers, images, preprocessing, names, job, jobs, regions
+sight        marks
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage

@@ -1,0 +1,56 @@
+"""A region: where in a picture a mark is, as a person or the finder of marks points at it.
+
+Numbers only: what is read there is `core.sight`'s matter. The file itself is never touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self, get_args
+
+from core.ground.errors import ConfigRefused
+
+Tone = Literal["", "dark", "bright"]
+TONES: tuple[str, ...] = get_args(Tone)
+
+
+@dataclass(frozen=True)
+class Region:
+    """A rectangle ``x``, ``y``, ``width``, ``height`` in pixels of the upright picture.
+
+    ``turn``: degrees, counter-clockwise, by which what lies in it is turned before it is read; ``tone``: whether the
+    mark is darker or brighter than its ground, "" where nobody said. Raises `ConfigRefused` on an empty rectangle.
+    """
+
+    x: int
+    y: int
+    width: int
+    height: int
+    turn: float = 0.0
+    tone: Tone = ""
+
+    def __post_init__(self) -> None:
+        if self.x < 0 or self.y < 0 or self.width < 1 or self.height < 1:
+            raise ConfigRefused("A region must lie in the picture and be one pixel wide and high at least.")
+        if self.tone not in TONES or not -360 <= self.turn <= 360:
+            raise ConfigRefused("A region's mark is dark, bright or not said, and it is turned by a circle at most.")
+
+    @property
+    def box(self) -> list[int]:
+        """[x, y, width, height]."""
+        return [self.x, self.y, self.width, self.height]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """Raises `ConfigRefused` on anything that is not a region."""
+        try:
+            return cls(
+                *(int(record[name]) for name in ("x", "y", "width", "height")),
+                turn=float(record.get("turn", 0.0)),
+                tone=record.get("tone", ""),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise ConfigRefused("The region is damaged.") from error
