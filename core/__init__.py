@@ -4,7 +4,7 @@ One package a floor, in this order; a module imports only modules above it, in i
 a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, translations, arrays, workspace, containers, images, names, job, jobs
-ground       regions, preprocessing
+ground       regions, preprocessing, outlines
 sight        marks
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
@@ -13,7 +13,7 @@ synthesis    strokes, hands, drawing, marks, sample
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
-recognition  ranking, cohesion, calibrate, identify, metrics
+recognition  ranking, cohesion, alignment, calibrate, identify, metrics
 review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work

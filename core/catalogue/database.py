@@ -10,7 +10,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.workspace import Workspace
 
-SCHEMA = 1
+SCHEMA = 2
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
@@ -73,6 +73,7 @@ vectors = sa.Table(
     sa.Column("sha256", sa.String(64), primary_key=True),
     sa.Column("space", sa.String(160), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little endian
+    sa.Column("outline", sa.LargeBinary),  # points of its strokes (`core.recognition.alignment`); None: not made yet
 )
 
 moves = sa.Table(
@@ -157,6 +158,8 @@ class Catalogue:
                 ready = sa.inspect(connection).has_table("meta")
             if not ready:
                 self._create()
+            elif int(self.get("schema", "1")) < SCHEMA:
+                self._migrate()
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
             raise WorkspaceRefused(
                 "The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)
@@ -206,6 +209,23 @@ class Catalogue:
             metadata.create_all(connection, checkfirst=True)
             if not _get(connection, "schema", ""):
                 put(connection, "schema", str(SCHEMA))
+
+    def _migrate(self) -> None:
+        """Bring an older catalogue to `SCHEMA`, step by step, all of it or nothing."""
+        with self.write(quiet=True) as connection:
+            found = int(_get(connection, "schema", "1"))  # another process may have done it meanwhile
+            for schema in range(found, SCHEMA):
+                _STEPS[schema](connection)
+            put(connection, "schema", str(max(found, SCHEMA)))
+
+
+def _add_outlines(connection: sa.Connection) -> None:
+    kind = vectors.c.outline.type.compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE vectors ADD COLUMN outline {kind}"))
+
+
+# From schema N to N + 1.
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines}
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:

@@ -1,4 +1,5 @@
-"""Vectors in the catalogue: float32 rows keyed by the image's content and the space they live in."""
+"""Vectors in the catalogue: float32 rows keyed by the image's content and the space they live in, and beside each the
+outline of the strokes that were seen for it."""
 
 from __future__ import annotations
 
@@ -53,3 +54,29 @@ def missing_vectors(connection: sa.Connection, space: str) -> list[Item]:
     )
     rows = connection.execute(with_class().where(db.items.c.state == "present", ~known).order_by(db.items.c.id))
     return list({row.sha256: item_of(row) for row in rows}.values())
+
+
+def outlines(connection: sa.Connection, space: str) -> dict[int, bytes]:
+    """Of present, labelled items embedded in ``space``, by item id: the stored outline, where one was made."""
+    query = (
+        sa.select(db.items.c.id, db.vectors.c.outline)
+        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.items.c.sha256, db.vectors.c.space == space))
+        .where(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.vectors.c.outline.is_not(None))
+    )
+    return {item_id: bytes(outline) for item_id, outline in connection.execute(query)}
+
+
+def missing_outlines(connection: sa.Connection, space: str) -> list[Item]:
+    """Present, labelled items with a vector in ``space`` and no outline beside it; each content once."""
+    bare = sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.outline.is_(None))
+    here = sa.and_(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.items.c.sha256.in_(bare))
+    rows = connection.execute(with_class().where(here).order_by(db.items.c.id))
+    return list({row.sha256: item_of(row) for row in rows}.values())
+
+
+def add_outlines(connection: sa.Connection, space: str, found: Mapping[str, bytes]) -> None:
+    """Store outlines by content hash beside their vectors, in the caller's transaction."""
+    row = sa.and_(db.vectors.c.sha256 == sa.bindparam("of"), db.vectors.c.space == space)
+    if found:
+        statement = sa.update(db.vectors).where(row).values(outline=sa.bindparam("made"))
+        connection.execute(statement, [{"of": sha256, "made": made} for sha256, made in found.items()])

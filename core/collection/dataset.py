@@ -193,6 +193,21 @@ class Dataset(Curation):
             with self.catalogue.write() as connection:
                 vectorstore.add_vectors(connection, space, vectors)
 
+    def outlines(self, space: str) -> dict[int, bytes]:
+        """The outlines made so far for the items embedded in ``space``, by item id."""
+        with self.catalogue.read() as connection:
+            return vectorstore.outlines(connection, space)
+
+    def missing_outlines(self, space: str) -> list[Item]:
+        """Labelled items with a vector in ``space`` and no outline beside it; each content once."""
+        with self.catalogue.read() as connection:
+            return vectorstore.missing_outlines(connection, space)
+
+    def add_outlines(self, space: str, outlines: Mapping[str, bytes]) -> None:
+        """Store outlines by content hash, in one transaction; nothing that anybody looks at changes by it."""
+        with self.catalogue.write(quiet=True) as connection:
+            vectorstore.add_outlines(connection, space, outlines)
+
     def report(
         self, image_bytes: bytes, *, verdict: str, said: str, answer: dict[str, Any], note: str = "", who: str = ""
     ) -> int:

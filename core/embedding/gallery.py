@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ import numpy as np
 
 from core.collection.dataset import Dataset, Item
 from core.embedding.neighbours import FlatIndex, VectorIndex
-from core.ground.errors import ImageRefused
+from core.ground.errors import BurinError, ImageRefused
 from core.ground.images import decode
 from core.ground.jobs import Report
+from core.ground.outlines import outline_of, pack, unpack
+from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -30,7 +33,8 @@ BATCH = 256  # images per transaction: a kill loses at most the embedding of thi
 @dataclass(frozen=True)
 class Gallery:
     """References at one dataset ``version``: rows of ``vectors`` (N, D) float32, L2-normalised,
-    belong to ``item_ids`` (N,), ``class_ids`` (N,) and ``kinds`` (N,)."""
+    belong to ``item_ids`` (N,), ``class_ids`` (N,) and ``kinds`` (N,). ``outlines`` (N, P, 3) uint8 are
+    the points of their strokes (`core.ground.outlines`), zeros where none were made; None: of no reference."""
 
     version: int
     space: str
@@ -38,15 +42,19 @@ class Gallery:
     class_ids: np.ndarray
     kinds: np.ndarray
     vectors: np.ndarray
+    outlines: np.ndarray | None = None
 
     @classmethod
     def load(cls, dataset: Dataset, embedder: Embedder) -> Gallery:
         """Read what is embedded so far; `update` first to have everything."""
         version = dataset.version
         item_ids, class_ids, kinds, vectors = dataset.vectors(embedder.space)
+        made = dataset.outlines(embedder.space)
+        outlines = np.stack([unpack(made.get(item, b"")) for item in item_ids.tolist()]) if made else None
         return cls(
-            version, embedder.space, item_ids, class_ids, np.asarray(kinds), vectors.reshape(-1, embedder.dimension)
-        )
+            version, embedder.space, item_ids, class_ids, np.asarray(kinds), vectors.reshape(-1, embedder.dimension),
+            outlines,
+        )  # fmt: skip
 
     def __len__(self) -> int:
         return len(self.item_ids)
@@ -59,10 +67,14 @@ class Gallery:
 
     def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
         """The class ids (N,) of these items, which must be in the gallery."""
+        return self.class_ids[self.rows_of(item_ids)]
+
+    def rows_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """The rows (N,) of these items, which must be in the gallery."""
         order = self._order
         if order is None:
-            return self.class_ids[np.searchsorted(self.item_ids, item_ids)]
-        return self.class_ids[order[np.searchsorted(self.item_ids, item_ids, sorter=order)]]
+            return np.searchsorted(self.item_ids, item_ids)
+        return order[np.searchsorted(self.item_ids, item_ids, sorter=order)]
 
     @cached_property
     def _order(self) -> np.ndarray | None:
@@ -96,7 +108,8 @@ def update(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Update:
-    """Embed the items that have no vector in the embedder's space, and store the vectors.
+    """Embed the items that have no vector in the embedder's space, and store the vectors; then the outlines of those
+    that have none beside their vector.
 
     Incremental: an image that was embedded before, under any name or class, costs nothing.
     Stopping keeps what is done. An image that cannot be read is listed and skipped.
@@ -117,7 +130,19 @@ def update(
         done += len(batch)
         if on_progress:
             on_progress(done, len(missing))
+    _outline(dataset, embedder, should_stop)
     return Update(embedded, refused)
+
+
+def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], bool]) -> None:
+    """Make the outlines that are missing; of an image that cannot be read any more, none."""
+    waiting = iter(dataset.missing_outlines(embedder.space))
+    while not should_stop() and (batch := list(itertools.islice(waiting, BATCH))):
+        made = {}
+        for item in batch:
+            with suppress(BurinError, OSError):
+                made[item.sha256] = pack(outline_of(see(_reader(dataset, item)(), embedder.preprocessing)))
+        dataset.add_outlines(embedder.space, made)
 
 
 def _reader(dataset: Dataset, item: Item) -> Callable:

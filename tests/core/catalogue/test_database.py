@@ -6,6 +6,7 @@ import sqlite3
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -130,3 +131,21 @@ def test_a_newer_schema_is_refused(workspace: Workspace) -> None:
 def test_chunks() -> None:
     assert [list(some) for some in db.chunks(range(5), 2)] == [[0, 1], [2, 3], [4]]
     assert list(db.chunks([])) == []
+
+
+def test_a_catalogue_of_the_first_schema_opens_with_everything_in_it(drawn_workspace: Workspace) -> None:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    sha256 = {item.sha256: np.full(4, n, np.float32) for n, item in enumerate(dataset.items())}
+    dataset.add_vectors("s", sha256)
+    with dataset.catalogue.write() as connection:
+        connection.execute(sa.text("ALTER TABLE vectors DROP COLUMN outline"))
+        db.put(connection, "schema", "1")
+    dataset.catalogue.close()
+    again = Dataset(drawn_workspace)
+    assert again.catalogue.get("schema") == str(db.SCHEMA)
+    assert len(again.vectors("s")[0]) == 12 and again.outlines("s") == {}
+    assert len(again.missing_outlines("s")) == len(sha256)
+    again.add_outlines("s", {item.sha256: b"\x01\x02\x03" for item in again.items()})
+    assert set(again.outlines("s").values()) == {b"\x01\x02\x03"} and again.missing_outlines("s") == []
+    assert Dataset(drawn_workspace).outlines("s") == again.outlines("s")

@@ -4,7 +4,9 @@ import numpy as np
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery, run_index, update
-from core.ground.images import content_hash
+from core.ground.images import content_hash, decode
+from core.ground.outlines import outline_of
+from core.ground.preprocessing import see
 from tests.conftest import draw, png_bytes
 
 
@@ -105,3 +107,18 @@ def test_the_index_job_rescans_and_embeds(drawn_workspace, fake_embedder, monkey
     assert result == {"added": 12, "removed": 0, "embedded": 0, "refused": 1}  # embedded as they were added
     assert Dataset(drawn_workspace).missing_vectors(fake_embedder.space) == []
     assert len(Gallery.load(Dataset(drawn_workspace), fake_embedder)) == 12
+
+
+def test_outlines_are_made_once_and_lie_beside_the_vectors(drawn_workspace, fake_embedder):
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    update(dataset, fake_embedder)
+    version = dataset.version
+    held = Gallery.load(dataset, fake_embedder)
+    assert held.outlines is not None and held.outlines.shape[0] == len(held) and held.outlines.any(axis=(1, 2)).all()
+    item = dataset.item(int(held.item_ids[3]))
+    expected = outline_of(see(decode(dataset.image_bytes(item), grey=True), fake_embedder.preprocessing))
+    assert (held.outlines[held.rows_of(held.item_ids[3:4])[0]] == expected).all()
+    assert dataset.missing_outlines(fake_embedder.space) == []
+    update(dataset, fake_embedder)
+    assert dataset.version == version  # nothing that anybody looks at changed
