@@ -98,6 +98,19 @@ class Curation:
         name = self._class(class_id).name
         self._change("fields", lambda c: operations.edit_class(c, class_id, fields=fields), name=name)
 
+    def describe(self, fields: Mapping[int, Mapping[str, str | None]]) -> None:
+        """Set free fields of several classes (class id -> field -> text, as in `edit_fields`) as one change."""
+        names = ", ".join(self._class(class_id).name for class_id in fields)
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            return [
+                change
+                for each, texts in fields.items()
+                for change in operations.edit_class(connection, each, fields=texts)
+            ]
+
+        self._change("fields", plan, name=names)
+
     def set_aliases(self, class_id: int, aliases: Sequence[str]) -> None:
         """Replace the other names by which a class is found."""
         name = self._class(class_id).name

@@ -45,8 +45,8 @@ class Workbench:
     curator; ``pasted``: images taken from the clipboard, newest first; ``pinned``: those that Identify sent to the map;
     ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
-    ticked in their table; ``ticks``: the rows that each table shows as ticked; ``handled``: when the
-    last event of each table happened; ``recipe``: the augmentation policy as it is being changed; ``training``: the
+    ticked in their table; ``handled``: the number of the last entry of each
+    table's log that was done; ``recipe``: the augmentation policy as it is being changed; ``training``: the
     settings of the next training."""
 
     language: str = "en"
@@ -62,8 +62,7 @@ class Workbench:
     desk: Desk | None = None
     selection: list[int] = field(default_factory=list)
     ticked: list[int] = field(default_factory=list)
-    ticks: dict[str, set[int]] = field(default_factory=dict)
-    handled: dict[str, float] = field(default_factory=dict)
+    handled: dict[str, int] = field(default_factory=dict)
     recipe: Recipe | None = None
     training: Draft | None = None
 

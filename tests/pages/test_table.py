@@ -1,13 +1,24 @@
-"""Table: what the grid is given, and what one edited cell or a set of ticks does."""
+"""Table: what it is given, and what edited cells or a set of ticks do."""
 
 from __future__ import annotations
 
+import json
+
+import pytest
+
 from core.collection.dataset import Dataset
 from pages.ui.components import sheet
-from pages.ui.components.sheet import Said
+from pages.ui.components.sheet import Column, Edit, Said
 from pages.ui.data import class_table, tables
-from pages.ui.state import Workbench
 from tests.pages.conftest import component, text_of
+
+MARKER = "::JSCODE::function(){window.__hit=1}::JSCODE::"
+
+
+def ids_of(workspace):
+    """The ids of the classes by name, once the folders are read."""
+    Dataset(workspace).rescan()
+    return {record.name: record.id for record in Dataset(workspace).classes()}
 
 
 def said(monkeypatch, *events):
@@ -27,14 +38,16 @@ def test_the_images_with_what_their_neighbours_say(open_page, drawn_workspace, m
     given = said(monkeypatch)
     at = open_page(drawn_workspace, "table")
     rows, columns, how = given[-1]
-    assert len(rows) == 12 and rows[0]["class"] == "bar" and rows[0]["picture"].startswith("data:image/webp")
-    assert sum(row["class"] == row["said"] for row in rows) >= 10
-    assert {column["field"] for column in columns if column.get("editable")} == {"class", "kind"}
+    names = dict(next(column.choices for column in columns if column.id == "class"))
+    assert len(rows) == 12 and names[rows[0]["class"]] == "bar" and rows[0]["picture"].startswith("data:image/webp")
+    assert sum(names[row["class"]] == row["said"] for row in rows) >= 10
+    assert {column.id for column in columns if column.editable} == {"class", "kind"}
     assert how["selected"] == [] and "12 images" in text_of(at)
 
 
 def test_an_edited_cell_relabels_that_image_with_undo(open_page, drawn_workspace, dataset_of, monkeypatch):
-    said(monkeypatch, Said(edit=(1, "class", "cross")))
+    ids = ids_of(drawn_workspace)
+    said(monkeypatch, Said((Edit(1, "class", ids["cross"]),)))
     at = open_page(drawn_workspace, "table")
     assert dataset_of(drawn_workspace).item(1).class_name == "cross"
     at.button(key="frame.undo.0").click().run()
@@ -42,16 +55,19 @@ def test_an_edited_cell_relabels_that_image_with_undo(open_page, drawn_workspace
 
 
 def test_the_kind_is_edited_in_its_cell(open_page, drawn_workspace, dataset_of, monkeypatch):
-    said(monkeypatch, Said(edit=(1, "kind", "photograph")))
+    said(monkeypatch, Said((Edit(1, "kind", "photo"),)))
     open_page(drawn_workspace, "table")
     assert dataset_of(drawn_workspace).item(1).kind == "photo"
 
 
-def test_a_class_that_does_not_exist_is_not_made_by_a_cell(open_page, drawn_workspace, dataset_of, monkeypatch):
-    said(monkeypatch, Said(edit=(1, "class", "no such")))
-    open_page(drawn_workspace, "table")
-    assert dataset_of(drawn_workspace).item(1).class_name == "bar"
-    assert len(dataset_of(drawn_workspace).classes()) == 3
+def test_cells_pasted_together_are_one_change_a_class(open_page, drawn_workspace, dataset_of, monkeypatch):
+    ids = ids_of(drawn_workspace)
+    said(monkeypatch, Said(tuple(Edit(item_id, "class", ids["cross"]) for item_id in (1, 2, 3))))
+    at = open_page(drawn_workspace, "table")
+    assert {dataset_of(drawn_workspace).item(one).class_name for one in (1, 2, 3)} == {"cross"}
+    assert "3 images are now of cross." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert {dataset_of(drawn_workspace).item(one).class_name for one in (1, 2, 3)} == {"bar"}
 
 
 def test_ticks_are_the_selection_of_the_grid_too(open_page, drawn_workspace, monkeypatch):
@@ -80,7 +96,8 @@ def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(ope
     at = open_page(drawn_workspace, "table")
     at.session_state["page"] = 2
     at.run()
-    assert [row["class"] for row in given[-1][0]] == ["circle"] * 3 + ["cross"] * 2
+    names = {number: name for name, number in ids_of(drawn_workspace).items()}
+    assert [names[row["class"]] for row in given[-1][0]] == ["circle"] * 3 + ["cross"] * 2
     assert "12 images. Headings sort and filter these 5 rows." in text_of(at)
     first = given[-1][2]["key"]
     at.selectbox("table.order").set_value("newest").run()
@@ -91,10 +108,9 @@ def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(ope
 
 
 def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, dataset_of, monkeypatch):
-    Dataset(drawn_workspace).rescan()
-    bar = next(record.id for record in dataset_of(drawn_workspace).classes() if record.name == "bar")
-    events = [(bar, "name", "---e"), (bar, "field maker", "Essilor"), (bar, "aliases", "e, é")]
-    said(monkeypatch, *(Said(edit=event) for event in events))
+    bar = ids_of(drawn_workspace)["bar"]
+    events = [(bar, "name", "---e"), (bar, class_table._column("maker"), "Essilor"), (bar, "aliases", "e, é")]
+    said(monkeypatch, *(Said((Edit(*event),)) for event in events))
     at = open_page(drawn_workspace, "table", view="classes")
     for _ in events:
         at.run()
@@ -103,8 +119,7 @@ def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, 
 
 
 def test_ticked_classes_are_merged_or_deleted_and_it_is_undone(open_page, drawn_workspace, dataset_of, monkeypatch):
-    Dataset(drawn_workspace).rescan()
-    ids = {record.name: record.id for record in dataset_of(drawn_workspace).classes()}
+    ids = ids_of(drawn_workspace)
     given = said(monkeypatch, Said(selected=[ids["bar"], ids["cross"]]))
     at = open_page(drawn_workspace, "table", view="classes")
     assert "2 classes ticked" in text_of(at) and "8 images" in text_of(at)
@@ -119,8 +134,7 @@ def test_ticked_classes_are_merged_or_deleted_and_it_is_undone(open_page, drawn_
 def test_deleted_classes_are_one_entry_and_their_images_are_in_the_trash(
     open_page, drawn_workspace, dataset_of, monkeypatch
 ):
-    Dataset(drawn_workspace).rescan()
-    ids = {record.name: record.id for record in dataset_of(drawn_workspace).classes()}
+    ids = ids_of(drawn_workspace)
     said(monkeypatch, Said(selected=[ids["bar"], ids["cross"]]))
     at = open_page(drawn_workspace, "table", view="classes")
     at.button("table.delete").click().run()
@@ -148,37 +162,87 @@ def test_fields_come_from_a_spreadsheet(open_page, drawn_workspace, dataset_of, 
 
 
 def test_a_refused_name_is_said_and_changes_nothing(open_page, drawn_workspace, dataset_of, monkeypatch):
-    Dataset(drawn_workspace).rescan()
-    bar = next(record.id for record in dataset_of(drawn_workspace).classes() if record.name == "bar")
-    said(monkeypatch, Said(edit=(bar, "name", "cross")))
+    bar = ids_of(drawn_workspace)["bar"]
+    said(monkeypatch, Said((Edit(bar, "name", "cross"),)))
     at = open_page(drawn_workspace, "table", view="classes")
     assert "There already is a class named cross." in text_of(at)
     assert {record.name for record in dataset_of(drawn_workspace).classes()} == {"bar", "circle", "cross"}
 
 
-def test_the_real_grid_draws_and_sends_no_rows_back(open_page, drawn_workspace):
-    at = open_page(drawn_workspace, "table")
-    assert not at.exception
-    assert "said.selected" in sheet.SAID and "getData" not in sheet.SAID
+def test_the_fields_of_many_classes_are_one_entry(open_page, drawn_workspace, dataset_of, monkeypatch):
+    ids = ids_of(drawn_workspace)
+    maker = class_table._column("maker")
+    said(monkeypatch, Said(tuple(Edit(class_id, maker, "Essilor") for class_id in ids.values())))
+    at = open_page(drawn_workspace, "table", view="classes")
+    data = dataset_of(drawn_workspace)
+    assert {record.fields.get("maker") for record in data.classes()} == {"Essilor"}
+    assert (data.history(1)[0].action, data.history(1)[0].detail) == ("fields", {"name": "bar, circle, cross"})
+    assert "3 classes are described anew." in text_of(at)
+    at.button("frame.undo.0").click().run()
+    assert {record.fields.get("maker") for record in data.classes()} == {None}
 
 
-def test_a_grid_follows_a_selection_that_changed_elsewhere(monkeypatch):
-    bench = Workbench()
-    monkeypatch.setattr(sheet, "workbench", lambda: bench)
-    assert sheet._followed("t", None) == "t"
-    first = sheet._followed("t", [1])
-    bench.ticks[first] = {1, 2}  # what the grid says of itself
-    assert sheet._followed("t", [2, 1]) == first
-    assert sheet._followed("t", []) != first, "cleared elsewhere: the grid is drawn anew"
+def test_what_is_typed_is_never_where_the_table_looks_for_something_else(open_page, drawn_workspace, dataset_of):
+    """Ids of columns and keys of choices are ours; names, fields and titles stand where texts stand."""
+    ids = ids_of(drawn_workspace)
+    data = dataset_of(drawn_workspace)
+    data.rename_class(ids["bar"], MARKER)
+    data.edit_fields(ids["circle"], **{MARKER: MARKER})
+    at = open_page(drawn_workspace, "table", view="classes")
+    (shown,) = component(at, "burin_sheet")
+    column = next(column for column in shown["columns"] if column["title"] == MARKER)
+    assert MARKER not in json.dumps([[column["id"], column["kind"]] for column in shown["columns"]])
+    assert [row[column["id"]] for row in shown["rows"] if row["id"] == ids["circle"]] == [MARKER]
+    at.query_params.pop("view")
+    at.run()
+    (shown,) = component(at, "burin_sheet")
+    choices = next(column["choices"] for column in shown["columns"] if column["id"] == "class")
+    assert [ids["bar"], MARKER] in choices and all(MARKER not in json.dumps(row["class"]) for row in shown["rows"])
 
 
-def test_an_event_is_handled_once(open_page, drawn_workspace, monkeypatch):
-    bench = Workbench()
-    monkeypatch.setattr(sheet, "workbench", lambda: bench)
-    event = {"at": 2.5, "event": "cellValueChanged", "edit": {"id": 1, "column": "class", "value": "cross"}}
-    assert sheet._new(event, "t", ticked=True) == Said(edit=(1, "class", "cross"))
-    assert sheet._new(event, "t", ticked=True) is None
-    assert sheet._new({"at": "x"}, "t", ticked=True) is None
-    assert sheet._new({"at": 3.0, "event": "selectionChanged", "selected": [1, "2", 3]}, "t", ticked=True) == Said(
-        [1, 3]
+COLUMNS = {
+    column.id: column
+    for column in (
+        Column("class", "Class", 100, "choice", editable=True, choices=[(1, "bar"), (2, "cross")]),
+        Column("note", "Note", 100, editable=True),
+        Column("file", "File", 100),
     )
+}
+
+
+def log(*entries):
+    return {"log": list(entries)}
+
+
+def test_an_entry_of_the_log_is_done_once():
+    entry = {"seq": 7, "edits": [{"id": 1, "column": "class", "value": 2, "was": 1}]}
+    assert sheet._new(log(entry), COLUMNS, 0) == (Said((Edit(1, "class", 2, 1),)), 7)
+    assert sheet._new(log(entry), COLUMNS, 7) == (None, 7)
+    assert sheet._new(log(entry, {"seq": 9, "ticks": [1, "2", 3.0]}), COLUMNS, 7) == (Said(selected=[1, 3]), 9)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"id": 1, "column": "file", "value": "x"},
+        {"id": 1, "column": "no such", "value": "x"},
+        {"id": 1, "column": "class", "value": 3},
+        {"id": 1, "column": "class", "value": "cross"},
+        {"id": 1, "column": "class", "value": [2]},
+        {"id": "1", "column": "note", "value": "x"},
+        {"id": True, "column": "note", "value": "x"},
+        None,
+    ],
+)
+def test_what_no_browser_of_ours_would_send_changes_nothing(edit):
+    assert sheet._new(log({"seq": 1, "edits": [edit]}), COLUMNS, 0) == (None, 1)
+
+
+@pytest.mark.parametrize("said", [None, 3, {}, {"log": 3}, log(None), log({"seq": "x"}), log({"seq": float("inf")})])
+def test_a_log_that_is_none_is_left(said):
+    assert sheet._new(said, COLUMNS, 4) == (None, 4)
+
+
+def test_a_cell_holds_so_much():
+    said, _ = sheet._new(log({"seq": 1, "edits": [{"id": 1, "column": "note", "value": "x" * 9999}]}), COLUMNS, 0)
+    assert said == Said((Edit(1, "note", "x" * sheet.LONGEST),))

@@ -1,179 +1,148 @@
-"""A table that can be edited in place (AG Grid): rows in, the events of one row or of the selection out.
+"""A table that can be edited in place: rows in, the cells that a person changed or ticked out.
 
-The grid sends back ids and the one cell that changed, never the table. The few lines of JavaScript
-it needs are constants of this file: no name and no value of the data ever becomes code.
+A component of our own. Columns go by fixed ids, choices by keys; titles, names and every value are data that the browser
+sets as text. There is no expression, no template and no code in what it is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import streamlit as st
 
 from pages.ui.i18n import _
 from pages.ui.state import workbench
 
-ROW_ID = "function(p){return String(p.data.id)}"
-# The grid joins the lines before it runs them: each statement ends in a semicolon.
-PICTURE = """
-class Picture {
-  init(p) {
-    this.eGui = document.createElement('img');
-    this.eGui.style.cssText = 'height:100%;width:100%;object-fit:contain;background:#fff;border-radius:4px;padding:2px;box-sizing:border-box';
-    this.eGui.alt = '';
-    if (typeof p.value === 'string' && p.value.startsWith('data:image/webp;base64,')) { this.eGui.src = p.value; }
-  }
-  getGui() { return this.eGui; }
-}
-"""
-SAID = """
-function({streamlitRerunEventTriggerName, eventData}) {
-  const e = eventData;
-  const said = {at: Date.now() + Math.random(), event: streamlitRerunEventTriggerName};
-  said.selected = e.api.getSelectedRows().map(row => row.id);
-  if (streamlitRerunEventTriggerName === 'cellValueChanged') {
-    said.edit = {id: e.data.id, column: e.column.getColId(), value: String(e.newValue ?? '')};
-  }
-  return said;
-}
-"""
-# The table is a frame of its own, with no font of the page around it.
-FONT = {"@font-face": {"font-family": "'Instrument Sans'", "font-weight": "400 700",
-                       "src": "url(/app/static/fonts/instrument-sans-latin-wght-normal.woff2)"}}  # fmt: skip
-LIGHT = {"accentColor": "#98481c", "backgroundColor": "#fcf9f3", "foregroundColor": "#161310", "borderColor": "#dccfb9",
-         "headerBackgroundColor": "#f4eee2", "oddRowBackgroundColor": "#fcf9f3", "browserColorScheme": "light"}  # fmt: skip
-DARK = {"accentColor": "#d98a52", "backgroundColor": "#141518", "foregroundColor": "#ece6da", "borderColor": "#3b3d42",
-        "headerBackgroundColor": "#202226", "oddRowBackgroundColor": "#141518", "browserColorScheme": "dark"}  # fmt: skip
+HERE = Path(__file__).parent
+LONGEST = 2000  # characters of a cell that are taken
+MOST = 10_000  # cells of one event that are taken
+
+_COMPONENT = st.components.v2.component(
+    "burin_sheet",
+    html='<div class="sheet"></div>\n',
+    css=(HERE / "sheet.css").read_text(encoding="utf-8"),
+    js=(HERE / "sheet.js").read_text(encoding="utf-8"),
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: ``id`` names it in the rows and is never made of what somebody typed; ``title`` is text.
+    "choice": the rows hold keys of ``choices`` (key, text); "picture": an address of a thumbnail of ours."""
+
+    id: str
+    title: str
+    width: int
+    kind: Literal["text", "number", "picture", "choice"] = "text"
+    editable: bool = False
+    pinned: bool = False
+    choices: Sequence[tuple[int | str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A cell that was changed: its row's id, its column, the new text or key, and the one that was seen before."""
+
+    row: int
+    column: str
+    value: str | int
+    was: str | int = ""
 
 
 @dataclass(frozen=True)
 class Said:
-    """One event: the ids ``selected`` now, or the ``edit`` of a cell as (row id, column, new text)."""
+    """What a person did since the last run, each thing once: cells ``edits`` (those of one paste together), and the
+    ids ``selected`` now, where that changed."""
 
+    edits: tuple[Edit, ...] = ()
     selected: list[int] | None = None
-    edit: tuple[int, str, str] | None = None
 
 
 def sheet(
     rows: Sequence[dict[str, Any]],
-    columns: Sequence[dict[str, Any]],
+    columns: Sequence[Column],
     *,
     key: str,
     selected: Sequence[int] | None = None,
     height: int = 620,
     row_height: int = 44,
 ) -> Said | None:
-    """Draw the rows (each with an integer "id"); the event that the person just caused, once, else None.
+    """Draw the rows (each with an integer "id" and a value a column); what the person did just now, once, else None.
 
-    ``columns`` are AG Grid's column definitions; "picture": True shows a thumbnail. ``selected``: the
-    ids that are ticked; None has no tick boxes.
+    ``selected``: the ids that are ticked; None has no tick boxes. A row that is drawn again under the same ``key``
+    keeps focus, scroll and what is being typed.
     """
-    import pandas as pd
-    from st_aggrid import AgGrid, DataReturnMode, JsCode, StAggridTheme
-
-    key = _followed(key, selected)
-    definitions = []
-    for column in columns:
-        definition = {"sortable": True, "filter": True, "resizable": True, **column}
-        if definition.pop("picture", False):
-            definition |= {
-                "cellRenderer": JsCode(PICTURE),
-                "sortable": False,
-                "filter": False,
-                "cellStyle": {"padding": "2px"},
+    bench = workbench()
+    data = {
+        "columns": [
+            {
+                "id": column.id,
+                "title": column.title,
+                "width": column.width,
+                "kind": column.kind,
+                "editable": column.editable,
+                "pinned": column.pinned,
+                "choices": [list(choice) for choice in column.choices],
             }
-        definitions.append(definition)
-    options: dict[str, Any] = {
-        "columnDefs": definitions,
-        "getRowId": JsCode(ROW_ID),
-        "rowHeight": row_height,
-        "localeText": _grid_texts(),
-        "animateRows": False,
-        "singleClickEdit": False,
-        "stopEditingWhenCellsLoseFocus": True,
-        "suppressFieldDotNotation": True,
+            for column in columns
+        ],
+        "rows": list(rows),
+        "selected": None if selected is None else list(selected),
+        "height": height,
+        "row_height": row_height,
+        "ack": bench.handled.get(key, 0),
+        "words": {
+            "table": _("Table: arrows move, Enter edits, Space ticks, Ctrl+D fills down"),
+            "all": _("select all"),
+            "tick": _("select"),
+            "filter": _("Filter…"),
+            "number": _("> 50"),
+            "nothing": _("Nothing to show"),
+            "unknown": _("That is none of the choices. Esc leaves the cell as it was."),
+            "missed": _("Cells that could not take what was pasted: {n}"),
+        },
     }
-    if selected is not None:
-        options["rowSelection"] = {
-            "mode": "multiRow",
-            "checkboxes": True,
-            "headerCheckbox": True,
-            "selectAll": "filtered",
-        }
-        options["selectionColumnDef"] = {"pinned": "left"}
-        options["initialState"] = {"rowSelection": [str(item_id) for item_id in selected]}
-    look = DARK if st.context.theme.type == "dark" else LIGHT
-    font = {"fontFamily": "'Instrument Sans', sans-serif", "fontSize": 14, "wrapperBorderRadius": 6}
-    answer = AgGrid(
-        pd.DataFrame(rows),
-        gridOptions=options,
-        height=height,
-        key=key,
-        theme=StAggridTheme(base="quartz").withParams(**look, **font),
-        data_return_mode=DataReturnMode.CUSTOM,
-        custom_jscode_for_grid_return=JsCode(SAID),
-        server_sync_strategy="server_wins",
-        update_on=["cellValueChanged", "selectionChanged"],
-        allow_unsafe_jscode=True,
-        custom_css=FONT,
-    )
-    said = _new(answer.raw_data if answer is not None else None, key, ticked=selected is not None)
-    if said is not None and said.selected is not None:
-        workbench().ticks[key] = set(said.selected)
+    answer = _COMPONENT(data=data, key=key, on_said_change=lambda: None)
+    said, bench.handled[key] = _new(answer.said, {column.id: column for column in columns}, bench.handled.get(key, 0))
     return said
 
 
-def _followed(key: str, selected: Sequence[int] | None) -> str:
-    """The key of a grid that shows ``selected`` as ticked: another one where its own ticks are not these any more,
-    since a grid that is there takes no ticks from outside."""
-    if selected is None:
-        return key
-    bench, wanted = workbench(), set(selected)
-    rounds = int(bench.handled.get(f"{key} round", 0))
-    if bench.ticks.setdefault(f"{key}.{rounds}", wanted) != wanted:
-        bench.ticks.pop(f"{key}.{rounds}")
-        rounds += 1
-        bench.handled[f"{key} round"] = rounds
-        bench.ticks[f"{key}.{rounds}"] = wanted
-    return f"{key}.{rounds}"
+def _new(said: Any, columns: dict[str, Column], ack: int) -> tuple[Said | None, int]:
+    """What the log holds after ``ack``, and the number to acknowledge. Nothing in it is trusted to be well formed."""
+    log = said.get("log") if isinstance(said, dict) else None
+    edits: list[Edit] = []
+    selected = None
+    for entry in log if isinstance(log, list) else []:
+        if not isinstance(entry, dict) or not _whole(entry.get("seq")) or int(entry["seq"]) <= ack:
+            continue
+        ack = int(entry["seq"])
+        if isinstance(entry.get("edits"), list):
+            edits += filter(None, (_edit(each, columns) for each in entry["edits"][:MOST]))
+        if isinstance(entry.get("ticks"), list):
+            selected = [int(item_id) for item_id in entry["ticks"] if _whole(item_id)]
+    return (Said(tuple(edits), selected) if edits or selected is not None else None), ack
 
 
-def _new(said: Any, key: str, *, ticked: bool) -> Said | None:
-    """The event, unless an earlier run has handled it."""
-    handled = workbench().handled
-    if not isinstance(said, dict) or not isinstance(said.get("at"), int | float) or handled.get(key, 0.0) >= said["at"]:
+def _edit(said: Any, columns: dict[str, Column]) -> Edit | None:
+    if not isinstance(said, dict) or not _whole(said.get("id")):
         return None
-    handled[key] = said["at"]
-    edit = said.get("edit")
-    if isinstance(edit, dict) and isinstance(edit.get("id"), int):
-        return Said(edit=(edit["id"], str(edit.get("column", "")), str(edit.get("value", ""))[:2000]))
-    if ticked and said.get("event") == "selectionChanged" and isinstance(said.get("selected"), list):
-        return Said(selected=[item_id for item_id in said["selected"] if isinstance(item_id, int)])
-    return None
+    column = columns.get(str(said.get("column")))
+    if column is None or not column.editable:
+        return None
+    value, was = said.get("value"), said.get("was", "")
+    if column.kind == "choice":
+        known = {choice for choice, _text in column.choices}
+        if not isinstance(value, str | int) or value not in known:
+            return None
+        return Edit(int(said["id"]), column.id, value, was if isinstance(was, str | int) else "")
+    return Edit(int(said["id"]), column.id, str(value if value is not None else "")[:LONGEST], str(was))
 
 
-def _grid_texts() -> dict[str, str]:
-    """The words that AG Grid itself shows."""
-    return {
-        "noRowsToShow": _("Nothing to show"),
-        "filterOoo": _("Filter…"),
-        "contains": _("contains"),
-        "notContains": _("does not contain"),
-        "equals": _("is"),
-        "notEqual": _("is not"),
-        "startsWith": _("starts with"),
-        "endsWith": _("ends with"),
-        "blank": _("is empty"),
-        "notBlank": _("is not empty"),
-        "lessThan": _("less than"),
-        "greaterThan": _("greater than"),
-        "lessThanOrEqual": _("at most"),
-        "greaterThanOrEqual": _("at least"),
-        "inRange": _("between"),
-        "andCondition": _("and"),
-        "orCondition": _("or"),
-        "selectAll": _("select all"),
-        "searchOoo": _("Search…"),
-    }
+def _whole(number: Any) -> bool:
+    """JavaScript has one kind of number: 3.0 is 3."""
+    return (isinstance(number, int) and not isinstance(number, bool)) or (
+        isinstance(number, float) and number.is_integer()
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
+
 import streamlit as st
 
 from core.catalogue.records import NAMES, ClassRecord
 from core.ground.errors import BurinError
 from core.intake.exports import classes_csv, import_class_fields
 from pages.ui import people, services, widgets
-from pages.ui.components.sheet import sheet
+from pages.ui.components.sheet import Column, Edit, sheet
 from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
@@ -37,7 +40,7 @@ def classes() -> None:
 def _table(records: list[ClassRecord]) -> None:
     bench = workbench()
     own = [name for name in dict.fromkeys(name for record in records for name in record.fields) if name not in FIELDS]
-    fields = [*FIELDS, *own]
+    fields = {_column(name): name for name in (*FIELDS, *own)}
     st.caption(
         _("Double-click a cell to change it; Enter keeps it, Esc leaves it. Several other names are parted by commas.")
     )
@@ -48,33 +51,56 @@ def _table(records: list[ClassRecord]) -> None:
             "originals": record.originals,
             "variants": record.variants,
             "aliases": ", ".join(record.aliases),
-            **{f"field {name}": record.fields.get(name, "") for name in fields},
+            **{column: record.fields.get(name, "") for column, name in fields.items()},
         }
         for record in records
     ]
     may = people.may("curator")
     columns = [
-        {"field": "name", "headerName": _("Class"), "editable": may, "width": 220, "pinned": "left"},
-        {"field": "originals", "headerName": _("Originals"), "width": 120, "filter": "agNumberColumnFilter"},
-        {"field": "variants", "headerName": _("Variants"), "width": 120, "filter": "agNumberColumnFilter"},
-        {"field": "aliases", "headerName": _("Other names"), "editable": may, "width": 180},
-        *(
-            {"field": f"field {name}", "headerName": widgets.field_name(name), "editable": may, "width": 170}
-            for name in fields
-        ),
+        Column("name", _("Class"), 200, editable=may, pinned=True),
+        Column("originals", _("Originals"), 110, "number"),
+        Column("variants", _("Variants"), 110, "number"),
+        Column("aliases", _("Other names"), 180, editable=may),
+        *(Column(column, widgets.field_name(name), 170, editable=may) for column, name in fields.items()),
     ]
-    key = f"table.classes.{bench.language}.{bench.handled.get('table.classes.round', 0)}"
+    key = f"table.classes.{bench.language}"
     event = sheet(rows, columns, key=key, row_height=36, selected=bench.ticked) if rows else None
     if event is None:
         return
     if event.selected is not None:
         bench.ticked = event.selected
-        st.rerun()
-    if event.edit:
-        class_id, column, value = event.edit
-        record = next((record for record in records if record.id == class_id), None)
-        if record is not None:
-            _edit(record, column, value)
+    _edit(event.edits, records, fields)
+    st.rerun()
+
+
+def _column(field: str) -> str:
+    """The column of a field, which keeps its name while others come and go; never made of the field's own text."""
+    return f"f{hashlib.sha256(field.encode()).hexdigest()[:16]}"
+
+
+def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str, str]) -> None:
+    """Do what the edited cells ask: a name or other names one by one, the fields of all classes as one change."""
+    data, known = services.dataset(), {record.id: record for record in records}
+    described: dict[int, dict[str, str]] = {}
+    for edit in edits:
+        record, value = known.get(edit.row), str(edit.value)
+        if record is None:
+            continue
+        if edit.column == "name":
+            text = _("The class is now called {name}.").format(name=value.strip())
+            selecting.change(lambda one=record.id, name=value: data.rename_class(one, name), text, ":material/edit:")
+        elif edit.column == "aliases":
+            aliases = [part.strip() for part in value.split(",") if part.strip()]
+            text = _("{name} is described anew.").format(name=record.name)
+            selecting.change(lambda one=record.id, names=aliases: data.set_aliases(one, names), text, ":material/edit:")
+        else:
+            described.setdefault(record.id, {})[fields[edit.column]] = value
+    if described:
+        count = len(described)
+        alone = _("{name} is described anew.").format(name=known[next(iter(described))].name)
+        several = ngettext("{n} class is described anew.", "{n} classes are described anew.", count)
+        text = alone if count == 1 else several.format(n=number(count))
+        selecting.change(lambda: data.describe(described), text, ":material/edit:")
 
 
 def _actions(records: list[ClassRecord]) -> None:
@@ -111,7 +137,6 @@ def _merge() -> None:
         _("Merged into {name}.").format(name=into.name),
         ":material/call_merge:",
     )
-    _redraw()
 
 
 def _delete() -> None:
@@ -123,28 +148,6 @@ def _delete() -> None:
         len(ids),
     )
     selecting.change(lambda: data.trash_class(*ids), text.format(n=number(len(ids))), ":material/folder_delete:")
-    _redraw()
-
-
-def _edit(record: ClassRecord, column: str, value: str) -> None:
-    data = services.dataset()
-    described = _("{name} is described anew.").format(name=record.name)
-    if column == "name":
-        text = _("The class is now called {name}.").format(name=value.strip())
-        selecting.change(lambda: data.rename_class(record.id, value), text, ":material/edit:")
-    elif column == "aliases":
-        aliases = [part.strip() for part in value.split(",") if part.strip()]
-        selecting.change(lambda: data.set_aliases(record.id, aliases), described, ":material/edit:")
-    elif column.startswith("field "):
-        selecting.change(lambda: data.edit_fields(record.id, **{column[6:]: value}), described, ":material/edit:")
-    _redraw()
-    st.rerun()
-
-
-def _redraw() -> None:
-    """A new table next time, drawn from what is true then."""
-    handled = workbench().handled
-    handled["table.classes.round"] = handled.get("table.classes.round", 0) + 1
 
 
 def _make(name: str) -> None:
@@ -154,7 +157,6 @@ def _make(name: str) -> None:
         ":material/new_label:",
     )
     workbench().empty("table.new")
-    _redraw()
 
 
 def _as_csv(records: list[ClassRecord]) -> None:
@@ -189,7 +191,6 @@ def _fill(content: bytes) -> None:
         bench.notices.append(Notice(sentence(error), ":material/error:"))
         return
     bench.empty("table.csv")
-    _redraw()
     text = _("The fields are filled in.") if data.version != before else _("Nothing was new in this table.")
     if unknown:
         text += " " + _("Not classes here: {names}").format(names=", ".join(unknown[:NAMED]))

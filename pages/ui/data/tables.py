@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import get_args
 
 import streamlit as st
 
 from core.ground.config import Kind
 from pages.ui import people, services, widgets
-from pages.ui.components.sheet import sheet
+from pages.ui.components.sheet import Column, Edit, sheet
 from pages.ui.data import review, selecting
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
@@ -43,7 +43,6 @@ def items() -> None:
     opinion = review.recent()
     classes = data.classes()
     names = {record.id: record.name for record in classes}
-    kinds: dict[str, Kind] = {widgets.kind_name(kind): kind for kind in get_args(Kind)}
     rows = []
     for item in shown:
         row = opinion.labels.row_of(item.id)
@@ -53,10 +52,10 @@ def items() -> None:
             {
                 "id": item.id,
                 "picture": source(item),
-                "class": item.class_name,
+                "class": item.class_id,
                 "said": said,
                 "vote": round(100 * vote) if vote is not None else None,
-                "kind": widgets.kind_name(item.kind),
+                "kind": item.kind,
                 "file": item.path.rpartition("/")[2],
                 "width": item.width,
                 "height": item.height,
@@ -64,27 +63,26 @@ def items() -> None:
             }
         )
     may = people.may("curator")
+    kinds = [(kind, widgets.kind_name(kind)) for kind in get_args(Kind)]
     columns = [
-        {"field": "picture", "headerName": _("Image"), "picture": True, "width": 110},
-        {
-            "field": "class", "headerName": _("Class"), "editable": may, "width": 190,
-            "cellEditor": "agSelectCellEditor", "cellEditorParams": {"values": [record.name for record in classes]},
-        },
-        {"field": "said", "headerName": _("Neighbours say"), "width": 170},
-        {"field": "vote", "headerName": _("Vote %"), "width": 110, "filter": "agNumberColumnFilter"},
-        {
-            "field": "kind", "headerName": _("Kind"), "editable": may, "width": 130,
-            "cellEditor": "agSelectCellEditor", "cellEditorParams": {"values": list(kinds)},
-        },
-        {"field": "file", "headerName": _("File"), "width": 260},
-        {"field": "width", "headerName": _("Width"), "width": 105, "filter": "agNumberColumnFilter"},
-        {"field": "height", "headerName": _("Height"), "width": 105, "filter": "agNumberColumnFilter"},
-        {"field": "source", "headerName": _("Source"), "width": 220},
-    ]  # fmt: skip
-    key = f"table.items.{order}.{page}.{bench.language}.{bench.handled.get('table.items.round', 0)}"
+        Column("picture", _("Image"), 80, "picture"),
+        Column("class", _("Class"), 180, "choice", editable=may, choices=list(names.items())),
+        Column("said", _("Neighbours say"), 170),
+        Column("vote", _("Vote %"), 110, "number"),
+        Column("kind", _("Kind"), 130, "choice", editable=may, choices=kinds),
+        Column("file", _("File"), 260),
+        Column("width", _("Width"), 105, "number"),
+        Column("height", _("Height"), 105, "number"),
+        Column("source", _("Source"), 220),
+    ]
     here = {item.id for item in shown}
     event = (
-        sheet(rows, columns, key=key, selected=[item_id for item_id in bench.selection if item_id in here])
+        sheet(
+            rows,
+            columns,
+            key=f"table.items.{order}.{page}.{bench.language}",
+            selected=[item_id for item_id in bench.selection if item_id in here],
+        )
         if rows
         else None
     )
@@ -92,24 +90,26 @@ def items() -> None:
         return
     if event.selected is not None:
         bench.selection = [item_id for item_id in bench.selection if item_id not in here] + event.selected
-        st.rerun()
-    if event.edit:
-        item_id, column, value = event.edit
-        if column == "class":
-            known = {record.name: record.id for record in classes}
-            if value in known:
-                text = _("The image is now of {name}.").format(name=value)
-                _do(lambda: data.relabel([item_id], known[value]), text)
-        elif column == "kind" and value in kinds:
-            _do(lambda: data.set_kind([item_id], kinds[value]), _("The image is now a {kind}.").format(kind=value))
-
-
-def _do(act: Callable[[], object], text: str) -> None:
-    """Do what an edited cell asks, and draw the table from what is true then, also when it was refused."""
-    selecting.change(act, text, ":material/edit:")
-    handled = workbench().handled
-    handled["table.items.round"] = handled.get("table.items.round", 0) + 1
+    _edit(event.edits, names)
     st.rerun()
+
+
+def _edit(edits: Sequence[Edit], names: dict[int, str]) -> None:
+    """Do what the edited cells ask: one change for all images that get the same class or kind."""
+    data = services.dataset()
+    wanted: dict[tuple[str, str | int], list[int]] = {}
+    for edit in edits:
+        wanted.setdefault((edit.column, edit.value), []).append(edit.row)
+    for (column, value), ids in wanted.items():
+        if column == "class":
+            text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids))
+            said = text.format(n=number(len(ids)), name=names[int(value)])
+            selecting.change(lambda ids=ids, value=value: data.relabel(ids, value), said, ":material/edit:")
+        else:
+            kind: Kind = value  # type: ignore[assignment] # one of the choices
+            text = ngettext("{n} image is now a {kind}.", "{n} images are now of the kind {kind}.", len(ids))
+            said = text.format(n=number(len(ids)), kind=widgets.kind_name(kind))
+            selecting.change(lambda ids=ids, kind=kind: data.set_kind(ids, kind), said, ":material/edit:")
 
 
 def _order() -> str:
