@@ -3,8 +3,8 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, config, translations, arrays, workspace, containers, images, names, job, jobs
-ground       regions, preprocessing, outlines
+ground       errors, config, translations, arrays, workspace, boxes, containers, tones, foreign, images
+ground       names, job, jobs, regions, preprocessing, outlines
 sight        marks
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset

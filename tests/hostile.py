@@ -15,6 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
 
 ODD_CLASS_NAMES = (
     "(e", "e)", "(e)", "[sl", "^", "---e", "{s}", "_x_", "_ea_", "e)_", "étoile", "etoile", "*", "%s", "=1+1", "@x",
@@ -123,6 +126,58 @@ def tiff(entries: Iterable[tuple[int, int, int, int]], *, next_at: int | None = 
     )
 
 
+def box(kind: bytes, body: bytes = b"", *, version: int | None = None, flags: int = 0) -> bytes:
+    """One box of an ISO-BMFF file (HEIC, AVIF); with a ``version`` a full one."""
+    head = b"" if version is None else struct.pack(">I", version << 24 | flags)
+    return struct.pack(">I4s", 8 + len(head) + len(body), kind) + head + body
+
+
+def heif(
+    items: dict[int, tuple[bytes, tuple[int, int], bytes]],
+    *,
+    references: Iterable[tuple[bytes, int, list[int]]] = (),
+    primary: int = 1,
+    brand: bytes = b"avif",
+    extra: bytes = b"",
+    repeat: int = 1,
+) -> bytes:
+    """A HEIC or AVIF file by hand. ``items``: number -> type, size and content; ``repeat``: how often each one's
+    content is listed; ``extra``: boxes at the end."""
+    entries = b"".join(
+        box(b"infe", struct.pack(">HH4sB", n, 0, kind, 0), version=2) for n, (kind, _, _) in items.items()
+    )
+    sizes = b"".join(box(b"ispe", struct.pack(">II", *size), version=0) for _, size, _ in items.values())
+    owns = b"".join(struct.pack(">HBB", n, 1, min(k + 1, 127)) for k, n in enumerate(items))
+    related = b"".join(box(kind, struct.pack(f">HH{len(to)}H", start, len(to), *to)) for kind, start, to in references)
+
+    def meta(at: int) -> bytes:
+        places = b""
+        for n, (_, _, content) in items.items():
+            places += struct.pack(">HHH", n, 0, repeat) + struct.pack(">II", at, len(content)) * repeat
+            at += len(content)
+        return box(
+            b"meta",
+            box(b"hdlr", bytes(4) + b"pict" + bytes(13), version=0)
+            + box(b"pitm", struct.pack(">H", primary), version=0)
+            + box(b"iinf", struct.pack(">H", len(items)) + entries, version=0)
+            + box(b"iref", related, version=0)
+            + box(b"iprp", box(b"ipco", sizes) + box(b"ipma", struct.pack(">I", len(items)) + owns, version=0))
+            + box(b"iloc", b"\x44\0" + struct.pack(">H", len(items)) + places, version=0),
+            version=0,
+        )
+
+    start = box(b"ftyp", brand + bytes(4) + b"mif1" + brand)
+    content = b"".join(content for _, _, content in items.values())
+    return start + meta(len(start) + len(meta(0)) + 8) + box(b"mdat", content) + extra
+
+
+def av1(width: int, height: int, *, frames: int = 1) -> bytes:
+    """The headers of an AV1 picture of that size, with nothing to decode behind them."""
+    bits = f"{0:03b}11{0:05b}{15:04b}{15:04b}{width - 1:016b}{height - 1:016b}"
+    header = int(bits.ljust(64, "0"), 2).to_bytes(8, "big")
+    return b"\x0a\x08" + header + b"\x32\x01\0" * frames
+
+
 _TIFF_8X8 = [(256, 4, 1, 8), (257, 4, 1, 8), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1),
              (273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, 8), (279, 4, 1, 64)]  # fmt: skip
 
@@ -136,7 +191,7 @@ def archive(members: Iterable[tuple[str | zipfile.ZipInfo, bytes]], *, stored: b
     return buffer.getvalue()
 
 
-# Not an image at all, or not one of the six formats, under an image's name
+# Not an image at all, or not in a format that opens, under an image's name
 
 
 @_case("empty.png")
@@ -182,6 +237,8 @@ def _foreign() -> dict[str, bytes]:
         "ppm_named.png": b"P6 2 2 255\n" + bytes(12),
         "heic_named.jpg": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(100),
         "avif_named.png": b"\0\0\0\x18ftypavif\0\0\0\0avifmif1" + bytes(100),
+        "film_named.heic": b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(100),
+        "raw_named.jpg": b"\0\0\0\x18ftypcrx \0\0\0\1crx isom" + bytes(100),
         "jp2_named.jpg": saved(picture(), "JPEG2000"),
         "ico_named.png": saved(picture(), "ICO"),
         "zip_named.png": archive([("a.png", b"x")]),
@@ -212,6 +269,8 @@ for _form, _suffix in (
     ("GIF", "gif"),
     ("BMP", "bmp"),
     ("TIFF", "tif"),
+    ("HEIF", "heic"),
+    ("AVIF", "avif"),
 ):
     IMAGES[f"truncated.{_suffix}"] = Case(_cut(_form, 0.6), opens=False)
     IMAGES[f"nearly_whole.{_suffix}"] = Case(_cut(_form, 0.97), opens=False)
@@ -339,7 +398,102 @@ def _() -> bytes:
     return png(1, 1, rows=bytes(200_000_000))
 
 
+@_case("bomb_stated.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (60_000, 60_000), av1(64, 64))})
+
+
+@_case("bomb_stated.heic")
+def _() -> bytes:
+    return heif({1: (b"hvc1", (60_000, 60_000), bytes(64))}, brand=b"heic")
+
+
+@_case("bomb_coded.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (64, 64), av1(16_000, 16_000))})
+
+
+@_case("bomb_grid.avif")
+def _() -> bytes:
+    tile = (b"av01", (6_000, 6_000), av1(6_000, 6_000))
+    return heif({1: (b"grid", (6_000, 6_000), bytes(8)), 2: tile}, references=[(b"dimg", 1, [2] * 200)])
+
+
+@_case("bomb_coded.heic")
+def _() -> bytes:
+    data = bytearray(saved(noise(1_024), "HEIF", quality=10))
+    at = data.index(b"ispe") + 8
+    data[at : at + 8] = struct.pack(">II", 16, 16)
+    return bytes(data)
+
+
 # Structures that cost time, not memory
+
+
+@_case("boxes_2m.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (64, 64), av1(64, 64))}, extra=box(b"free") * 2_000_000)
+
+
+@_case("items_60000.heic")
+def _() -> bytes:
+    return heif(dict.fromkeys(range(1, 60_000), (b"hvc1", (64, 64), b"")), brand=b"heic")
+
+
+@_case("tiles_60000.heic")
+def _() -> bytes:
+    items = {1: (b"grid", (64, 64), bytes(8)), 2: (b"hvc1", (1, 1), bytes(8))}
+    return heif(items, brand=b"heic", references=[(b"dimg", 1, [2] * 60_000)])
+
+
+@_case("grid_of_itself.heic")
+def _() -> bytes:
+    return heif({1: (b"grid", (64, 64), bytes(8))}, brand=b"heic", references=[(b"dimg", 1, [1])])
+
+
+@_case("grids_of_grids.avif")
+def _() -> bytes:
+    items = {n: (b"grid", (64, 64), bytes(8)) for n in range(1, 30)}
+    return heif(
+        {**items, 30: (b"av01", (64, 64), av1(64, 64))},
+        references=[(b"dimg", n, [n + 1] * 100) for n in range(1, 30)],
+    )
+
+
+@_case("extents_60000.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (64, 64), av1(64, 64) + bytes(10_000))}, repeat=60_000)
+
+
+@_case("frames_100000.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (64, 64), av1(64, 64, frames=100_000))})
+
+
+@_case("slices_100000.heic")
+def _() -> bytes:
+    return heif({1: (b"hvc1", (64, 64), b"\0\0\0\3\x26\1\x80" * 100_000)}, brand=b"heic")
+
+
+@_case("header_among_slices.heic")
+def _() -> bytes:
+    return heif({1: (b"hvc1", (64, 64), b"\0\0\0\3\x42\1\x80")}, brand=b"heic")
+
+
+@_case("box_past_the_end.heic")
+def _() -> bytes:
+    data = heif({1: (b"hvc1", (64, 64), bytes(64))}, brand=b"heic")
+    return data[:28] + b"\xff" + data[29:]
+
+
+@_case("no_size.avif")
+def _() -> bytes:
+    return heif({1: (b"av01", (64, 64), av1(64, 64))}).replace(b"ispe", b"isqe")
+
+
+@_case("film_inside.avif", opens=True)
+def _() -> bytes:
+    return saved(picture(), "AVIF") + box(b"moov", box(b"trak") * 3)
 
 
 @_case("bomb_scans.jpg")

@@ -12,6 +12,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
+from core.ground.boxes import TooIntricate, still
+
 MAX_PNG_CHUNKS = 30_000  # libpng writes 8 kB a chunk: 200 MB of pixels need 25,000
 MAX_JPEG_SEGMENTS = 5_000  # before the first scan; the largest profile takes 255
 MAX_JPEG_SCANS = 100  # encoders write 10 to 20
@@ -21,23 +23,21 @@ MAX_TIFF_TAGS = 1_000
 MAX_TIFF_VALUES = 200_000  # in one tag: 50 million pixels in tiles of 16 x 16
 
 
-class TooIntricate(ValueError):
-    """The structure has more parts than any honest file's."""
-
-
 @dataclass(frozen=True)
 class Container:
     """A file that may be decoded: ``format`` as Pillow calls it, and its ``data`` without what
-    only costs (a JPEG's metadata). ``orientation``: EXIF 1 to 8, where the decoder does not apply it.
+    only costs (a JPEG's metadata). ``orientation``: EXIF 1 to 8, where the decoder does not apply it. ``sizes``:
+    width and height of what else than the picture the decoder has to make room for.
     """
 
     format: str
     data: bytes
     orientation: int = 1
+    sizes: tuple[tuple[int, int], ...] = ()
 
 
 def inspect(data: bytes) -> Container | None:
-    """Read the structure of ``data``; None when it is none of the six formats.
+    """Read the structure of ``data``; None when it is none of the eight formats.
 
     Raises `TooIntricate` for structure that no decoder should be given, and another
     ValueError, IndexError or struct.error where it is damaged.
@@ -54,6 +54,8 @@ def inspect(data: bytes) -> Container | None:
         return _bmp(data)
     if data[:4] in _TIFF:
         return _tiff(data)
+    if data[4:8] == b"ftyp" and (found := still(data)) is not None:
+        return Container(found.codec, found.data, sizes=found.sizes)
     return None
 
 

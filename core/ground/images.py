@@ -9,38 +9,41 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import (  # the six decoders by name: asking Pillow for one it has not loaded would load all 43
+from PIL import (  # the decoders by name: asking Pillow for one it has not loaded would load all 43
+    AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
     GifImagePlugin,  # noqa: F401
     Image,
+    ImageFile,
     JpegImagePlugin,  # noqa: F401
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     WebPImagePlugin,  # noqa: F401
 )
 
+from core.ground.boxes import TooIntricate
 from core.ground.config import Kind
-from core.ground.containers import TooIntricate, inspect
+from core.ground.containers import Container, exif_orientation, inspect
 from core.ground.errors import ImageRefused
+from core.ground.foreign import refusal
+from core.ground.tones import depth_of, is_shallow, low_bytes, to_rgb
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
 MAX_BYTES = 200_000_000
 
-WHITE = (255, 255, 255)
 REDUCED = 16  # px: side of the reduced picture that copies are compared by
 COPY = 0.97  # correlation of reduced pictures from which they are one, saved twice (`core.review.quality.near_copies`)
 
 # Pillow only warns between its limit and twice its limit; set once, as catch_warnings is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
 
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
 _TURNS = {  # EXIF orientation -> what undoes it
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -55,8 +58,8 @@ _TURNS = {  # EXIF orientation -> what undoes it
 def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image.Image:
     """The picture in ``source``: mode ``RGB``, fully loaded, upright, without metadata.
 
-    The first frame of a PNG, JPEG, WebP, GIF, BMP or TIFF file. Transparency is laid on
-    white. ``name`` is what refusals call the file (default: the path's last part).
+    The first frame of a PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF file. Transparency is laid on white, or on
+    black where the art is nearly white itself. ``name`` is what refusals call the file (default: the path's last part).
     ``grey``: a file of greys without transparency comes in mode ``L``, with the same values in a third of the time.
     Raises `ImageRefused`, with one sentence, for anything else: another format, damage (also
     a file cut short), more than `MAX_PIXELS`, a side above `MAX_SIDE`.
@@ -70,17 +73,20 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
     try:
         container = inspect(data)
         if container is None:
-            raise ImageRefused("{name} is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).", name=shown)
-        image = Image.open(io.BytesIO(container.data), formats=(container.format,))
-        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-            raise Image.DecompressionBombError
+            raise refusal(data, shown)
+        image = _opened(container)
+        depth = depth_of(image)
         image.load()
         if image.mode == "LAB":
             raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
         kept = grey and image.mode == "L" and not image.has_transparency_data
-        plain = image.copy() if kept else _rgb(image)
+        low = low_bytes(_opened(container), depth) if depth and is_shallow(image) else None
+        plain = image.copy() if kept else to_rgb(image, low=low)
         plain.info = {}
-        return _upright(plain, container.orientation)
+        orientation = container.orientation
+        if container.format == "AVIF":  # its turn is a property of the picture, which Pillow gives as EXIF of its own
+            orientation = exif_orientation(image.info.get("exif", b""))
+        return _upright(plain, orientation)
     except ImageRefused:
         raise
     except TooIntricate as error:
@@ -167,54 +173,26 @@ def _read(path: Path, shown: str) -> bytes:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
 
 
+def _opened(container: Container) -> ImageFile.ImageFile:
+    """Not yet loaded; too large a picture is refused before a decoder makes room for it."""
+    _check_sizes(container.sizes)
+    if container.format == "HEIF":
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+    image = Image.open(io.BytesIO(container.data), formats=(container.format,))
+    _check_sizes([image.size])
+    return image
+
+
+def _check_sizes(sizes: Iterable[tuple[int, int]]) -> None:
+    for width, height in sizes:
+        if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+            raise Image.DecompressionBombError
+
+
 def _upright(image: Image.Image, orientation: int) -> Image.Image:
     return image.transpose(_TURNS[orientation]) if orientation in _TURNS else image
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    """A fresh RGB picture: deep tones scaled, transparency on white."""
-    if image.mode[0] in "IF":
-        rgb = _from_deep(image).convert("RGB")
-    elif image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        rgb = Image.new("RGB", rgba.size, WHITE)
-        rgb.paste(rgba, mask=rgba)
-    else:
-        rgb = image.convert("RGB")
-    return rgb
-
-
-def _from_deep(image: Image.Image) -> Image.Image:
-    """A 16-bit, 32-bit or float grey picture as 8-bit, its range scaled and never clipped.
-
-    16-bit: 0..65535 (0..4095 for a 12-bit TIFF). 32-bit and float files do not state their
-    range, so it is the smallest of 0..1 (float only), 0..255 and 0..65535 that holds all
-    values, else the span from the least to the greatest. What is not a number becomes white.
-    """
-    values: NDArray[np.floating] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
-    finite = np.isfinite(values)
-    low, high = _span(image, values[finite])
-    grey = np.where(finite, (values - low) * (255 / (high - low)), 255)
-    if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF whose zero is white: Pillow turns it for 8 bits only
-        grey[finite] = 255 - grey[finite]
-    transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        grey[values == transparent] = 255
-    return Image.fromarray(np.rint(grey).astype(np.uint8))
-
-
-def _span(image: Image.Image, values: NDArray[np.floating]) -> tuple[float, float]:
-    if image.mode.startswith("I;16"):
-        return 0, 4095 if _tag(image, _BITS_PER_SAMPLE) == (12,) else 65535
-    low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
-    for top in (1, 255, 65535) if image.mode == "F" else (255, 65535):
-        if low >= 0 and high <= top:
-            return 0, top
-    return low, high
-
-
-def _tag(image: Image.Image, number: int) -> Any:
-    return getattr(image, "tag_v2", {}).get(number)
 
 
 def _encoded(image: Image.Image, form: str, **options: int) -> bytes:

@@ -160,7 +160,9 @@ def test_a_letter_called_png_is_refused_and_the_app_lives_on(base, visit):
     page = tab.open("identify")
     ready(tab)
     page.set_input_files(FILES, {"name": "photo.png", "mimeType": "image/png", "buffer": b"Dear sir, find enclosed"})
-    expect(page.get_by_text("photo.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF).")).to_be_visible()
+    expect(
+        page.get_by_text("photo.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC, AVIF).")
+    ).to_be_visible()
     page.set_input_files(FILES, base.query)
     expect(page.get_by_text(base.name).first).to_be_visible()
     expect(page.get_by_text("photo.png is not an image Burin opens")).to_be_visible()

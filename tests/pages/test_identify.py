@@ -60,7 +60,7 @@ def test_a_refused_file_gets_its_sentence_and_the_others_are_answered(asked):
     at = asked(("letter.png", b"Dear sir"), ("mark.png", png_bytes(draw("circle", seed=50))))
     assert not at.exception
     assert [error.value.replace("\\", "") for error in at.error] == [
-        "letter.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF)."
+        "letter.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC, AVIF)."
     ]
     assert any("circle" in expander.label for expander in at.expander)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -36,21 +38,46 @@ def near(found: tuple[int, ...], wanted: tuple[int, ...], tolerance: int) -> boo
 # What opens
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"])
 def test_every_format_opens_as_plain_rgb(form):
-    options = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}.get(form, {})
+    lossy = {"JPEG": {"quality": 95, "subsampling": 0}, "HEIF": {"quality": 95, "chroma": 444}, "AVIF": {"quality": 95}}
+    options = {**lossy, "WEBP": {"lossless": True}}.get(form, {})
     image = decode(hostile.saved(hostile.picture(), form, **options))
     assert (image.mode, image.size, type(image), image.info) == ("RGB", (64, 64), Image.Image, {})
     for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
-        assert near(found, wanted, 3 if form == "JPEG" else 0)
+        assert near(found, wanted, 4 if form in lossy else 0)
 
 
-@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_stated_orientation_is_applied(form, orientation):
     image = decode(hostile.oriented(orientation, form))
     for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
-        assert near(found, wanted, 3)
+        assert near(found, wanted, 12 if form in ("HEIF", "AVIF") else 3)
+
+
+def test_a_turned_heic_or_avif_swaps_its_sides():
+    wide = Image.new("RGB", (80, 40), "red")
+    for form in ("HEIF", "AVIF"):
+        assert decode(hostile.saved(wide, form, exif=hostile.exif(6)[6:])).size == (40, 80)
+
+
+@pytest.mark.parametrize("suffix", ["heic", "avif"])
+def test_a_telephones_files_open(shared_data, suffix):
+    image = decode(shared_data / "cases" / f"manette.{suffix}")
+    assert (image.mode, image.size) == ("RGB", (400, 400))
+
+
+def test_the_tiles_of_a_grid_come_together():
+    from pillow_heif import from_pillow
+
+    large = hostile.picture(1_300)
+    buffer = io.BytesIO()
+    from_pillow(large).save(buffer, format="HEIF", quality=80)
+    image = decode(buffer.getvalue())
+    assert image.size == (1_300, 1_300)
+    for found, wanted in zip(corners(image), (RED, GREEN, BLUE, BLACK), strict=True):
+        assert near(found, wanted, 12)
 
 
 def test_a_turned_picture_swaps_its_sides():
@@ -91,6 +118,39 @@ def test_16_bit_colour_keeps_its_tones():
     assert abs(np.asarray(image).mean() - 127.5) < 1
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14])
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_a_depth_under_16_bits_is_stretched_to_its_range(bits, form):
+    top = 2**bits - 1
+    ramp = np.tile(np.linspace(0, top, 256).round().astype(np.uint16), (16, 1))
+    grey = np.asarray(decode(hostile.saved(Image.fromarray(ramp), form)))[0, :, 0]
+    assert np.abs(grey.astype(int) - np.arange(256)).max() <= 1
+
+
+@pytest.mark.parametrize(("colour", "bands"), [(2, 3), (4, 2), (6, 4)])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_12_bits_of_a_16_bit_colour_png_keep_all_their_tones(colour, bands, bits):
+    top = 2**bits - 1
+    ramp = np.linspace(0, top, 256).round().astype(">u2")
+    pixels = np.repeat(ramp[:, None], bands, axis=1)
+    if bands % 2 == 0:
+        pixels[:, -1] = 65535  # opaque
+    image = decode(hostile.png(256, 4, depth=16, colour=colour, rows=(b"\0" + pixels.tobytes()) * 4))
+    assert np.abs(np.asarray(image)[0].astype(int) - np.arange(256)[:, None]).max() <= 1
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_adobe_deflate"])
+def test_12_bits_of_a_16_bit_colour_tiff_keep_all_their_tones(compression):
+    ramp = np.repeat(np.linspace(0, 4095, 256).round().astype("<u2")[:, None], 3, axis=1)
+    body = np.tile(ramp, (4, 1, 1)).tobytes()
+    packed = body if compression is None else zlib.compress(body)
+    depths_at = 8 + len(packed)
+    entries = [(256, 4, 1, 256), (257, 4, 1, 4), (258, 3, 3, depths_at), (259, 3, 1, 1 if compression is None else 8),
+               (262, 3, 1, 2), (273, 4, 1, 8), (277, 3, 1, 3), (278, 4, 1, 4), (279, 4, 1, len(packed))]  # fmt: skip
+    image = decode(hostile.tiff(entries, next_at=0, body=packed + struct.pack("<3H", 16, 16, 16)))
+    assert np.abs(np.asarray(image)[0].astype(int) - np.arange(256)[:, None]).max() <= 1
+
+
 @pytest.mark.parametrize("top", [1, 255, 65535])
 def test_a_float_picture_is_scaled_by_the_smallest_usual_range(top):
     values = np.tile(np.linspace(0, top, 256, dtype=np.float32), (4, 1))
@@ -127,6 +187,31 @@ def test_cmyk_red_is_red():
 )
 def test_what_is_transparent_is_white(image):
     assert np.asarray(decode(hostile.saved(image, "PNG"))).min() == 255
+
+
+def test_white_art_on_transparency_is_laid_on_black():
+    art = Image.new("RGBA", (40, 40), (255, 255, 255, 0))
+    art.paste((255, 255, 255, 255), (10, 10, 30, 20))
+    for form in ("PNG", "WEBP", "AVIF"):
+        image = decode(hostile.saved(art, form, **({"lossless": True} if form == "WEBP" else {})))
+        assert near(image.getpixel((2, 2)), BLACK, 2) and near(image.getpixel((20, 15)), WHITE, 2), form
+    grey = Image.new("LA", (40, 40), (250, 0))
+    grey.paste((230, 255), (10, 10, 30, 20))
+    image = decode(hostile.saved(grey, "PNG"))
+    assert (image.getpixel((2, 2)), image.getpixel((20, 15))) == (BLACK, (230, 230, 230))
+
+
+@pytest.mark.parametrize("art", [(0, 0, 0), (255, 230, 0), (120, 120, 120), (200, 220, 120)])
+def test_art_that_shows_on_white_is_laid_on_white(art):
+    drawn = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    drawn.paste((*art, 255), (10, 10, 30, 20))
+    assert decode(hostile.saved(drawn, "PNG")).getpixel((2, 2)) == WHITE
+
+
+def test_a_white_page_with_round_corners_stays_white():
+    page = Image.new("RGBA", (40, 40), (255, 255, 255, 255))
+    page.putpixel((0, 0), (0, 0, 0, 0))
+    assert np.asarray(decode(hostile.saved(page, "PNG"))).min() == 255
 
 
 def test_half_transparent_black_is_mid_grey():
@@ -245,7 +330,21 @@ def test_the_sentence_says_what_is_wrong():
             decode(hostile.IMAGES[name].make(), name=name)
         return str(refused.value)
 
-    assert sentence("text.png") == "text.png is not an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF)."
+    opened = "an image Burin opens (PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC, AVIF)"
+    assert sentence("text.png") == f"text.png is not {opened}."
+    assert sentence("svg_named.png") == f"svg_named.png is an SVG drawing, not {opened}: export it as PNG first."
+    assert sentence("pdf_named.png") == f"pdf_named.png is a PDF, not {opened}: export its page as PNG first."
+    for name, kind in (
+        ("eps_named.png", "a PostScript drawing"),
+        ("psd_named.png", "an image editor’s own file"),
+        ("jp2_named.jpg", "a picture of another kind"),
+        ("html_named.jpg", "a web page"),
+        ("zip_named.png", "an archive or an office document"),
+        ("exe_named.png", "a program"),
+        ("film_named.heic", "a film"),
+        ("raw_named.jpg", "a camera’s raw file"),
+    ):
+        assert sentence(name).startswith(f"{name} is {kind}, not {opened}"), name
     assert sentence("empty.png") == "empty.png is empty."
     assert sentence("truncated.jpg") == "truncated.jpg is damaged or cut short."
     assert "50 million pixels" in sentence("bomb_50k.png")
@@ -280,7 +379,8 @@ def test_too_many_bytes_are_refused_before_they_are_read(tmp_path, monkeypatch):
         decode(path)
 
 
-SEEDS = [hostile.saved(hostile.picture(24), form) for form in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")]
+FORMS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF")
+SEEDS = [hostile.saved(hostile.picture(24), form) for form in FORMS]
 
 
 @settings(max_examples=300)

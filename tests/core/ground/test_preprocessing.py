@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from PIL import Image
 
 from core.ground.config import Preprocessing
+from core.ground.images import decode
 from core.ground.preprocessing import MARGIN, has_ink, see, thin
 
 STROKES, CROP, PLAIN = (Preprocessing(mode=mode, size=128) for mode in ("strokes", "crop", "plain"))
@@ -287,3 +290,16 @@ def test_thinning_by_hand() -> None:
     dot = np.zeros((3, 3), np.uint8)
     dot[1, 1] = 1
     assert np.array_equal(thin(dot), dot)
+
+
+@pytest.mark.parametrize(
+    ("mode", "digest"), [("strokes", "81cab8c714031b6202b73be1"), ("crop", "624c87c6eda298c1318a55c9")]
+)
+def test_the_real_drawings_are_seen_as_they_always_were(shared_data: Path, mode: str, digest: str) -> None:
+    """What every workspace's vectors were made of: a change here costs everybody's thresholds and trained networks."""
+    files = sorted((shared_data / "gravures").rglob("*.png"))
+    assert len(files) == 667
+    seen = hashlib.sha256()
+    for path in files:
+        seen.update(see(decode(path, grey=True), Preprocessing(mode=mode, size=96)).tobytes())  # type: ignore[arg-type]
+    assert seen.hexdigest().startswith(digest)
