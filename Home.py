@@ -58,7 +58,8 @@ else:
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.ui.data.delivery import ROUTES
+    from pages.ui import pictures
+    from pages.ui.data import delivery
 
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__, routes=ROUTES)
+    app = st.App(__file__, routes=[*delivery.ROUTES, *pictures.ROUTES])

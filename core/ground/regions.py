@@ -5,7 +5,7 @@ Numbers only: what is read there is `core.sight`'s matter. The file itself is ne
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
 from core.ground.errors import ConfigRefused
@@ -40,6 +40,21 @@ class Region:
         """[x, y, width, height]."""
         return [self.x, self.y, self.width, self.height]
 
+    def inside(self, width: int, height: int) -> Self:
+        """The part of it that lies in a picture of that size; raises `ConfigRefused` where nothing does."""
+        if self.x >= width or self.y >= height:
+            raise ConfigRefused(
+                "The region lies outside the picture, which is {width} × {height} pixels.", width=width, height=height
+            )
+        return replace(self, width=min(self.width, width - self.x), height=min(self.height, height - self.y))
+
+    def shared(self, other: Region) -> float:
+        """How much of the smaller of the two rectangles lies in the other, 0 to 1."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        smaller = min(self.width * self.height, other.width * other.height)
+        return max(0, across) * max(0, down) / smaller
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
@@ -47,10 +62,7 @@ class Region:
     def from_json(cls, record: dict[str, Any]) -> Self:
         """Raises `ConfigRefused` on anything that is not a region."""
         try:
-            return cls(
-                *(int(record[name]) for name in ("x", "y", "width", "height")),
-                turn=float(record.get("turn", 0.0)),
-                tone=record.get("tone", ""),
-            )
+            x, y, width, height = (int(record[name]) for name in ("x", "y", "width", "height"))
+            return cls(x, y, width, height, turn=float(record.get("turn", 0.0)), tone=record.get("tone", ""))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigRefused("The region is damaged.") from error

@@ -26,7 +26,7 @@ REJECTED = 0.2  # of the target: the share of the known marks that may be called
 HESITATION = 4  # outside marks that are at least hesitated about: at most this many times the target
 
 Number = TypeVar("Number", float, np.ndarray)
-Verdict = Literal["certain", "hesitates", "unknown"]
+Verdict = Literal["certain", "hesitates", "unknown", "not_found"]  # the last: no mark, so nothing was compared
 
 
 def score(similarity: Number, margin: Number, cohesion: Number) -> Number:

@@ -1,12 +1,13 @@
-"""One picture in, one answer out: which gravure it is, or that it is not in the base.
+"""One picture in, its marks answered: which gravure each is, that it is not in the base, or that no mark was found.
 
-Reads a `Gallery` and its `Calibration`; stores nothing.
+Reads a `Gallery` and its `Calibration`; stores nothing. Where the marks are is `core.sight`'s.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,28 +15,47 @@ from PIL import Image
 
 from core.embedding.gallery import Gallery
 from core.ground.preprocessing import see
+from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer, rank
+from core.sight.marks import Mark, find_marks, read_region
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
+
+MOST = 5  # boxes looked at in one picture
+SURE = 0.5  # from here on a box is a mark rather than not; less sure ones are proposed to the person only
+SURENESS = 0.25  # of sureness beside similarity, where two boxes claim the same ink
+SAME_INK = 0.5  # of the smaller box that lies in the other: they are two readings of one mark
 
 
 @dataclass(frozen=True)
 class Answer:
     """The verdict, the candidate classes (best first), what the model saw (S, S, 3) uint8, the
-    query's vector (D,), and where the time went in milliseconds."""
+    query's vector (D,), and where the time went in milliseconds.
+
+    ``region`` is where the mark lies in the upright picture (None: the picture was taken as a mark, or none was
+    found), ``sure`` the probability that it is one whole mark, ``instead`` the other boxes that might be meant.
+    """
 
     verdict: Verdict
     classes: list[ClassAnswer]
     seen: np.ndarray
     vector: np.ndarray
     latency_ms: dict[str, float] = field(default_factory=dict)
+    region: Region | None = None
+    sure: float = 1.0
+    instead: tuple[Region, ...] = ()
+
+    @property
+    def box(self) -> list[int] | None:
+        """[x, y, width, height] in pixels of the upright picture."""
+        return self.region.box if self.region else None
 
     def to_json(self, names: dict[int, str]) -> dict[str, Any]:
         """The answer as the shell prints it; ``names`` maps class ids to display names."""
         classes = [{"name": names[c.class_id], "similarity": round(c.similarity, 4)} for c in self.classes]
-        return {"verdict": self.verdict, "classes": classes}
+        return {"verdict": self.verdict, "classes": classes, "box": self.box, "sure": round(self.sure, 4)}
 
 
 def identify(
@@ -49,10 +69,10 @@ def identify(
     kinds: list[str] | None = None,
     class_ids: list[int] | None = None,
 ) -> Answer:
-    """Name the mark in ``image`` (decoded, RGB) among the gallery's classes.
+    """Name the one mark that ``image`` (decoded, RGB) is, among the gallery's classes.
 
     ``k`` neighbours vote, ``top`` classes are answered; ``kinds`` and ``class_ids`` restrict the
-    references. An empty gallery, or a picture of one tone, is answered "unknown".
+    references. An empty gallery is answered "unknown", a picture of one tone "not_found".
     """
     started = time.perf_counter()
     seen = see(image, embedder.preprocessing)
@@ -62,7 +82,72 @@ def identify(
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
     classes = rank(vector, gallery, k=k, top=max(top, 2), allowed=allowed)  # the margin needs the second
     blank = bool((seen == seen[0, 0]).all())
-    verdict: Verdict = "unknown" if blank else calibration.verdict(classes)
+    verdict: Verdict = "not_found" if blank else calibration.verdict(classes)
     done = time.perf_counter()
     spent = {"see": saw - started, "embed": embedded - saw, "search": done - embedded, "total": done - started}
     return Answer(verdict, classes[:top], seen, vector, {name: 1000 * seconds for name, seconds in spent.items()})
+
+
+def identify_marks(
+    image: Image.Image,
+    *,
+    gallery: Gallery,
+    calibration: Calibration,
+    embedder: Embedder,
+    regions: Sequence[Region] = (),
+    k: int = 10,
+    top: int = 5,
+    kinds: list[str] | None = None,
+    class_ids: list[int] | None = None,
+) -> list[Answer]:
+    """Name each mark in ``image`` (decoded, upright), surest first; one answer, "not_found", where there is none.
+
+    ``regions`` are the marks that somebody pointed at: nothing is looked for then, and each is answered in its
+    order. Raises `ConfigRefused` where one lies outside the picture. The other arguments are `identify`'s.
+    """
+    started = time.perf_counter()
+    if regions:
+        places = [[read_region(image, region.inside(*image.size))] for region in regions]
+    elif embedder.preprocessing.mode == "plain":  # the picture as a whole is what is compared
+        places = [[Mark(Region(0, 0, *image.size), 1.0, image)]]
+    else:
+        marks = find_marks(image, most=MOST)
+        places = _places(marks)
+    found = 1000 * (time.perf_counter() - started)
+    if not places:
+        return [_not_found(embedder, tuple(mark.region for mark in marks), found)]
+    about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder, "k": k, "top": top}
+    answers = [_best([(mark, identify(mark.picture, **about, kinds=kinds, class_ids=class_ids)) for mark in place])
+               for place in places]  # fmt: skip
+    first = answers[0].latency_ms
+    answers[0] = replace(answers[0], latency_ms={"find": found, **first, "total": first["total"] + found})
+    return answers
+
+
+def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
+    """Boxes that claim the same ink, together, the surest first; a place where no box is sure is none."""
+    places, left = [], sorted(marks, key=lambda mark: -mark.sure)
+    while left and left[0].sure >= SURE:
+        places.append([mark for mark in left if left[0].region.shared(mark.region) > SAME_INK])
+        left = [mark for mark in left if left[0].region.shared(mark.region) <= SAME_INK]
+    return places
+
+
+def _best(answered: Sequence[tuple[Mark, Answer]]) -> Answer:
+    """Of several readings of one place, the one whose sureness and similarity together are highest."""
+
+    def worth(one: tuple[Mark, Answer]) -> float:
+        mark, answer = one
+        similarity = answer.classes[0].similarity if answer.classes else -1.0
+        return SURENESS * mark.sure + similarity
+
+    mark, answer = max(answered, key=worth)
+    instead = tuple(other.region for other, _ in answered if other is not mark)
+    return replace(answer, region=mark.region, sure=mark.sure, instead=instead)
+
+
+def _not_found(embedder: Embedder, instead: tuple[Region, ...], found: float) -> Answer:
+    side = embedder.preprocessing.size
+    blank, nowhere = np.full((side, side, 3), 255, np.uint8), np.zeros(embedder.dimension, np.float32)
+    spent = {"find": found, "see": 0.0, "embed": 0.0, "search": 0.0, "total": found}
+    return Answer("not_found", [], blank, nowhere, spent, sure=0.0, instead=instead)

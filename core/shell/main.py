@@ -11,12 +11,13 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from core.ground.errors import BurinError, ImageRefused, NotFound
+from core.ground.errors import BadInput, BurinError, ImageRefused, NotFound
 from core.ground.images import decode
+from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
 from core.shell import training as cli_training
@@ -56,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     identify.add_argument("images", nargs="+", metavar="IMAGE")
     identify.add_argument("--k", type=_positive, default=5, help="classes to print (default 5)")
     identify.add_argument("--json", action="store_true", help="one JSON object a line and image")
+    identify.add_argument(
+        "--box",
+        type=_box,
+        action="append",
+        default=[],
+        metavar="X,Y,W,H",
+        help="where the mark is, in pixels of the upright picture; again for a second mark",
+    )
     identify.set_defaults(run=_identify)
 
     embed = commands.add_parser("embed", parents=[common], help="write the vectors of images to a .npz file")
@@ -82,6 +91,14 @@ def _positive(text: str) -> int:
     return value
 
 
+def _box(text: str) -> Region:
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+        return Region(x, y, width, height)
+    except (ValueError, BurinError) as error:
+        raise argparse.ArgumentTypeError("must be four whole numbers: left,top,width,height") from error
+
+
 def _index(options: argparse.Namespace) -> int:
     dataset, embedder = _open(options)
     refused = _bring_up_to_date(dataset, embedder)
@@ -93,7 +110,7 @@ def _index(options: argparse.Namespace) -> int:
 def _identify(options: argparse.Namespace) -> int:
     from core.embedding.gallery import Gallery
     from core.recognition.calibrate import calibrate
-    from core.recognition.identify import identify
+    from core.recognition.identify import identify_marks
 
     dataset, embedder = _open(options)
     _bring_up_to_date(dataset, embedder)
@@ -103,17 +120,18 @@ def _identify(options: argparse.Namespace) -> int:
     calibration = calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours)
     names = {record.id: record.name for record in dataset.classes()}
     refused = False
+    about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}
+    about |= {"k": config.neighbours, "top": options.k, "regions": options.box}
     for file, image in _decoded(options.images):
-        if isinstance(image, ImageRefused):
+        answer: dict = {"verdict": "unknown", "classes": [], "box": None, "marks": [], "error": empty}
+        try:
+            if isinstance(image, BurinError):
+                raise image
+            if not empty:
+                answer |= _answer([one.to_json(names) for one in identify_marks(image, **about)])
+        except BadInput as error:
             refused = True
-            answer: dict = {"verdict": "unknown", "classes": [], "error": str(image)}
-        elif empty:
-            answer = {"verdict": "unknown", "classes": [], "error": empty}
-        else:
-            answered = identify(
-                image, gallery=gallery, calibration=calibration, embedder=embedder, k=config.neighbours, top=options.k
-            )
-            answer = {**answered.to_json(names), "error": None}
+            answer["error"] = str(error)
         print(
             json.dumps({"file": file, **answer}, ensure_ascii=False) if options.json else _in_words(file, answer),
             flush=True,
@@ -121,17 +139,37 @@ def _identify(options: argparse.Namespace) -> int:
     return 2 if empty else 1 if refused else 0
 
 
+def _answer(marks: list[dict]) -> dict:
+    """One image's answer: the surest mark's own, and beside it one entry a mark (none where none was found)."""
+    first = marks[0]
+    listed = [mark for mark in marks if mark["box"] is not None]
+    return {"verdict": first["verdict"], "classes": first["classes"], "box": first["box"], "marks": listed}
+
+
 def _in_words(file: str, answer: dict) -> str:
     if answer["error"]:
         return f"{file}: {answer['error']}"
-    names = [c["name"] for c in answer["classes"]]
+    marks = answer["marks"] or [answer]
+    if len(marks) == 1:
+        return f"{file}: {_mark_in_words(marks[0])}"
+    places = "".join(f"\n  at {','.join(map(str, mark['box']))}: {_mark_in_words(mark)}" for mark in marks)
+    return f"{file}: {len(marks)} marks{places}"
+
+
+def _mark_in_words(mark: dict) -> str:
+    names = [c["name"] for c in mark["classes"]]
     verdict = {
         "certain": lambda: names[0],
         "hesitates": lambda: "hesitates between " + " and ".join(names[:2]),
         "unknown": lambda: "not in the base" + (f" (nearest: {names[0]})" if names else ""),
-    }[answer["verdict"]]()
-    listed = "".join(f"\n    {c['similarity']:6.3f}  {c['name']}" for c in answer["classes"])
-    return f"{file}: {verdict}{listed}"
+        "not_found": lambda: "no mark found: show where it is (--box left,top,width,height)",
+    }[mark["verdict"]]()
+    listed = "" if mark["verdict"] == "not_found" else "".join(_listed(c) for c in mark["classes"])
+    return f"{verdict}{listed}"
+
+
+def _listed(found: dict) -> str:
+    return f"\n    {found['similarity']:6.3f}  {found['name']}"
 
 
 def _embed(options: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.search import answers, model_line
 from pages.ui.search.intake import Query, intake
+from pages.ui.state import workbench
 from pages.ui.text import esc
 
 UNFOLDED = 3  # answers shown open at once; the further ones are one click away
@@ -51,22 +52,26 @@ def part_of_the_base() -> None:
 
 def answer_to(query: Query, *, folded: bool | None) -> None:
     """Answer one image, or say why it is refused; ``folded`` None shows it without a fold."""
+    pointed = workbench().pointed.get(query.token, ())
     try:
-        answer = cached.answer(query.data, query.token, name=query.name, kinds=kinds, class_ids=class_ids)
+        found = cached.answers(
+            query.data, query.token, name=query.name, kinds=kinds, class_ids=class_ids, regions=pointed
+        )
     except ImageRefused as error:
         st.error(esc(sentence(error)), icon=":material/broken_image:")
         return
     # A class that went since the page began is no answer any more.
-    answer = replace(answer, classes=[found for found in answer.classes if found.class_id in classes])
+    found = [replace(one, classes=[c for c in one.classes if c.class_id in classes]) for one in found]
     calibration = services.base().calibration
     if folded is None:
-        answers.show(query, answer, classes, calibration)
+        answers.show(query, found, classes, calibration)
         return
     names = {record.id: record.name for record in classes.values()}
-    label = f"{esc(query.name)} — **{esc(answers.headline(answer, names))}**"
-    icon = answers.LOOK[answer.verdict][1]
+    said = " · ".join(answers.headline(one, names) for one in found)
+    label = f"{esc(query.name)} — **{esc(said)}**"
+    icon = answers.LOOK[found[0].verdict][1]
     with st.expander(label, expanded=not folded, icon=icon, key=f"identify.fold.{query.token}"):
-        answers.show(query, answer, classes, calibration, card=False)
+        answers.show(query, found, classes, calibration, card=False)
 
 
 with given:

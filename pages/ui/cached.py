@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,40 +13,60 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from core.ground.images import decode, encode_png, thumbnail
+from core.ground.regions import Region
+from core.sight.marks import read_region
 from pages.ui import services
 
 if TYPE_CHECKING:
     from core.recognition.identify import Answer
 
 
-def answer(data: bytes, token: str, *, name: str, kinds: list[str], class_ids: list[int]) -> Answer:
-    """Identify the image file ``data``, whose content hash is ``token``; raises `ImageRefused`."""
+def answers(
+    data: bytes,
+    token: str,
+    *,
+    name: str,
+    kinds: Sequence[str] = (),
+    class_ids: Sequence[int] = (),
+    regions: Sequence[Region] = (),
+) -> list[Answer]:
+    """Name each mark in the image file ``data``, whose content hash is ``token``; raises `ImageRefused`.
+
+    ``regions``: the marks that somebody pointed at, where they are not looked for.
+    """
     base = services.base()
-    return _answer(
-        data, token, name, tuple(sorted(kinds)), tuple(sorted(class_ids)), base.gallery.space, base.gallery.version
-    )
+    filters = tuple(sorted(kinds)), tuple(sorted(class_ids))
+    return _answers(data, token, name, *filters, tuple(regions), base.gallery.space, base.gallery.version)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def _answer(
-    _data: bytes, token: str, _name: str, kinds: tuple[str, ...], class_ids: tuple[int, ...], space: str, version: int
-) -> Answer:
-    from core.recognition.identify import identify
+def _answers(
+    _data: bytes,
+    token: str,
+    _name: str,
+    kinds: tuple[str, ...],
+    class_ids: tuple[int, ...],
+    regions: tuple[Region, ...],
+    space: str,
+    version: int,
+) -> list[Answer]:
+    from core.recognition.identify import identify_marks
 
     base, config = services.base(), services.workspace().config()
     started = time.perf_counter()
     image = decode(_data, name=_name, grey=True)
     read = 1000 * (time.perf_counter() - started)
-    found = identify(
+    found = identify_marks(
         image,
         gallery=base.gallery,
         calibration=base.calibration,
         embedder=services.embedder(),
+        regions=regions,
         k=config.neighbours,
         kinds=list(kinds) or None,
         class_ids=list(class_ids) or None,
     )
-    found.latency_ms.update(read=read, total=found.latency_ms["total"] + read)
+    found[0].latency_ms.update(read=read, total=found[0].latency_ms["total"] + read)
     return found
 
 
@@ -57,6 +78,26 @@ def shown(_data: bytes, token: str, *, side: int = 512) -> str:
     before the browser has asked for it, as it does between two strokes of a drawing.
     """
     return _on_square(decode(_data), side)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def small(_data: bytes, token: str, *, side: int = 1024) -> tuple[str, tuple[int, int]]:
+    """An image file as it is first shown large, and the size of the whole upright picture: width and height."""
+    image = decode(_data)
+    return url(thumbnail(image, side=side), "webp"), image.size
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> str:
+    """What lies in the ``region`` of an image file, turned as it says, on a white square; the whole without one."""
+    image = decode(_data)
+    return _on_square(image if region is None else read_region(image, region).picture, side)
+
+
+@st.cache_data(max_entries=20, show_spinner=False)
+def mark(_data: bytes, token: str, region: Region) -> bytes:
+    """The same as a PNG of all its pixels."""
+    return encode_png(read_region(decode(_data), region).picture)
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)

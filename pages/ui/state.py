@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 if TYPE_CHECKING:
+    from core.ground.regions import Region
     from pages.ui.data.labelling import Desk
     from pages.ui.search.intake import Query
     from pages.ui.training.training_form import Draft
@@ -42,7 +43,8 @@ class Workbench:
     """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
     ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
-    curator; ``pasted``: images taken from the clipboard, newest first; ``pinned``: those that Identify sent to the map;
+    curator; ``pasted``: images taken from the clipboard, newest first; ``pinned``: those that Identify sent to the map; ``pointed``: the marks that somebody pointed at, by the token of their
+    image;
     ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
     ticked in their table; ``handled``: the number of the last entry of each
@@ -57,6 +59,7 @@ class Workbench:
     reported: set[str] = field(default_factory=set)
     pasted: list[bytes] = field(default_factory=list)
     pinned: list[Query] = field(default_factory=list)
+    pointed: dict[str, tuple[Region, ...]] = field(default_factory=dict)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.collection.dataset import Dataset
-from pages.ui import services
+from core.ground.images import content_hash, decode
+from core.ground.regions import Region
+from core.sight.marks import read_region
+from pages.ui import pictures, services
+from pages.ui.components.picture import regions_in
 from tests.conftest import draw, png_bytes
-from tests.pages.conftest import text_of
+from tests.pages.conftest import component, text_of
 
 
 @pytest.fixture
@@ -31,9 +37,9 @@ def test_without_references_it_says_so_and_offers_two_ways_on(open_page, workspa
     assert not at.file_uploader
 
 
-def test_before_an_image_it_explains_its_three_verdicts_and_their_rate(open_page, drawn_workspace):
+def test_before_an_image_it_explains_its_four_verdicts_and_their_rate(open_page, drawn_workspace):
     said = text_of(open_page(drawn_workspace, "identify"))
-    for verdict in ("certain", "hesitates", "not in the base"):
+    for verdict in ("certain", "hesitates", "not in the base", "no mark found"):
         assert verdict in said
     assert "called certain in at most 5% of cases" in said
 
@@ -78,7 +84,9 @@ def test_a_blank_image_is_told_from_an_unknown_mark(asked):
     from PIL import Image
 
     at = asked(("white.png", png_bytes(Image.new("RGB", (64, 64), "white"))))
-    assert "There is no mark to be seen in this image." in text_of(at)
+    assert at.title[1].value == "No mark found"
+    assert "There is no mark to be seen in this image" in text_of(at)
+    assert "ot in the base" not in text_of(at)
     assert "The next nearest" not in text_of(at)
 
 
@@ -189,3 +197,96 @@ def test_a_photograph_of_the_camera_is_answered(open_page, drawn_workspace):
     at.camera_input[0].upload("photo.jpg", photo.getvalue(), "image/jpeg").run()
     assert not at.exception
     assert "circle" in at.title[1].value
+
+
+@pytest.fixture
+def two_marks():
+    """A picture of a circle and a bar, and where they are."""
+    from PIL import Image
+
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste(draw("circle", seed=50, side=96), (2, 2))
+    picture.paste(draw("bar", seed=50, side=96), (202, 2))
+    return png_bytes(picture), Region(0, 0, 100, 100), Region(200, 0, 100, 100)
+
+
+def found(monkeypatch, *marks):
+    """Let the finder say these (region, sureness)."""
+
+    def find_marks(image, *, most):
+        return [replace(read_region(image, region), sure=sure) for region, sure in marks]
+
+    monkeypatch.setattr("core.recognition.identify.find_marks", find_marks)
+
+
+def test_two_marks_in_one_image_are_answered_side_by_side_with_their_boxes(asked, two_marks, monkeypatch):
+    data, left, right = two_marks
+    found(monkeypatch, (right, 0.9), (left, 0.8))
+    at = asked(("two.png", data))
+    assert not at.exception
+    assert [header.value for header in at.subheader if header.value in ("bar", "circle")] == ["bar", "circle"]
+    (picture,) = component(at, "burin_picture")
+    assert [(box["x"], box["taken"], box["label"]) for box in picture["boxes"]] == [
+        (200, True, "bar"),
+        (0, True, "circle"),
+    ]
+    assert (picture["width"], picture["height"]) == (300, 100)
+
+
+def test_no_sure_mark_asks_where_it_is_and_offers_what_might_be_one(asked, two_marks, monkeypatch):
+    data, left, _ = two_marks
+    found(monkeypatch, (left, 0.2))
+    at = asked(("two.png", data), locale="fr-FR")
+    assert at.title[1].value == "Pas de gravure trouvée"
+    (picture,) = component(at, "burin_picture")
+    assert picture["asking"]
+    assert [(box["taken"], box["width"]) for box in picture["boxes"]] == [(False, 100)]
+    assert "as dans la base" not in text_of(at)
+
+
+def test_what_was_pointed_at_is_answered_and_reported_with_its_place(asked, two_marks, drawn_workspace):
+    data, left, right = two_marks
+    at = asked(("two.png", data))
+    token = content_hash(data)[:16]
+    at.session_state["workbench"].pointed[token] = (right,)
+    at.run()
+    assert not at.exception
+    assert at.title[1].value == "bar"
+    (button,) = [button for button in at.button if str(button.key).startswith("identify.unknown.")]
+    button.click().run()
+    (entry,) = Dataset(drawn_workspace).inbox()
+    assert Region.from_json(entry.answer["region"]) == right
+    at.session_state["workbench"].pointed[token] = (left, right)
+    at.run()
+    assert {header.value for header in at.subheader} >= {"bar", "circle"}
+
+
+def test_only_what_is_a_region_of_the_picture_is_taken_from_a_browser():
+    sent = [{"x": 5, "y": 5, "width": 500, "height": 5}, {"x": "?"}, None, {"x": 400, "y": 0, "width": 1, "height": 1},
+            {"x": 1, "y": 1, "width": 2, "height": 2, "tone": "dark", "turn": 90}]  # fmt: skip
+    assert regions_in(sent, (100, 50), 8) == [Region(5, 5, 95, 5), Region(1, 1, 2, 2, turn=90, tone="dark")]
+    assert regions_in(sent, (100, 50), 1) == [Region(5, 5, 95, 5)]
+    assert regions_in("regions", (100, 50), 8) == []
+
+
+def test_all_pixels_of_a_picture_have_an_address_that_cannot_be_guessed():
+    from starlette.applications import Starlette
+    from starlette.testclient import TestClient
+
+    data = png_bytes(draw("bar", side=200))
+    client = TestClient(Starlette(routes=pictures.ROUTES))
+    address = pictures.address(data, content_hash(data))
+    assert pictures.address(data, content_hash(data)) == address
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
+    assert decode(answer.content).size == (200, 200)
+    assert content_hash(data) not in address
+    assert client.get("/picture/nothing").status_code == 404
+
+
+def test_the_files_of_pictures_do_not_pile_up(monkeypatch):
+    monkeypatch.setattr(pictures, "KEPT", 2000)
+    addresses = [pictures.address(bytes([n]) * 900, f"token {n}") for n in range(4)]
+    assert sum(map(len, pictures._files.values())) <= 2000
+    assert pictures.address(bytes([3]) * 900, "token 3") == addresses[3]
+    assert pictures.address(bytes([0]) * 900, "token 0") != addresses[0]

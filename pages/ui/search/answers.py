@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -9,7 +11,9 @@ import streamlit as st
 from core.catalogue.records import ClassRecord, Item
 from core.ground.errors import BurinError
 from core.ground.images import content_hash
-from pages.ui import cached, services, widgets
+from core.ground.regions import Region
+from pages.ui import cached, pictures, services, widgets
+from pages.ui.components.picture import Box, picture
 from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.search.intake import Query
 from pages.ui.state import Notice, workbench
@@ -23,19 +27,31 @@ LOOK = {
     "certain": ("green", ":material/verified:"),
     "hesitates": ("orange", ":material/balance:"),
     "unknown": ("gray", ":material/block:"),
+    "not_found": ("blue", ":material/crop_free:"),
 }
+ABREAST = 2  # answers to marks of one image side by side
+MOST_POINTED = 8  # marks that somebody may point at in one image
+SAME_INK = 0.5  # of the smaller of two boxes: from there on they are of one mark
 MOST_PINNED = 8  # images that a session keeps for the map
-COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1}  # classes shown beside the query, by verdict
-NAMED = {"certain": 1, "hesitates": 2, "unknown": 0}  # classes whose fields are shown
+COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1, "not_found": 0}  # classes shown beside the query, by verdict
+NAMED = {"certain": 1, "hesitates": 2, "unknown": 0, "not_found": 0}  # classes whose fields are shown
 
 
 def verdict_name(verdict: str) -> str:
-    return {"certain": _("certain"), "hesitates": _("hesitates"), "unknown": _("not in the base")}[verdict]
+    names = {
+        "certain": _("certain"),
+        "hesitates": _("hesitates"),
+        "unknown": _("not in the base"),
+        "not_found": _("no mark found"),
+    }
+    return names[verdict]
 
 
 def headline(answer: Answer, names: dict[int, str]) -> str:
     """The answer in a few words: a name, two names, or that there is none."""
     found = [names[c.class_id] for c in answer.classes]
+    if answer.verdict == "not_found":
+        return _("No mark found")
     if answer.verdict == "unknown" or not found:
         return _("Not in the base")
     if answer.verdict == "hesitates" and len(found) > 1:
@@ -43,16 +59,15 @@ def headline(answer: Answer, names: dict[int, str]) -> str:
     return found[0]
 
 
-def blank(answer: Answer) -> bool:
-    """Whether there was nothing to see in the image."""
-    return bool((answer.seen == answer.seen[0, 0]).all())
-
-
 def explained(answer: Answer, names: dict[int, str]) -> str:
     """The verdict as a sentence."""
     found = [esc(names[c.class_id]) for c in answer.classes]
-    if blank(answer):
-        return _("There is no mark to be seen in this image.")
+    if answer.verdict == "not_found":
+        if answer.region is not None:
+            return _("There is no mark to be seen in this rectangle: draw another one.")
+        if answer.instead:
+            return _("Nothing is surely a mark here: click the rectangle that holds it, or drag one around it.")
+        return _("There is no mark to be seen in this image: drag a rectangle around it, where there is one.")
     if answer.verdict == "certain":
         return _("The mark is near the references of {name}, and clearly nearer than to any other class.").format(
             name=found[0]
@@ -69,7 +84,7 @@ def explained(answer: Answer, names: dict[int, str]) -> str:
 
 
 def guide() -> None:
-    """Before any image is given: what the three verdicts mean, and what they are worth here."""
+    """Before any image is given: what the four verdicts mean, and what they are worth here."""
     with st.container(border=True):
         st.subheader(_("How it answers"), anchor=False)
         meanings = {
@@ -78,6 +93,7 @@ def guide() -> None:
                 "Two classes are close, or none is close enough: both are shown beside your mark, you decide."
             ),
             "unknown": _("No class looks like it. Burin says so rather than inventing a name."),
+            "not_found": _("Nothing in the image is surely a mark, so nothing is compared: show where it is."),
         }
         for verdict, meaning in meanings.items():
             colour, icon = LOOK[verdict]
@@ -87,41 +103,100 @@ def guide() -> None:
 
 
 def show(
-    query: Query, answer: Answer, classes: dict[int, ClassRecord], calibration: Calibration, *, card: bool = True
+    query: Query,
+    answers: Sequence[Answer],
+    classes: dict[int, ClassRecord],
+    calibration: Calibration,
+    *,
+    card: bool = True,
 ) -> None:
-    """The whole answer to one query; ``card`` draws the frame around it."""
+    """The whole answer to one query, mark by mark; ``card`` draws the frame around each."""
+    one = len(answers) == 1
+    if one:
+        _mark(query, answers[0], classes, query.token, card=card)
+    else:
+        _pointing(query, answers, classes)
+        with st.grid(min(len(answers), ABREAST), min_column_width=256):
+            for place, answer in enumerate(answers):
+                with st.container():
+                    _mark(query, answer, classes, f"{query.token}.{place}", number_=place + 1)
+    if one:
+        _pointing(query, answers, classes)
+    if one and answers[0].verdict != "not_found":
+        _to_map(query, answers[0].region if workbench().pointed.get(query.token) else None)
+        _others(answers[0].classes[COMPARED[answers[0].verdict] :], classes)
+    st.caption(f"{rate_sentence(calibration)}  \n{_latency(answers)}")
+
+
+def _mark(
+    query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str, *, number_: int = 0, card: bool = True
+) -> None:
+    """The answer to one mark: its verdict, the comparison, the way to object; ``number_`` where there are several."""
     names = {record.id: record.name for record in classes.values()}
-    count = 0 if blank(answer) else COMPARED[answer.verdict]
     colour, icon = LOOK[answer.verdict]
-    with st.container(border=card, key=f"identify.answer.{query.token}"):
-        st.markdown(f":{colour}-badge[{icon} {verdict_name(answer.verdict)}]")
-        st.title(esc(headline(answer, names)), anchor=False)
+    with st.container(border=card, key=f"identify.answer.{key}"):
+        badge = f":{colour}-badge[{icon} {verdict_name(answer.verdict)}]"
+        st.markdown(f"**{number_}**  {badge}" if number_ else badge)
+        text = esc(headline(answer, names))
+        st.subheader(text, anchor=False) if number_ else st.title(text, anchor=False)
         st.markdown(explained(answer, names))
-        _compare(query, answer, classes, count)
-        _fields(query, answer, classes, NAMED[answer.verdict])
-        _object(query, answer, classes)
-    if not blank(answer):
-        _to_map(query)
-        _others(answer.classes[count:], classes)
-    st.caption(f"{rate_sentence(calibration)}  \n{_latency(answer)}")
+        if answer.verdict != "not_found":
+            _compare(query, answer, classes, COMPARED[answer.verdict])
+            _fields(key, answer, classes, NAMED[answer.verdict])
+        _object(query, answer, classes, key)
 
 
-def _to_map(query: Query) -> None:
+def _to_map(query: Query, region: Region | None) -> None:
     """A button that opens the map of the encoder in use with the query pinned where it belongs."""
     if st.button(_("Show it on the map"), icon=":material/scatter_plot:", key=f"identify.map.{query.token}"):
         bench = workbench()
+        if region is not None:  # the map is told of the mark alone
+            query = replace(
+                query, data=cached.mark(query.data, query.token, region), token=f"{query.token}.{region.box}"
+            )
         bench.pinned = [query, *(other for other in bench.pinned if other.token != query.token)][:MOST_PINNED]
         st.switch_page("pages/model/embeddings.py", query_params={"run": ""})
+
+
+def _pointing(query: Query, answers: Sequence[Answer], classes: dict[int, ClassRecord]) -> None:
+    """The image itself, with the boxes of the marks and of what else might be one: to look closer, and to point."""
+    names = {record.id: record.name for record in classes.values()}
+    src, size = cached.small(query.data, query.token)
+    taken = [Box(one.region, True, headline(one, names)) for one in answers if one.region is not None]
+    found = (
+        cached.answers(query.data, query.token, name=query.name) if workbench().pointed.get(query.token) else answers
+    )
+    others = [region for one in found for region in (*((one.region,) if one.region else ()), *one.instead)]
+    proposed = [
+        Box(region, False) for region in others
+        if all(region.shared(box.region) <= SAME_INK for box in taken) and region.box != [0, 0, *size]
+    ]  # fmt: skip
+    if not taken:
+        proposed = [Box(region, False) for region in others]
+
+    def point(regions: list[Region]) -> None:
+        workbench().pointed[query.token] = tuple(regions)
+
+    picture(
+        src,
+        pictures.address(query.data, query.token),
+        size=size,
+        boxes=[*taken, *proposed],
+        key=f"identify.picture.{query.token}",
+        on_point=point,
+        most=MOST_POINTED,
+        asking=answers[0].verdict == "not_found",
+    )
 
 
 def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:
     """The query, what the model sees of it, and the best reference of the ``count`` first classes."""
     with st.grid(max(3, 2 + count), min_column_width=84, gap="small"):
         with st.container(gap="xxsmall"):
-            st.image(cached.shown(query.data, query.token), width="stretch", alt=_("Your image"))
+            st.image(cached.cut(query.data, query.token, answer.region), width="stretch", alt=_("Your image"))
             st.caption(_("Your image"))
         with st.container(gap="xxsmall"):
-            seen = cached.seen(answer.seen, query.token, services.embedder().space)
+            seen = cached.seen(answer.seen, f"{query.token} {answer.region}", services.embedder().space)
             st.image(seen, width="stretch", alt=_("What the model sees"))
             st.caption(_("What the model sees"))
         for candidate in answer.classes[:count]:
@@ -148,11 +223,11 @@ def _reference(candidate: ClassAnswer) -> Item:
     return item
 
 
-def _fields(query: Query, answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:
+def _fields(key: str, answer: Answer, classes: dict[int, ClassRecord], count: int) -> None:
     """Maker, product and notes of the classes named, where somebody wrote them."""
     described = [classes[c.class_id] for c in answer.classes[:count] if any(classes[c.class_id].fields.values())]
     for record in described:
-        with st.container(border=True, key=f"identify.fields.{query.token}.{record.id}"):
+        with st.container(border=True, key=f"identify.fields.{key}.{record.id}"):
             if len(described) > 1:
                 st.markdown(f"**{esc(record.name)}**")
             with st.container(horizontal=True, gap="large"):
@@ -192,50 +267,52 @@ def rate_sentence(calibration: Calibration) -> str:
     )
 
 
-def _latency(answer: Answer) -> str:
-    spent = {part: decimals(ms, 1) for part, ms in answer.latency_ms.items()}
-    return _("Answered in {total} ms: reading {read}, finding the ink {see}, encoder {embed}, search {search}.").format(
-        **spent
-    )
+def _latency(answers: Sequence[Answer]) -> str:
+    parts = {part for answer in answers for part in answer.latency_ms}
+    spent = {part: decimals(sum(one.latency_ms.get(part, 0.0) for one in answers), 1) for part in parts}
+    return _(
+        "Answered in {total} ms: reading {read}, finding the marks {find}, their ink {see}, encoder {embed}, search {search}."
+    ).format(**spent)
 
 
-def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord]) -> None:
+def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str) -> None:
     """Buttons "This is wrong" and "not in the base": the image goes to the curator, with what was answered."""
-    bench, token = workbench(), query.token
-    if token in bench.reported:
+    bench = workbench()
+    if key in bench.reported:
         st.caption(_(":material/inbox: Sent to the curator. Thank you."))
         return
     with st.container(horizontal=True):
-        with st.popover(_("This is wrong"), icon=":material/flag:", key=f"identify.wrong.{token}"):
+        with st.popover(_("This is wrong"), icon=":material/flag:", key=f"identify.wrong.{key}"):
             right = widgets.choose_class(
                 _("Which class is it, if you know?"),
                 list(classes.values()),
-                key=f"identify.right.{token}",
+                key=f"identify.right.{key}",
                 placeholder=_("Type a name"),
             )
-            note = st.text_input(_("Note for the curator"), key=f"identify.note.{token}", max_chars=500)
+            note = st.text_input(_("Note for the curator"), key=f"identify.note.{key}", max_chars=500)
             st.button(
                 _("Send to the curator"),
                 type="primary",
-                key=f"identify.send.{token}",
+                key=f"identify.send.{key}",
                 on_click=_report,
-                args=(query, answer, classes, "wrong", right, note),
+                args=(query, answer, classes, key, "wrong", right, note),
             )
-        if answer.verdict != "unknown":
+        if answer.verdict in ("certain", "hesitates"):
             st.button(
                 _("Not in the base"),
                 icon=":material/block:",
-                key=f"identify.unknown.{token}",
+                key=f"identify.unknown.{key}",
                 on_click=_report,
-                args=(query, answer, classes, "unknown", None, ""),
+                args=(query, answer, classes, key, "unknown", None, ""),
             )
 
 
 def _report(
-    query: Query, answer: Answer, classes: dict[int, ClassRecord], said: str, right: str | None, note: str
+    query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str, said: str, right: str | None, note: str
 ) -> None:
     names = {record.id: record.name for record in classes.values()}
-    given = {**answer.to_json(names), "file": query.name, "right": right}
+    region = answer.region.to_json() if answer.region else None
+    given = {**answer.to_json(names), "file": query.name, "right": right, "region": region}
     services.dataset().report(query.data, verdict=answer.verdict, said=said, answer=given, note=note)
-    workbench().reported.add(query.token)
+    workbench().reported.add(key)
     workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))

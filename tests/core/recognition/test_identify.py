@@ -1,12 +1,16 @@
 """One picture in, one answer out, over drawn shapes."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery, update
+from core.ground.errors import ConfigRefused
+from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, calibrate
-from core.recognition.identify import identify
+from core.recognition.identify import identify, identify_marks
+from core.sight.marks import Mark
 from tests.conftest import draw
 
 EAGER = Calibration(certain_at=-9.0, margin=-9.0, unknown_below=-9.0, target=0.05)  # names whatever is nearest
@@ -49,9 +53,12 @@ def test_a_single_class_shown_still_weighs_the_second(base):
     assert answer.verdict == "hesitates"  # no margin reaches 2.5 when there is a second class
 
 
-def test_a_blank_picture_is_in_no_base(base):
+def test_a_blank_picture_shows_no_mark_rather_than_an_unknown_one(base):
     about, _ = base
-    assert identify(Image.new("RGB", (64, 64), "white"), **about).verdict == "unknown"
+    assert identify(Image.new("RGB", (64, 64), "white"), **about).verdict == "not_found"
+    (answer,) = identify_marks(Image.new("RGB", (64, 64), "white"), **about)
+    assert (answer.verdict, answer.classes, answer.box) == ("not_found", [], None)
+    assert (answer.seen == 255).all()
 
 
 def test_an_empty_gallery_answers_unknown(workspace, fake_embedder):
@@ -66,3 +73,79 @@ def test_a_filter_leaves_only_its_classes(base):
     answer = identify(draw("bar", seed=50), class_ids=[cross], **about)
     assert [names[c.class_id] for c in answer.classes] == ["cross"]
     assert identify(draw("bar"), kinds=["icon"], **about).verdict == "unknown"
+
+
+def test_a_drawing_is_one_mark_answered_as_it_always_was(base):
+    about, _ = base
+    drawing = draw("bar", seed=50)
+    (answer,) = identify_marks(drawing, **about)
+    alone = identify(drawing, **about)
+    assert answer.box == [0, 0, *drawing.size]
+    assert answer.classes == alone.classes
+    assert np.array_equal(answer.seen, alone.seen)
+    assert set(answer.latency_ms) == {"find", "see", "embed", "search", "total"}
+
+
+@pytest.fixture
+def table():
+    """A circle at the left and a bar at the right of one picture, and where they are."""
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste(draw("circle", seed=50, side=96), (2, 2))
+    picture.paste(draw("bar", seed=50, side=96), (202, 2))
+    return picture, Region(0, 0, 100, 100), Region(200, 0, 100, 100)
+
+
+def found(monkeypatch, picture, *marks):
+    """Let the finder say these (region, sureness)."""
+    made = [Mark(region, sure, picture.crop((region.x, region.y, region.x + region.width, region.y + region.height)))
+            for region, sure in marks]  # fmt: skip
+    monkeypatch.setattr("core.recognition.identify.find_marks", lambda image, *, most: made)
+
+
+def named(answer, names):
+    return names[answer.classes[0].class_id]
+
+
+def test_two_marks_in_one_picture_are_answered_each_on_its_own(base, table, monkeypatch):
+    about, names = base
+    picture, left, right = table
+    found(monkeypatch, picture, (right, 0.9), (left, 0.8))
+    answers = identify_marks(picture, **about)
+    assert [(named(one, names), one.region, one.sure) for one in answers] == [
+        ("bar", right, 0.9),
+        ("circle", left, 0.8),
+    ]
+
+
+def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_the_other_offered(base, table, monkeypatch):
+    about, names = base
+    picture, left, _ = table
+    part = Region(0, 0, 50, 50)
+    found(monkeypatch, picture, (part, 0.9), (left, 0.8))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, answer.instead) == (left, (part,))
+    assert named(answer, names) == "circle"
+
+
+def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
+    about, _ = base
+    picture, left, right = table
+    found(monkeypatch, picture, (left, 0.3), (right, 0.2))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.verdict, answer.classes) == ("not_found", [])
+    assert answer.instead == (left, right)  # to be clicked
+
+
+def test_what_somebody_points_at_is_answered_and_nothing_else_looked_for(base, table, monkeypatch):
+    about, names = base
+    picture, left, right = table
+    monkeypatch.setattr("core.recognition.identify.find_marks", lambda *_, **__: pytest.fail("nobody asked to look"))
+    answers = identify_marks(picture, regions=[left, Region(200, 0, 400, 400)], **about)
+    assert [named(one, names) for one in answers] == ["circle", "bar"]
+    assert answers[1].region == right  # as far as the picture reaches
+    (turned,) = identify_marks(picture.rotate(90, expand=True), regions=[Region(0, 0, 100, 100, turn=-90)], **about)
+    assert named(turned, names) == "bar"
+    (empty,) = identify_marks(picture, regions=[Region(120, 10, 50, 50)], **about)
+    assert (empty.verdict, empty.box) == ("not_found", [120, 10, 50, 50])
+    with pytest.raises(ConfigRefused, match="outside the picture, which is 300 × 100 pixels"):
+        identify_marks(picture, regions=[Region(300, 0, 10, 10)], **about)

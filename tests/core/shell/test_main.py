@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.shell.main import main
@@ -48,7 +49,8 @@ def test_identify_prints_one_json_object_a_line_in_the_order_given(drawn_workspa
     assert records[2]["classes"][0]["name"] == "bar"
     assert records[1]["classes"] == []
     assert {r["verdict"] for r in records} <= {"certain", "hesitates", "unknown"}
-    assert all(set(r) == {"file", "verdict", "classes", "error"} for r in records)
+    assert all(set(r) == {"file", "verdict", "classes", "box", "marks", "error"} for r in records)
+    assert [len(r["marks"]) for r in records] == [1, 0, 1, 0]
 
 
 def test_identify_shows_k_classes_and_exits_0_when_all_are_answered(drawn_workspace, query, capsys):
@@ -59,6 +61,44 @@ def test_identify_shows_k_classes_and_exits_0_when_all_are_answered(drawn_worksp
 def test_identify_in_words(drawn_workspace, query, capsys):
     assert main(["identify", query("bar"), "--workspace", str(drawn_workspace.root)]) == 0
     assert "bar" in capsys.readouterr().out
+
+
+def test_identify_says_that_no_mark_was_found_and_takes_a_box(drawn_workspace, tmp_path, capsys):
+    blank, two = tmp_path / "blank.png", tmp_path / "two.png"
+    blank.write_bytes(png_bytes(Image.new("RGB", (64, 64), "white")))
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste(draw("circle", seed=50, side=96), (2, 2))
+    picture.paste(draw("bar", seed=50, side=96), (202, 2))
+    two.write_bytes(png_bytes(picture))
+    where = ["--workspace", str(drawn_workspace.root)]
+    assert main(["identify", str(blank), "--json", *where]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["verdict"], record["classes"], record["box"], record["marks"]) == ("not_found", [], None, [])
+    assert main(["identify", str(blank), *where]) == 0
+    assert "no mark found: show where it is" in capsys.readouterr().out
+
+    boxes = ["--box", "200,0,100,100", "--box", "0,0,100,100"]
+    assert main(["identify", str(two), "--json", *boxes, *where]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert [(mark["classes"][0]["name"], mark["box"]) for mark in record["marks"]] == [
+        ("bar", [200, 0, 100, 100]), ("circle", [0, 0, 100, 100]),
+    ]  # fmt: skip
+    assert record["box"] == [200, 0, 100, 100]
+    assert main(["identify", str(two), *boxes, *where]) == 0
+    said = capsys.readouterr().out
+    assert "2 marks" in said
+    assert "at 200,0,100,100:" in said
+    assert main(["identify", str(two), str(blank), "--json", "--box", "200,0,100,100", *where]) == 1
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert first["error"] is None
+    assert "outside the picture" in second["error"]
+
+
+@pytest.mark.parametrize("box", ["1,2,3", "a,b,c,d", "0,0,0,5", "-1,0,5,5", "1,2,3,4,5,6,7"])
+def test_a_box_that_is_none_is_refused_with_what_it_must_be(box, query, capsys):
+    with pytest.raises(SystemExit):
+        main(["identify", query("bar"), f"--box={box}"])
+    assert "left,top,width,height" in capsys.readouterr().err
 
 
 def test_the_workspace_may_come_from_the_environment(drawn_workspace, query, capsys, monkeypatch):
