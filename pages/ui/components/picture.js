@@ -327,8 +327,8 @@ class View {
     const { width, height } = this.data
     this.set('regions', marks.filter(mark => !this.whole(mark)).map(mark => {
       const x = clamp(Math.round(mark.x), 0, width - 1), y = clamp(Math.round(mark.y), 0, height - 1)
-      return { x, y, width: clamp(Math.round(mark.width), 1, width - x), height: clamp(Math.round(mark.height), 1, height - y),
-               turn: mark.turn || 0, tone: mark.tone || '' }
+      Object.assign(mark, { x, y, width: clamp(Math.round(mark.width), 1, width - x), height: clamp(Math.round(mark.height), 1, height - y) })
+      return { x: mark.x, y: mark.y, width: mark.width, height: mark.height, turn: mark.turn || 0, tone: mark.tone || '' }
     }))
   }
 
