@@ -6,48 +6,58 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 PORT ?= 8501
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+# What is installed: the product (requirements.lock), with LIGHT=1 all of it but training, and for the checks their tools too.
+PRODUCT := $(if $(LIGHT),requirements-light.lock,requirements.lock)
+READY := $(VENV)/.ready-
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format bench lock
+.PHONY: help setup tools run test lint format bench engines lock
 
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-setup: $(READY)  ## make .venv and install what requirements.lock pins (uv when present, else pip)
+setup: $(READY)$(PRODUCT)  ## make .venv and install the product (uv when present, else pip); LIGHT=1 leaves out training
 
-run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501); an empty workspace gets a small sample
+tools: $(READY)requirements-dev.lock  ## install the tools of the tests and checks too
+
+run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501, LIGHT=1); an empty workspace gets a small sample
 	@$(BIN)/python -m core sample --if-empty
 	$(BIN)/streamlit run Home.py --server.port $(PORT)
 
-test: setup lint  ## the checks below, then every test
+test: tools lint  ## the checks below, then every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/browser
 	$(BIN)/python -m pytest tests/browser
 
-lint: setup  ## style, format and types
+lint: tools  ## style, format and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-format: setup  ## mend what ruff can mend by itself
+format: tools  ## mend what ruff can mend by itself
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: setup  ## measure speed and accuracy (minutes)
+bench: tools  ## measure speed and accuracy (minutes)
 	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-lock:  ## pin the newest versions that requirements*.txt allow (needs uv)
-	uv pip compile requirements-dev.txt --universal --python-version 3.11 --generate-hashes --upgrade -o requirements.lock
+engines: tools  ## export the untrained encoder anew (assets/engines)
+	$(BIN)/python benchmarks/_export_engines.py
 
-$(READY): requirements.lock
+lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 only what is not pinned yet (needs uv)
+	$(COMPILE) requirements.txt -o requirements-light.lock
+	$(COMPILE) requirements.txt requirements-train.txt -o requirements.lock
+	$(COMPILE) requirements.txt requirements-train.txt requirements-dev.txt -o requirements-dev.lock
+
+$(READY)%: %
 	@set -e; \
 	if command -v uv >/dev/null 2>&1; then \
 		test -x $(BIN)/python || uv venv --python '$(or $(PYTHON),>=3.11)' $(VENV); \
-		uv pip install --python $(BIN)/python --require-hashes -r requirements.lock; \
+		uv pip install --python $(BIN)/python --require-hashes -r $<; \
 	elif test -n '$(PYTHON)'; then \
 		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-		$(BIN)/python -m pip install --require-hashes -r requirements.lock; \
+		$(BIN)/python -m pip install --require-hashes -r $<; \
 	else \
 		echo 'Burin needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3.11'; exit 1; \
 	fi

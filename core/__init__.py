@@ -4,7 +4,7 @@ One package a floor, in this order; a module imports only modules above it, in i
 a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, translations, arrays, workspace, boxes, containers, tones, foreign, images
-ground       names, job, jobs, regions, preprocessing, outlines
+ground       names, job, jobs, regions, preprocessing, outlines, extras
 sight        marks
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset

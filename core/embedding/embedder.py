@@ -25,6 +25,7 @@ from core.embedding.engine import ExportFailed, cores, engine_key, export, facts
 from core.embedding.weights import PROMOTED, Weights, resolve, sha256_of
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
+from core.ground.extras import need_pytorch, trains_here
 from core.ground.preprocessing import VERSION as SEEING
 from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 Engine = Literal["onnxruntime", "torch"]
 Picture = Image.Image | Callable[[], Image.Image]
 
-HEADS = Path(__file__).resolve().parents[2] / "assets" / "heads"
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+HEADS = ASSETS / "heads"
+ENGINES = ASSETS / "engines"  # the untrained encoder's, exported by benchmarks/_export_engines.py
 
 # Untrained, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells. Measured on real
 # drawings (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
@@ -84,11 +87,11 @@ def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: En
     Raises `WeightsUnavailable` and `ModelRefused`.
     """
     config = workspace.config()
-    plan = _saved(model, config.preprocessing) if model else _in_use(workspace, config)
+    plan = _saved(workspace, model, config.preprocessing) if model else _in_use(workspace, config)
     why = ""
     if engine == "onnxruntime" or (engine is None and not _gpu_here()):
         try:
-            return _on_onnx(plan, workspace.cache / "engines")
+            return _on_onnx(plan)
         except ExportFailed as error:
             if engine:
                 raise ModelRefused("The model cannot be exported to ONNX: {why}.", why=error) from error
@@ -97,19 +100,21 @@ def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: En
 
 
 def opens_at_once(workspace: Workspace) -> bool:
-    """Whether `load_embedder` finds a cached engine, and so needs neither torch nor an export."""
+    """Whether `load_embedder` finds an engine that was made before, and so needs neither torch nor an export."""
     plan = _in_use(workspace, workspace.config())
-    return find(workspace.cache / "engines", engine_key(plan.facts)) is not None
+    return any(find(folder, engine_key(plan.facts)) is not None for folder in (ENGINES, plan.engines))
 
 
 @dataclass(frozen=True)
 class _Plan:
-    """A network before it is built: ``facts`` tell its engine apart, ``build`` makes it (with torch)."""
+    """A network before it is built: ``facts`` tell its engine apart, ``engines`` is the folder where that is kept,
+    ``build`` makes the network (with torch)."""
 
     facts: dict[str, Any]
     space: str
     preprocessing: Preprocessing
     sentence: str
+    engines: Path
     build: Callable[[], EmbeddingNet]
 
 
@@ -123,10 +128,10 @@ def _in_use(workspace: Workspace, config: WorkspaceConfig) -> _Plan:
     promoted = workspace.model / PROMOTED
     if not promoted.is_file():
         return _untrained(workspace, config.weights, config.preprocessing)
-    return replace(_saved(promoted, config.preprocessing), sentence="The network trained in this workspace.")
+    return replace(_saved(workspace, promoted, config.preprocessing), sentence="The network trained in this workspace.")
 
 
-def _saved(path: Path, preprocessing: Preprocessing) -> _Plan:
+def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _Plan:
     def build() -> EmbeddingNet:
         from core.embedding.model import load
 
@@ -138,7 +143,9 @@ def _saved(path: Path, preprocessing: Preprocessing) -> _Plan:
         raise ModelRefused("{name} cannot be read.", name=path.name)
     sha256 = sha256_of(path)
     facts = {"model": sha256, "size": preprocessing.size}
-    return _Plan(facts, f"{sha256[:16]}-{_seen(preprocessing)}", preprocessing, f"The model {path.name}.", build)
+    space = f"{sha256[:16]}-{_seen(preprocessing)}"
+    # beside the weights, not in the cache: without PyTorch it could not be made again
+    return _Plan(facts, space, preprocessing, f"The model {path.name}.", workspace.model / "engines", build)
 
 
 def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> _Plan:
@@ -162,7 +169,7 @@ def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) ->
 
     read = f"{weights.architecture}-{weights.sha256[:8]}-{stage}.{grid}-{str(facts['head'])[:8]}"
     space = f"{read}-{_seen(preprocessing)}"
-    return _Plan(facts, space, preprocessing, weights.sentence, build)
+    return _Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build)
 
 
 @dataclass(frozen=True)
@@ -192,14 +199,17 @@ def _seen(preprocessing: Preprocessing) -> str:
     return f"{preprocessing.mode}{preprocessing.size}-v{SEEING}"
 
 
-def _on_onnx(plan: _Plan, folder: Path) -> Embedder:
-    """The cached engine, else a new one; raises `ExportFailed`."""
+def _on_onnx(plan: _Plan) -> Embedder:
+    """The engine that ships or was kept, else a new one; raises `ExportFailed`, and `ExtrasMissing` where PyTorch,
+    which alone can make it, is not installed."""
     key = engine_key(plan.facts)
-    loaded = _opened(find(folder, key), plan.facts)
+    engines = (_opened(find(folder, key), plan.facts) for folder in (ENGINES, plan.engines))
+    loaded = next((engine for engine in engines if engine is not None), None)
     if loaded is None:
+        need_pytorch()
         content = export(plan.build(), size=plan.preprocessing.size, facts=plan.facts)
         with suppress(OSError):  # a full disk costs the next start some seconds, not this one its answer
-            keep(folder, key, content)
+            keep(plan.engines, key, content)
         loaded = session(content, threads=1)
 
     def forward(seen: np.ndarray) -> np.ndarray:
@@ -220,6 +230,7 @@ def _opened(content: bytes | None, facts: dict[str, Any]) -> onnxruntime.Inferen
 
 
 def _on_torch(plan: _Plan, why: str) -> Embedder:
+    need_pytorch()
     import torch
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -317,7 +328,7 @@ class _Running:
 
 def _gpu_here() -> bool:
     """Whether PyTorch can use a GPU; it is asked (and imported) only where an NVIDIA driver is installed."""
-    if not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
+    if not trains_here() or not (Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi")):
         return False
     import torch
 

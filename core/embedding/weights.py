@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from core.ground.errors import ModelRefused, WeightsUnavailable
+from core.ground.extras import need_pytorch, trains_here
 from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -128,13 +129,16 @@ def sha256_of(path: Path) -> str:
 
 
 def _bundled() -> Weights | None:
+    sentence = "EfficientNet-Lite0 trained on ImageNet, from the installed package."
     package = find_spec(BUNDLED_PACKAGE)
     if package is None or package.origin is None:
-        return None
+        if trains_here():
+            return None
+        # Without PyTorch nobody reads the file: the engine made from it ships.
+        return Weights("bundled", DEFAULT_ARCHITECTURE, Path(BUNDLED_FILE), BUNDLED_SHA256, sentence)
     path = Path(package.origin).parent / BUNDLED_FILE
     if not path.is_file():
         return None  # its hash is checked by whoever reads it: an engine made from it earlier does not need to
-    sentence = "EfficientNet-Lite0 trained on ImageNet, from the installed package."
     return Weights("bundled", DEFAULT_ARCHITECTURE, path, BUNDLED_SHA256, sentence)
 
 
@@ -155,6 +159,7 @@ def _from_file(path: Path) -> Weights:
 
 
 def _from_cache(architecture: Architecture) -> Weights | None:
+    need_pytorch()
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(architecture.repository, HUB_FILE)
@@ -224,6 +229,7 @@ def _is_classifier(name: str) -> bool:
 
 
 def _read_pickled(path: Path) -> dict[str, Tensor]:
+    need_pytorch()
     import torch
 
     if sha256_of(path) != BUNDLED_SHA256:  # that one is in the format from before 2020, which has no checksums

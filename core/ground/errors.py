@@ -10,6 +10,7 @@ BurinError
 ├── Conflict                somebody or something else changed or holds it
 ├── NotAllowed              the person's role does not include it
 ├── WeightsUnavailable      no source had the pretrained weights
+├── ExtrasMissing           packages that only training needs are not installed
 ├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
 └── WorkspaceRefused        the workspace folder cannot be used
 
@@ -81,6 +82,10 @@ class NotAllowed(BurinError):
 
 class WeightsUnavailable(BurinError):
     """No source had the pretrained weights."""
+
+
+class ExtrasMissing(BurinError):
+    """Packages that only training needs are not installed."""
 
 
 class ModelRefused(BurinError):

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.ground.errors import BadInput, BurinError
+from core.ground.extras import need_pytorch
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace
 from core.training import checkpoint
@@ -62,8 +63,10 @@ def train(
 
     ``on_event`` hears what is written into metrics.jsonl. Started by ``torchrun``, all processes train the one run,
     and the first alone writes and speaks. Raises `BadInput` when the leak audit finds
-    something, `ConfigRefused`, `NotFound`, `Conflict` (it is being trained), `WeightsUnavailable`, `ModelRefused`.
+    something, `ConfigRefused`, `NotFound`, `Conflict` (it is being trained), `WeightsUnavailable`, `ModelRefused`,
+    `ExtrasMissing`.
     """
+    need_pytorch()
     with joined() as world:
         material = gather(workspace, Path(request.data_dir) if request.data_dir else None)
         run: Run | None = None

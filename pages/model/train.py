@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from core.ground import extras
 from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
@@ -22,6 +23,8 @@ view = linked_choice(
 )  # fmt: skip
 if view == "run" and shown:
     run_view.show(shown, key="train.run")
+elif not extras.trains_here():
+    training_plan.not_installed()
 else:
     form, plan = st.columns([3, 2], gap="large")
     with form:

@@ -138,16 +138,6 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
         server.stop()
 
 
-@pytest.fixture(scope="session")
-def engines(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The exported encoder, made once: every workspace would make its own, at half a minute each."""
-    from core.embedding.embedder import load_embedder
-
-    workspace = Workspace(tmp_path_factory.mktemp("engines"))
-    load_embedder(workspace)
-    return workspace.cache / "engines"
-
-
 @pytest.fixture
 def server(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
     """A server on this test's empty workspace."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -57,12 +56,9 @@ def plant(workspace: Workspace, folder: str = "circle") -> None:
 
 
 @pytest.fixture(scope="module")
-def measured(
-    start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory, engines: Path
-) -> Iterator[Server]:
+def measured(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server on four classes of drawings, one of them with the wrong label, evaluated."""
     workspace = Workspace(tmp_path_factory.mktemp("measured") / "workspace")
-    shutil.copytree(engines, workspace.cache / "engines")
     drawn(workspace)
     plant(workspace)
     evaluate(workspace)
@@ -175,9 +171,8 @@ def test_what_the_legend_hides_is_not_selected(measured, visit):
 
 
 def test_names_that_are_markup_do_nothing_on_any_page_nor_in_the_report(
-    start_server: Callable[..., Server], workspace: Workspace, engines: Path, visit, browser: Browser, tmp_path: Path
+    start_server: Callable[..., Server], workspace: Workspace, visit, browser: Browser, tmp_path: Path
 ) -> None:
-    shutil.copytree(engines, workspace.cache / "engines")
     drawn(workspace)
     dataset = Dataset(workspace)
     dataset.rescan()

@@ -39,9 +39,8 @@ class Base:
 
 
 @pytest.fixture
-def warm(start_server: Callable[..., Server], workspace: Workspace, engines: Path) -> Iterator[Server]:
+def warm(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
     """A server on this test's empty workspace, with the encoder ready."""
-    shutil.copytree(engines, workspace.cache / "engines")
     server = start_server(workspace)
     yield server
     server.stop()
@@ -57,9 +56,7 @@ def cold(server: Server) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def base(
-    start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory, engines: Path
-) -> Iterator[Base]:
+def base(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Base]:
     """Real drawings where there are any, else the sample; the last étoile is kept out as the question."""
     root = tmp_path_factory.mktemp("base")
     workspace, query = Workspace(root / "workspace"), root / "question.png"
@@ -77,7 +74,6 @@ def base(
         query.write_bytes(
             next(i.data for i in sample_images(seed=99) if i.class_name == "étoile" and i.kind == "drawing")
         )
-    shutil.copytree(engines, workspace.cache / "engines")
     server = start_server(workspace)
     yield Base(server, query, "étoile", other)
     server.stop()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -16,14 +14,13 @@ SAVED = ".saved[data-state=saved]"
 
 
 @pytest.fixture
-def tray(drawn_workspace, engines):
+def tray(drawn_workspace):
     """Three classes of four, and 24 images to label, eight of each shape; the encoder has seen them."""
     folder = drawn_workspace.data / "unlabelled"
     folder.mkdir(parents=True)
     for number in range(24):
         shape = ("circle", "cross", "bar")[number % 3]
         (folder / f"{shape}_{number}.png").write_bytes(png_bytes(draw(shape, seed=100 + number)))
-    shutil.copytree(engines, drawn_workspace.cache / "engines")
     dataset = Dataset(drawn_workspace)
     dataset.rescan()
     update(dataset, load_embedder(drawn_workspace))

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -24,12 +22,9 @@ SLOW_MS = 240_000  # torch is loaded, and two epochs are trained, on a machine t
 
 
 @pytest.fixture(scope="module")
-def sample(
-    start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory, engines: Path
-) -> Iterator[Server]:
+def sample(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     workspace = Workspace(tmp_path_factory.mktemp("sample") / "workspace")
     make_sample(workspace)
-    shutil.copytree(engines, workspace.cache / "engines")
     server = start_server(workspace)
     yield server
     server.stop()

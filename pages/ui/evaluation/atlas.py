@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from core.ground import extras
 from core.ground.jobs import Job
 from pages.ui import contents, people, services
 from pages.ui.components import pointmap
@@ -101,6 +102,13 @@ def _layout(points: projection.Points, space: str, run_id: str, under: DeltaGene
 
 
 def _umap_job(run_id: str, under: DeltaGenerator) -> None:
+    if not extras.has_umap():
+        under.caption(
+            _("UMAP is not installed here, so PCA is shown. In Burin's folder: {command}").format(
+                command=f"`{extras.COMMAND}`"
+            )
+        )
+        return
     key = f"{KIND} {run_id}"
     jobs = [job for job in services.jobs().list(KIND) if job.key == key][:1]
     running = bool(jobs and jobs[0].active)

@@ -11,6 +11,7 @@ from typing import Any
 
 import streamlit as st
 
+from core.ground import extras
 from core.ground.errors import BurinError
 from core.review.quality import Looks
 from core.training.audit import LeakAudit, audit
@@ -22,7 +23,7 @@ from core.variation.checks import labels_digest, remembered
 from core.variation.sources import Original
 from core.variation.variants import Manifest
 from pages.ui import charts, leaks, people, services
-from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.i18n import _, decimals, ngettext, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training import training, training_form
@@ -64,6 +65,19 @@ def show(fields: Mapping[str, Any]) -> None:
         unsafe = _safety(settings)
         _time(plan, settings, len(originals))
         _start(settings, leaky=plan.audit is not None and not plan.audit.clean, unsafe=unsafe)
+
+
+def not_installed() -> None:
+    """What the Train page says where PyTorch is not installed."""
+    st.info(
+        _("Training needs PyTorch, which is not installed here (about {size} GB). In Burin's folder, type:").format(
+            size=decimals(extras.SIZE_GB, 1)
+        ),
+        title=_("Training is not installed"),
+        icon=":material/download:",
+    )
+    st.code(extras.COMMAND, language="shell")
+    st.caption(_("Everything else works without: a trained network that was promoted is used as it is."))
 
 
 def nothing_yet() -> None:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,14 @@ from core.ground.workspace import Workspace
 from tests.conftest import SHAPES, draw
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nothing_ships(tmp_path_factory) -> Iterator[None]:
+    """What is tested here is how an engine is made and kept; test_shipped.py has those that ship."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ENGINES", tmp_path_factory.mktemp("ships"))
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,32 @@
+"""What is not installed with a light Burin: PyTorch and what else training needs, and UMAP.
+
+Everything but training and the UMAP layout works without. Asking costs no import.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from core.ground.errors import ExtrasMissing
+
+SIZE_GB = 5.5  # that the extras take on disk (Linux, PyTorch for NVIDIA GPUs)
+COMMAND = 'pip install ".[train]"'  # in Burin's folder
+
+
+def trains_here() -> bool:
+    """Whether PyTorch and timm are installed."""
+    return find_spec("torch") is not None and find_spec("timm") is not None
+
+
+def has_umap() -> bool:
+    return find_spec("umap") is not None
+
+
+def need_pytorch() -> None:
+    """Raises `ExtrasMissing` where PyTorch and timm are not installed."""
+    if not trains_here():
+        raise ExtrasMissing(
+            "PyTorch is not installed here, and training needs it (about {size} GB). In Burin's folder: {command}",
+            size=SIZE_GB,
+            command=COMMAND,
+        )

