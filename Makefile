@@ -12,7 +12,7 @@ READY := $(VENV)/.ready-
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run test lint format bench engines lock
+.PHONY: help setup tools run test test-light wheel lint format bench engines lock
 
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -22,12 +22,22 @@ setup: $(READY)$(PRODUCT)  ## make .venv and install the product (uv when presen
 tools: $(READY)requirements-dev.lock  ## install the tools of the tests and checks too
 
 run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501, LIGHT=1); an empty workspace gets a small sample
-	@$(BIN)/python -m core sample --if-empty
-	$(BIN)/streamlit run Home.py --server.port $(PORT)
+	$(BIN)/python -m burin run --port $(PORT)
 
 test: tools lint  ## the checks below, then every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/browser
 	$(BIN)/python -m pytest tests/browser
+
+test-light: tools  ## the wheel in an environment of its own, without PyTorch: its size, its commands, the app
+	rm -rf dist .venv-light
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	$(BIN)/python -m venv .venv-light
+	.venv-light/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements-light.lock
+	.venv-light/bin/python -m pip install --quiet --no-compile --no-deps dist/*.whl
+	BURIN_INSTALLED=.venv-light $(BIN)/python -m pytest tests/installed
+
+wheel: tools  ## build dist/burin-*.whl
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
 lint: tools  ## style, format and types
 	$(BIN)/ruff check
