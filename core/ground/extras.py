@@ -19,6 +19,7 @@ def trains_here() -> bool:
 
 
 def has_umap() -> bool:
+    """Whether UMAP is installed."""
     return find_spec("umap") is not None
 
 
