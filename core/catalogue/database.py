@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.workspace import Workspace
 
-SCHEMA = 2
+SCHEMA = 3
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
@@ -60,6 +60,9 @@ items = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("added_at", sa.Double, nullable=False),
     sa.Column("ver", sa.Integer, nullable=False),
+    sa.Column("region", sa.JSON(none_as_null=True)),  # where its mark is (`core.ground.regions`); None: the whole
+    sa.Column("view", sa.String(64)),  # with a region: the identity of what that shows, in place of sha256
+    sa.Column("sight", sa.String(8), nullable=False, server_default=""),  # doubt: does not vote; sure: somebody looked
     sa.Index("items_by_class", "state", "class_id", "file"),
     sa.Index("items_by_kind", "state", "kind", "class_id", "file"),
     sa.Index("items_by_age", "state", "id"),
@@ -67,10 +70,12 @@ items = sa.Table(
     sa.Index("items_by_source", "source_sha256"),
 )
 
+seen_as = sa.func.coalesce(items.c.view, items.c.sha256)  # what its vector is kept under
+
 vectors = sa.Table(
     "vectors",
     metadata,
-    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),  # `seen_as` of the items that it is of
     sa.Column("space", sa.String(160), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little endian
     sa.Column("outline", sa.LargeBinary),  # points of its strokes (`core.recognition.alignment`); None: not made yet
@@ -224,8 +229,15 @@ def _add_outlines(connection: sa.Connection) -> None:
     connection.execute(sa.text(f"ALTER TABLE vectors ADD COLUMN outline {kind}"))
 
 
+def _add_regions(connection: sa.Connection) -> None:
+    for column in (items.c.region, items.c.view, items.c.sight):
+        kind = column.type.compile(dialect=connection.dialect)
+        rule = "" if column.nullable else " NOT NULL DEFAULT ''"
+        connection.execute(sa.text(f"ALTER TABLE items ADD COLUMN {column.name} {kind}{rule}"))
+
+
 # From schema N to N + 1.
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines}
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines, 2: _add_regions}
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:

@@ -21,7 +21,7 @@ from core.catalogue.records import Entry
 from core.ground.errors import Conflict, NotFound
 from core.ground.names import key
 
-_CHECKED = {"item": ("class_id", "state", "kind"), "class": ("name", "state", "aliases", "fields")}
+_CHECKED = {"item": ("class_id", "state", "kind", "region", "sight"), "class": ("name", "state", "aliases", "fields")}
 _ANSWERS = ("undo", "redo")
 _BRINGS_BACK = ("delete", "merge", "revert")  # reverting them may bring back what is gone
 
@@ -136,7 +136,7 @@ def apply(
     return done
 
 
-_WRITTEN = ("class_id", "file", "trashed_as", "state", "kind", "ver")
+_WRITTEN = ("class_id", "file", "trashed_as", "state", "kind", "region", "view", "sight", "ver")
 
 
 def _apply_to_class(connection: sa.Connection, change: Change, shelf: moves.Shelf) -> None:

@@ -12,6 +12,7 @@ from core.catalogue import database as db
 from core.catalogue.moves import RAW, place_of
 from core.catalogue.records import NAMES, ClassRecord, Counts, Item
 from core.ground.names import search_key
+from core.ground.regions import Region
 
 UNSIGNED = 1 << 64
 UNLABELLED = 0  # as a class id in a filter: the images without a class
@@ -184,6 +185,7 @@ def item_of(row: sa.Row) -> Item:
         place_of(row.state, row.class_folder, row.file, row.trashed_as) or f"{RAW}/{row.class_folder or ''}/{row.file}"
     )
     return Item(
-        row.id, row.class_id, row.class_name or "", f"data/{place}", row.sha256, row.dhash % UNSIGNED,
+        row.id, row.class_id, row.class_name or "", f"data/{place}", row.view or row.sha256, row.dhash % UNSIGNED,
         row.width, row.height, row.kind, row.source, row.added_at, row.ver, row.state,
+        Region.from_json(row.region) if row.region else None, row.sight, row.sha256,
     )  # fmt: skip

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue.journal import Change
+from core.catalogue.records import Sight
 from core.ground.config import Kind
 from core.ground.errors import ConfigRefused, Conflict, NotFound
 from core.ground.names import clean_name, folder_for, key
+from core.ground.regions import Region
 
 ABSENT = "deleted"  # the state of a class that is not there (yet, or any more)
 
@@ -112,6 +114,35 @@ def set_kind(connection: sa.Connection, item_ids: Iterable[int], kind: str) -> l
         )
     rows = items_of(connection, item_ids)
     return [Change("item", row.id, {"kind": row.kind}, {"kind": kind}) for row in rows if row.kind != kind]
+
+
+def set_region(
+    connection: sa.Connection,
+    item_id: int,
+    region: Region | None,
+    *,
+    sight: Sight = "",
+    versions: Mapping[int, int] | None = None,
+) -> list[Change]:
+    """State where the mark of an item lies (None: the whole picture), and what is to be thought of what is seen there;
+    another region is another view, with a vector of its own. ``versions`` as in `relabel`. Raises `ConfigRefused`."""
+    (row,) = items_of(connection, [item_id], state="present", versions=versions)
+    region = region and region.inside(row.width, row.height)
+    if region is not None and region == Region(0, 0, row.width, row.height):
+        region = None
+    after = {
+        "region": region.to_json() if region else None,
+        "view": region.of(row.sha256) if region else None,
+        "sight": sight,
+    }
+    before = {name: getattr(row, name) for name in after}
+    return [Change("item", row.id, before, after)] if before != after else []
+
+
+def set_sight(connection: sa.Connection, item_ids: Iterable[int], sight: Sight) -> list[Change]:
+    """State what is to be thought of what is seen of these items: in doubt (they do not vote), or vouched for."""
+    rows = items_of(connection, item_ids)
+    return [Change("item", row.id, {"sight": row.sight}, {"sight": sight}) for row in rows if row.sight != sight]
 
 
 def trash(

@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 from core.ground.config import Kind, Role
 from core.ground.errors import BurinError
+from core.ground.regions import Region
 
 State = Literal["present", "trash", "missing"]
+Sight = Literal["", "doubt", "sure"]  # of what is seen: nothing said; in doubt, it does not vote; somebody vouches
 NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
 Outcome = Literal["added", "present", "held", "refused"]
 
@@ -47,7 +49,11 @@ class ClassRecord:
 @dataclass(frozen=True)
 class Item:
     """One original. ``class_id`` None = unlabelled; ``path`` is relative to the workspace's root;
-    ``dhash`` is unsigned, 64 bits; ``added_at`` in seconds since 1970; ``ver`` counts its changes."""
+    ``dhash`` is unsigned, 64 bits; ``added_at`` in seconds since 1970; ``ver`` counts its changes.
+
+    ``region`` is where its mark lies in the picture (None: the whole). ``sha256`` is the identity of what is seen:
+    the hash of its file (``file_sha256``), or with a region that of both. ``sight``: see `Sight`.
+    """
 
     id: int
     class_id: int | None
@@ -62,6 +68,9 @@ class Item:
     added_at: float
     ver: int
     state: State = "present"
+    region: Region | None = None
+    sight: Sight = ""
+    file_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,12 @@ def add_vectors(connection: sa.Connection, space: str, found: Mapping[str, np.nd
 
 
 def vectors(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
-    """Present, labelled items that have a vector in ``space``: ids (N,), class ids (N,) int64, kinds,
-    and the vectors (N, D) float32, by item id."""
+    """Present, labelled items that have a vector in ``space`` and whose sight is not in doubt: ids (N,), class ids (N,)
+    int64, kinds, and the vectors (N, D) float32, by item id."""
     query = (
         sa.select(db.items.c.id, db.items.c.class_id, db.items.c.kind, db.vectors.c.vector)
-        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.items.c.sha256, db.vectors.c.space == space))
-        .where(db.items.c.state == "present", db.items.c.class_id.is_not(None))
+        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.seen_as, db.vectors.c.space == space))
+        .where(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.items.c.sight != "doubt")
         .order_by(db.items.c.id)
     )
     rows = connection.execute(query).all()
@@ -48,19 +48,17 @@ def vectors(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarr
 def missing_vectors(connection: sa.Connection, space: str) -> list[Item]:
     """Present items, labelled or not, whose content has no vector in ``space``; each content once."""
     known = (
-        sa.select(db.vectors.c.sha256)
-        .where(db.vectors.c.space == space, db.vectors.c.sha256 == db.items.c.sha256)
-        .exists()
+        sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.sha256 == db.seen_as).exists()
     )
     rows = connection.execute(with_class().where(db.items.c.state == "present", ~known).order_by(db.items.c.id))
-    return list({row.sha256: item_of(row) for row in rows}.values())
+    return list({item.sha256: item for item in map(item_of, rows)}.values())
 
 
 def outlines(connection: sa.Connection, space: str) -> dict[int, bytes]:
     """Of present, labelled items embedded in ``space``, by item id: the stored outline, where one was made."""
     query = (
         sa.select(db.items.c.id, db.vectors.c.outline)
-        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.items.c.sha256, db.vectors.c.space == space))
+        .join(db.vectors, sa.and_(db.vectors.c.sha256 == db.seen_as, db.vectors.c.space == space))
         .where(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.vectors.c.outline.is_not(None))
     )
     return {item_id: bytes(outline) for item_id, outline in connection.execute(query)}
@@ -69,9 +67,9 @@ def outlines(connection: sa.Connection, space: str) -> dict[int, bytes]:
 def missing_outlines(connection: sa.Connection, space: str) -> list[Item]:
     """Present, labelled items with a vector in ``space`` and no outline beside it; each content once."""
     bare = sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.outline.is_(None))
-    here = sa.and_(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.items.c.sha256.in_(bare))
+    here = sa.and_(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.seen_as.in_(bare))
     rows = connection.execute(with_class().where(here).order_by(db.items.c.id))
-    return list({row.sha256: item_of(row) for row in rows}.values())
+    return list({item.sha256: item for item in map(item_of, rows)}.values())
 
 
 def add_outlines(connection: sa.Connection, space: str, found: Mapping[str, bytes]) -> None:

@@ -13,9 +13,10 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
-from core.catalogue.records import Actor, Entry
+from core.catalogue.records import Actor, Entry, Sight
 from core.ground.config import Kind, Role
 from core.ground.errors import Conflict, NotAllowed, NotFound
+from core.ground.regions import Region
 from core.ground.workspace import Workspace
 
 _RANK: dict[Role, int] = {"viewer": 0, "curator": 1, "researcher": 2}
@@ -154,6 +155,17 @@ class Curation:
     def set_kind(self, item_ids: Iterable[int], kind: Kind) -> None:
         """Say what items are: drawing, photo or icon."""
         self._change("kind", lambda c: operations.set_kind(c, item_ids, kind), to=kind)
+
+    def set_region(
+        self, item_id: int, region: Region | None, *, sight: Sight = "", versions: Mapping[int, int] | None = None
+    ) -> None:
+        """Say where the mark of an item lies (None: the whole picture); its vector is made anew. Raises `ConfigRefused`
+        where it does not lie in the picture; ``versions`` as in `relabel`."""
+        self._change("region", lambda c: operations.set_region(c, item_id, region, sight=sight, versions=versions))
+
+    def set_sight(self, item_ids: Iterable[int], sight: Sight) -> None:
+        """Say that what is seen of items is in doubt (they do not vote then), or that somebody vouches for it."""
+        self._change("sight", lambda c: operations.set_sight(c, item_ids, sight), to=sight)
 
     def trash(self, item_ids: Iterable[int]) -> None:
         """Send items to the trash."""

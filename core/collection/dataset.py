@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from PIL import Image
 
 from core.catalogue import database as db
 from core.catalogue import listing, moves, vectorstore
@@ -24,6 +25,7 @@ from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
 from core.ground.images import decode, thumbnail
 from core.ground.workspace import Workspace, write_atomic
+from core.sight.marks import read_region
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -155,11 +157,18 @@ class Dataset(Curation):
         """The original file; raises `NotFound` when it is gone."""
         return self.path(item).read_bytes()
 
+    def picture(self, item: Item, *, grey: bool = False) -> Image.Image:
+        """The item as it is looked at: decoded, and of it what lies in its region, where it has one. ``grey`` as in
+        `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
+        image = decode(self.image_bytes(item), name=item.path, grey=grey)
+        return image if item.region is None else read_region(image, item.region).picture
+
     def thumbnail(self, item: Item) -> Path:
-        """A WebP of at most 192 x 192 pixels, made once for each content; raises `ImageRefused` or `NotFound`."""
+        """A WebP of at most 192 x 192 pixels, made once for each content and region; raises `ImageRefused` or
+        `NotFound`."""
         path = self.workspace.cache / "thumbnails" / item.sha256[:2] / f"{item.sha256}.webp"
         if not path.exists():
-            write_atomic(path, thumbnail(decode(self.image_bytes(item), name=item.path)))
+            write_atomic(path, thumbnail(self.picture(item)))
         return path
 
     # Folders, vectors, inbox

@@ -20,6 +20,7 @@ from core.catalogue.vectorstore import add_vectors
 from core.collection.walk import Facts, Found, Walk
 from core.ground.errors import ImageRefused
 from core.ground.names import name_of
+from core.ground.regions import Region
 from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -184,6 +185,7 @@ class Reconciliation:
         old = connection.execute(sa.select(db.items.c.sha256).where(db.items.c.id == item_id)).scalar_one()
         if old != values["sha256"]:
             self.count["changed"] += 1
+            values = {**values, **_of_another_content(connection, item_id, values)}
             values = {**values, "source_sha256": values["sha256"]}
         self._update(connection, item_id, values)
 
@@ -234,6 +236,15 @@ def _known_among(connection: sa.Connection, files: list[Found], by_folder: dict[
         for row in connection.execute(sa.select(db.items.c.id, column).where(where, column.in_(list(names)))):
             known[names[row[1]]] = row.id
     return known
+
+
+def _of_another_content(connection: sa.Connection, item_id: int, values: dict[str, Any]) -> dict[str, Any]:
+    """The region of an item whose file has other pixels now: it stays where the picture is as large as it was."""
+    columns = (db.items.c.region, db.items.c.width, db.items.c.height)
+    old = connection.execute(sa.select(*columns).where(db.items.c.id == item_id)).one()
+    stays = old.region is not None and (old.width, old.height) == (values["width"], values["height"])
+    view = Region.from_json(old.region).of(values["sha256"]) if stays else None
+    return {"region": old.region if stays else None, "view": view, "sight": ""}
 
 
 def _class_for(connection: sa.Connection, folder: str) -> Change:

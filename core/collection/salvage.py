@@ -16,7 +16,9 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue.records import Sight
 from core.ground.config import Kind
+from core.ground.regions import Region
 
 
 def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
@@ -41,6 +43,10 @@ def _items(connection: sa.Connection, damaged: Path) -> None:
         old = known.get(row.sha256)
         if old is not None and old["kind"] in get_args(Kind):
             values = {name: old[name] for name in ("kind", "source", "source_sha256", "added_at")}
+            if region := _json(old["region"] or "", dict):
+                values |= {"region": region, "view": Region.from_json(region).of(row.sha256)}
+            if old["sight"] in get_args(Sight):
+                values["sight"] = old["sight"]
             connection.execute(sa.update(db.items).where(db.items.c.id == row.id).values(values))
 
 
@@ -57,8 +63,10 @@ def _rows(damaged: Path, table: str) -> Iterator[dict[str, Any]]:
         connection = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True)
         connection.text_factory = lambda raw: raw.decode(errors="replace")
         try:
-            for row in connection.execute(f"SELECT {', '.join(names)} FROM {table} NOT INDEXED"):  # noqa: S608
-                yield dict(zip(names, row, strict=True))
+            there = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}  # an older one has fewer
+            kept = [name for name in names if name in there]
+            for row in connection.execute(f"SELECT {', '.join(kept)} FROM {table} NOT INDEXED"):  # noqa: S608
+                yield {**dict.fromkeys(names), **dict(zip(kept, row, strict=True))}
         finally:
             connection.close()
 

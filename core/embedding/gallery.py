@@ -18,7 +18,6 @@ import numpy as np
 from core.collection.dataset import Dataset, Item
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
-from core.ground.images import decode
 from core.ground.jobs import Report
 from core.ground.outlines import outline_of, pack, unpack
 from core.ground.preprocessing import see
@@ -147,7 +146,7 @@ def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], boo
 
 def _reader(dataset: Dataset, item: Item) -> Callable:
     """A call that decodes ``item``: made here, run in the embedder's threads beside the forward pass."""
-    return lambda: decode(dataset.image_bytes(item), name=item.path, grey=True)
+    return lambda: dataset.picture(item, grey=True)
 
 
 def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:

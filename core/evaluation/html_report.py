@@ -20,7 +20,7 @@ from core.evaluation.faults import CAUSES, Group
 from core.evaluation.predictions import Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share
 from core.ground.errors import BurinError
-from core.ground.images import decode, thumbnail
+from core.ground.images import thumbnail
 from core.ground.translations import LANGUAGES, catalogue, decimals, number, percent
 from core.variation.transforms import _
 
@@ -188,7 +188,7 @@ def pictures_of(dataset: Dataset) -> Pictures:
         if item is None:
             return None
         try:
-            return thumbnail(decode(dataset.image_bytes(item), name=item.path), side=SIDE)
+            return thumbnail(dataset.picture(item), side=SIDE)
         except (BurinError, OSError):
             return None
 

@@ -18,7 +18,6 @@ from core.evaluation.report import Share
 from core.ground.arrays import read_arrays
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
-from core.ground.images import decode
 from core.ground.preprocessing import see, thin
 from core.ground.workspace import writing
 from core.recognition.metrics import wilson
@@ -99,7 +98,7 @@ def traits_of(
             rows.append(("", "", math.nan, math.nan))
             continue
         try:
-            stroke = stroke_width(decode(dataset.image_bytes(item), name=item.path))
+            stroke = stroke_width(dataset.picture(item))
         except (BurinError, OSError):
             stroke = math.nan
         rows.append((item.kind, item.source, float(max(item.width, item.height)), stroke))

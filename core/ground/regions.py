@@ -5,6 +5,7 @@ Numbers only: what is read there is `core.sight`'s matter. The file itself is ne
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
@@ -54,6 +55,24 @@ class Region:
         down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         smaller = min(self.width * self.height, other.width * other.height)
         return max(0, across) * max(0, down) / smaller
+
+    def of(self, sha256: str) -> str:
+        """The identity of what it shows of the file with this content hash: a hash of both, as long as that one."""
+        return hashlib.sha256(f"{sha256} {self.to_text()}".encode()).hexdigest()
+
+    def to_text(self) -> str:
+        """``x,y,width,height``, and behind them ``turn`` and ``tone`` where they are given: one cell of a table."""
+        more = [f"{self.turn:g}", self.tone] if self.turn or self.tone else []
+        return ",".join([*map(str, self.box), *more])
+
+    @classmethod
+    def from_text(cls, text: str) -> Self:
+        """What `to_text` wrote, also without turn and tone; raises `ConfigRefused`."""
+        names = ("x", "y", "width", "height", "turn", "tone")
+        parts = [part.strip() for part in text.split(",")]
+        if not 4 <= len(parts) <= len(names):
+            raise ConfigRefused("A region is written as left,top,width,height.")
+        return cls.from_json(dict(zip(names, parts, strict=False)))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -24,6 +24,7 @@ from core.ground.errors import BurinError, Conflict
 from core.ground.images import COPY, decode, thumbnail
 from core.ground.names import file_for, key, printable
 from core.ground.workspace import Workspace
+from core.intake.labels import WHOLE, Look
 
 NEAR = 2  # bits of 64 by which two hashes may differ; thin drawings are that near by chance, so pictures are compared
 SHOWN = 96  # px of the picture of a file that is held back
@@ -45,6 +46,12 @@ class Staged:
     mtime_ns: int = 0
     reduced: Any = field(default=None, repr=False)  # the picture as copies are compared, see `core.ground.images`
     image: Any = field(default=None, repr=False)  # kept for the embedder only
+    look: Look = WHOLE
+
+    @property
+    def seen_as(self) -> str:
+        """The identity of what is seen of it: its content, with a region that of both."""
+        return self.facts.sha256 if self.look.region is None else self.look.region.of(self.facts.sha256)
 
 
 @dataclass
@@ -53,6 +60,7 @@ class _Known:
     class_id: int | None
     state: str
     file: str
+    view: str | None = None
 
 
 class Near:
@@ -140,6 +148,8 @@ class Admission:
     def _judge(self, one: Staged) -> FileOutcome:
         wanted = None if one.class_name is None else self._classes.get(key(one.class_name), _NEW)
         matches = self._known[one.facts.sha256] + self._known[one.source_sha256]
+        if one.look.region is not None:  # another mark of the same picture is another original
+            matches = [item for item in matches if item.view == one.seen_as]
         there = [item for item in matches if item.state == "present"]
         own = [item for item in there if item.class_id == wanted]
         before = [item for item in there if item.id not in self._ours and item.id not in self.new_ids]
@@ -187,12 +197,13 @@ class Admission:
 
     def _add(self, one: Staged, path: Path, *, reason: BurinError | None = None) -> FileOutcome:
         facts = one.facts
-        near = self._near.find(facts.dhash, one.reduced)
+        near = self._near.find(facts.dhash, one.reduced) if one.look.region is None else None
         if near is not None and self._admit is not None and one.source_sha256 not in self._admit:
             return self._hold(one, path, near)
         item = _Known(
-            self._next, self._class_of(one.class_name), "present", file_for(one.name, facts.sha256, path.suffix)
-        )
+            self._next, self._class_of(one.class_name), "present", file_for(one.name, facts.sha256, path.suffix),
+            None if one.look.region is None else one.seen_as,
+        )  # fmt: skip
         self._next += 1
         self.new_ids.add(item.id)
         self.added += 1
@@ -203,7 +214,9 @@ class Admission:
             row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
             row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
             row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
-            row |= {"size": one.size, "mtime_ns": one.mtime_ns}
+            row |= {"size": one.size, "mtime_ns": one.mtime_ns, "sight": one.look.sight}
+            region = one.look.region
+            row |= {"region": region and region.to_json(), "view": region and one.seen_as}
             self.rows.append({**row, **facts.columns()})
             self.staged[item.id] = self._place(path)
             where = {"class_id": item.class_id}
@@ -238,6 +251,7 @@ class Admission:
             db.items.c.file,
             db.items.c.sha256,
             db.items.c.source_sha256,
+            db.items.c.view,
         )
         found: dict[int, _Known] = {}
         for some in db.chunks(hashes):
@@ -245,7 +259,7 @@ class Admission:
             for row in self._connection.execute(sa.select(*columns).where(same).order_by(db.items.c.id)):
                 if row.id in found:
                     continue
-                found[row.id] = _Known(row.id, row.class_id, row.state, row.file)
+                found[row.id] = _Known(row.id, row.class_id, row.state, row.file, row.view)
                 for sha256 in {row.sha256, row.source_sha256}:
                     self._known.setdefault(sha256, []).append(found[row.id])
 

@@ -18,7 +18,7 @@ from pathlib import Path, PurePosixPath
 from core.ground.errors import ArchiveRefused, ImageRefused
 from core.ground.images import MAX_BYTES
 from core.ground.names import is_junk, name_of
-from core.intake.labels import Labels
+from core.intake.labels import WHOLE, Labels, Look
 
 _CHUNK = 1 << 20
 _LABELS_BYTES = 20_000_000  # of a CSV of labels
@@ -39,11 +39,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Member:
-    """One image of an archive: its ``name`` there, and the class that its folder or a CSV gives it."""
+    """One image of an archive: its ``name`` there, the class that its folder or a CSV gives it, and where in it the
+    CSV says that the mark is."""
 
     name: str
     class_name: str | None
     info: zipfile.ZipInfo = field(repr=False, compare=False)
+    look: Look = WHOLE
 
 
 class Archive:
@@ -181,8 +183,10 @@ class Archive:
         names = [name for name, _ in kept]
         given, self.remarks = labels.of(names)
         return [
-            Member(name, label or class_name, info)
-            for (name, info), label, class_name in zip(kept, given, classes_of(names), strict=True)
+            Member(name, label or class_name, info, look)
+            for (name, info), label, class_name, look in zip(
+                kept, given, classes_of(names), labels.looks(len(names)), strict=True
+            )
         ]
 
 

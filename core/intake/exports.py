@@ -24,7 +24,7 @@ from core.ground.names import folder_for, free_name, key
 from core.intake.cells import neutral
 from core.intake.labels import table_rows
 
-COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at")
+COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at", "region", "sight")
 _PAGE = 1000
 _ALIASES = " | "
 
@@ -49,7 +49,7 @@ def export_zip(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ExportReport:
     """Write ``<class>/<file>`` for every image (unlabelled ones at the top), ``labels.csv`` with
-    ``file_name,label``, and ``classes.csv`` with aliases and fields, to a stream that need not seek.
+    ``file_name,label`` and the regions, and ``classes.csv`` with aliases and fields, to a stream that need not seek.
 
     ``class_ids`` and ``item_ids`` narrow what goes out: images of these classes, these images.
     """
@@ -122,7 +122,7 @@ def export_parquet(
         wanted = np.isin(labels, class_ids)
         ids, vectors = ids[wanted], vectors[wanted]
     names = {item.id: name for name, item in _places(dataset, _narrowed(dataset, class_ids, None))}
-    text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source")]
+    text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source", "region", "sight")]
     numbers = [("item_id", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("added_at", pa.float64())]
     extra = [("x", pa.float32()), ("y", pa.float32())] if places is not None else []
     schema = pa.schema([*text, *numbers, ("embedding", pa.list_(pa.float32())), *extra])
@@ -210,7 +210,9 @@ def _row(name: str, item: Item) -> list[str]:
 
 def _cells(name: str, item: Item) -> tuple[Any, ...]:
     added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(item.added_at))
-    return (name, item.class_name, item.kind, item.width, item.height, item.sha256, item.source, added)
+    region = item.region.to_text() if item.region else ""
+    size = (item.width, item.height)
+    return (name, item.class_name, item.kind, *size, item.file_sha256, item.source, added, region, item.sight)
 
 
 def _record(name: str, item: Item, vector: np.ndarray) -> dict[str, Any]:

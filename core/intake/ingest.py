@@ -27,7 +27,7 @@ from core.ground.names import basename, is_junk, printable
 from core.ground.workspace import Workspace, new_id
 from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of
-from core.intake.labels import Labels
+from core.intake.labels import WHOLE, Labels, Look
 from core.intake.landing import Landing, discard
 
 if TYPE_CHECKING:
@@ -44,12 +44,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class IncomingFile:
-    """One file to import: its ``name`` (may hold folders), its ``data`` or the ``path`` of it, and its class."""
+    """One file to import: its ``name`` (may hold folders), its ``data`` or the ``path`` of it, its class, and where in
+    the picture the mark is."""
 
     name: str
     data: bytes | None = None
     path: Path | None = None
     class_name: str | None = None
+    look: Look = WHOLE
 
     def read(self) -> bytes:
         """The bytes; raises `ImageRefused` where the file cannot be read."""
@@ -84,7 +86,8 @@ def import_files(
     waiting = (file for file in files if not is_junk(basename(file.name)))
     with Landing(dataset, source=_source(files), kind=kind, embedder=embedder, admit=admit) as landing:
         while not should_stop() and (batch := list(islice(waiting, BATCH))):
-            landed = _settle_outcomes(landing.stage([(f.name, f.class_name, f.read) for f in batch]), landing.land)
+            uploads = [(f.name, f.class_name, f.read, f.look) for f in batch]
+            landed = _settle_outcomes(landing.stage(uploads), landing.land)
             outcomes += landed
             if on_outcomes:
                 on_outcomes(landed)
@@ -109,7 +112,7 @@ def preview_files(
         for start in range(0, len(kept), BATCH):
             if should_stop():
                 return []
-            staged += landing.stage([(f.name, f.class_name, f.read) for f in kept[start : start + BATCH]])
+            staged += landing.stage([(f.name, f.class_name, f.read, f.look) for f in kept[start : start + BATCH]])
             if on_progress:
                 on_progress(len(staged), len(kept))
         return _settle_outcomes(iter(staged), landing.preview)
@@ -148,7 +151,9 @@ def import_archive(
                 if should_stop():
                     return []
                 batch = archive.members[start : start + BATCH]
-                staged += landing.stage([(m.name, class_name or m.class_name, _reader(archive, m)) for m in batch])
+                staged += landing.stage(
+                    [(m.name, class_name or m.class_name, _reader(archive, m), m.look) for m in batch]
+                )
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
             land = landing.preview if preview else landing.land
@@ -171,7 +176,11 @@ def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], lis
     names = [file.name.replace("\\", "/") for file in images]
     given, remarks = labels.of(names)
     classes = [label or folder for label, folder in zip(given, classes_of(names), strict=True)]
-    known = [replace(file, class_name=file.class_name or own) for file, own in zip(images, classes, strict=True)]
+    looks = labels.looks(len(names))
+    known = [
+        replace(file, class_name=file.class_name or own, look=look if file.look == WHOLE else file.look)
+        for file, own, look in zip(images, classes, looks, strict=True)
+    ]
     return known, remarks
 
 

@@ -7,10 +7,13 @@ import io
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import cast, get_args
 
-from core.catalogue.records import FileOutcome
-from core.ground.errors import BadInput
+from core.catalogue.records import FileOutcome, Sight
+from core.ground.errors import BadInput, ConfigRefused
+from core.ground.regions import Region
 from core.intake.cells import restored
 
 _FILE = ("file_name", "filename", "file", "image", "path", "fichier")  # a column's names, the likeliest first
@@ -24,14 +27,28 @@ class _Row:
     table: str
     file: str  # as the CSV writes it
     label: str
+    look: Look
+
+
+@dataclass(frozen=True)
+class Look:
+    """Where the mark lies in a file (None: the whole picture), and what was said of what is seen there."""
+
+    region: Region | None = None
+    sight: Sight = ""
+
+
+WHOLE = Look()  # nothing said: the whole picture
 
 
 class Labels:
-    """What the CSV files among some uploads say: `add` each of them, then ask for the labels `of` the files."""
+    """What the CSV files among some uploads say: `add` each of them, then ask for the labels `of` the files, and for
+    the `looks` of those that have one."""
 
     def __init__(self) -> None:
         self._rows: list[_Row] = []
         self._said: list[FileOutcome] = []
+        self._given: dict[int, _Row] = {}
 
     def add(self, name: str, data: bytes) -> None:
         """Take in the CSV called ``name``; raises `csv.Error` where it is no table."""
@@ -40,8 +57,11 @@ class Labels:
         file_at, label_at = _column(columns, _FILE), _column(columns, _LABEL)
         if file_at is not None and label_at is not None:
             rows = [row for row in cells if len(row) > max(file_at, label_at)]
-            pairs = [(_path(row[file_at]), row[label_at].strip()) for row in rows]
-            self._rows += [_Row(name, file, label) for file, label in pairs if file and label]
+            region_at, sight_at = (columns.index(one) if one in columns else None for one in ("region", "sight"))
+            for row in rows:
+                one = _Row(name, _path(row[file_at]), row[label_at].strip(), _look(row, region_at, sight_at))
+                if one.file and (one.label or one.look != WHOLE):
+                    self._rows.append(one)
         elif columns[:2] != _CLASSES:
             reason = BadInput("{name} gives no labels: its columns file_name and label were not found.", name=name)
             self._said.append(FileOutcome(name, "refused", reason))
@@ -53,7 +73,7 @@ class Labels:
         with or without its extension, where neither the files nor the rows hold that name twice.
         """
         paths = [_path(name) for name in names]
-        labels: dict[int, str] = {}
+        given = self._given = {}
         used: set[int] = set()
         ways: tuple[tuple[Callable[[_Row], str], Callable[[str], str], bool], ...] = (
             (_beside, str, False),
@@ -73,9 +93,14 @@ class Labels:
                 if number in used or (once and (len(found) > 1 or count[named(row)] > 1)):
                     continue
                 for at in found:
-                    if labels.setdefault(at, row.label) == row.label:
+                    if given.setdefault(at, row).label == row.label:
                         used.add(number)
-        return [labels.get(at) for at in range(len(names))], [*self._said, *self._unused(used)]
+        labels = [given[at].label or None if at in given else None for at in range(len(names))]
+        return labels, [*self._said, *self._unused(used)]
+
+    def looks(self, count: int) -> list[Look]:
+        """Where the mark lies in each of the ``count`` files that `of` was asked about last."""
+        return [self._given[at].look if at in self._given else WHOLE for at in range(count)]
 
     def _unused(self, used: set[int]) -> Iterator[FileOutcome]:
         total = Counter(row.table for row in self._rows)
@@ -101,6 +126,16 @@ def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
     cells = ([restored(cell) for cell in row] for row in rows)
     return [cell.strip() for cell in next(cells, [])], cells
+
+
+def _look(row: Sequence[str], region_at: int | None, sight_at: int | None) -> Look:
+    """What a row says of its file's sight; a cell that is no region or no such word says nothing."""
+    region, sight = ("" if at is None or at >= len(row) else row[at].strip() for at in (region_at, sight_at))
+    found = None
+    if region:
+        with suppress(ConfigRefused):
+            found = Region.from_text(region)
+    return Look(found, cast(Sight, sight) if sight in get_args(Sight) else "")
 
 
 def _column(columns: Sequence[str], names: Sequence[str]) -> int | None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,12 +29,14 @@ from core.ground.images import content_hash, decode, reduced
 from core.ground.names import basename, clean_name
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
+from core.intake.labels import Look
 from core.intake.originals import stored_form
+from core.sight.marks import read_region
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
-Upload = tuple[str, str | None, Callable[[], bytes]]  # name, class name, what reads the bytes
+Upload = tuple[str, str | None, Callable[[], bytes], Look]  # name, class, what reads the bytes, where the mark is
 
 _KEPT_PIXELS = 1_000_000  # a larger picture is opened again for the embedder, and not held meanwhile
 _THREADS = min(8, max(2, os.cpu_count() or 2))
@@ -122,16 +125,17 @@ class Landing:
         return None
 
     def _stage(self, upload: Upload, source: str | BurinError, there: dict[str, Facts]) -> Staged | FileOutcome:
-        name, class_name, read = upload
+        name, class_name, read, look = upload
         try:
             if isinstance(source, BurinError):
                 raise source
             if class_name is not None:
                 class_name = clean_name(class_name)
-            if source in there:
+            if source in there and look.region is None:
                 return Staged(name, class_name, source, there[source])
             data = read()
             image = decode(data, name=basename(name))
+            region = look.region and look.region.inside(*image.size)
             stored, extension = stored_form(image, data)
             facts = facts_of(image, stored)
             path = self._folder / f"{next(self._numbers)}{extension}"
@@ -144,7 +148,8 @@ class Landing:
             return FileOutcome(name, "refused", refusal)
         kept = image if self._embedder is not None and image.width * image.height <= _KEPT_PIXELS else None
         size, mtime_ns = stat.st_size, stat.st_mtime_ns
-        return Staged(name, class_name, source, facts, path, size, mtime_ns, reduced(image), kept)
+        look = replace(look, region=region)
+        return Staged(name, class_name, source, facts, path, size, mtime_ns, reduced(image), kept, look)
 
     def _present(self, hashes: set[str]) -> dict[str, Facts]:
         """The facts of those uploads that are there already, and not by this very import."""
@@ -163,10 +168,10 @@ class Landing:
     def _vectors(self, staged: Sequence[Staged]) -> dict[str, np.ndarray]:
         if self._embedder is None:
             return {}
-        wanted = list({one.facts.sha256: one for one in staged if one.path is not None}.values())
+        wanted = list({one.seen_as: one for one in staged if one.path is not None}.values())
         found = self._embedder.embed_images(_opener(one) for one in wanted)
         vectors = zip(wanted, found, strict=True)
-        return {one.facts.sha256: vector for one, vector in vectors if isinstance(vector, np.ndarray)}
+        return {one.seen_as: vector for one, vector in vectors if isinstance(vector, np.ndarray)}
 
 
 def _hash(upload: Upload) -> str | BurinError:
@@ -177,7 +182,11 @@ def _hash(upload: Upload) -> str | BurinError:
 
 
 def _opener(one: Staged) -> Callable[[], Image.Image]:
-    return lambda: one.image or decode(one.path or b"", name=one.name)
+    def opened() -> Image.Image:
+        image = one.image or decode(one.path or b"", name=one.name)
+        return image if one.look.region is None else read_region(image, one.look.region).picture
+
+    return opened
 
 
 def discard(dataset: Dataset, folder: Path) -> None:

@@ -41,7 +41,7 @@ class Labels:
     @classmethod
     def load(cls, dataset: Dataset) -> Labels:
         version = dataset.version
-        query = sa.select(db.items.c.id, db.items.c.class_id, db.items.c.kind, db.items.c.sha256)
+        query = sa.select(db.items.c.id, db.items.c.class_id, db.items.c.kind, db.seen_as)
         with dataset.catalogue.read() as connection:
             rows = connection.execute(query.where(db.items.c.state == "present").order_by(db.items.c.id)).all()
         ids, classes, kinds, hashes = zip(*rows, strict=True) if rows else ((), (), (), ())

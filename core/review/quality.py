@@ -19,7 +19,7 @@ from PIL import Image
 from core.collection.dataset import Dataset
 from core.ground.arrays import read_arrays
 from core.ground.errors import BurinError
-from core.ground.images import COPY, REDUCED, decode, reduced
+from core.ground.images import COPY, REDUCED, reduced
 from core.ground.jobs import Report
 from core.ground.preprocessing import has_ink
 from core.ground.workspace import Workspace, write_atomic, writing
@@ -168,7 +168,7 @@ def look_at_all(
             if on_progress:
                 on_progress(done, len(new))
         try:
-            state, picture = look(decode(dataset.image_bytes(items[sha256]), name=items[sha256].path))
+            state, picture = look(dataset.picture(items[sha256]))
         except BurinError:
             state, picture = "broken", np.zeros(REDUCED * REDUCED, np.float32)
         hashes.append(sha256)

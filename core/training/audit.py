@@ -98,7 +98,8 @@ def _content(original: Original) -> str:
     from core.ground.images import content_hash
 
     try:
-        return content_hash(original.path.read_bytes())
+        content = content_hash(original.path.read_bytes())
+        return content if original.region is None else original.region.of(content)
     except OSError:
         return original.sha256
 

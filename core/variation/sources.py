@@ -17,22 +17,26 @@ from core.collection.dataset import Dataset
 from core.ground.errors import ImageRefused, NotFound
 from core.ground.images import content_hash, decode
 from core.ground.names import is_junk, name_of
+from core.ground.regions import Region
+from core.sight.marks import read_region
 
 
 @dataclass(frozen=True)
 class Original:
     """One labelled original: the ``folder`` and display name of its class, its file, the hash of its
-    content, and its id where a catalogue knows it."""
+    content, its id where a catalogue knows it, and where in the picture its mark lies (None: the whole)."""
 
     folder: str
     class_name: str
     path: Path
     sha256: str
     item_id: int | None = None
+    region: Region | None = None
 
     def read(self) -> Image.Image:
-        """The picture; raises `ImageRefused`."""
-        return decode(self.path)
+        """The picture, or what lies in its region; raises `ImageRefused`."""
+        image = decode(self.path)
+        return image if self.region is None else read_region(image, self.region).picture
 
 
 def originals_of(dataset: Dataset, item_ids: Collection[int] | None = None) -> list[Original]:
@@ -41,7 +45,14 @@ def originals_of(dataset: Dataset, item_ids: Collection[int] | None = None) -> l
     folders = {record.id: record.folder for record in dataset.classes()}
     items = dataset.items(limit=None) if item_ids is None else dataset.some(item_ids)
     found = [
-        Original(folders[item.class_id], item.class_name, dataset.workspace.root / item.path, item.sha256, item.id)
+        Original(
+            folders[item.class_id],
+            item.class_name,
+            dataset.workspace.root / item.path,
+            item.sha256,
+            item.id,
+            item.region,
+        )
         for item in items
         if item.state == "present" and item.class_id in folders
     ]

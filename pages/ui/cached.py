@@ -113,11 +113,13 @@ def seen(_seen: np.ndarray, token: str, space: str) -> str:
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
-def seen_of(_data: bytes, sha256: str, preprocessing: str) -> str:
-    """What the model would see of an image file under the workspace's ``preprocessing`` (its text)."""
+def seen_of(_data: bytes, sha256: str, preprocessing: str, region: Region | None = None) -> str:
+    """What the model would see of an image file, or of its ``region``, under the workspace's ``preprocessing`` (its
+    text)."""
     from core.ground.preprocessing import see
 
-    pixels = see(decode(_data, grey=True), services.preprocessing())
+    image = decode(_data, grey=True)
+    pixels = see(image if region is None else read_region(image, region).picture, services.preprocessing())
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 

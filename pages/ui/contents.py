@@ -14,6 +14,8 @@ from core.catalogue.records import Item
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import decode, encode_png
+from core.ground.regions import Region
+from core.sight.marks import read_region
 from pages.ui import cached, services
 from pages.ui.components.gallery import data_url
 from pages.ui.tiles import source
@@ -49,7 +51,7 @@ def large(item: Item | None, sha256: str) -> str:
     """The picture as large as it is shown beside others, or its thumbnail where the file is gone."""
     try:
         if item is not None:
-            return cached.shown(services.dataset().image_bytes(item), sha256, side=LARGE)
+            return cached.cut(services.dataset().image_bytes(item), sha256, item.region, side=LARGE)
     except BurinError:
         pass
     return thumbnail(sha256)
@@ -60,18 +62,21 @@ def seen(item: Item | None, preprocessing: Preprocessing) -> str:
     if item is None:
         return ""
     try:
-        return _seen(services.dataset().image_bytes(item), item.sha256, preprocessing.mode, preprocessing.size)
+        how = preprocessing.mode, preprocessing.size
+        return _seen(services.dataset().image_bytes(item), item.sha256, item.region, *how)
     except BurinError:
         return ""
 
 
 @st.cache_data(max_entries=400, show_spinner=False)
-def _seen(_data: bytes, sha256: str, mode: str, size: int) -> str:
+def _seen(_data: bytes, sha256: str, _region: Region | None, mode: str, size: int) -> str:
     from PIL import Image
 
     from core.ground.preprocessing import see
 
-    pixels = see(decode(_data, grey=True), Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
+    image = decode(_data, grey=True)
+    picture = image if _region is None else read_region(image, _region).picture
+    pixels = see(picture, Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
     return cached.url(encode_png(Image.fromarray(pixels)), "png")
 
 

@@ -24,6 +24,8 @@ ICONS = {
     "fields": ":material/description:",
     "relabel": ":material/label:",
     "kind": ":material/category:",
+    "region": ":material/crop:",
+    "sight": ":material/visibility:",
     "correct": ":material/rule:",
     "trash": ":material/delete:",
     "restore": ":material/restore_from_trash:",
@@ -47,6 +49,8 @@ def action_name(action: str) -> str:
         "fields": _("class fields"),
         "relabel": _("label"),
         "kind": _("kind"),
+        "region": _("place of the mark"),
+        "sight": _("sight"),
         "correct": _("corrections"),
         "trash": _("to the trash"),
         "restore": _("from the trash"),
@@ -84,6 +88,12 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         return _("{images} said to be: {kind}").format(
             images=many, kind=kind_name(str(to)) if to in ("drawing", "photo", "icon") else to
         )
+    if action == "sight":
+        frames = {
+            "doubt": _("{images}: sight in doubt, they do not vote"),
+            "sure": _("{images}: the sight is right, they vote"),
+        }
+        return frames.get(str(to), _("{images}: nothing said of the sight")).format(images=many)
     texts = {
         "create": _("Class {name} made").format(name=name),
         "rename": _("Class {name} renamed {to}").format(name=name, to=to),
@@ -92,6 +102,7 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         "delete": _("Class {name} deleted, {images} to the trash").format(name=name, images=many),
         "fields": _("Class {name} described").format(name=name),
         "trash": _("{images} to the trash").format(images=many),
+        "region": _("{images}: place of the mark set").format(images=many),
         "correct": _("{images} corrected after a review").format(images=many),
         "restore": _("{images} brought back").format(images=many),
         "import": (_("{images} imported from {source}") if detail.get("source") else _("{images} imported")).format(
@@ -151,7 +162,18 @@ def _state(own: Mapping[str, object], other: Mapping[str, object], classes: Mapp
         parts.append(states.get(str(own.get("state")), _("not there")))
     if own.get("kind") != other.get("kind") and own.get("kind") in ("drawing", "photo", "icon"):
         parts.append(kind_name(str(own["kind"])))
+    if own.get("region") != other.get("region"):
+        parts.append(_place(own.get("region")))
     return ", ".join(parts)
+
+
+def _place(region: object) -> str:
+    """Where a mark is, as a journal's change keeps it."""
+    if not isinstance(region, Mapping):
+        return _("the whole picture")
+    return (
+        " × ".join(str(region.get(side)) for side in ("width", "height")) + f" + {region.get('x')}, {region.get('y')}"
+    )
 
 
 def _value(value: object) -> str:

@@ -17,7 +17,7 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.collection.dataset import Dataset
 from core.ground.errors import BurinError
-from core.ground.images import decode, thumbnail
+from core.ground.images import thumbnail
 from core.ground.names import key as name_key
 from pages.ui import people, services
 from pages.ui.components.gallery import data_url
@@ -220,7 +220,7 @@ def _item_with(sha256: str) -> int | None:
 def _large(sha256: str, item_id: int) -> str:
     data = services.dataset()
     try:
-        picture = thumbnail(decode(data.image_bytes(data.item(item_id))), side=LARGE)
+        picture = thumbnail(data.picture(data.item(item_id)), side=LARGE)
     except BurinError:
         return ""
     return "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")

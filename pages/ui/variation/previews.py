@@ -15,6 +15,7 @@ from PIL import Image
 from core.catalogue.records import Item
 from core.ground.images import decode, thumbnail
 from core.ground.preprocessing import see
+from core.sight.marks import read_region
 from core.variation.augment import Draw, preview, strips
 from core.variation.policies import Policy
 from core.variation.transforms import GROUPS, TRANSFORMS
@@ -46,7 +47,7 @@ def cards(item: Item, *, seed: int) -> list[tuple[str, str, list[Row]]]:
     cards)."""
     strengths = (_("low"), _("middle"), _("high"))
     made: dict[str, list[Row]] = {group: [] for group in GROUPS}
-    for transform, draws in _strips(item.path, item.sha256, seed):
+    for transform, draws in _strips(item, item.sha256, seed):
         entry = TRANSFORMS[transform]
         shown = draws if entry.parameters else draws[:1]
         first = next(iter(entry.parameters), None)
@@ -66,7 +67,7 @@ def cards(item: Item, *, seed: int) -> list[tuple[str, str, list[Row]]]:
 
 
 def _row(item: Item, policy: Policy, *, seed: int, n: int, looks: Looks, named: bool) -> Row:
-    made = _draws(item.path, item.sha256, policy, policy.digest, seed, n, looks.seen, _space(looks))
+    made = _draws(item, item.sha256, policy, policy.digest, seed, n, looks.seen, _space(looks))
     verdicts = _verdicts(item, policy, seed, n) if looks.judged else []
     name = item.class_name or _("no class")
     tiles = []
@@ -98,8 +99,8 @@ class _Made:
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
-def _draws(path: str, sha256: str, _policy: Policy, digest: str, seed: int, n: int, seen: bool, space: str) -> _Made:
-    picture = _picture(path, sha256)
+def _draws(_item: Item, sha256: str, _policy: Policy, digest: str, seed: int, n: int, seen: bool, space: str) -> _Made:
+    picture = _picture(_item, sha256)
     made = preview(picture, _policy, seed=seed, n=n, of=sha256)
     return _Made(
         _url(picture),
@@ -112,9 +113,9 @@ def _draws(path: str, sha256: str, _policy: Policy, digest: str, seed: int, n: i
 
 
 @st.cache_data(max_entries=16, show_spinner=False)
-def _strips(path: str, sha256: str, seed: int) -> list[tuple[str, list[tuple[str, dict[str, float]]]]]:
+def _strips(_item: Item, sha256: str, seed: int) -> list[tuple[str, list[tuple[str, dict[str, float]]]]]:
     made = []
-    for strip in strips(_picture(path, sha256), seed=seed):
+    for strip in strips(_picture(_item, sha256), seed=seed):
         drawn = [(_url(each.image), dict(each.parameters[0].values)) for each in strip.draws]
         made.append((strip.transform, drawn))
     return made
@@ -138,13 +139,13 @@ def _verdicts(item: Item, policy: Policy, seed: int, n: int) -> list[tuple[str, 
 
 def picture_of(item: Item) -> Image.Image:
     """An original as it is drawn on here; raises `ImageRefused`."""
-    return _picture(item.path, item.sha256)
+    return _picture(item, item.sha256)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _picture(path: str, sha256: str) -> Image.Image:
-    workspace = services.workspace()
-    image = decode(workspace.inside(path))
+def _picture(_item: Item, sha256: str) -> Image.Image:
+    image = decode(services.workspace().inside(_item.path))
+    image = image if _item.region is None else read_region(image, _item.region).picture
     image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
     return image
 

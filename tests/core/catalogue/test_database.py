@@ -14,6 +14,7 @@ from core.catalogue import database as db
 from core.catalogue.database import Catalogue
 from core.collection.dataset import Dataset
 from core.ground.errors import WorkspaceRefused
+from core.ground.regions import Region
 from core.ground.workspace import Workspace
 
 
@@ -139,7 +140,8 @@ def test_a_catalogue_of_the_first_schema_opens_with_everything_in_it(drawn_works
     sha256 = {item.sha256: np.full(4, n, np.float32) for n, item in enumerate(dataset.items())}
     dataset.add_vectors("s", sha256)
     with dataset.catalogue.write() as connection:
-        connection.execute(sa.text("ALTER TABLE vectors DROP COLUMN outline"))
+        for table, column in (("vectors", "outline"), ("items", "region"), ("items", "view"), ("items", "sight")):
+            connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         db.put(connection, "schema", "1")
     dataset.catalogue.close()
     again = Dataset(drawn_workspace)
@@ -149,3 +151,27 @@ def test_a_catalogue_of_the_first_schema_opens_with_everything_in_it(drawn_works
     again.add_outlines("s", {item.sha256: b"\x01\x02\x03" for item in again.items()})
     assert set(again.outlines("s").values()) == {b"\x01\x02\x03"} and again.missing_outlines("s") == []
     assert Dataset(drawn_workspace).outlines("s") == again.outlines("s")
+
+
+@pytest.mark.both_databases
+def test_a_catalogue_from_before_the_regions_opens_with_nothing_lost(drawn_workspace: Workspace) -> None:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    dataset.set_kind(dataset.item_ids(text="bar"), "icon")
+    dataset.add_vectors("s", {item.sha256: np.full(4, n, np.float32) for n, item in enumerate(dataset.items())})
+    before, vectors, history = dataset.items(limit=None), dataset.vectors("s"), dataset.history()
+    with dataset.catalogue.write() as connection:
+        for column in ("region", "view", "sight"):
+            connection.execute(sa.text(f"ALTER TABLE items DROP COLUMN {column}"))
+        db.put(connection, "schema", "2")
+    dataset.catalogue.close()
+    again = Dataset(drawn_workspace)
+    assert again.catalogue.get("schema") == str(db.SCHEMA)
+    assert again.items(limit=None) == before
+    assert again.history() == history
+    assert all(np.array_equal(one, other) for one, other in zip(again.vectors("s"), vectors, strict=True))
+    again.set_region(before[0].id, Region(1, 2, 30, 40))
+    assert again.item(before[0].id).region == Region(1, 2, 30, 40)
+    again.undo()
+    again.undo()
+    assert again.count(kind="icon") == 0
