@@ -58,8 +58,8 @@ else:
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.ui import pictures
-    from pages.ui.data import delivery
+    from pages.server import stack
 
     PagesManager.uses_pages_directory = False
-    app = st.App(__file__, routes=[*delivery.ROUTES, *pictures.ROUTES])
+    stack.ask_nobody()
+    app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware())

@@ -1,0 +1,48 @@
+"""How the server is put together: our middleware before Streamlit's, our routes beside its own."""
+
+from __future__ import annotations
+
+import streamlit as st
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from pages.server.entry import let_in
+from pages.server.guard import Guard
+from pages.server.limits import Limits
+from pages.ui import pictures
+from pages.ui.data import delivery
+
+OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+
+def middleware() -> list[Middleware]:
+    """What a request passes before Streamlit sees it, in this order."""
+    hosts = st.get_option("server.allowedHosts") or OWN_HOSTS
+    origins = st.get_option("server.corsAllowedOrigins")
+    return [
+        Middleware(Guard, hosts=hosts, origins=origins),
+        Middleware(Limits, held=uploaded, may_upload=let_in),
+    ]
+
+
+def routes() -> list[BaseRoute]:
+    return [*delivery.ROUTES, *pictures.ROUTES]
+
+
+def uploaded(session: str | None) -> int:
+    """Bytes of uploads that Streamlit holds for a session, or for all (None)."""
+    from streamlit import runtime
+
+    if not runtime.exists():
+        return 0
+    files = runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
+    held = list(files.values()) if session is None else [files.get(session, {})]
+    return sum(len(file.data) for each in held for file in list(each.values()))
+
+
+def ask_nobody() -> None:
+    """Keep Streamlit from asking a service elsewhere for this machine's address, as it does before it judges a foreign
+    origin (1.67), with everybody waiting. `Guard` has judged it by then, and no address is needed."""
+    from streamlit import net_util
+
+    net_util.get_external_ip = net_util.get_internal_ip = lambda: None
