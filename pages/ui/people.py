@@ -15,6 +15,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from core.catalogue.records import Actor
 from core.collection.curation import includes
 from core.ground.config import Role, WorkspaceConfig
+from core.ground.names import printable
 from core.ground.workspace import Workspace
 from pages.ui.i18n import _
 from pages.ui.state import workbench
@@ -48,12 +49,32 @@ def actor() -> Actor:
     if not signed_in():
         return Actor("", "viewer")
     claims = st.user.to_dict()
-    # Anybody may call themselves what they like: a role goes by what the provider vouches for.
-    email = str(claims.get("email") or "") if claims.get("email_verified", True) else ""
-    subject = str(claims.get("sub") or "")
+    email, subject = vouched(claims)
     name = str(claims.get("name") or claims.get("preferred_username") or "")
-    shown = f"{name} ({email})" if name and email else name or email or subject
-    return Actor(shown[:LONGEST_NAME], config.role_of(email or subject, subject, signed_in=True))
+    known_as = [email] if email else []
+    if subject and "@" not in subject:  # one that looks like an address would be taken for somebody's
+        known_as.append(subject)
+    return Actor(_shown(name, email, subject), config.role_of(*known_as, signed_in=True))
+
+
+def vouched(claims: Mapping[str, Any]) -> tuple[str, str]:
+    """The e-mail address and the subject that the provider vouches for; "" for what it does not.
+
+    Anybody may call themselves what they like. An address counts where ``email_verified`` is the boolean true, not a
+    text or a number that looks like it (OpenID Connect Core 1.0, 5.1), and only in ASCII: other letters would be
+    taken for these where case is not minded.
+    """
+    email, subject = claims.get("email"), claims.get("sub")
+    sure = claims.get("email_verified") is True and isinstance(email, str) and email.isascii() and "@" in email
+    return (email if sure and isinstance(email, str) else "", subject if isinstance(subject, str) else "")
+
+
+def _shown(name: str, email: str, subject: str) -> str:
+    """What stands in the history: it ends in what is vouched for, so that nobody can write another person's there."""
+    name = " ".join(printable(name).split())
+    known = email or f"id {printable(subject) or '?'}"
+    end = f"({known})" if name else known
+    return f"{name[: max(0, LONGEST_NAME - len(end) - 1)].strip()} {end}".strip()
 
 
 def settings() -> WorkspaceConfig:

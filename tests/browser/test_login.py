@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -18,11 +19,12 @@ from playwright.sync_api import expect
 from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
 
+ADA = {"name": "Ada Lovelace", "email": "ada@example.org", "email_verified": True}
 KEY = RSAKey.generate_key(2048, {"kid": "test"})
 
 
 class Provider(BaseHTTPRequestHandler):
-    """Signs Ada in, whoever asks: discovery, authorization, token and keys."""
+    """Signs Ada in, whoever asks, with the ``claims`` of the server: discovery, authorization, token and keys."""
 
     def do_GET(self) -> None:
         place, asked = urlsplit(self.path), parse_qs(urlsplit(self.path).query)
@@ -49,7 +51,7 @@ class Provider(BaseHTTPRequestHandler):
         now = int(time.time())
         claims = {
             "iss": self._own, "aud": "burin", "sub": "17", "iat": now, "exp": now + 600, "nonce": sent["code"][0],
-            "name": "Ada Lovelace", "email": "ada@example.org", "email_verified": True,
+            **getattr(self.server, "claims", ADA),
         }  # fmt: skip
         token = jwt.encode({"alg": "RS256", "kid": "test"}, claims, KEY)
         self._say({"access_token": "x", "token_type": "Bearer", "expires_in": 600, "id_token": token})
@@ -79,12 +81,9 @@ def provider() -> Iterator[str]:
     server.server_close()
 
 
-def test_nothing_is_shown_before_signing_in_and_the_name_goes_into_the_history(
-    visit, start_server, drawn_workspace, provider, tmp_path
-):
-    drawn_workspace.save_config(WorkspaceConfig(roles={"ada@example.org": "curator"}))
-    Dataset(drawn_workspace).rescan()
-    secrets = tmp_path / "secrets.toml"
+def secrets_of(provider: str, folder: Path) -> Path:
+    """A file of secrets with a login at ``provider``."""
+    secrets = folder / "secrets.toml"
     secrets.write_text(f"""[auth]
 redirect_uri = "http://127.0.0.1:{{port}}/oauth2callback"
 cookie_secret = "a long text for the tests only, a long text"
@@ -92,7 +91,15 @@ client_id = "burin"
 client_secret = "for the tests only"
 server_metadata_url = "{provider}/.well-known/openid-configuration"
 """)
-    tab = visit(start_server(drawn_workspace, STREAMLIT_SECRETS_FILES=str(secrets)))
+    return secrets
+
+
+def test_nothing_is_shown_before_signing_in_and_the_name_goes_into_the_history(
+    visit, start_server, drawn_workspace, provider, tmp_path
+):
+    drawn_workspace.save_config(WorkspaceConfig(roles={"ada@example.org": "curator"}))
+    Dataset(drawn_workspace).rescan()
+    tab = visit(start_server(drawn_workspace, STREAMLIT_SECRETS_FILES=str(secrets_of(provider, tmp_path))))
     page = tab.open("library")
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     for word in ("circle", "originals", "Workspace"):
