@@ -24,6 +24,7 @@ from core.ground.names import key
 _CHECKED = {"item": ("class_id", "state", "kind", "region", "sight"), "class": ("name", "state", "aliases", "fields")}
 _ANSWERS = ("undo", "redo")
 _BRINGS_BACK = ("delete", "merge", "revert")  # reverting them may bring back what is gone
+_READ = "rescan"  # what was found on disk: `revert` takes it back, "undo my last change" passes over it
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,11 @@ class Change:
 
     def reversed(self) -> Change:
         return replace(self, before=self.after, after=self.before)
+
+    @property
+    def of_a_missing_file(self) -> bool:
+        """Whether a file came or went by hand: no change of ours makes one that is gone, or takes one away."""
+        return self.noun == "item" and "missing" in (self.before.get("state"), self.after.get("state"))
 
 
 def record(
@@ -79,6 +85,8 @@ def record(
             "classes": row.classes + counts["class"],
             "detail": detail or row.detail,
         }
+        if action == _READ and undoable:
+            more["undoable"] = True  # its first part may have had nothing to take back
         connection.execute(sa.update(db.journal).where(db.journal.c.id == entry_id).values(more))
     _keep(connection, entry_id, made)
     return entry_id
@@ -264,13 +272,13 @@ def changes_of(connection: sa.Connection, entry_id: int, *, limit: int | None = 
 
 
 def _mine(who: str) -> sa.Select:
-    own = (db.journal.c.who == who) & db.journal.c.action.not_in(_ANSWERS)
+    own = (db.journal.c.who == who) & db.journal.c.action.not_in((*_ANSWERS, _READ))
     return sa.select(db.journal.c.id).where(own).order_by(db.journal.c.id.desc()).limit(1)
 
 
 def _answer(connection: sa.Connection, entry_id: int, action: str, who: str, *, backwards: bool) -> int:
     row = connection.execute(sa.select(db.journal).where(db.journal.c.id == entry_id)).one()
-    made: Iterable[Change] = changes_of(connection, entry_id)
+    made: Iterable[Change] = (change for change in changes_of(connection, entry_id) if not change.of_a_missing_file)
     made = [change.reversed() for change in made] if backwards else list(made)
     detail = {"action": row.action, **{k: v for k, v in row.detail.items() if k != "action"}}
     return record(connection, made, action=action, who=who, detail=detail, of=entry_id, undoable=action not in _ANSWERS)

@@ -96,7 +96,7 @@ class Shelf:
             raise Conflict("The class {name} is no longer there.", name=self._deleted[class_id])
         if self._on_disk:
             return values
-        if state == row.state and (class_id == row.class_id or state != "present"):
+        if state == row.state and (state != "present" or (class_id, values["file"]) == (row.class_id, row.file)):
             return values
         folder = None if class_id is None else self._folders[class_id]
         if state == "trash":
@@ -181,6 +181,29 @@ def pending(connection: sa.Connection) -> dict[int, str]:
     """Item id -> where its file still lies (relative to the data folder), for moves not yet done."""
     rows = connection.execute(sa.select(db.moves).where(db.moves.c.op == "file").order_by(db.moves.c.id.desc()))
     return {row.item_id: row.source for row in rows}
+
+
+class Unsettled:
+    """What the moves that are written down and not yet done still change: of these images, classes and places the
+    rows and the disk need not agree, so nobody may conclude anything from the difference."""
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self._items: set[int] = set()
+        self._classes: set[int] = set()
+        self._places: set[str] = set()  # files and folders, relative to the data folder
+        for row in connection.execute(sa.select(db.moves)):
+            self._places |= {row.source, row.target} - {""}
+            (self._items if row.op == "file" else self._classes).add(row.item_id if row.op == "file" else row.class_id)
+
+    def place(self, place: str) -> bool:
+        """Whether a file or a class folder, or the folder it lies in, is yet to be moved."""
+        return place in self._places or place.rpartition("/")[0] in self._places
+
+    def item(self, item_id: int, class_id: int | None) -> bool:
+        return item_id in self._items or class_id in self._classes
+
+    def of_class(self, class_id: int) -> bool:
+        return class_id in self._classes
 
 
 def _do(connection: sa.Connection, workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:

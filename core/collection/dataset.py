@@ -182,8 +182,7 @@ class Dataset(Curation):
         """Bring the catalogue to what the folders hold; see `core.collection.rescan`."""
         self.allow("curator")
         how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
-        self.settle()
-        return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, **how)
+        return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, settle=self.settle, **how)
 
     def vectors(self, space: str) -> tuple[np.ndarray, np.ndarray, list[str], np.ndarray]:
         """Of the present, labelled items embedded in ``space``: ids (N,), class ids (N,) int64, kinds, and

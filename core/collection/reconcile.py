@@ -1,6 +1,8 @@
 """Reconciliation: the writing side of a rescan. What was seen on disk becomes rows; no file is touched.
 
-Looking at the disk is `core.collection.walk`'s and `core.collection.rescan`'s.
+Looking at the disk is `core.collection.walk`'s and `core.collection.rescan`'s. A look is older than the transaction
+that uses it, so under the lock everything is checked against the disk once more, and nothing is concluded about a
+class, an image or a place that was changed since, or whose files have yet to be moved: it is looked at ``again``.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -15,10 +18,11 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
+from core.catalogue.moves import RAW
 from core.catalogue.records import FileOutcome
 from core.catalogue.vectorstore import add_vectors
-from core.collection.walk import Facts, Found, Walk
-from core.ground.errors import ImageRefused
+from core.collection.walk import Facts, Found, Walk, files_in
+from core.ground.errors import FileReplaced, ImageRefused
 from core.ground.names import name_of
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
@@ -29,70 +33,92 @@ if TYPE_CHECKING:
 Studied = tuple[Facts | ImageRefused, Any]  # what a file says of itself, and its vector where there is an embedder
 
 
-class Reconciliation:
-    """One rescan's changes, all under one entry of the journal. ``vanished``: items not where they should be.
+@dataclass(frozen=True)
+class Look:
+    """One look at rows and disk: what the walk has ``seen``, and the versions that were there before it began.
 
-    ``count`` and ``refused`` grow as it goes.
+    ``classes``: class id -> version. ``known``: place -> (item id, version, size, time of change).
     """
 
-    def __init__(
-        self, catalogue: db.Catalogue, workspace: Workspace, who: str, seen: Walk, vanished: list[int]
-    ) -> None:
+    seen: Walk
+    classes: dict[int, int]
+    known: dict[str, tuple[int, int, int, int]]
+
+
+class Reconciliation:
+    """One rescan's changes, all under one entry of the journal; `begin` comes before each look's other calls.
+
+    ``count`` grows as it goes; ``refused`` and ``again`` (something changed since this look) are of the last look.
+    """
+
+    look: Look
+
+    def __init__(self, catalogue: db.Catalogue, workspace: Workspace, who: str) -> None:
         self.count: Counter[str] = Counter()
         self.refused: list[FileOutcome] = []
-        self._catalogue, self._workspace, self._who, self._seen, self._vanished = (
-            catalogue,
-            workspace,
-            who,
-            seen,
-            vanished,
-        )
+        self.again = False
+        self._catalogue, self._workspace, self._who = catalogue, workspace, who
         self._entry: int | None = None
+
+    def begin(self, look: Look) -> tuple[list[Found], int]:
+        """Go on from a new look: the files that the catalogue does not know as they are, and how many it knows."""
+        self.look, self.refused, self.again = look, [], False
+        self._vanished = {row[0]: row[1] for place, row in look.known.items() if place not in look.seen.files}
+        unknown = (0, 0, -1, -1)
+        return [
+            f for f in look.seen.files.values() if look.known.get(f.place, unknown)[2:] != (f.size, f.mtime_ns)
+        ], len(look.known)
 
     def settle_folders(self) -> None:
         """Classes for new folders, and new names for classes whose folder was renamed by hand."""
         with self._catalogue.read() as connection:
-            folders = set(
-                connection.execute(sa.select(db.classes.c.folder).where(db.classes.c.state == "present")).scalars()
-            )
-        if self._seen.folders <= folders:
-            return
-        with self._catalogue.write() as connection:
+            if self.look.seen.folders <= _folders(connection).keys():
+                return
+        with self._catalogue.write(quiet=True) as connection:
+            unsettled = moves.Unsettled(connection)
             present = sa.select(db.classes).where(db.classes.c.state == "present")
             rows = {row.folder: row for row in connection.execute(present)}
-            gone = {folder: row for folder, row in rows.items() if folder not in self._seen.folders}
-            for folder in sorted(self._seen.folders - rows.keys()):
-                if (old := self._renamed_to(connection, folder, gone)) is not None:
+            gone = {folder: row for folder, row in rows.items() if not (self._workspace.raw / folder).is_dir()}
+            for folder in sorted(self.look.seen.folders - rows.keys()):
+                if unsettled.place(f"{RAW}/{folder}") or not (self._workspace.raw / folder).is_dir():
+                    self.again = True
+                elif (old := self._renamed_to(connection, folder, gone)) is not None:
+                    if self._is_newer(old) or unsettled.of_class(old.id):
+                        self.again = True
+                        continue
                     before = {"name": old.name, "folder": old.folder}
                     after = {"name": _free_name(connection, name_of(folder), own=old.id), "folder": folder}
                     self._record(connection, [Change("class", old.id, before, after)])
                     del gone[old.folder]
-                else:
+                elif _deleted(connection, folder) is None or not any((self._workspace.raw / folder).iterdir()):
                     self._record(connection, [_class_for(connection, folder)])
+                # else: the folder of a class that was deleted comes back with the first image found in it
 
     def take(self, batch: Sequence[Found], studied: Iterator[Studied], embedder: Embedder | None) -> None:
         """Write one batch of new or changed files."""
-        ready = []
+        read = []
         for found, (facts, vector) in zip(batch, studied, strict=True):
-            if isinstance(facts, ImageRefused):
+            if isinstance(facts, FileReplaced):
+                self.again = True
+            elif isinstance(facts, ImageRefused):
                 self.refused.append(FileOutcome(found.place, "refused", facts))
-            elif self._still(found):
-                ready.append((found, facts, vector))
-        if not ready:
+            else:
+                read.append((found, facts, vector))
+        if not read:
             return
         with self._catalogue.write() as connection:
-            present = sa.select(db.classes.c.folder, db.classes.c.id).where(db.classes.c.state == "present")
-            by_folder = {row.folder: row.id for row in connection.execute(present)}
+            unsettled = moves.Unsettled(connection)
+            ready = [one for one in read if not unsettled.place(one[0].place) and self._still(one[0])]
+            self.again |= len(ready) < len(read)
+            by_folder = self._homes(connection, [found for found, *_ in ready])
             there = _known_among(connection, [found for found, *_ in ready], by_folder)
-            lost = self._lost(connection, {facts.sha256 for _, facts, _ in ready})
+            lost = self._lost(connection, unsettled, {facts.sha256 for _, facts, _ in ready})
             made: list[Change] = []
             new_rows: list[dict[str, Any]] = []
             next_id = db.next_id(connection, db.items)
             for found, facts, _ in ready:
                 values = {"size": found.size, "mtime_ns": found.mtime_ns, **facts.columns()}
                 class_id = by_folder.get(found.folder) if found.folder is not None else None
-                if class_id is None and found.folder is not None and not found.trashed:
-                    continue  # its folder appeared after the walk: for the next rescan
                 if (known := there.get(found.place)) is not None:
                     self._refresh(connection, known, values)
                     continue
@@ -101,8 +127,11 @@ class Reconciliation:
                 if candidates := lost.get(facts.sha256):
                     old = min(candidates, key=lambda row: (row.class_id != class_id, row.file != found.file, row.id))
                     candidates.remove(old)
+                    before = {name: getattr(old, name) for name in after}
+                    if old.state == "missing":
+                        before["state"] = values["state"] = _from(found)
                     self._update(connection, old.id, values)
-                    made.append(Change("item", old.id, {name: getattr(old, name) for name in after}, after))
+                    made.append(_change(old.id, before, after))
                     self.count["added" if old.state == "missing" else "moved"] += 1
                     continue
                 row = {
@@ -113,12 +142,9 @@ class Reconciliation:
                     "added_at": found.mtime_ns / 1e9,
                     "ver": 0,
                 }
-                new_rows.append(
-                    {**row, **values, "class_id": class_id, "file": found.file, "trashed_as": None, "state": "missing"}
-                )
-                made.append(
-                    Change("item", next_id, {"state": "missing", "class_id": class_id, "file": found.file}, after)
-                )
+                before = {"state": _from(found), "class_id": class_id, "file": found.file, "trashed_as": None}
+                new_rows.append({**row, **values, **before})
+                made.append(_change(next_id, before, after))
                 next_id += 1
                 self.count["added"] += 1
             if new_rows:
@@ -130,63 +156,77 @@ class Reconciliation:
     def miss(self) -> None:
         """What is on disk no more: its items become missing, and classes without folder and items are deleted."""
         with self._catalogue.read() as connection:
-            present = sa.select(db.classes.c.id, db.classes.c.folder).where(db.classes.c.state == "present")
-            gone = [row.id for row in connection.execute(present) if row.folder not in self._seen.folders]
+            seen = self.look.seen.folders
+            gone = {class_id for folder, class_id in _folders(connection).items() if folder not in seen}
         if not self._vanished and not gone:
             return
-        with self._catalogue.write() as connection:
-            waiting = moves.pending(connection)
-            made = [
-                Change("item", row.id, {"state": row.state}, {"state": "missing"})
-                for row in _rows(connection, self._vanished)
-                if row.state != "missing" and row.id not in waiting and not self._exists(row)
-            ]
+        with self._catalogue.write(quiet=True) as connection:
+            unsettled = moves.Unsettled(connection)
+            made = []
+            for row in _rows(connection, list(self._vanished)):
+                if row.state == "missing" or self._exists(row):
+                    continue
+                if row.ver != self._vanished[row.id] or unsettled.item(row.id, row.class_id):
+                    self.again = True
+                else:
+                    made.append(Change("item", row.id, {"state": row.state}, {"state": "missing"}))
             self.count["removed"] += len(made)
             self._record(connection, made)
             emptied = []
-            for class_id in gone:
-                row = connection.execute(sa.select(db.classes).where(db.classes.c.id == class_id)).one()
-                held = (
-                    sa.select(db.items.c.id)
-                    .where(db.items.c.class_id == class_id, db.items.c.state == "present")
-                    .limit(1)
-                )
-                pending = sa.select(db.moves.c.id).where(db.moves.c.class_id == class_id).limit(1)
-                free = connection.execute(held).first() is None and connection.execute(pending).first() is None
-                if row.state == "present" and free and not (self._workspace.raw / row.folder).exists():
-                    emptied.append(Change("class", class_id, {"state": "present"}, {"state": operations.ABSENT}))
+            for row in connection.execute(sa.select(db.classes).where(db.classes.c.id.in_(gone))).all():
+                held = sa.select(db.items.c.id).where(moves.there(row.id)).limit(1)
+                if row.state != "present" or (self._workspace.raw / row.folder).exists():
+                    continue
+                if self._is_newer(row) or unsettled.of_class(row.id):
+                    self.again = True
+                elif connection.execute(held).first() is None:
+                    emptied.append(Change("class", row.id, {"state": "present"}, {"state": operations.ABSENT}))
             self._record(connection, emptied)
+
+    def _is_newer(self, row: sa.Row) -> bool:
+        """Whether a class was changed, or made, since the look."""
+        return self.look.classes.get(row.id) != row.ver
+
+    def _homes(self, connection: sa.Connection, files: Sequence[Found]) -> dict[str, int]:
+        """Folder -> class id; a deleted class of which an image lies in its folder again is brought back."""
+        by_folder = _folders(connection)
+        homeless = {found.folder for found in files if found.folder is not None and not found.trashed}
+        revived = [_class_for(connection, folder) for folder in sorted(homeless - by_folder.keys())]
+        self._record(connection, revived)
+        return _folders(connection) if revived else by_folder
 
     def _record(self, connection: sa.Connection, made: list[Change]) -> None:
         if made:
-            detail = dict(self.count)
             how: dict[str, Any] = {
                 "action": "rescan",
                 "who": self._who,
-                "detail": detail,
-                "undoable": False,
+                "detail": dict(self.count),
+                "undoable": any(_can_be_taken_back(change) for change in made),
                 "on_disk": True,
             }
             self._entry = journal.record(connection, made, entry_id=self._entry, **how)
+            for change in made:  # what this changed itself is no newer than the look
+                if change.noun == "class" and change.row_id in self.look.classes:
+                    self.look.classes[change.row_id] += 1
+            db.bump(connection)
 
-    def _lost(self, connection: sa.Connection, hashes: set[str]) -> dict[str, list[sa.Row]]:
+    def _lost(self, connection: sa.Connection, unsettled: moves.Unsettled, hashes: set[str]) -> dict[str, list[sa.Row]]:
         """Items of these contents that are not where they should be, or were missing before."""
-        waiting = moves.pending(connection)
         lost: dict[str, list[sa.Row]] = {}
         for some in db.chunks(hashes):
             query = sa.select(db.items, db.classes.c.folder).join_from(db.items, db.classes, isouter=True)
             for row in connection.execute(query.where(db.items.c.sha256.in_(some))):
-                if row.id not in waiting and (row.state == "missing" or not self._exists(row)):
+                if row.state == "missing" or not (unsettled.item(row.id, row.class_id) or self._exists(row)):
                     lost.setdefault(row.sha256, []).append(row)
         return lost
 
     def _refresh(self, connection: sa.Connection, item_id: int, values: dict[str, Any]) -> None:
         """The file at a known place was touched; where its content changed, the item has a new one."""
-        old = connection.execute(sa.select(db.items.c.sha256).where(db.items.c.id == item_id)).scalar_one()
-        if old != values["sha256"]:
+        old = connection.execute(sa.select(db.items.c.sha256, db.items.c.ver).where(db.items.c.id == item_id)).one()
+        if old.sha256 != values["sha256"]:
             self.count["changed"] += 1
             values = {**values, **_of_another_content(connection, item_id, values)}
-            values = {**values, "source_sha256": values["sha256"]}
+            values = {**values, "source_sha256": values["sha256"], "ver": old.ver + 1}
         self._update(connection, item_id, values)
 
     def _update(self, connection: sa.Connection, item_id: int, values: dict[str, Any]) -> None:
@@ -194,7 +234,7 @@ class Reconciliation:
 
     def _renamed_to(self, connection: sa.Connection, folder: str, gone: dict[str, sa.Row]) -> sa.Row | None:
         """The class whose vanished folder this one was: half of its files, by name, size and time, are here."""
-        here = {(f.file, f.size, f.mtime_ns) for f in self._seen.files.values() if f.folder == folder and not f.trashed}
+        here = {(f.file, f.size, f.mtime_ns) for f in files_in(self._workspace, folder)} if gone else set()
         best = None
         for row in gone.values() if here else ():
             columns = (db.items.c.file, db.items.c.size, db.items.c.mtime_ns)
@@ -207,14 +247,35 @@ class Reconciliation:
 
     def _still(self, found: Found) -> bool:
         try:
-            stat = os.stat(self._workspace.data / found.place, follow_symlinks=False)
+            return found.is_still(os.stat(self._workspace.data / found.place, follow_symlinks=False))
         except OSError:
             return False
-        return (stat.st_size, stat.st_mtime_ns) == (found.size, found.mtime_ns)
 
     def _exists(self, row: sa.Row) -> bool:
         place = moves.place_of(row.state, row.folder, row.file, row.trashed_as)
         return place is not None and os.path.lexists(self._workspace.data / place)
+
+
+def _from(found: Found) -> str:
+    """The state from which a file that turned up comes: the trash, where taking that back puts it again."""
+    return "missing" if found.trashed else "trash"
+
+
+def _change(item_id: int, before: dict[str, Any], after: dict[str, Any]) -> Change:
+    """The columns that differ, and the file's name."""
+    names = [name for name in after if name == "file" or after[name] != before[name]]
+    return Change("item", item_id, {name: before[name] for name in names}, {name: after[name] for name in names})
+
+
+def _can_be_taken_back(change: Change) -> bool:
+    """All but what was deleted by hand."""
+    return not change.of_a_missing_file and change.after.get("state") != operations.ABSENT
+
+
+def _folders(connection: sa.Connection) -> dict[str, int]:
+    """Folder -> id of the present classes."""
+    present = sa.select(db.classes.c.folder, db.classes.c.id).where(db.classes.c.state == "present")
+    return {row.folder: row.id for row in connection.execute(present)}
 
 
 def _rows(connection: sa.Connection, ids: list[int]) -> list[sa.Row]:
@@ -247,11 +308,16 @@ def _of_another_content(connection: sa.Connection, item_id: int, values: dict[st
     return {"region": old.region if stays else None, "view": view, "sight": ""}
 
 
+def _deleted(connection: sa.Connection, folder: str) -> sa.Row | None:
+    """The deleted class that had this folder last."""
+    deleted = sa.select(db.classes).where(db.classes.c.state == operations.ABSENT, db.classes.c.folder == folder)
+    return connection.execute(deleted.order_by(db.classes.c.id.desc()).limit(1)).one_or_none()
+
+
 def _class_for(connection: sa.Connection, folder: str) -> Change:
     """The class of a folder found on disk: the one it had before it was deleted, or a new one."""
     name = name_of(folder)
-    deleted = sa.select(db.classes).where(db.classes.c.state == operations.ABSENT, db.classes.c.folder == folder)
-    row = connection.execute(deleted.order_by(db.classes.c.id.desc()).limit(1)).one_or_none()
+    row = _deleted(connection, folder)
     if row is not None and operations.class_named(connection, row.name) is None:
         return Change("class", row.id, {"state": operations.ABSENT}, {"state": "present"})
     return operations.new_class(connection, _free_name(connection, name), folder=folder)

@@ -3,6 +3,9 @@
 Files whose place, size and time are known cost one stat. What is new is decoded, hashed and added,
 what was moved or renamed by hand is recognised by its content, and what is gone is kept in mind
 as missing. No file is touched. The catalogue is locked only while a batch is written.
+
+People go on working meanwhile, so what was seen is older than what is written. Nothing is concluded from an old look:
+`core.collection.reconcile` sets aside whatever changed since, and it is looked at again here.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue import moves
 from core.catalogue.records import RescanReport
-from core.collection.reconcile import Reconciliation, Studied
+from core.collection.reconcile import Look, Reconciliation, Studied
 from core.collection.walk import Facts, Found, study, walk
 from core.ground.errors import ImageRefused
 from core.ground.workspace import Workspace
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 _BATCH = 256  # files per transaction
+_LOOKS = 4  # what is still being changed after so many is left for the next rescan
 
 
 def rescan(
@@ -36,46 +40,51 @@ def rescan(
     embedder: Embedder | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    settle: Callable[[], object] | None = None,
 ) -> RescanReport:
     """Find what was added, moved, renamed, changed or removed by hand; one journal entry for all.
 
     With an ``embedder`` the vectors of new images are written with their rows. Stopping keeps
-    what was found so far.
+    what was found so far. ``settle`` finishes the moves that wait (for tests).
     """
-    seen = walk(workspace)
-    with catalogue.read() as connection:
-        known = _known(connection)
-        waiting = set(connection.execute(sa.select(db.moves.c.source)).scalars())
-    fresh = [
-        f
-        for f in seen.files.values()
-        if f.place not in waiting and known.get(f.place, (0, -1, -1))[1:] != (f.size, f.mtime_ns)
-    ]
-    vanished = [item_id for place, (item_id, *_) in known.items() if place not in seen.files]
-    found = Reconciliation(catalogue, workspace, who, seen, vanished)
-    if seen.folders or known:
-        found.settle_folders()
-    done = 0
-    stopped = False
-    for start in range(0, len(fresh), _BATCH):
-        if stopped := should_stop():
+    settle = settle or (lambda: moves.settle(catalogue, workspace))
+    found = Reconciliation(catalogue, workspace, who)
+    for _ in range(_LOOKS):
+        settle()
+        fresh, known = found.begin(_look(catalogue, workspace))
+        if found.look.seen.folders or known:
+            found.settle_folders()
+        done, stopped = 0, False
+        for start in range(0, len(fresh), _BATCH):
+            if stopped := should_stop():
+                break
+            batch = fresh[start : start + _BATCH]
+            found.take(batch, _study(workspace, batch, embedder), embedder)
+            done += len(batch)
+            if on_progress:
+                on_progress(done, len(fresh))
+        if not stopped:
+            found.miss()
+        if stopped or not found.again:
             break
-        batch = fresh[start : start + _BATCH]
-        found.take(batch, _study(workspace, batch, embedder), embedder)
-        done += len(batch)
-        if on_progress:
-            on_progress(done, len(fresh))
-    if not stopped:
-        found.miss()
     count = found.count
-    refused = sorted(seen.refused + found.refused, key=lambda outcome: outcome.name)
+    refused = sorted(found.look.seen.refused + found.refused, key=lambda outcome: outcome.name)
     return RescanReport(count["added"], count["removed"], count["moved"], count["changed"], refused)
 
 
-def _known(connection: sa.Connection) -> dict[str, tuple[int, int, int]]:
-    """Place -> (item id, size, time) of every item that should be on disk."""
+def _look(catalogue: db.Catalogue, workspace: Workspace) -> Look:
+    """The rows first and the disk after: whatever changes from here on has another version than the look has."""
+    with catalogue.read() as connection:
+        classes = {row.id: row.ver for row in connection.execute(sa.select(db.classes.c.id, db.classes.c.ver))}
+        known = _known(connection)
+    return Look(walk(workspace), classes, known)
+
+
+def _known(connection: sa.Connection) -> dict[str, tuple[int, int, int, int]]:
+    """Place -> (item id, its version, size, time) of every item that should be on disk."""
     columns = (
         db.items.c.id,
+        db.items.c.ver,
         db.items.c.state,
         db.items.c.file,
         db.items.c.trashed_as,
@@ -86,7 +95,7 @@ def _known(connection: sa.Connection) -> dict[str, tuple[int, int, int]]:
     known = {}
     for row in connection.execute(query.where(db.items.c.state != "missing")):
         if place := moves.place_of(row.state, row.folder, row.file, row.trashed_as):
-            known[place] = (row.id, row.size, row.mtime_ns)
+            known[place] = (row.id, row.ver, row.size, row.mtime_ns)
     return known
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from core.catalogue.listing import signed
 from core.catalogue.moves import RAW, TRASH, TRAY
 from core.catalogue.records import FileOutcome
-from core.ground.errors import BadInput, ImageRefused
+from core.ground.errors import BadInput, FileReplaced, ImageRefused
 from core.ground.images import content_hash, decode, difference_hash, guess_kind
 from core.ground.names import is_junk
 from core.ground.workspace import Workspace
@@ -24,13 +24,19 @@ from core.ground.workspace import Workspace
 @dataclass(frozen=True)
 class Found:
     """One file: ``place`` relative to the data folder, ``folder`` of its class (None: the tray, or no
-    class known in the trash), ``file`` inside it, size in bytes, time of change in nanoseconds."""
+    class known in the trash), ``file`` inside it, size in bytes, time of change in nanoseconds, and the number
+    that it keeps under whatever name (0 where the system has none)."""
 
     place: str
     folder: str | None
     file: str
     size: int
     mtime_ns: int
+    inode: int = 0
+
+    def is_still(self, stat: os.stat_result) -> bool:
+        """Whether what is at its place is the same file, unchanged."""
+        return (stat.st_size, stat.st_mtime_ns, stat.st_ino) == (self.size, self.mtime_ns, self.inode)
 
     @property
     def trashed(self) -> bool:
@@ -66,13 +72,26 @@ def facts_of(image: Image.Image, data: bytes) -> Facts:
 
 
 def study(workspace: Workspace, found: Found) -> tuple[Facts, Image.Image]:
-    """Read and decode one file; raises `ImageRefused` with its sentence."""
+    """Read and decode one file; raises `ImageRefused` with its sentence, `FileReplaced` where it is another by now."""
     try:
-        data = (workspace.data / found.place).read_bytes()
+        with open(workspace.data / found.place, "rb") as stream:
+            if not found.is_still(os.fstat(stream.fileno())):
+                raise FileReplaced("{name} was changed while it was read.", name=found.place)
+            data = stream.read()
+    except FileNotFoundError as error:
+        raise FileReplaced("{name} was changed while it was read.", name=found.place) from error
     except OSError as error:
         raise ImageRefused("{name} cannot be read: {why}.", name=found.place, why=error.strerror or error) from error
     image = decode(data, name=found.place)
     return facts_of(image, data), image
+
+
+def files_in(workspace: Workspace, folder: str) -> list[Found]:
+    """The files of one class folder, as they are now."""
+    seen = Walk()
+    place = f"{RAW}/{folder}"
+    _take(seen, list(_entries(workspace, place, seen)), place, folder)
+    return list(seen.files.values())
 
 
 def walk(workspace: Workspace) -> Walk:
@@ -134,7 +153,7 @@ def _take(seen: Walk, entries: list[os.DirEntry[str]], place: str, folder: str |
             stat = entry.stat(follow_symlinks=False)
         except OSError:  # gone since it was listed
             continue
-        found = Found(f"{place}/{entry.name}", folder, entry.name, stat.st_size, stat.st_mtime_ns)
+        found = Found(f"{place}/{entry.name}", folder, entry.name, stat.st_size, stat.st_mtime_ns, stat.st_ino)
         seen.files[found.place] = found
 
 

@@ -3,6 +3,7 @@
 BurinError
 ├── BadInput                what was given cannot be used
 │   ├── ImageRefused        not an image we open, damaged, or too large
+│   │   └── FileReplaced    another file lies there than the one that was to be read
 │   ├── ArchiveRefused      an archive that is unsafe or unreadable as a whole
 │   ├── NameRefused         a class or file name that cannot be kept
 │   └── ConfigRefused       a setting outside its rule
@@ -54,6 +55,10 @@ class BadInput(BurinError):
 
 class ImageRefused(BadInput):
     """Not an image we open, damaged, or too large."""
+
+
+class FileReplaced(ImageRefused):
+    """Another file lies there than the one that was to be read."""
 
 
 class ArchiveRefused(BadInput):

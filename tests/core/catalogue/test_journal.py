@@ -114,8 +114,40 @@ def test_any_entry_is_reverted_when_it_still_applies(dataset: Dataset) -> None:
     assert dataset.count(class_id=bar) == 8
     with pytest.raises(NotFound):
         dataset.revert(10_000)
+
+
+def test_what_a_rescan_found_is_taken_back_like_any_change(dataset: Dataset) -> None:
+    raw, start = dataset.workspace.raw, labels(dataset)
+    contents = sorted(item.sha256 for item in dataset.items(limit=None))
+    (raw / "bar" / "bar_0.png").rename(raw / "cross" / "bar_0.png")
+    (raw / "circle").rename(raw / "ring")
+    (raw / "new").mkdir()
+    shutil.copy(raw / "ring" / "circle_0.png", raw / "new" / "copy.png")
+    (raw / "bar" / "bar_1.png").unlink()
+    dataset.rescan()
+    found = dataset.history()[0]
+    assert (found.action, found.detail) == ("rescan", {"added": 1, "moved": 1, "removed": 1}) and found.undoable
+    after = labels(dataset)
+    assert dataset.undo() is None  # what was read is not the last thing that a person did
+    taken_back = dataset.revert(found.id)
+    assert taken_back is not None and taken_back.action == "revert"
+    assert labels(dataset) == {name: label for name, label in start.items() if name != "bar_1.png"}
+    assert sorted(p.name for p in raw.iterdir()) == ["bar", "circle", "cross"]
+    assert [item.state for item in dataset.items(state="trash", limit=None)] == ["trash"]  # the copy, not lost
+    report = dataset.rescan()
+    assert (report.added, report.removed, report.moved) == (0, 0, 0), "taking it back is not undone by reading again"
+    assert dataset.undo().id == taken_back.id and labels(dataset) == after
+    missing = [item.sha256 for item in dataset.items(state="missing", limit=None)]
+    assert sorted({*missing, *(item.sha256 for item in dataset.items(limit=None))}) == contents
+
+
+def test_what_was_deleted_by_hand_is_not_offered_to_be_taken_back(dataset: Dataset) -> None:
+    shutil.rmtree(dataset.workspace.raw / "cross")
+    dataset.rescan()
+    removed = dataset.history()[0]
+    assert removed.detail == {"removed": 4} and not removed.undoable
     with pytest.raises(Conflict):
-        dataset.revert(1)  # what was found in the folders is not ours to take back
+        dataset.revert(removed.id)
 
 
 def test_what_was_taken_back_says_so_until_that_is_taken_back(dataset: Dataset) -> None:
@@ -154,7 +186,7 @@ def test_what_is_gone_is_not_offered_to_be_taken_back(dataset: Dataset) -> None:
         dataset.revert(fields.id)
     shutil.rmtree(dataset.workspace.raw / "bar")
     dataset.rescan()
-    assert not any(entry.undoable for entry in dataset.history())
+    assert [entry.action for entry in dataset.history() if entry.undoable] == ["rescan"]  # it found a third class too
     assert [entry.detail for entry in dataset.history(2)] == [{"removed": 5}, {"removed": 3}]
 
 

@@ -1,15 +1,21 @@
 """Any sequence of actions, crashes and restarts: no original is ever lost, labels equal a dictionary's.
 
 The dictionary knows classes (id -> name, present) and pictures (content -> class id, state), and
-an undo list of plain differences. A crash strikes between the transaction and the file moves.
+an undo list of plain differences. A crash strikes between the transaction and the file moves. A rescan may begin
+before and end after any of them: it stands still after its walk, after it settled the folders and after it read the
+files, and whatever was done meanwhile stands.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import tempfile
+import threading
 import unicodedata
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,16 +24,26 @@ import numpy as np
 import sqlalchemy as sa
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from PIL import Image
 
 from core.catalogue.database import journal
-from core.catalogue.records import Entry
+from core.catalogue.records import Entry, RescanReport
+from core.collection import rescan as rescanning
 from core.collection.dataset import Dataset
+from core.ground.config import WorkspaceConfig
 from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, encode_png
 from core.ground.workspace import Workspace
 from core.intake.ingest import IncomingFile, import_files
+from tests.postgres import PostgreSQL
 
 NAMES = ["(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile", "e\u0301toile", "ÉTOILE", "*", "con", "nan", "50%41"]
 PICTURES = range(14)
@@ -50,21 +66,91 @@ def name_key(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+class SlowRescan:
+    """A rescan in a thread that stands still at each of its steps until it is told to `go_on`."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.report: RescanReport | None = None
+        self._go, self._stands = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, args=(dataset,))
+        self._thread.start()
+        self._stands.acquire(timeout=60)
+
+    def go_on(self) -> bool:
+        """One step further; whether it is through."""
+        self._go.release()
+        assert self._stands.acquire(timeout=60), "the rescan hangs"
+        if not self._thread.is_alive() or self.report is not None:
+            self._thread.join()
+            return True
+        return False
+
+    def _run(self, dataset: Dataset) -> None:
+        with _steps(self._stand):
+            try:
+                self.report = dataset.rescan()
+            finally:
+                self._stands.release()
+
+    def _stand(self) -> None:
+        if threading.current_thread() is self._thread:
+            self._stands.release()
+            self._go.acquire()
+
+
+@contextmanager
+def _steps(stand: Callable[[], None]) -> Iterator[None]:
+    """Let the rescan of this thread stand still after its walk, its folders and its reading."""
+    walk, folders = rescanning.walk, rescanning.Reconciliation.settle_folders
+    study, miss = rescanning._study, rescanning.Reconciliation.miss
+
+    def wrapped(step: Any, *, before: bool = False) -> Any:
+        def stepped(*args: Any, **options: Any) -> Any:
+            if before:
+                stand()
+            done = step(*args, **options)
+            done = list(done) if step is study else done
+            if not before:
+                stand()
+            return done
+
+        return stepped
+
+    rescanning.walk, rescanning._study = wrapped(walk), wrapped(study)  # type: ignore[assignment]
+    rescanning.Reconciliation.settle_folders = wrapped(folders)  # type: ignore[method-assign]
+    rescanning.Reconciliation.miss = wrapped(miss, before=True)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        rescanning.walk, rescanning._study = walk, study
+        rescanning.Reconciliation.settle_folders, rescanning.Reconciliation.miss = folders, miss  # type: ignore[method-assign]
+
+
 class Library(RuleBasedStateMachine):
+    server: PostgreSQL | None = None
+
     def __init__(self) -> None:
         super().__init__()
+        self.slow: SlowRescan | None = None
+        self.by_hand = False  # whether the folders were changed by hand since the slow rescan began
         self.root = Path(tempfile.mkdtemp(prefix="burin-states-"))
         self.fuse = -1  # renames until the crash; below zero: none
         self.classes: dict[int, list[Any]] = {}  # id -> [name, present]
         self.pictures: dict[int, list[Any]] = {}  # number -> [class id, state]
         self.done: list[Diff] = []
         self.undone: list[Diff] = []
+        self.numbers = itertools.count()
+        self.read: dict[int, Diff] = {}  # entry of a rescan -> what it found
+        if self.server is not None:
+            Workspace(self.root).save_config(WorkspaceConfig(catalogue_url=self.server.fresh()))
         self.open()
 
     def open(self) -> None:
         self.dataset = Dataset(Workspace(self.root), rename=self.rename)
 
     def teardown(self) -> None:
+        while self.slow is not None:
+            self.rescan_goes_on()
         self.dataset.catalogue.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
@@ -310,11 +396,21 @@ class Library(RuleBasedStateMachine):
     @rule(fuse=st.integers(-1, 2))
     def take_back(self, fuse: int) -> None:
         """Revert what an undo would take back: a new change, after which it says that it was taken back."""
-        back = {k: (after, before) for k, (before, after) in self.done[-1].items()}
-        fits = self.fits(back)
-        standing = sa.select(journal.c.id).where(journal.c.undone_by.is_(None), journal.c.undoable)
+        own = journal.c.undone_by.is_(None) & journal.c.undoable & (journal.c.action != "rescan")
         with self.dataset.catalogue.read() as connection:
-            entry_id = connection.execute(standing.order_by(journal.c.id.desc()).limit(1)).scalar_one()
+            last = sa.select(journal.c.id).where(own).order_by(journal.c.id.desc()).limit(1)
+            entry_id = connection.execute(last).scalar_one()
+        self.revert(entry_id, self.done[-1], fuse)
+
+    @precondition(lambda self: self.read)
+    @rule(data=st.data(), fuse=st.integers(-1, 2))
+    def take_back_a_rescan(self, data: st.DataObject, fuse: int) -> None:
+        entry_id = data.draw(st.sampled_from(sorted(self.read)))
+        self.revert(entry_id, self.read[entry_id], fuse)
+
+    def revert(self, entry_id: int, diff: Diff, fuse: int) -> None:
+        back = {k: (after, before) for k, (before, after) in diff.items()}
+        fits = self.fits(back)
         offered = self.entry(entry_id).undoable
         self.fuse = fuse
         try:
@@ -323,12 +419,23 @@ class Library(RuleBasedStateMachine):
             assert not (fits and offered)
             return
         assert fits and offered and self.entry(entry_id).undone
-        self.take(back)
+        self.put(back)
+        self.done.append(back)
+        self.undone.clear()
 
     def entry(self, entry_id: int) -> Entry:
         return next(entry for entry in self.dataset.history(100_000) if entry.id == entry_id)
 
     # By hand, in the folders
+
+    def found(self, diff: Diff) -> None:
+        """What a rescan finds after a change by hand, which is one entry, and not one of a person's changes."""
+        before = {entry.id for entry in self.dataset.history(100_000)}
+        report = self.dataset.rescan()
+        assert report.added + report.moved == 1 and not report.refused
+        (entry,) = (entry for entry in self.dataset.history() if entry.id not in before)
+        self.put(diff)
+        self.read[entry.id] = diff
 
     @precondition(lambda self: self.pick("present", 0) and self.present())
     @rule(data=st.data())
@@ -337,10 +444,11 @@ class Library(RuleBasedStateMachine):
         target = data.draw(st.sampled_from(self.present()))
         folder = {c.id: c.folder for c in self.dataset.classes()}[target]
         item = self.dataset.item(self.ids([number])[0])
-        place = self.dataset.workspace.raw / folder / f"by hand {number}.png"
+        place = self.dataset.workspace.raw / folder / f"by hand {number} {next(self.numbers)}.png"
         os.rename(self.dataset.path(item), place)
-        self.dataset.rescan()
-        self.pictures[number][0] = target
+        self.by_hand = True
+        home = self.pictures[number][0]
+        self.found({("item", number, "class"): (home, target)} if target != home else {})  # else: only its file's name
 
     @precondition(lambda self: self.present())
     @rule(data=st.data(), number=st.sampled_from(PICTURES))
@@ -350,9 +458,9 @@ class Library(RuleBasedStateMachine):
         target = data.draw(st.sampled_from(self.present()))
         folder = {c.id: c.folder for c in self.dataset.classes()}[target]
         (self.dataset.workspace.raw / folder / "dropped.png").write_bytes(picture(number))
-        report = self.dataset.rescan()
-        assert report.added == 1 and not report.refused
-        self.pictures[number] = [target, "present"]
+        self.by_hand = True
+        self.pictures[number] = [target, "trash"]
+        self.found({("item", number, "state"): ("trash", "present")})
         dropped = self.dataset.path(self.dataset.item(self.ids([number])[0]))
         os.rename(dropped, dropped.with_name(f"kept {number}.png"))
         self.dataset.rescan()
@@ -361,6 +469,23 @@ class Library(RuleBasedStateMachine):
     def rescan(self) -> None:
         report = self.dataset.rescan()
         assert (report.added, report.removed, report.moved, report.changed, report.refused) == (0, 0, 0, 0, [])
+
+    @precondition(lambda self: self.slow is None)
+    @rule()
+    def a_rescan_begins(self) -> None:
+        self.by_hand = False
+        self.slow = SlowRescan(Dataset(self.dataset.workspace))
+
+    @precondition(lambda self: self.slow is not None)
+    @rule()
+    def rescan_goes_on(self) -> None:
+        assert self.slow is not None
+        if not self.slow.go_on():
+            return
+        report, self.slow = self.slow.report, None
+        assert report is not None and report.refused == []
+        if not self.by_hand:
+            assert (report.added, report.removed, report.moved, report.changed) == (0, 0, 0, 0)
 
     @rule()
     def restart(self) -> None:
@@ -394,8 +519,7 @@ class Library(RuleBasedStateMachine):
                 assert content_hash((self.root / item.path).read_bytes()) == item.sha256
 
 
-TestLibrary = Library.TestCase
-TestLibrary.settings = settings(
+SETTINGS = settings(
     max_examples=EXAMPLES,
     stateful_step_count=30,
     deadline=None,
@@ -404,3 +528,14 @@ TestLibrary.settings = settings(
     print_blob=True,
     phases=[Phase.reuse, Phase.generate],
 )
+
+
+def test_any_sequence_on_sqlite() -> None:
+    run_state_machine_as_test(Library, settings=SETTINGS)
+
+
+def test_any_sequence_on_postgresql(postgres: PostgreSQL) -> None:
+    class OnPostgreSQL(Library):
+        server = postgres
+
+    run_state_machine_as_test(OnPostgreSQL, settings=settings(SETTINGS, max_examples=max(1, EXAMPLES // 6)))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from core.collection.dataset import Dataset
+from core.collection.walk import walk
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
 
@@ -216,3 +217,67 @@ def test_the_real_drawings(shared_data: Path, workspace: Workspace) -> None:
     assert report.added == 643 and report.refused == []
     names = {c.name for c in dataset.classes()}
     assert len(names) == 67 and {"(e", "[sl", "^", "---e", "{s}", "_x_", "e)_", "étoile"} <= names
+
+
+def test_a_deleted_class_comes_back_with_an_image_and_not_with_what_else_lies_in_its_folder(dataset: Dataset) -> None:
+    bar = next(c for c in dataset.classes() if c.name == "bar")
+    folder = dataset.workspace.raw / "bar"
+    (folder / "notes.txt").write_text("mine")
+    dataset.trash_class(bar.id)
+    assert folder.is_dir()  # the notes are not ours to remove
+    version = dataset.version
+    assert numbers(dataset.rescan()) == (0, 0, 0, 0)
+    assert [c.name for c in dataset.classes()] == ["circle", "cross"] and dataset.version == version
+    (folder / "back.png").write_bytes(png_bytes(draw("wave", seed=3)))
+    assert numbers(dataset.rescan()) == (1, 0, 0, 0)
+    assert [c.id for c in dataset.classes() if c.name == "bar"] == [bar.id]
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("change", ["rename", "merge", "delete", "relabel", "trash", "undo"])
+@pytest.mark.parametrize("settled", [True, False])
+def test_a_walk_older_than_a_change_does_not_undo_it(
+    drawn_workspace: Workspace, monkeypatch: pytest.MonkeyPatch, change: str, settled: bool
+) -> None:
+    """The walk saw the folders as they were; by the time it is judged, the change is acknowledged, its files moved or
+    (the process of whoever made it was slow, or died) not yet."""
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    bar, circle, _ = (c.id for c in dataset.classes())
+    ids = dataset.item_ids(class_id=bar)
+    if change == "undo":
+        dataset.rename_class(bar, "before")
+    acts: dict[str, Any] = {
+        "rename": lambda other: other.rename_class(bar, "renamed"),
+        "merge": lambda other: other.merge_classes([bar], circle),
+        "delete": lambda other: other.trash_class(bar),
+        "relabel": lambda other: other.relabel(ids, circle),
+        "trash": lambda other: other.trash(ids),
+        "undo": lambda other: other.undo(),
+    }
+    expected: list[Any] = []
+
+    def late(workspace: Workspace) -> Any:
+        seen = walk(workspace)
+        if not expected:
+            other = Dataset(workspace)
+            if not settled:
+                other.settle = lambda: None  # type: ignore[method-assign]
+            acts[change](other)
+            expected.append(state_of(other))
+            other.catalogue.close()
+        return seen
+
+    monkeypatch.setattr("core.collection.rescan.walk", late)
+    report = dataset.rescan()
+    assert numbers(report) == (0, 0, 0, 0) and report.refused == []
+    assert state_of(dataset) == expected[0]
+    assert numbers(dataset.rescan()) == (0, 0, 0, 0) and state_of(dataset) == expected[0]
+    for item in dataset.items(limit=None):
+        assert (dataset.workspace.root / item.path).is_file()
+
+
+def state_of(dataset: Dataset) -> Any:
+    classes = {c.id: (c.name, c.folder) for c in dataset.classes()}
+    items = [item for state in ("present", "trash", "missing") for item in dataset.items(state=state)]
+    return classes, {item.id: (item.class_id, item.state) for item in items}
