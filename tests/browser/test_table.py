@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -18,9 +16,8 @@ NAMES = [f"class {n:02}" for n in range(30)]
 
 
 @pytest.fixture
-def many(start_server: Callable[..., Server], workspace: Workspace, engines: Path) -> Iterator[Server]:
+def many(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
     """A server on thirty classes of one drawing."""
-    shutil.copytree(engines, workspace.cache / "engines")
     for n, name in enumerate(NAMES):
         (workspace.raw / name).mkdir(parents=True)
         (workspace.raw / name / "one.png").write_bytes(png_bytes(draw("cross", seed=n)))

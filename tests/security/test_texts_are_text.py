@@ -5,7 +5,6 @@ Every text that a person can enter holds something that some layer would run, on
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -59,12 +58,9 @@ class Planted:
 
 
 @pytest.fixture(scope="module")
-def planted(
-    start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory, engines
-) -> Iterator[Planted]:
+def planted(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     """A server on a workspace in which every text is one of `TEXTS`: an evaluation, runs, reports, a history."""
     workspace = Workspace(tmp_path_factory.mktemp("planted") / "workspace")
-    shutil.copytree(engines, workspace.cache / "engines")
     for number, shape in enumerate(SHAPES):
         (workspace.raw / shape).mkdir(parents=True)
         for seed in range(10):
