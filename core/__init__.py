@@ -5,11 +5,11 @@ a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, translations, arrays, workspace, boxes, containers, tones, foreign, images
 ground       names, job, jobs, regions, preprocessing, outlines, extras
-sight        marks
+sight        inputs, network, proposals, second, marks
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
-synthesis    strokes, hands, drawing, marks, sample
+synthesis    strokes, hands, drawing, marks, sample, grounds, scenes
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures

@@ -27,8 +27,8 @@ from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
 from core.ground.extras import need_pytorch, trains_here
 from core.ground.preprocessing import VERSION as SEEING
-from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
+from core.sight.marks import sight
 
 if TYPE_CHECKING:
     import onnxruntime
@@ -307,7 +307,7 @@ class _Running:
     def _embed_chunk(self, chunk: list[Picture]) -> list[np.ndarray | ImageRefused]:
         opened = [self._opened(picture) for picture in chunk]
         with self._looking:
-            seen = [see(o, self.preprocessing) if isinstance(o, Image.Image) else o for o in opened]
+            seen = [sight(o, self.preprocessing) if isinstance(o, Image.Image) else o for o in opened]
         readable = [s for s in seen if isinstance(s, np.ndarray)]
         starts = range(0, len(readable), self._chunk)
         vectors = (row for at in starts for row in self._forward(np.stack(readable[at : at + self._chunk])))
@@ -317,7 +317,7 @@ class _Running:
         """The picture; what the model sees of it, where it is so large that many of them would fill the memory."""
         try:
             image = picture() if callable(picture) else picture
-            return image if image.width * image.height <= SMALL else see(image, self.preprocessing)
+            return image if image.width * image.height <= SMALL else sight(image, self.preprocessing)
         except ImageRefused as error:
             return error
         except BurinError as error:  # the file went away since it was listed

@@ -20,8 +20,8 @@ from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.jobs import Report
 from core.ground.outlines import outline_of, pack, unpack
-from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
+from core.sight.marks import sight
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -140,7 +140,7 @@ def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], boo
         made = {}
         for item in batch:
             with suppress(BurinError, OSError):
-                made[item.sha256] = pack(outline_of(see(_reader(dataset, item)(), embedder.preprocessing)))
+                made[item.sha256] = pack(outline_of(sight(_reader(dataset, item)(), embedder.preprocessing)))
         dataset.add_outlines(embedder.space, made)
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from core.ground.config import Preprocessing
 
-VERSION = 1  # goes up whenever `see` gives another picture for the same input: vectors stay comparable
+VERSION = 2  # goes up whenever `see` gives another picture for the same input: vectors stay comparable
 
 MARGIN = 0.06  # white around the ink, share of the side
 STROKE = 0.03  # width of the redrawn strokes, share of the side

@@ -14,17 +14,15 @@ import numpy as np
 from PIL import Image
 
 from core.embedding.gallery import Gallery
-from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer, rank
-from core.sight.marks import Mark, find_marks, read_region
+from core.sight.marks import FOUND, Mark, find_marks, read_region, sight
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 MOST = 5  # boxes looked at in one picture
-SURE = 0.5  # from here on a box is a mark rather than not; less sure ones are proposed to the person only
 SURENESS = 0.25  # of sureness beside similarity, where two boxes claim the same ink
 SAME_INK = 0.5  # of the smaller box that lies in the other: they are two readings of one mark
 
@@ -75,7 +73,7 @@ def identify(
     references. An empty gallery is answered "unknown", a picture of one tone "not_found".
     """
     started = time.perf_counter()
-    seen = see(image, embedder.preprocessing)
+    seen = sight(image, embedder.preprocessing)
     saw = time.perf_counter()
     vector = embedder.embed(seen[None])[0]
     embedded = time.perf_counter()
@@ -127,7 +125,7 @@ def identify_marks(
 def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
     """Boxes that claim the same ink, together, the surest first; a place where no box is sure is none."""
     places, left = [], sorted(marks, key=lambda mark: -mark.sure)
-    while left and left[0].sure >= SURE:
+    while left and left[0].sure >= FOUND:  # the less sure ones are proposed to the person only
         places.append([mark for mark in left if left[0].region.shared(mark.region) > SAME_INK])
         left = [mark for mark in left if left[0].region.shared(mark.region) <= SAME_INK]
     return places

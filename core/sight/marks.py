@@ -7,10 +7,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 from PIL import Image
 
-from core.ground.preprocessing import has_ink
+from core.ground.config import Preprocessing
+from core.ground.preprocessing import has_ink, see
 from core.ground.regions import Region
+from core.sight.proposals import Box, overlap, places
+from core.sight.second import judged, read_ink, sureness
+
+FOUND = 0.5  # probability from which there is a mark
+_LEAST = 0.03  # what is less sure is not even proposed
+_AROUND = 0.4  # of a region that was pointed at, shown to the network around it
+_LOOKED_AT = 8  # places a second look is taken at
+_EVEN = 0.6  # share of a clean page's pixels that is its ground
+_MOST = 2304  # px: a larger picture is reduced to this side: a mark of 2 % of it is 46 px
 
 
 @dataclass(frozen=True)
@@ -24,14 +36,133 @@ class Mark:
 
 
 def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
-    """The marks in ``image`` (decoded, upright), surest first; none where there is none."""
-    if most < 1 or not has_ink(image):
+    """Where marks may be in ``image`` (decoded, upright), surest first; from `FOUND` on there is one. Boxes may share
+    their ink: a mark and a part of it, each with its own sureness. A clean drawing is one mark, the whole of it."""
+    if most < 1:
         return []
-    return [Mark(Region(0, 0, image.width, image.height), 1.0, image)]
+    if is_clean(image):
+        return [Mark(Region(0, 0, image.width, image.height), 1.0, image)] if has_ink(image) else []
+    pixels, factor = _worked_on(image)
+    found = [(box, sure) for box, sure in _sure_boxes(pixels)[:most] if sure >= _LEAST]
+    return [Mark(_region(box, factor, image), sure, Image.fromarray(read_ink(pixels, box))) for box, sure in found]
 
 
 def read_region(image: Image.Image, region: Region) -> Mark:
-    """The mark that somebody pointed at."""
+    """The mark that somebody pointed at: its ink, or what lies there as it is where no ink is found or the ground is
+    even."""
+    piece = cut_region(image, region)
+    if is_clean(piece):
+        return Mark(region, 1.0, piece)
+    around = cut_region(image, region, margin=_AROUND)
+    pixels = _toned(np.asarray(around), region)
+    wide, high = piece.size
+    box = ((around.width - wide) / 2, (around.height - high) / 2, float(wide), float(high))
+    ink = Image.fromarray(read_ink(pixels, box))
+    return Mark(region, 1.0, ink if has_ink(ink) else piece)
+
+
+def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Image.Image:
+    """What lies in the region, turned as it says, its corners white where it is turned; with ``margin`` (share of its
+    larger side) all round it, in the colour of the picture's edge where that lies outside."""
+    image = image if image.mode in ("RGB", "L") else image.convert("RGB")
     x, y, w, h = region.box
-    cut = image.crop((x, y, min(image.width, x + w), min(image.height, y + h)))
-    return Mark(region, 1.0, cut.rotate(region.turn, expand=True, fillcolor="white") if region.turn else cut)
+    w, h = min(w, image.width - x), min(h, image.height - y)
+    if not margin and not region.turn:
+        return image.crop((x, y, x + w, y + h))
+    more = round(margin * max(w, h))
+    if not margin:
+        return image.crop((x, y, x + w, y + h)).rotate(region.turn, expand=True, fillcolor="white")
+    reach = more + (round(np.hypot(w, h) / 2) if region.turn else 0)  # so that turning leaves no corner empty
+    pixels = np.asarray(image)
+    x0, y0, x1, y1 = (
+        max(0, x - reach),
+        max(0, y - reach),
+        min(image.width, x + w + reach),
+        min(image.height, y + h + reach),
+    )
+    beyond = (
+        (y - reach < 0) * (reach - y),
+        max(0, y + h + reach - image.height),
+        max(0, reach - x),
+        max(0, x + w + reach - image.width),
+    )
+    square = cv2.copyMakeBorder(pixels[y0:y1, x0:x1], *beyond, cv2.BORDER_REPLICATE)
+    turned = Image.fromarray(square)
+    if not region.turn:
+        return turned
+    turned = turned.rotate(region.turn, resample=Image.Resampling.BICUBIC)
+    wide, high = Image.new("L", (w, h)).rotate(region.turn, expand=True).size
+    wide, high = min(wide + 2 * more, turned.width), min(high + 2 * more, turned.height)
+    left, up = (turned.width - wide) // 2, (turned.height - high) // 2
+    return turned.crop((left, up, left + wide, up + high))
+
+
+def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
+    """What the model sees of ``image``, (S, S, 3) uint8: the mark that was pointed at, else the surest one found, else
+    the whole picture as `core.ground.preprocessing.see` takes it. Everything that makes vectors asks this.
+
+    Where the picture itself is compared (``plain``), only a region cuts it.
+    """
+    if preprocessing.mode == "plain":
+        return see(image if region is None else cut_region(image, region), preprocessing)
+    if region is not None:
+        return see(read_region(image, region).picture, preprocessing)
+    if is_clean(image):
+        return see(image, preprocessing)
+    marks = find_marks(image, most=1)
+    return see(marks[0].picture if marks and marks[0].sure >= FOUND else image, preprocessing)
+
+
+def is_clean(image: Image.Image) -> bool:
+    """Whether the picture is a drawing on an even page: its ground is flat in every channel."""
+    small = image if image.mode in ("RGB", "L") else image.convert("RGB")
+    if max(small.size) > 256:  # every n-th pixel: averaging would hide the grain that is looked for
+        scale = 256 / max(small.size)
+        small = small.resize([max(1, round(s * scale)) for s in small.size], Image.Resampling.NEAREST)
+    pixels = np.asarray(small)
+    pixels = pixels.reshape(*pixels.shape[:2], -1)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    ground = np.partition(edge, len(edge) // 2, axis=0)[len(edge) // 2].astype(int)
+    even = cv2.inRange(
+        np.ascontiguousarray(pixels), tuple(int(v) - 2 for v in ground), tuple(int(v) + 2 for v in ground)
+    )
+    return cv2.countNonZero(even) > _EVEN * even.size
+
+
+def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
+    """The pixels that are searched, and how many of them one of the picture's is."""
+    pixels = np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
+    factor = _MOST / max(pixels.shape[:2])
+    if factor >= 1:
+        return pixels, 1.0
+    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), factor
+
+
+def _sure_boxes(pixels: np.ndarray) -> list[tuple[Box, float]]:
+    """Boxes after the second look, surest first."""
+    looked = judged(pixels, places(pixels, most=_LOOKED_AT))
+    if not looked:
+        return []
+    sure = sureness(np.stack([j.numbers for j in looked]))
+    order = np.argsort(-sure)
+    out: list[tuple[Box, float]] = []
+    for i in order:
+        if not any(overlap(looked[i].box, box) > 0.6 for box, _ in out):
+            out.append((looked[i].box, float(sure[i])))
+    return out
+
+
+def _toned(pixels: np.ndarray, region: Region) -> np.ndarray:
+    """Without what is brighter than the ground of a dark mark, or darker than that of a bright one."""
+    if not region.tone:
+        return pixels
+    ground = np.median(pixels.reshape(-1, *pixels.shape[2:]), axis=0).astype(np.uint8)
+    return np.minimum(pixels, ground) if region.tone == "dark" else np.maximum(pixels, ground)
+
+
+def _region(box: Box, factor: float, image: Image.Image) -> Region:
+    x0, y0 = (int(np.clip(v / factor, 0, limit - 1)) for v, limit in zip(box[:2], image.size, strict=True))
+    x1 = int(np.clip(np.ceil((box[0] + box[2]) / factor), x0 + 1, image.width))
+    y1 = int(np.clip(np.ceil((box[1] + box[3]) / factor), y0 + 1, image.height))
+    return Region(x0, y0, x1 - x0, y1 - y0)

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps
 
 from core.ground.images import decode, encode_png, thumbnail
 from core.ground.regions import Region
-from core.sight.marks import read_region
+from core.sight.marks import cut_region
 from pages.ui import services
 
 if TYPE_CHECKING:
@@ -91,13 +91,13 @@ def small(_data: bytes, token: str, *, side: int = 1024) -> tuple[str, tuple[int
 def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> str:
     """What lies in the ``region`` of an image file, turned as it says, on a white square; the whole without one."""
     image = decode(_data)
-    return _on_square(image if region is None else read_region(image, region).picture, side)
+    return _on_square(image if region is None else cut_region(image, region), side)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def mark(_data: bytes, token: str, region: Region) -> bytes:
     """The same as a PNG of all its pixels."""
-    return encode_png(read_region(decode(_data), region).picture)
+    return encode_png(cut_region(decode(_data), region))
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -116,10 +116,9 @@ def seen(_seen: np.ndarray, token: str, space: str) -> str:
 def seen_of(_data: bytes, sha256: str, preprocessing: str, region: Region | None = None) -> str:
     """What the model would see of an image file, or of its ``region``, under the workspace's ``preprocessing`` (its
     text)."""
-    from core.ground.preprocessing import see
+    from core.sight.marks import sight
 
-    image = decode(_data, grey=True)
-    pixels = see(image if region is None else read_region(image, region).picture, services.preprocessing())
+    pixels = sight(decode(_data, grey=True), services.preprocessing(), region=region)
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 

@@ -15,7 +15,6 @@ from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import decode, encode_png
 from core.ground.regions import Region
-from core.sight.marks import read_region
 from pages.ui import cached, services
 from pages.ui.components.gallery import data_url
 from pages.ui.tiles import source
@@ -72,11 +71,10 @@ def seen(item: Item | None, preprocessing: Preprocessing) -> str:
 def _seen(_data: bytes, sha256: str, _region: Region | None, mode: str, size: int) -> str:
     from PIL import Image
 
-    from core.ground.preprocessing import see
+    from core.sight.marks import sight
 
-    image = decode(_data, grey=True)
-    picture = image if _region is None else read_region(image, _region).picture
-    pixels = see(picture, Preprocessing(mode=mode, size=size))  # type: ignore[arg-type]
+    settings = Preprocessing(mode=mode, size=size)  # type: ignore[arg-type]
+    pixels = sight(decode(_data, grey=True), settings, region=_region)
     return cached.url(encode_png(Image.fromarray(pixels)), "png")
 
 

@@ -1,0 +1,292 @@
+"""Train the finder of marks on made scenes, on made grounds and on photographs and textures of free licence.
+
+    python benchmarks/finder.py --build FOLDER [--steps 3600] [--minutes 90] [--boxes 900] [--again]
+
+Without ``--build`` it only names the sources and their licences. FOLDER keeps what is fetched and made on the way:
+called again, it goes on with what is missing; ``--again`` trains on from the network that is there, on other scenes.
+Needs npm, apt-get and dpkg, and fontTools, which comes with matplotlib. Writes assets/finder. No real drawing is read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import _fit_head  # noqa: E402
+import _grounds  # noqa: E402
+from _line_art import templates  # noqa: E402
+from _sources import SOURCES  # noqa: E402
+
+from core.sight import network, second  # noqa: E402
+from core.sight.inputs import channels  # noqa: E402
+from core.sight.proposals import overlap, places  # noqa: E402
+from core.synthesis.hands import by_hand, random_hand  # noqa: E402
+from core.synthesis.marks import random_template  # noqa: E402
+from core.synthesis.scenes import Form, Scene, scene  # noqa: E402
+from core.synthesis.strokes import Template  # noqa: E402
+
+SIDE, BATCH = 128, 24  # px of a scene, and how many a step
+FASTEST = 4e-3  # learning rate
+ICONS, GLYPHS, RANDOM, SCRIBBLES = 3000, 1500, 3500, 500  # marks of each origin
+PRINTED = 0.35  # of them are as printed, the others as somebody draws them
+REAL, PHOTOGRAPHS = 0.6, 0.55  # share of the scenes on real grounds, and of photographs among these
+PHOTOGRAPHED = ("mate", "lomiri", "plasma", "skimage", "sklearn", "matplotlib")  # the others hold textures
+LOOKED_AT = (128, 192, 256, 384)  # px: sides of the scenes that the second look learns from
+KEPT_STEPS = 150
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--build", type=Path, metavar="FOLDER")
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--minutes", type=float, default=600, help="stop the training after these, with what is learnt")
+    parser.add_argument("--boxes", type=int, default=900, help="scenes that the second look is fitted on")
+    parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER")
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    if options.build is None:
+        for source in (*SOURCES, *_grounds.PACKAGES):
+            print(f"{source.package} {source.version or '(as installed)'}  {source.licence}")
+        print("Name a folder with --build to train on them.")
+        return
+    built = Built(options.build)
+    network.WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    train(built, steps=options.steps, minutes=options.minutes, again=options.again, seed=options.seed)
+    fit_second(built, scenes=options.boxes, seed=options.seed)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What is fetched and drawn, in ``folder``; each part is made when it is first asked for."""
+
+    folder: Path
+
+    @property
+    def network(self) -> Path:
+        return self.folder / "finder.pt"
+
+    @cached_property
+    def forms(self) -> list[Form]:
+        """The marks: icons and glyphs, random marks and scribbles, each printed or drawn once."""
+        path = self.folder / "forms.npz"
+        if not path.is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _save_forms(path, _drawn(self.folder / "packages"))
+        return _load_forms(path)
+
+    def grounds(self, *, held_out: bool) -> Grounds:
+        pictures = _grounds.pictures(self.folder / "packages", held_out=held_out)
+        photographs = [p for name, p in pictures.items() if name.startswith(PHOTOGRAPHED)]
+        return Grounds(photographs, [p for name, p in pictures.items() if not name.startswith(PHOTOGRAPHED)])
+
+
+@dataclass(frozen=True)
+class Grounds:
+    """Real grounds, (H, W, 3) uint8 each."""
+
+    photographs: list[np.ndarray]
+    textures: list[np.ndarray]
+
+    def piece(self, rng: np.random.Generator, side: int) -> np.ndarray:
+        """A piece of one of them, (side, side, 3) float32: sharp or blurred, of its contrast or of less."""
+        pictures = self.photographs if rng.random() < PHOTOGRAPHS else self.textures
+        picture = pictures[int(rng.integers(len(pictures)))]
+        height, width = picture.shape[:2]
+        least, most = min(0.7 * side, min(height, width)), min(height, width)
+        size = int(np.exp(rng.uniform(np.log(least), np.log(most + 1e-6))))
+        y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
+        how = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
+        piece = cv2.resize(picture[y : y + size, x : x + size], (side, side), interpolation=how).astype(np.float32)
+        if rng.random() < 0.5:
+            piece = cv2.GaussianBlur(piece, (0, 0), float(rng.uniform(0.4, 4)))
+        if rng.random() < 0.5:
+            mean = piece.mean(axis=(0, 1))
+            piece = (piece - mean) * float(rng.uniform(0.2, 1.2)) + np.clip(mean + rng.normal(0, 25), 20, 235)
+        if rng.random() < 0.5:
+            piece = piece[:, ::-1]
+        if rng.random() < 0.3:
+            piece = piece.transpose(1, 0, 2)
+        return np.clip(np.ascontiguousarray(piece), 0, 255)
+
+
+# ---- the marks
+
+
+def _drawn(packages: Path) -> list[Form]:
+    rng = np.random.default_rng(3)
+    found = [t for source in SOURCES for t in templates(source, packages)]
+    icons = [t for name, t in found if not name.startswith("@fontsource") and len(t.strokes) <= 12]
+    glyphs = [t for name, t in found if name.startswith("@fontsource") and len(t.strokes) <= 9]
+    marks = [icons[i] for i in rng.permutation(len(icons))[:ICONS]]
+    marks += [glyphs[i] for i in rng.permutation(len(glyphs))[:GLYPHS]]
+    marks += [random_template(rng) for _ in range(RANDOM)] + [_fit_head.scribbled(rng) for _ in range(SCRIBBLES)]
+    return [_form(template, rng) for template in marks]
+
+
+def _form(template: Template, rng: np.random.Generator) -> Form:
+    form = Form.of(template)
+    if rng.random() >= PRINTED:
+        lines = tuple(line.astype(np.float32) for line in by_hand(template, rng, random_hand(rng)))
+        form = Form(lines, form.solid if rng.random() < 0.3 else ())
+    fewer = tuple(p if len(p) < 60 else p[np.linspace(0, len(p) - 1, 60).astype(int)] for p in form.lines)
+    return Form(fewer, form.solid)
+
+
+def _save_forms(path: Path, forms: Sequence[Form]) -> None:
+    lines = [line for form in forms for line in form.lines]
+    np.savez_compressed(
+        path,
+        points=np.concatenate(lines),
+        lengths=[len(line) for line in lines],
+        strokes=[len(form.lines) for form in forms],
+        solid=np.concatenate([np.isin(np.arange(len(form.lines)), form.solid) for form in forms]),
+    )
+
+
+def _load_forms(path: Path) -> list[Form]:
+    stored = np.load(path)
+    lines = np.split(stored["points"], np.cumsum(stored["lengths"])[:-1])
+    out, at = [], 0
+    for count in stored["strokes"]:
+        solid = stored["solid"][at : at + count]
+        out.append(Form(tuple(lines[at : at + count]), tuple(np.flatnonzero(solid).tolist())))
+        at += count
+    return out
+
+
+# ---- scenes
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """Scenes without end."""
+
+    forms: list[Form]
+    grounds: Grounds
+    rng: np.random.Generator
+
+    def next(self, side: int, **options: object) -> Scene:
+        ground = self.grounds.piece(self.rng, side) if self.rng.random() < REAL else None
+        return scene(self._form, self.rng, side=side, ground=ground, **options)  # type: ignore[arg-type]
+
+    def _form(self, rng: np.random.Generator) -> Form:
+        return self.forms[int(rng.integers(len(self.forms)))]
+
+
+Batch = tuple[np.ndarray, ...]
+
+
+def _batches(built: Built, seed: int, queue: multiprocessing.Queue[Batch]) -> None:
+    """Fills the queue, in a process of its own."""
+    from _finder_net import targets
+
+    cv2.setNumThreads(1)
+    scenes = Scenes(built.forms, built.grounds(held_out=False), np.random.default_rng(seed))
+    while True:
+        made = [scenes.next(SIDE) for _ in range(BATCH)]
+        wanted = [targets(s.boxes, SIDE) for s in made]
+        pictures = np.stack([channels(s.picture) for s in made]).astype(np.float16)
+        ink = np.stack([s.ink > 0.4 for s in made])
+        queue.put((pictures, ink, *(np.stack(part) for part in zip(*wanted, strict=True))))
+
+
+def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -> None:
+    """Learn, and write ``finder.onnx`` of the running mean of the weights (as Polyak and Juditsky 1992)."""
+    import torch
+    from _finder_net import Finder, export, loss, rate, total
+
+    if built.network.is_file() and not again:
+        print("The network is there; --again trains on from it.")
+        return
+    torch.manual_seed(seed)
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
+    net = Finder()
+    if again:
+        net.load_state_dict(torch.load(built.network, weights_only=True))
+    net = net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    mean = {name: value.clone() for name, value in net.state_dict().items()}
+    groups = [[p for p in net.parameters() if (p.ndim > 1) == wide] for wide in (True, False)]
+    optimiser = torch.optim.AdamW(
+        [{"params": groups[0], "weight_decay": 1e-2}, {"params": groups[1], "weight_decay": 0}]
+    )
+    queue: multiprocessing.Queue[Batch] = multiprocessing.Queue(8)
+    maker = multiprocessing.Process(target=_batches, args=(built, seed, queue), daemon=True)
+    maker.start()
+    started, shown = time.perf_counter(), dict.fromkeys(("strokes", "dice", "middle", "box"), 1.0)
+    for step in range(steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate(step, steps, most=FASTEST * (0.75 if again else 1))
+        pictures, ink, heat, sides, counts = (torch.from_numpy(part) for part in queue.get())
+        out = net(pictures.float().contiguous(memory_format=torch.channels_last))
+        parts = loss(out, ink.float(), heat, sides, counts)
+        optimiser.zero_grad()
+        total(parts).backward()
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
+        optimiser.step()
+        share = min(0.99, (step + 1) / (step + 10))
+        for name, value in net.state_dict().items():
+            mean[name].copy_(share * mean[name] + (1 - share) * value if value.is_floating_point() else value)
+        shown = {name: 0.98 * value + 0.02 * parts[name].item() for name, value in shown.items()}
+        out_of_time = time.perf_counter() - started > 60 * minutes
+        if step % KEPT_STEPS == KEPT_STEPS - 1 or step == steps - 1 or out_of_time:
+            torch.save(mean, built.network)
+            print(step + 1, f"{time.perf_counter() - started:.0f} s", shown, flush=True)
+        if out_of_time:
+            break
+    maker.terminate()
+    net.load_state_dict(mean)
+    network.WEIGHTS.write_bytes(export(net.eval()))
+
+
+# ---- the second look
+
+
+def fit_second(built: Built, *, scenes: int, seed: int) -> None:
+    """Fit the sureness on boxes of other scenes, calibrate it on scenes with grounds that were kept out, and write
+    ``second.onnx``."""
+    from _second_net import WHOLE, export, fitted
+    from sklearn.metrics import roc_auc_score
+
+    learnt = boxes(Scenes(built.forms, built.grounds(held_out=False), np.random.default_rng([seed, 2])), scenes)
+    kept = boxes(Scenes(built.forms, built.grounds(held_out=True), np.random.default_rng([seed, 3])), scenes // 3)
+    net = fitted(*learnt, *kept)
+    second.WEIGHTS.write_bytes(export(net, learnt[0].shape[1]))
+    second._session.cache_clear()
+    sure, right = second.sureness(kept[0]), kept[1] >= WHOLE
+    print(f"{len(learnt[0])} boxes learnt from, {len(kept[0])} kept out: AUROC {roc_auc_score(right, sure):.3f}")
+    for least in np.arange(0, 1, 0.1):
+        here = (sure >= least) & (sure < least + 0.1)
+        if here.any():
+            print(f"  sure {least:.1f} to {least + 0.1:.1f}: {right[here].mean():.2f} right of {here.sum()}")
+
+
+def boxes(source: Scenes, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers (N, K) of all places found in ``count`` scenes, a third without a mark, and how far each box is a
+    mark's (N,)."""
+    numbers, right = [], []
+    look: Callable[..., list[second.Judged]] = second.judged
+    for _ in range(count):
+        side = int(source.rng.choice(LOOKED_AT))
+        marks = int(source.rng.choice([0, 1, 2, 3], p=[0.33, 0.45, 0.17, 0.05]))
+        made = source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))
+        for judged in look(made.picture, places(made.picture, most=10)):
+            numbers.append(judged.numbers)
+            right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
+    return np.stack(numbers), np.array(right)
+
+
+if __name__ == "__main__":
+    main()

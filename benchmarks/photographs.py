@@ -1,0 +1,287 @@
+"""How often a mark is found and named in photographs, beside the way that takes the whole picture.
+
+    python benchmarks/photographs.py [--quick] [--grounds FOLDER] [--only GROUP ...]
+
+Photographs of lenses are made of the shared drawings (`_photographed`, other code than what the finder learns from);
+marks are engraved into real photographs that the finder never saw (FOLDER keeps what is fetched, see `_grounds`; left
+out without it). Then the shared cases and the carved signs. The base holds all shared drawings and icons, the ones
+that are photographed too: what is asked is whether the mark is found and read. Groups: lens, real, cases, carved, time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+
+import _grounds  # noqa: E402
+import _photographed as made  # noqa: E402
+from accuracy import SHARED, Share, gallery_of, read_data  # noqa: E402
+
+from core.embedding.embedder import Embedder, load_embedder  # noqa: E402
+from core.embedding.gallery import Gallery  # noqa: E402
+from core.ground.config import Preprocessing, WorkspaceConfig  # noqa: E402
+from core.ground.errors import ImageRefused  # noqa: E402
+from core.ground.images import decode  # noqa: E402
+from core.ground.preprocessing import see  # noqa: E402
+from core.ground.workspace import Workspace  # noqa: E402
+from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
+from core.recognition.identify import Answer, identify_marks  # noqa: E402
+from core.recognition.ranking import rank  # noqa: E402
+from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
+
+GROUPS = ("lens", "real", "cases", "carved", "time")
+NEIGHBOURS = WorkspaceConfig().neighbours
+LIKE = 0.5  # overlap (intersection over union) from which a box is the right one
+
+
+@dataclass(frozen=True)
+class Base:
+    """What pictures are held against."""
+
+    embedder: Embedder
+    gallery: Gallery
+    names: np.ndarray
+    calibration: Calibration
+
+    def answers(self, image: Image.Image) -> list[Answer]:
+        return identify_marks(
+            image, gallery=self.gallery, calibration=self.calibration, embedder=self.embedder, k=NEIGHBOURS
+        )
+
+    def classical(self, image: Image.Image) -> tuple[str, str]:
+        """Name and verdict when the picture is taken as the mark."""
+        vector = self.embedder.embed(see(image, self.embedder.preprocessing)[None])[0]
+        classes = rank(vector, self.gallery, k=NEIGHBOURS, top=2)
+        return str(self.names[classes[0].class_id]), str(self.calibration.verdict(classes))
+
+
+@dataclass
+class Tally:
+    """Counts over pictures of one kind."""
+
+    asked: int = 0
+    boxed: int = 0
+    named: int = 0
+    before: int = 0
+    wrong: int = 0
+    wrong_before: int = 0
+    nothing: int = 0
+
+    def add(self, base: Base, picture: Image.Image, name: str, box: made.Box | None) -> None:
+        """``name`` "": there is no mark in the picture."""
+        answers = base.answers(picture)
+        first = answers[0]
+        said = str(base.names[first.classes[0].class_id]) if first.classes else ""
+        before, verdict = base.classical(picture)
+        self.asked += 1
+        self.nothing += first.verdict == "not_found"
+        self.boxed += box is not None and first.box is not None and _overlap(first.box, box) >= LIKE
+        self.named += bool(name) and first.verdict != "not_found" and said == name
+        self.before += before == name
+        names = [str(base.names[a.classes[0].class_id]) for a in answers if a.verdict == "certain" and a.classes]
+        self.wrong += any(certain != name for certain in names)
+        self.wrong_before += verdict == "certain" and before != name
+
+    def line(self, label: str) -> str:
+        def share(hits: int) -> str:
+            return f"{hits:4d} / {self.asked:<4d}{Share(hits, self.asked, self.asked)!s:22}"
+
+        return (
+            f"{label:34}{share(self.boxed)}{share(self.named)}{self.before:4d}     "
+            f"{self.wrong:3d}{self.wrong_before:7d}  {self.nothing:9d}"
+        )
+
+
+HEAD = (
+    f"{'':34}{'box is right':33}{'name is right (rank 1)':33}{'whole':9}{'certain, wrong':15}{'no mark found'}\n"
+    f"{'':34}{'':33}{'':33}{'picture':9}{'now  before':15}"
+)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="a third of the pictures")
+    parser.add_argument("--grounds", type=Path, metavar="FOLDER", help="where photographs of free licence are kept")
+    parser.add_argument("--only", nargs="*", choices=GROUPS, default=GROUPS)
+    options = parser.parse_args()
+    if not (SHARED / "gravures" / "raw_gravures").is_dir():
+        print(f"No real data in {SHARED}: nothing was measured. Set BURIN_SHARED to the folder that holds gravures/.")
+        return
+    cv2.setNumThreads(2)
+    with tempfile.TemporaryDirectory() as folder:
+        base = drawings_base(Path(folder))
+        print(f"{len(base.gallery)} references of {len(base.names)} classes\n\n{HEAD}", flush=True)
+        count = 20 if options.quick else 60
+        grounds = list(_grounds.pictures(options.grounds, held_out=True).values()) if options.grounds else []
+        if "lens" in options.only:
+            lenses(base, count)
+        if "real" in options.only and grounds:
+            real(base, grounds, 14 if options.quick else 40)
+        if "cases" in options.only:
+            cases(base)
+        if "carved" in options.only:
+            carved(base.embedder, draws=2 if options.quick else 5)
+        if "time" in options.only:
+            timed()
+
+
+def drawings_base(folder: Path, preprocessing: Preprocessing | None = None) -> Base:
+    """All shared drawings and icons."""
+    workspace = Workspace(folder)
+    workspace.save_config(WorkspaceConfig(preprocessing=preprocessing or Preprocessing()))
+    embedder = load_embedder(workspace)
+    data = read_data(every=100)
+    images, names = [*data.drawings.images, *data.icons.images], np.append(data.drawings.names, data.icons.names)
+    vectors = np.stack([v for v in embedder.embed_images(images) if isinstance(v, np.ndarray)])
+    gallery, classes = gallery_of(names, vectors, np.arange(len(names)))
+    return Base(embedder, gallery, classes, calibrate(gallery, k=NEIGHBOURS))
+
+
+# ---- made photographs
+
+
+def _drawings(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
+    """Shared drawings without end, of one class after another."""
+    folders = sorted(p for p in (SHARED / "gravures" / "raw_gravures").iterdir() if p.is_dir())
+    while True:
+        for i in rng.permutation(len(folders)):
+            files = sorted(folders[i].glob("*.png"))
+            path = files[int(rng.integers(len(files)))]
+            yield path.parent.name, np.asarray(decode(path).convert("L"))
+
+
+def lenses(base: Base, count: int) -> None:
+    tallies = {framing: Tally() for framing in ("the drawing itself", *made.FRAMINGS)}
+    without = Tally()
+    drawings = _drawings(np.random.default_rng(7))
+    for i in range(count):
+        rng = np.random.default_rng([21, i])
+        name, drawing = next(drawings)
+        tallies["the drawing itself"].add(base, Image.fromarray(drawing), name, None)
+        negative = made.lens(drawing, rng)
+        for framing in made.FRAMINGS:
+            photograph = made.developed(negative, framing, rng)
+            tallies[framing].add(base, Image.fromarray(photograph.picture), name, photograph.box)
+        if i % 2 == 0:
+            empty = made.developed(made.lens(None, rng), "whole photograph", rng)
+            without.add(base, Image.fromarray(empty.picture), "", None)
+    for framing, tally in tallies.items():
+        print(tally.line(f"lens: {framing}"), flush=True)
+    print(without.line("lens without a mark"), flush=True)
+
+
+def real(base: Base, grounds: Sequence[np.ndarray], count: int) -> None:
+    with_mark, without = Tally(), Tally()
+    drawings = _drawings(np.random.default_rng(8))
+    order = np.random.default_rng(9).permutation(len(grounds))
+    for i in range(count):
+        rng = np.random.default_rng([22, i])
+        name, drawing = next(drawings)
+        photograph = made.engraved(drawing, grounds[order[i % len(grounds)]], rng)
+        with_mark.add(base, Image.fromarray(photograph.picture), name, photograph.box)
+        empty = made.engraved(None, grounds[order[(i + count) % len(grounds)]], rng)
+        without.add(base, Image.fromarray(empty.picture), "", None)
+    print(with_mark.line("engraved in real photographs"))
+    print(without.line("real photographs without a mark"), flush=True)
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    both = max(wide, 0) * max(high, 0)
+    return both / (one[2] * one[3] + other[2] * other[3] - both)
+
+
+# ---- the shared pictures
+
+
+def cases(base: Base) -> None:
+    tally, missed = Tally(), []
+    for path in sorted((SHARED / "cases").iterdir()):
+        name = path.stem.partition("__")[2] or path.stem
+        if path.suffix == ".zip":
+            continue
+        try:
+            picture = decode(path)
+        except ImageRefused:
+            missed.append(f"{path.name} (not opened)")
+            continue
+        named = tally.named
+        tally.add(base, picture, name, None)
+        if tally.named == named:
+            missed.append(path.name)
+    print(tally.line("cases"))
+    print(f"{'':4}not named: {', '.join(missed)}", flush=True)
+
+
+def carved(embedder: Embedder, *, draws: int) -> None:
+    """Carved signs among themselves, one, two and five references a class, the others asked."""
+    files = sorted((SHARED / "photos" / "carved").glob("*/*.png"))
+    names = np.array([path.parent.name for path in files])
+    images = [decode(path) for path in files]
+    ways: dict[str, Callable[[Image.Image], np.ndarray]] = {
+        "found or whole": lambda image: sight(image, embedder.preprocessing),
+        "whole picture": lambda image: see(image, embedder.preprocessing),
+    }
+    found = sum(bool((marks := find_marks(image, most=1)) and marks[0].sure >= FOUND) for image in images)
+    print(f"\ncarved signs, rank 1 in per cent with 1 / 2 / 5 references; a mark is found in {found} of {len(images)}")
+    for label, way in ways.items():
+        seen = np.stack([way(image) for image in images])
+        vectors = embedder.embed(seen)
+        shares = [_shots(names, vectors, shots, draws) for shots in (1, 2, 5)]
+        print(f"{label:34}{'  '.join(str(share) for share in shares)}", flush=True)
+
+
+def _shots(names: np.ndarray, vectors: np.ndarray, shots: int, draws: int) -> Share:
+    hits = asked = 0
+    for draw in range(draws):
+        rng = np.random.default_rng([3, draw])
+        chosen = np.zeros(len(names), bool)
+        for name in np.unique(names):
+            chosen[rng.permutation(np.flatnonzero(names == name))[:shots]] = True
+        near = (vectors[~chosen] @ vectors[chosen].T).argmax(axis=1)
+        hits += int((names[chosen][near] == names[~chosen]).sum())
+        asked += int((~chosen).sum())
+    return Share(hits, asked, len(names))
+
+
+# ---- time
+
+
+def timed() -> None:
+    """From a file's bytes to the marks, beside the way that takes the whole picture, in turns."""
+    rng = np.random.default_rng(5)
+    whole = made.developed(made.lens(next(_drawings(rng))[1], rng), "whole photograph", rng).picture
+    print(f"\n{'a photograph of':34}{'decoded':>12}{'marks found':>16}{'whole picture':>16}   ms, median of 9")
+    for side in (320, 512, 1024, 4000):
+        size = side, round(side * 3 / 4)
+        coded = cv2.imencode(".jpg", cv2.resize(whole, size, interpolation=cv2.INTER_AREA)[..., ::-1])[1].tobytes()
+        spent: list[list[float]] = [[], [], []]
+        for _ in range(9):
+            at = [time.perf_counter()]
+            picture = decode(coded)
+            at.append(time.perf_counter())
+            find_marks(picture)
+            at.append(time.perf_counter())
+            see(picture, Preprocessing())
+            at.append(time.perf_counter())
+            for i in range(3):
+                spent[i].append(1000 * (at[i + 1] - at[i]))
+        middle = [sorted(times)[4] for times in spent]
+        print(f"{size[0]} x {size[1]}{'':24}"[:34] + f"{middle[0]:12.0f}{middle[1]:16.0f}{middle[2]:16.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

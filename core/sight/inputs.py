@@ -1,0 +1,37 @@
+"""What the finder's network is given of a picture: how light and colour differ from what is around.
+
+Only neighbourhoods are compared, so that a picture and a piece of it give the same numbers but for their edges.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+WIDE, NEAR = 81, 25  # px: sides of the neighbourhoods
+CHANNELS = 3
+
+
+def channels(picture: np.ndarray) -> np.ndarray:
+    """(3, H, W) float32 of ``picture`` (H, W, 3) or (H, W) uint8.
+
+    Light less its mean and over its deviation in the wide and in the near neighbourhood; then the same of colour in the
+    near one, along the axis on which the picture's colours differ most (0 in a picture of greys).
+    """
+    if picture.ndim == 2:
+        grey = picture.astype(np.float32)
+        return np.stack([_standardised(grey, WIDE, 6.0), _standardised(grey, NEAR, 3.0), np.zeros_like(grey)])
+    grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    red, green, blue = (c.astype(np.float32) for c in cv2.split(picture))
+    one, other = red - green, 0.5 * (red + green) - blue
+    one, other = one - cv2.blur(one, (NEAR, NEAR)), other - cv2.blur(other, (NEAR, NEAR))
+    a, b, c = float((one * one).mean()), float((one * other).mean()), float((other * other).mean())
+    turn = 0.5 * np.arctan2(2 * b, a - c)  # of the first principal axis
+    colour = np.cos(turn) * one + np.sin(turn) * other
+    return np.stack([_standardised(grey, WIDE, 6.0), _standardised(grey, NEAR, 3.0), _standardised(colour, NEAR, 6.0)])
+
+
+def _standardised(values: np.ndarray, around: int, least: float) -> np.ndarray:
+    mean = cv2.blur(values, (around, around))
+    variance = cv2.blur(values * values, (around, around)) - mean * mean
+    return (values - mean) / (np.sqrt(np.maximum(variance, 0)) + least)

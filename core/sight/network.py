@@ -1,0 +1,57 @@
+"""The finder's network: probabilities of strokes, and where whole marks lie, in a picture as it is given.
+
+Runs in ONNX Runtime. What becomes of its answers is `core.sight.proposals`'s matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from core.sight.inputs import CHANNELS, channels
+
+if TYPE_CHECKING:
+    import onnxruntime
+
+WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "finder.onnx"
+CELL = 4  # px: side of a cell of the map of boxes
+_STEP = 32  # px: the network halves a picture five times
+
+
+@dataclass(frozen=True)
+class Seen:
+    """``strokes`` (h, w) float32: how probably each pixel is a stroke of a mark; ``middles`` (p, q) float32: how
+    probably a cell of `CELL` pixels is the middle of one whole mark; ``sides`` (4, p, q): how far, in pixels, that
+    mark's left, upper, right and lower edges are from the cell's middle."""
+
+    strokes: np.ndarray
+    middles: np.ndarray
+    sides: np.ndarray
+
+
+def look(pictures: list[np.ndarray]) -> list[Seen]:
+    """What the network sees in pictures of one size, (h, w, 3) or (h, w) uint8 each."""
+    height, width = pictures[0].shape[:2]
+    padded = np.zeros((len(pictures), CHANNELS, -(-height // _STEP) * _STEP, -(-width // _STEP) * _STEP), np.float32)
+    for i, picture in enumerate(pictures):
+        padded[i, :, :height, :width] = channels(picture)
+    strokes, boxes = _session().run(["strokes", "boxes"], {"picture": padded})
+    high, wide = -(-height // CELL), -(-width // CELL)
+    return [
+        Seen(s[:height, :width], b[0, :high, :wide], b[1:, :high, :wide]) for s, b in zip(strokes, boxes, strict=True)
+    ]
+
+
+@lru_cache(maxsize=1)
+def _session() -> onnxruntime.InferenceSession:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(WEIGHTS.read_bytes(), options, providers=["CPUExecutionProvider"])

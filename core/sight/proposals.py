@@ -1,0 +1,112 @@
+"""Where marks may be: the network's map of middles at several sizes of the picture, each place told once.
+
+Places only, with all that a second look (`core.sight.second`) is told of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from core.sight.network import CELL, Seen, look
+
+SCALES = (
+    96,
+    192,
+    384,
+    768,
+)  # px: longer sides at which the picture is looked at; a mark is 15 to 112 px at two of them
+MARGIN = 0.14  # round the picture at the coarse ones: a mark may touch the border
+_MARGINED = 192
+LEAST = 0.08  # a middle less probable than this is none
+SAME = 0.55  # overlap (intersection over union) from which two places are one
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the picture
+
+
+@dataclass(frozen=True)
+class Place:
+    """A box in the picture that may hold one whole mark; ``middle``: how probably so at the first look; ``scale``: the
+    picture's longer side at it; ``seconded``: the highest probability of the same place at another scale."""
+
+    box: Box
+    middle: float
+    scale: int
+    seconded: float = 0.0
+
+
+def places(pixels: np.ndarray, *, most: int = 12, scales: Sequence[int] = SCALES) -> list[Place]:
+    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, most probable first."""
+    found: list[Place] = []
+    longest = max(pixels.shape[:2])
+    for i, scale in enumerate(scales):
+        if i > 1 and scale > 1.35 * longest:
+            break
+        shown, factor, shift = reduced(pixels, scale)
+        found += [Place(_back(box, factor, shift), middle, scale) for box, middle in _peaks(look([shown])[0])]
+    return _once(found)[:most]
+
+
+def reduced(pixels: np.ndarray, scale: int) -> tuple[np.ndarray, float, float]:
+    """The picture with ``scale`` as its longer side, how many of its pixels that one of the picture's is, and how far
+    the margin pushes it."""
+    factor = scale / max(pixels.shape[:2])
+    size = max(8, round(pixels.shape[1] * factor)), max(8, round(pixels.shape[0] * factor))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    if scale > _MARGINED:
+        return small, factor, 0.0
+    margin = round(MARGIN * scale)
+    return with_margin(small, margin), factor, float(margin)
+
+
+def with_margin(pixels: np.ndarray, margin: int) -> np.ndarray:
+    """``pixels`` within ``margin`` pixels of its edges' median colour."""
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = np.median(edge, axis=0)
+    value = tuple(float(v) for v in np.atleast_1d(colour))
+    return cv2.copyMakeBorder(pixels, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=value)
+
+
+def _peaks(seen: Seen, *, most: int = 24) -> list[tuple[Box, float]]:
+    """Boxes at the local maxima of the map of middles, and their probabilities."""
+    heat = seen.middles
+    top = (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat > LEAST)
+    ys, xs = np.nonzero(top)
+    order = np.argsort(-heat[ys, xs])[:most]
+    out = []
+    for y, x in zip(ys[order], xs[order], strict=True):
+        left, up, right, down = (float(v) for v in seen.sides[:, y, x])
+        cx, cy = (x + 0.5) * CELL, (y + 0.5) * CELL
+        out.append(((cx - left, cy - up, left + right, up + down), float(heat[y, x])))
+    return out
+
+
+def _back(box: Box, factor: float, shift: float) -> Box:
+    x, y, w, h = box
+    return (x - shift) / factor, (y - shift) / factor, w / factor, h / factor
+
+
+def _once(found: list[Place]) -> list[Place]:
+    """Each place once, at its most probable scale, told how probable it is at another."""
+    out: list[Place] = []
+    for place in sorted(found, key=lambda p: -p.middle):
+        for i, kept in enumerate(out):
+            if overlap(kept.box, place.box) > SAME:
+                if place.scale != kept.scale and place.middle > kept.seconded:
+                    out[i] = Place(kept.box, kept.middle, kept.scale, place.middle)
+                break
+        else:
+            out.append(place)
+    return out
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    if wide <= 0 or high <= 0:
+        return 0.0
+    return wide * high / (one[2] * one[3] + other[2] * other[3] - wide * high)

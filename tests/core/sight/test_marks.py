@@ -1,0 +1,179 @@
+"""The finder: what it is given, where it sees marks in made photographs, and that clean drawings are left alone."""
+
+from __future__ import annotations
+
+import hashlib
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.ground.config import Preprocessing
+from core.ground.preprocessing import see
+from core.ground.regions import Region
+from core.sight.inputs import channels
+from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
+from core.sight.network import CELL, look
+from core.sight.proposals import overlap
+from core.sight.second import own_ink, window
+
+STROKES = Preprocessing("strokes", 128)
+
+
+def lens(*marks: tuple[int, int, int], size: tuple[int, int] = (640, 480), seed: int = 0) -> Image.Image:
+    """A photograph of uneven light with grain, and crosses in rings at (x, y) of a radius, cut into it."""
+    rng = np.random.default_rng(seed)
+    wide, high = size
+    y, x = np.mgrid[0:high, 0:wide].astype(np.float32)
+    page = 120 + 50 * x / wide - 30 * y / high
+    ink = np.zeros((high, wide), np.uint8)
+    for cx, cy, r in marks:
+        width = max(2, r // 9)
+        cv2.circle(ink, (cx, cy), r, 255, width, cv2.LINE_AA)
+        cv2.line(ink, (cx - r // 2, cy), (cx + r // 2, cy), 255, width, cv2.LINE_AA)
+        cv2.line(ink, (cx, cy - r // 2), (cx, cy + r // 2), 255, width, cv2.LINE_AA)
+    page = page - 70 * (ink / 255) + rng.normal(0, 2, (high, wide))
+    return Image.fromarray(np.clip(page, 0, 255).astype(np.uint8)).convert("RGB")
+
+
+def box_of(x: int, y: int, r: int) -> tuple[float, float, float, float]:
+    return x - r, y - r, 2 * r, 2 * r
+
+
+def test_light_and_colour_are_told_from_what_is_around() -> None:
+    page = np.full((60, 80, 3), 140, np.uint8)
+    assert np.abs(channels(page)).max() < 1e-3  # nothing differs
+    page[28:32, 30:50] = (170, 130, 122)  # another colour of about the same light
+    light, _, colour = channels(page)
+    assert np.abs(colour[30, 40]) > 1
+    assert np.abs(colour).max() > np.abs(light).max()
+
+
+def test_greys_have_no_colour_and_give_the_same_as_in_three_channels() -> None:
+    grey = np.random.default_rng(0).integers(0, 255, (50, 70), dtype=np.uint8)
+    flat, deep = channels(grey), channels(np.repeat(grey[..., None], 3, axis=2))
+    assert not flat[2].any()
+    np.testing.assert_allclose(flat[:2], deep[:2], atol=0.05)
+
+
+@pytest.mark.parametrize("size", [(33, 50), (64, 96), (97, 31)])
+def test_the_network_answers_for_every_pixel_of_any_size(size: tuple[int, int]) -> None:
+    seen = look([np.zeros((*size, 3), np.uint8)] * 2)
+    assert [s.strokes.shape for s in seen] == [size] * 2
+    assert seen[0].middles.shape == (-(-size[0] // CELL), -(-size[1] // CELL))
+    assert seen[0].sides.shape[0] == 4
+
+
+def test_a_window_holds_its_box_in_the_middle_and_leads_back() -> None:
+    pixels = np.zeros((100, 200, 3), np.uint8)
+    pixels[40:60, 100:140] = 255
+    shown = window(pixels, (100, 40, 40, 20), side=128, extent=64)
+    assert shown.pixels.shape == (128, 128, 3)
+    assert shown.inside((100, 40, 40, 20)) == pytest.approx((32, 48, 64, 32))
+    assert shown.outside((32, 48, 64, 32)) == pytest.approx((100, 40, 40, 20))
+    inside = shown.pixels[..., 0] > 127
+    x, y, w, h = cv2.boundingRect(inside.astype(np.uint8))
+    assert np.abs(np.array([x, y, w, h]) - (32, 48, 64, 32)).max() <= 2
+
+
+def test_ink_that_leaves_the_box_is_not_the_mark_s() -> None:
+    strokes = np.zeros((60, 60), np.float32)
+    strokes[20:40, 20:23] = 1
+    strokes[30, 35:60] = 1  # a scratch that only begins in the box
+    strokes[30:32, :10] = 1
+    mask = own_ink(strokes, (18, 18, 24, 24))
+    assert mask[25, 21]
+    assert not mask[30, 50] and not mask[30, 5]
+
+
+def test_a_clean_drawing_is_one_mark_and_is_seen_as_ever() -> None:
+    page = np.full((120, 160, 3), 255, np.uint8)
+    cv2.circle(page, (80, 60), 30, (0, 0, 0), 4)
+    image = Image.fromarray(page)
+    assert is_clean(image)
+    (mark,) = find_marks(image)
+    assert mark.region.box == [0, 0, 160, 120]
+    assert mark.sure == 1
+    for mode in ("strokes", "crop", "plain"):
+        settings = Preprocessing(mode, 96)
+        assert np.array_equal(sight(image, settings), see(image, settings))
+
+
+def test_there_is_no_mark_on_an_empty_page() -> None:
+    assert find_marks(Image.new("RGB", (90, 70), "white")) == []
+    assert find_marks(lens()) == [] or find_marks(lens())[0].sure < FOUND
+    assert find_marks(lens((200, 200, 60)), most=0) == []
+
+
+@pytest.mark.parametrize(("x", "y", "r"), [(320, 240, 150), (160, 130, 60), (500, 360, 40)])
+def test_a_mark_is_found_where_it_is(x: int, y: int, r: int) -> None:
+    mark = find_marks(lens((x, y, r)))[0]
+    assert mark.sure >= FOUND
+    assert overlap(tuple(mark.region.box), box_of(x, y, r)) > 0.7
+
+
+def test_a_small_mark_in_a_large_photograph_is_found() -> None:
+    mark = find_marks(lens((2600, 1200, 170), size=(4000, 3000)))[0]
+    assert mark.sure >= FOUND
+    assert overlap(tuple(mark.region.box), box_of(2600, 1200, 170)) > 0.7
+
+
+def test_two_marks_are_two() -> None:
+    boxes = [tuple(m.region.box) for m in find_marks(lens((170, 240, 70), (460, 240, 70))) if m.sure >= FOUND]
+    for expected in (box_of(170, 240, 70), box_of(460, 240, 70)):
+        assert max(overlap(box, expected) for box in boxes) > 0.7
+
+
+def test_a_mark_is_seen_as_if_it_had_been_drawn() -> None:
+    page = np.full((300, 300, 3), 255, np.uint8)
+    drawn = np.asarray(lens((150, 150, 90), size=(300, 300)))
+    cv2.circle(page, (150, 150), 90, (0, 0, 0), 10)
+    cv2.line(page, (105, 150), (195, 150), (0, 0, 0), 10)
+    cv2.line(page, (150, 105), (150, 195), (0, 0, 0), 10)
+    one, other = (sight(Image.fromarray(p), STROKES)[..., 0] for p in (page, drawn))
+    near = cv2.distanceTransform((one > 127).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+    assert (near[other < 127] < 6).mean() > 0.95
+    assert (other < 127).sum() == pytest.approx((one < 127).sum(), rel=0.25)
+
+
+def test_a_region_is_read_whatever_else_is_surer() -> None:
+    image = lens((170, 240, 70), (460, 240, 70))
+    mark = read_region(image, Region(380, 160, 160, 160))
+    assert mark.sure == 1
+    assert is_clean(mark.picture)  # ink on white
+    seen = sight(image, STROKES, region=Region(380, 160, 160, 160))
+    alone = sight(lens((460, 240, 70)), STROKES)
+    assert np.abs(seen.astype(int) - alone).mean() < 12
+
+
+def test_a_region_is_turned_and_its_file_cut_as_it_is() -> None:
+    image = lens((200, 200, 60))
+    assert cut_region(image, Region(100, 120, 50, 30)).size == (50, 30)
+    assert np.array_equal(cut_region(image, Region(100, 120, 50, 30)), np.asarray(image)[120:150, 100:150])
+    assert cut_region(image, Region(100, 120, 50, 30, turn=90)).size == (30, 50)
+    assert cut_region(image, Region(0, 0, 50, 30), margin=0.4).size == (90, 70)
+    assert read_region(image, Region(130, 130, 140, 140, turn=45)).picture.size[0] > 10
+
+
+def test_nothing_but_the_tone_that_was_named_is_read() -> None:
+    image = np.asarray(lens((200, 240, 70))).copy()
+    cv2.line(image, (140, 170), (260, 310), (255, 255, 255), 6)  # bright, across the dark mark
+    picture = read_region(Image.fromarray(image), Region(120, 160, 160, 160, tone="dark")).picture
+    ink = 255 - np.asarray(picture)
+    assert ink.any()
+    bright = read_region(Image.fromarray(image), Region(120, 160, 160, 160, tone="bright")).picture
+    assert not np.array_equal(np.asarray(bright), np.asarray(picture))
+
+
+def test_every_shared_drawing_is_seen_as_before_there_was_a_finder(shared_data) -> None:
+    paths = sorted((shared_data / "gravures").rglob("*.png"))
+    whole, sighted = hashlib.sha256(), hashlib.sha256()
+    from core.ground.images import decode
+
+    for path in paths:
+        image = decode(path, grey=True)
+        whole.update(see(image, STROKES).tobytes())
+        sighted.update(sight(image, STROKES).tobytes())
+    assert len(paths) > 600
+    assert whole.hexdigest() == sighted.hexdigest()
