@@ -15,7 +15,10 @@ if __name__ == "__main__":
     frame.configure()
     page = st.navigation(
         {
-            "": [st.Page("pages/home/overview.py", title=_("Overview"), icon=":material/linear_scale:", default=True)],
+            "": [
+                st.Page("pages/home/overview.py", title=_("Overview"), icon=":material/linear_scale:", default=True),
+                st.Page("pages/home/guide.py", title=_("Guide"), icon=":material/help:", visibility="hidden"),
+            ],
             _("Recognise"): [st.Page("pages/search/identify.py", title=_("Identify"), icon=":material/search:")],
             _("Collection"): [
                 st.Page("pages/data/library.py", title=_("Library"), icon=":material/grid_view:"),
@@ -44,7 +47,7 @@ if __name__ == "__main__":
     if not people.signed_in():
         signing.ask()
         st.stop()
-    frame.sidebar()
+    frame.sidebar(page.url_path)
     try:
         with frame.errors_said():
             for part in (frame.preparation_line, frame.notices, frame.sample_banner):

@@ -12,7 +12,7 @@ READY := $(VENV)/.ready-
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run test test-light wheel lint format bench engines lock
+.PHONY: help setup tools run test test-light guide wheel lint format bench engines lock
 
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -24,7 +24,7 @@ tools: $(READY)requirements-dev.lock  ## install the tools of the tests and chec
 run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501, LIGHT=1); an empty workspace gets a small sample
 	$(BIN)/python -m burin run --port $(PORT)
 
-test: tools lint  ## the checks below, then every test
+test: tools lint guide  ## the checks below, then every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile --ignore tests/browser -m 'not browser'
 	$(BIN)/python -m pytest tests/browser tests/security -m browser
 
@@ -35,6 +35,9 @@ test-light: tools  ## the wheel in an environment of its own, without PyTorch: i
 	.venv-light/bin/python -m pip install --quiet --no-compile --require-hashes -r requirements-light.lock
 	.venv-light/bin/python -m pip install --quiet --no-compile --no-deps dist/*.whl
 	BURIN_INSTALLED=.venv-light $(BIN)/python -m pytest tests/installed
+
+guide: tools  ## build the guide as a site in dist/guide; a broken link is an error
+	$(BIN)/mkdocs build --quiet --strict
 
 wheel: tools  ## build dist/burin-*.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

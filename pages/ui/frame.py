@@ -9,8 +9,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from burin import __version__ as VERSION
 from core.ground.errors import BurinError
 from pages.ui import people, services, signing
+from pages.ui.home import guide
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -22,6 +24,9 @@ ACTIVE = """<style>
 button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] :is(p, span) { color: COLOUR }
 </style>"""
 OFFERED_S = 60.0
+ABOUT = f"""**Burin {VERSION}**: drop a mark, read its name.
+
+MIT licence. Burin sends nothing to anybody."""
 LOGO = Path(__file__).parents[2] / "assets" / "logo"
 
 _SET_LANGUAGE = st.components.v2.component(
@@ -31,7 +36,12 @@ _SET_LANGUAGE = st.components.v2.component(
 
 def configure() -> None:
     """Tab icon, layout, logo and language: what must be known before anything is written."""
-    st.set_page_config(page_title="Burin", page_icon=str(LOGO / "icon.png"), layout="wide")
+    st.set_page_config(
+        page_title="Burin",
+        page_icon=str(LOGO / "icon.png"),
+        layout="wide",
+        menu_items={"Get help": guide.address(st.context.url or ""), "Report a bug": None, "About": ABOUT},
+    )
     with st.sidebar:
         chosen = linked_choice(
             st.segmented_control,
@@ -54,10 +64,11 @@ def configure() -> None:
     st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
 
 
-def sidebar() -> None:
-    """Who is at the screen, which workspace this is, and what is promised about it."""
+def sidebar(url_path: str) -> None:
+    """Who is at the screen, which workspace this is, what is promised about it, and help on the page at ``url_path``."""
     workspace = services.workspace()
     with st.sidebar:
+        guide.link(url_path)
         with errors_said():
             signing.who()
         st.caption(

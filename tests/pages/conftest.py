@@ -19,6 +19,7 @@ from tests.conftest import FakeEmbedder, draw, png_bytes
 HOME = Path(__file__).resolve().parents[2] / "Home.py"
 PAGES = {
     "overview": "pages/home/overview.py",
+    "guide": "pages/home/guide.py",
     "identify": "pages/search/identify.py",
     "library": "pages/data/library.py",
     "label": "pages/data/label.py",
