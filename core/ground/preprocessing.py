@@ -86,7 +86,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
 def _find_ink(pixels: np.ndarray) -> _Ink | None:
     """Search a reduced copy; a mark that is small in a large picture is cut out and looked at again."""
     reduced = _reduced(pixels, _WORK)
-    found = _ink_in(_grey(reduced))
+    found = _ink_in(_channels(reduced))
     if found is None:
         return None
     ink, (x, y, w, h) = found
@@ -95,28 +95,33 @@ def _find_ink(pixels: np.ndarray) -> _Ink | None:
         around = max(w, h) // 2 + 4
         rows = slice(int(max(0, y - around) * scale), int((y + h + around) * scale))
         columns = slice(int(max(0, x - around) * scale), int((x + w + around) * scale))
-        again = _ink_in(_grey(_reduced(pixels[rows, columns], _WORK)))
+        again = _ink_in(_channels(_reduced(pixels[rows, columns], _WORK)))
         return again[0] if again else ink
     return ink
 
 
-def _grey(pixels: np.ndarray) -> np.ndarray:
-    """The channel (H, W) with the most contrast: ink of any colour shows in it, where a mean may level it out."""
+def _channels(pixels: np.ndarray) -> list[np.ndarray]:
+    """The channels (H, W) of a picture, the one with the most contrast first; a grey one, whatever its mode, has one."""
     if pixels.ndim == 2:
-        return pixels
+        return [pixels]
+    channels = list(cv2.split(pixels))
+    if all(np.array_equal(channels[0], other) for other in channels[1:]):
+        return channels[:1]
     _, spread = cv2.meanStdDev(pixels)
-    return cv2.extractChannel(pixels, int(spread.argmax()))
+    channels.insert(0, channels.pop(int(spread.argmax())))
+    return channels
 
 
-def _ink_in(grey: np.ndarray) -> tuple[_Ink, tuple[int, int, int, int]] | None:
+def _ink_in(channels: list[np.ndarray]) -> tuple[_Ink, tuple[int, int, int, int]] | None:
     """The ink of a picture and its bounding box (x, y, width, height)."""
-    background = _middle(_edge(grey))
-    paper = _paper(grey, background)
-    strength = _strength(grey, background if paper is None else paper)
-    lag = 0 if paper is None else _LAG * float(np.ptp(paper))
-    found = _pieces(strength, faintest=FAINTEST + lag, framed=paper is not None)
-    if found is not None and 2 * cv2.countNonZero(found.mask) > grey.size:  # the edge was a frame, not the background
-        strength = _strength(grey, _middle(grey.ravel()))
+    backgrounds = [_middle(_edge(channel)) for channel in channels]
+    papers = [_paper(channel, background) for channel, background in zip(channels, backgrounds, strict=True)]
+    uneven = [paper for paper in papers if paper is not None]
+    strength = _strength(channels, [b if p is None else p for b, p in zip(backgrounds, papers, strict=True)])
+    lag = max((_LAG * float(np.ptp(paper)) for paper in uneven), default=0.0)
+    found = _pieces(strength, faintest=FAINTEST + lag, framed=bool(uneven))
+    if found is not None and 2 * cv2.countNonZero(found.mask) > strength.size:  # the edge was a frame
+        strength = _strength(channels, [_middle(channel.ravel()) for channel in channels])
         found = _pieces(strength, framed=True) or found
     if found is None:
         return None
@@ -159,12 +164,26 @@ def _paper(grey: np.ndarray, background: np.ndarray) -> np.ndarray | None:
     return cv2.resize(cv2.GaussianBlur(paper, (0, 0), 2), grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _strength(grey: np.ndarray, paper: np.ndarray) -> np.ndarray:
-    """How far each pixel is from ``paper``, (H, W) uint8, on its darker or its lighter side: the
-    one with more contrast."""
-    paper = paper if paper.ndim else np.full_like(grey, paper)
-    dark, light = cv2.subtract(paper, grey), cv2.subtract(grey, paper)
-    return dark if cv2.norm(dark) >= cv2.norm(light) else light
+def _strength(channels: list[np.ndarray], papers: list[np.ndarray]) -> np.ndarray:
+    """How far each pixel is from the paper, (H, W) uint8, on its darker or its lighter side: the one with more
+    contrast. The first channel alone where it shows all there is, else at each pixel the channel that is furthest:
+    ink of one colour is seen best in one channel, and of two colours each may be missing in the other's."""
+    dark, light = _sides(channels[0], papers[0])
+    first = dark if cv2.norm(dark) >= cv2.norm(light) else light
+    if len(channels) == 1:
+        return first
+    for channel, paper in zip(channels[1:], papers[1:], strict=True):
+        darker, lighter = _sides(channel, paper)
+        dark, light = cv2.max(dark, darker), cv2.max(light, lighter)
+    furthest = dark if cv2.norm(dark) >= cv2.norm(light) else light
+    clear = furthest >= 2 * FAINTEST
+    lost = clear & (first < furthest // 2)
+    return furthest if np.count_nonzero(lost) > _SPECK * np.count_nonzero(clear) else first
+
+
+def _sides(channel: np.ndarray, paper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    paper = paper if paper.ndim else np.full_like(channel, paper)
+    return cv2.subtract(paper, channel), cv2.subtract(channel, paper)
 
 
 def _pieces(strength: np.ndarray, *, faintest: float = FAINTEST, framed: bool = False) -> _Pieces | None:

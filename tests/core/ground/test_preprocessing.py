@@ -181,6 +181,37 @@ def test_ink_of_any_colour_is_seen(colour: tuple[int, int, int]) -> None:
     assert overlap(black, coloured) > 0.97
 
 
+@pytest.mark.parametrize("paper", [(255, 255, 255), (240, 225, 190), (150, 150, 150)])
+@pytest.mark.parametrize(
+    "colours",
+    [
+        ((210, 65, 65), (40, 150, 70)),
+        ((210, 65, 65), (40, 190, 200)),
+        ((240, 215, 40), (50, 80, 200)),
+        ((235, 140, 50), (130, 190, 240)),
+        ((240, 150, 180), (150, 220, 150)),
+        ((40, 40, 40), (240, 215, 40)),
+    ],
+)
+def test_all_colours_of_a_mark_are_seen(
+    colours: tuple[tuple[int, int, int], tuple[int, int, int]], paper: tuple[int, int, int]
+) -> None:
+    mark = page()
+    mark[:] = paper
+    cv2.line(mark, (40, 80), (120, 80), colours[0], 3)
+    cv2.line(mark, (80, 40), (80, 120), colours[1], 3)
+    for settings in (STROKES, CROP):
+        assert overlap(see(picture(mark), settings), see(picture(cross(page())), settings)) > 0.95
+
+
+def test_one_colour_is_seen_in_the_channel_that_shows_it_best() -> None:
+    """The others only add their noise."""
+    mark = cross(page(), colour=(0, 0, 200))
+    seen = see(picture(mark), CROP)
+    for channel in (0, 1):
+        assert np.array_equal(seen, see(picture(mark[..., channel].copy()), CROP))
+
+
 def test_coloured_ink_of_the_same_brightness_as_its_paper_is_seen() -> None:
     paper = page()
     paper[:] = (128, 128, 128)
