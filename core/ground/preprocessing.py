@@ -19,6 +19,7 @@ from core.ground.config import Preprocessing
 VERSION = 2  # goes up whenever `see` gives another picture for the same input: vectors stay comparable
 
 MARGIN = 0.06  # white around the ink, share of the side
+AROUND = 0.15  # of the longer side: margin given to a picture that is not clean, in which ink at the edge is dropped
 STROKE = 0.03  # width of the redrawn strokes, share of the side
 FAINTEST = 16  # grey levels of 255: what differs less from its background is not ink
 
@@ -101,7 +102,7 @@ def _find_ink(pixels: np.ndarray) -> _Ink | None:
 
 
 def _channels(pixels: np.ndarray) -> list[np.ndarray]:
-    """The channels (H, W) of a picture, the one with the most contrast first; a grey one, whatever its mode, has one."""
+    """The channels (H, W) of a picture, the one with the most contrast first; of a grey one, whatever its mode, one."""
     if pixels.ndim == 2:
         return [pixels]
     channels = list(cv2.split(pixels))
@@ -116,6 +117,11 @@ def _ink_in(channels: list[np.ndarray]) -> tuple[_Ink, tuple[int, int, int, int]
     """The ink of a picture and its bounding box (x, y, width, height)."""
     backgrounds = [_middle(_edge(channel)) for channel in channels]
     papers = [_paper(channel, background) for channel, background in zip(channels, backgrounds, strict=True)]
+    around = 0
+    if any(paper is not None for paper in papers) and all(paper is None or _even_edge(paper) for paper in papers):
+        around = max(1, round(AROUND * max(channels[0].shape)))
+        channels = [_widened(channel, around, int(b)) for channel, b in zip(channels, backgrounds, strict=True)]
+        papers = [_paper(channel, background) for channel, background in zip(channels, backgrounds, strict=True)]
     uneven = [paper for paper in papers if paper is not None]
     strength = _strength(channels, [b if p is None else p for b, p in zip(backgrounds, papers, strict=True)])
     lag = max((_LAG * float(np.ptp(paper)) for paper in uneven), default=0.0)
@@ -132,7 +138,17 @@ def _ink_in(channels: list[np.ndarray]) -> tuple[_Ink, tuple[int, int, int, int]
     specks = cv2.subtract(_reaching(alone, found.level), mask)
     if specks.any():
         alone = cv2.copyTo(alone, 1 - specks)
-    return _Ink(alone, found.level, found.full), (x, y, w, h)
+    return _Ink(alone, found.level, found.full), (x - around, y - around, w, h)
+
+
+def _even_edge(paper: np.ndarray) -> bool:
+    """Whether the light along the edge of ``paper`` is even enough for a margin of one tone not to be ink itself."""
+    low, high = np.percentile(_edge(paper), (10, 90))
+    return bool(high - low <= 2 * FAINTEST)
+
+
+def _widened(channel: np.ndarray, around: int, background: int) -> np.ndarray:
+    return cv2.copyMakeBorder(channel, around, around, around, around, cv2.BORDER_CONSTANT, value=background)
 
 
 def _edge(pixels: np.ndarray) -> np.ndarray:

@@ -150,6 +150,21 @@ def test_a_pale_solid_shape_on_a_clean_page_is_no_shadow() -> None:
     assert ink(see(picture(pale), CROP))[64, 64]
 
 
+def test_a_mark_cut_to_its_edge_in_uneven_light_is_seen_whole() -> None:
+    """What touches the edge of an uneven picture is a frame or a table, unless the picture was cut to the mark."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[0:160, 0:160]
+    paper = 170 + 40 * np.exp(-((x - 80) ** 2 + (y - 80) ** 2) / 3000) + rng.normal(0, 2, (160, 160))
+    mark = np.zeros((160, 160), np.uint8)
+    cv2.rectangle(mark, (2, 60), (157, 100), 1, 5)
+    cv2.line(mark, (80, 0), (80, 159), 1, 5)
+    cv2.circle(mark, (30, 30), 6, 1, -1)
+    photographed = np.clip(np.where(mark, paper - 80, paper), 0, 255).astype(np.uint8)[1:159, 2:158]
+    clean = np.where(mark, 0, 255).astype(np.uint8)
+    for settings in (STROKES, CROP):
+        assert overlap(see(picture(photographed), settings), see(picture(clean), settings)) > 0.9
+
+
 def test_paper_grain_is_not_ink() -> None:
     rng = np.random.default_rng(0)
     grain = rng.normal(0, 3, (160, 160, 1))
