@@ -15,7 +15,7 @@ import pytest
 from core.shell import main as cli
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 SOURCES = sorted([ROOT / "Home.py", *(p for d in ("core", "pages", "benchmarks") for p in (ROOT / d).rglob("*.py"))])
 
 
@@ -69,6 +69,13 @@ def test_links_between_documents_lead_somewhere(path):
 
 def test_the_changelog_has_a_place_for_what_comes():
     assert re.search(r"^## Unreleased$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+
+
+def test_there_is_one_version_number():
+    from burin import __version__
+
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    assert not re.search(r"^version = ", (ROOT / "pyproject.toml").read_text("utf-8"), re.M), "it is read from burin"
 
 
 def test_the_licence_is_the_one_that_is_declared():
