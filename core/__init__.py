@@ -5,7 +5,7 @@ a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, translations, arrays, workspace, boxes, containers, tones, foreign, images
 ground       names, job, jobs, regions, preprocessing, outlines, extras
-sight        inputs, network, proposals, second, marks
+sight        inputs, network, proposals, second, marks, hypotheses
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
