@@ -5,26 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from core.ground.config import Kind, Role
+from core.ground.config import Kind
 from core.ground.errors import BurinError
 from core.ground.regions import Region
+from core.ground.rights import Actor
+
+__all__ = [
+    "NAMES",
+    "Actor",
+    "ClassRecord",
+    "Counts",
+    "Entry",
+    "FileOutcome",
+    "InboxEntry",
+    "Item",
+    "RescanReport",
+    "Sight",
+    "State",
+]
 
 State = Literal["present", "trash", "missing"]
 Sight = Literal["", "doubt", "sure"]  # of what is seen: nothing said; in doubt, it does not vote; somebody vouches
 NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
 Outcome = Literal["added", "present", "held", "refused"]
-
-
-@dataclass(frozen=True)
-class Actor:
-    """Who acts: the ``name`` goes into the journal, the ``role`` says what is allowed.
-
-    A viewer looks, identifies and reports; a curator also changes the dataset; a researcher
-    also trains.
-    """
-
-    name: str = ""
-    role: Role = "researcher"
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,11 @@ from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry, Sight
-from core.ground.config import Kind, Role
-from core.ground.errors import Conflict, NotAllowed, NotFound
+from core.ground.config import Kind
+from core.ground.errors import Conflict, NotFound
 from core.ground.regions import Region
+from core.ground.rights import allow
 from core.ground.workspace import Workspace
-
-_RANK: dict[Role, int] = {"viewer": 0, "curator": 1, "researcher": 2}
-
-
-def includes(role: Role, needed: Role) -> bool:
-    """Whether somebody of ``role`` may do what ``needed`` may."""
-    return _RANK[role] >= _RANK[needed]
 
 
 class Curation:
@@ -217,17 +211,12 @@ class Curation:
 
     # Inside
 
-    def allow(self, role: Role) -> None:
-        """Raise `NotAllowed` unless the actor's role includes ``role``."""
-        if not includes(self.actor.role, role):
-            raise NotAllowed(
-                "{who} may look and report, not change: this needs the role {role}.",
-                who=self.actor.name or "?",
-                role=role,
-            )
+    def allow(self, action: str) -> None:
+        """Raise `NotAllowed` unless the actor may do that (`core.ground.rights.ACTIONS`)."""
+        allow(self.actor, action)
 
     def _change(self, action: str, plan: Callable[[sa.Connection], list[Change]], **detail: Any) -> None:
-        self.allow("curator")
+        self.allow("collection")
         with self.catalogue.write() as connection:
             made = plan(connection)
             if made:
@@ -235,7 +224,7 @@ class Curation:
         self._settle_after(made)
 
     def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:
-        self.allow("curator")
+        self.allow("collection")
         try:
             with self.catalogue.write() as connection:
                 entry_id = turn(connection, who=self.actor.name)

@@ -51,7 +51,7 @@ class Dataset(Curation):
         rename: Callable[[Path, Path], None] = os.rename,
         after: Callable[[Dataset, Sequence[Change]], None] | None = None,
     ) -> None:
-        super().__init__(workspace, db.Catalogue(workspace), actor or Actor(), rename, after)
+        super().__init__(workspace, db.Catalogue(workspace), actor or workspace.actor, rename, after)
         self.notice: BurinError | None = self.catalogue.notice
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
@@ -62,7 +62,7 @@ class Dataset(Curation):
     def acting_as(self, actor: Actor) -> Dataset:
         """The same dataset with another person's name and rights."""
         other = copy.copy(self)
-        other.actor = actor
+        other.actor, other.workspace = actor, self.workspace.acting_as(actor)
         return other
 
     # Reading
@@ -180,7 +180,7 @@ class Dataset(Curation):
         should_stop: Callable[[], bool] = lambda: False,
     ) -> RescanReport:
         """Bring the catalogue to what the folders hold; see `core.collection.rescan`."""
-        self.allow("curator")
+        self.allow("collection")
         how: dict[str, Any] = {"embedder": embedder, "on_progress": on_progress, "should_stop": should_stop}
         return rescan.rescan(self.catalogue, self.workspace, who=self.actor.name, settle=self.settle, **how)
 

@@ -20,6 +20,7 @@ from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.jobs import Report
 from core.ground.outlines import outline_of, pack, unpack
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.sight.marks import sight
 
@@ -154,7 +155,8 @@ def run_index(workspace: Workspace, params: dict, report: Report, should_stop: C
     without a vector in this space). Its result counts both."""
     from core.embedding.embedder import load_embedder
 
-    dataset, embedder = Dataset(workspace), load_embedder(workspace)
+    # In nobody's name: whoever looks at a page may need it, and nothing that is not on disk already comes of it.
+    dataset, embedder = Dataset(workspace, actor=Actor()), load_embedder(workspace)
     found = dataset.rescan(report, embedder=embedder, should_stop=should_stop)
     updated = update(dataset, embedder, on_progress=report, should_stop=should_stop)
     return {

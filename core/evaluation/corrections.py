@@ -167,7 +167,7 @@ def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
     if made:
         versions = {each.item.id: each.item.ver for each in made}
         dataset.correct(classes, new=new, trash=trashed, versions=versions)
-    dataset.allow("curator")
+    dataset.allow("collection")
     kept = Kept.read(dataset.workspace)
     for confirmed in planned.confirmed:
         if confirmed.item.class_id is not None and confirmed.said not in (None, confirmed.item.class_id):

@@ -40,6 +40,7 @@ def run_export(
     if form not in FORMS:
         raise ConfigRefused("The form must be one of {forms}, not {value}.", forms=", ".join(FORMS), value=form)
     dataset = Dataset(workspace)
+    dataset.allow("export")
     _sweep(workspace)
     token = secrets.token_urlsafe(18)
     name = f"burin-{time.strftime('%Y%m%d-%H%M')}.{form}"

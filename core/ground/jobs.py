@@ -20,12 +20,13 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from core.ground.errors import BurinError, NotFound
+from core.ground.errors import BurinError, Conflict, NotFound
 from core.ground.job import Job, State, is_ours, lives, publish, read
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic
 
 __all__ = ["Job", "JobRunner", "Report", "State", "Work", "run"]
@@ -40,27 +41,35 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 class JobRunner:
-    """Starts, finds and stops the jobs of a workspace; all state is in its ``jobs`` folder."""
+    """Starts, finds and stops the jobs of a workspace, in the name and with the rights of whoever has it in hand; all
+    state is in its ``jobs`` folder."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
-    def start(self, kind: str, work: str, params: dict[str, Any], *, key: str | None = None) -> Job:
+    def start(
+        self, kind: str, work: str, params: dict[str, Any], *, key: str | None = None, alone: bool = False
+    ) -> Job:
         """Start ``work`` ("core.intake.ingest:run_import") in a child process and return at once.
 
         It is called there as ``work(workspace, params, report, should_stop)`` and returns a dict
-        that fits JSON. While a job with the same ``key`` is active, that one is returned instead.
+        that fits JSON. While a job with the same ``key`` is active, that one is returned instead. The work is done as
+        the person who starts it. Raises `NotAllowed`; with ``alone``, `Conflict` while another of its kind is active.
         """
+        self.workspace.allow(f"job {kind}")
         if key is not None:  # nine of ten quick clicks end here, and leave no folder behind even for a moment
             with suppress(NotFound, FileNotFoundError):
                 if (held := self.get(self._lock(key).read_text(encoding="ascii"))).active:
                     return held
+        if alone and self.active(kind):
+            raise Conflict("Another of these is under way: wait for it, or stop it.")
         self._forget_old()
         job_id, now = new_id(), time.time()
         folder = self.workspace.jobs / job_id
         folder.mkdir(parents=True)
         job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now)
         request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
+        request["actor"] = asdict(self.workspace.actor)
         write_atomic(folder / "request.json", json.dumps(request, ensure_ascii=False).encode())
         publish(job)
         if key is not None and (other := self._same(key, job_id)) is not None:
@@ -80,6 +89,7 @@ class JobRunner:
         """Start the work of a job that has ended once more, with some parameters changed; what was stopped or
         interrupted goes on from what it had done, where the work is made for that."""
         job = self.get(job_id)
+        self.workspace.allow(f"job {job.kind}")
         request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
         return self.start(job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id)
 
@@ -114,8 +124,9 @@ class JobRunner:
         return [job for job in self.list(kind) if job.active]
 
     def stop(self, job_id: str) -> None:
-        """Ask a job to stop; it ends at its next safe point and keeps what it has done."""
+        """Ask a job to stop; it ends at its next safe point and keeps what it has done. Raises `NotAllowed`."""
         job = self.get(job_id)
+        self.workspace.allow(f"job {job.kind}")
         if job.active:
             (Path(job.folder) / "stop").touch()
 
@@ -219,7 +230,8 @@ def run(folder: Path) -> State:
     try:
         module, _, name = request["work"].partition(":")
         work: Work = getattr(importlib.import_module(module), name)
-        result = work(Workspace(request["workspace"]), request["params"], report, stop.exists) or {}
+        workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
+        result = work(workspace, request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)
     except BurinError as error:
         values = error.to_json()["values"]

@@ -17,17 +17,20 @@ from typing import BinaryIO
 
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import WorkspaceRefused
+from core.ground.rights import Actor, allow
 
 ENVIRONMENT = "BURIN_WORKSPACE"
 
 
 class Workspace:
-    """Paths and settings under one root folder. Opening one writes nothing.
+    """Paths and settings under one root folder, in the hands of ``actor``, whose role says what may be changed
+    through it (`core.ground.rights.allow`). Opening one writes nothing.
 
     Raises `WorkspaceRefused` when the root exists and is not a folder.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, actor: Actor | None = None) -> None:
+        self.actor = actor or Actor()
         self.root = Path(root).expanduser().resolve()
         if self.root.exists() and not self.root.is_dir():
             raise WorkspaceRefused("{path} is a file; a workspace is a folder.", path=self.root)
@@ -36,6 +39,14 @@ class Workspace:
     def open(cls, root: str | os.PathLike[str] | None = None) -> Workspace:
         """``root``, else the variable BURIN_WORKSPACE, else the current folder."""
         return cls(root or os.environ.get(ENVIRONMENT) or ".")
+
+    def acting_as(self, actor: Actor) -> Workspace:
+        """The same workspace in another person's hands."""
+        return Workspace(self.root, actor=actor)
+
+    def allow(self, action: str) -> None:
+        """Raise `NotAllowed` unless whoever has it in hand may do that."""
+        allow(self.actor, action)
 
     def __repr__(self) -> str:
         return f"Workspace({str(self.root)!r})"
@@ -99,6 +110,7 @@ class Workspace:
             return WorkspaceConfig()
 
     def save_config(self, config: WorkspaceConfig) -> None:
+        self.allow("settings")
         write_atomic(self.config_path, config.to_text().encode())
 
     def inside(self, relative: str | os.PathLike[str]) -> Path:

@@ -182,6 +182,7 @@ def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
 
 def _narrowed(dataset: Dataset, class_ids: Sequence[int] | None, item_ids: Sequence[int] | None) -> list[int]:
     """The present images, or those of them that are asked for, in the dataset's order."""
+    dataset.allow("export")
     ids = dataset.item_ids()
     if class_ids is not None:
         there = {item_id for class_id in class_ids for item_id in dataset.item_ids(class_id=class_id)}

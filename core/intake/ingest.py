@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from core.catalogue.records import Actor, FileOutcome
+from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.ground.config import Kind
 from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
@@ -216,7 +216,7 @@ def run_import(
     Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
     removed at the end, unless it was stopped: the same job then goes on from where it was.
     """
-    dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
+    dataset = Dataset(workspace)
     _sweep(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]

@@ -58,7 +58,7 @@ class Landing:
         embedder: Embedder | None = None,
         admit: Collection[str] | None = None,
     ) -> None:
-        dataset.allow("curator")
+        dataset.allow("import")
         self._dataset, self._kind, self._embedder, self._admit = dataset, kind, embedder, admit
         self._detail: dict[str, Any] = {"source": source, "added": 0}
         self._entry: int | None = None

@@ -27,7 +27,7 @@ def label_report(dataset: Dataset, entry_id: int, class_name: str | None) -> Fil
 
 def dismiss_report(dataset: Dataset, entry_id: int) -> None:
     """Let a report go; its picture stays in the inbox folder. Raises `NotFound`."""
-    dataset.allow("curator")
+    dataset.allow("collection")
     _waiting(dataset, entry_id)
     _close(dataset, entry_id, "dismissed", None)
 
@@ -35,7 +35,7 @@ def dismiss_report(dataset: Dataset, entry_id: int) -> None:
 def reopen_report(dataset: Dataset, entry_id: int) -> None:
     """Let a labelled or dismissed report wait again; the image it had become goes to the trash, where only
     this report brought it in. Raises `NotFound`."""
-    dataset.allow("curator")
+    dataset.allow("collection")
     entry = next((entry for entry in dataset.inbox(state=None) if entry.id == entry_id), None)
     if entry is None or entry.state == "waiting":
         raise NotFound("This report is not closed.")

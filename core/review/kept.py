@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from core.ground.rights import Actor, allow
 from core.ground.workspace import Workspace, write_atomic
 
 
@@ -21,21 +22,24 @@ class Kept:
 
     path: Path
     keys: set[str] = field(default_factory=set)
+    actor: Actor = field(default_factory=Actor)
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
         path = workspace.data / "quality_kept.json"
         try:
-            return cls(path, {str(key) for key in json.loads(path.read_text(encoding="utf-8"))})
+            return cls(path, {str(key) for key in json.loads(path.read_text(encoding="utf-8"))}, workspace.actor)
         except (OSError, ValueError, TypeError):
-            return cls(path)
+            return cls(path, actor=workspace.actor)
 
     def add(self, kind: str, parts: Iterable[str]) -> None:
+        allow(self.actor, "finding")
         self.keys.add(_key(kind, parts))
         self._write()
 
     def remove(self, kind: str, parts: Iterable[str]) -> None:
         """Take `add` back: the finding is shown again."""
+        allow(self.actor, "finding")
         self.keys.discard(_key(kind, parts))
         self._write()
 

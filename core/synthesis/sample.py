@@ -122,7 +122,9 @@ def make_sample(workspace: Workspace, *, seed: int = 7, on_progress: Callable[[i
 
     The same seed gives the same files. Raises `Conflict` where there are images already.
     """
-    dataset = Dataset(workspace, actor=Actor("sample"))
+    workspace.allow("sample")
+    workspace = workspace.acting_as(Actor("sample"))
+    dataset = Dataset(workspace)
     held = dataset.counts()
     if held.originals or held.trash or walk(workspace).files:
         raise Conflict("This workspace already holds images: the sample goes into an empty one.")
@@ -145,8 +147,9 @@ def remove_sample(workspace: Workspace) -> int:
     What the user added stays, and so does a sample image whose content was changed, a class that
     still holds something, and every field that was edited. Raises `NotFound` without a sample.
     """
-    manifest = _manifest(workspace)
-    dataset = Dataset(workspace, actor=Actor("sample"))
+    workspace.allow("sample")
+    workspace = workspace.acting_as(Actor("sample"))
+    manifest, dataset = _manifest(workspace), Dataset(workspace)
     hashes = {entry["sha256"] for entry in manifest["files"]}
     sizes = {entry["size"] for entry in manifest["files"]}
     removed = 0

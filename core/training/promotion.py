@@ -36,6 +36,7 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
     """
     from core.embedding.model import load
 
+    workspace.allow("promotion")
     if not run.best_path.is_file():
         raise NotFound("The run {name} has no weights yet.", name=run.record.name)
     net, card = load(run.best_path)
@@ -81,6 +82,7 @@ def roll_back(workspace: Workspace) -> Promoted | None:
 
     Raises `NotFound` when there is nothing to go back to.
     """
+    workspace.allow("promotion")
     earlier = _earlier(workspace)
     if not earlier:
         raise NotFound("There is no earlier promotion to go back to.")

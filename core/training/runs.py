@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
+from core.ground.rights import Actor, allow
 from core.ground.workspace import Workspace, lock, new_id, write_atomic
 from core.training.audit import LeakAudit
 from core.training.settings import TrainSettings
@@ -82,7 +83,8 @@ class RunRecord:
 class Run:
     """One run, as its folder says now: `record` is read once, when the object is made."""
 
-    def __init__(self, folder: Path, record: RunRecord) -> None:
+    def __init__(self, folder: Path, record: RunRecord, *, actor: Actor | None = None) -> None:
+        self.actor = actor or Actor()
         self.folder = folder
         self.record = record
 
@@ -149,9 +151,11 @@ class Run:
 
     def pause(self) -> None:
         """Ask the training to wait at its next step; `go_on` lets it continue."""
+        allow(self.actor, "run")
         (self.folder / PAUSE).touch()
 
     def go_on(self) -> None:
+        allow(self.actor, "run")
         (self.folder / PAUSE).unlink(missing_ok=True)
 
     @property
@@ -185,7 +189,7 @@ class Run:
 
 
 class Runs:
-    """The runs of a workspace."""
+    """The runs of a workspace; what changes one asks for the right "run" (`NotAllowed`)."""
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -207,7 +211,7 @@ class Runs:
             record = RunRecord.from_json(json.loads((folder / "run.json").read_text(encoding="utf-8")))
         except (OSError, ValueError, BadInput) as error:
             raise NotFound("There is no run {id}.", id=run_id) from error
-        return Run(folder, replace(record, id=run_id))
+        return Run(folder, replace(record, id=run_id), actor=self.workspace.actor)
 
     def create(
         self,
@@ -223,6 +227,7 @@ class Runs:
         **facts: Any,
     ) -> Run:
         """A new run of these originals. ``facts``: other fields of `RunRecord`."""
+        self.workspace.allow("run")
         run_id = run_id or new_id()
         folder, number = self._folder_of(run_id), self.next_number()
         folder.mkdir(parents=True)
@@ -248,23 +253,26 @@ class Runs:
             **facts,
         )
         write_record(folder, record)
-        return Run(folder, record)
+        return Run(folder, record, actor=self.workspace.actor)
 
     def next_number(self) -> int:
         """What the next run is numbered in its default name: runs in the trash count, so that no number comes again."""
         return sum(1 for _run in self.folder.glob("[!.]*")) + len(self.deleted()) + 1
 
     def note(self, run_id: str, text: str) -> None:
+        self.workspace.allow("run")
         self.get(run_id).update(note=text)
 
     def rename(self, run_id: str, name: str) -> None:
         """Raises `BadInput` for an empty name or one that is too long."""
+        self.workspace.allow("run")
         if not name.strip() or len(name.strip()) > LONGEST_NAME:
             raise BadInput("The name of a run has from 1 to {limit} characters.", limit=LONGEST_NAME)
         self.get(run_id).update(name=name.strip())
 
     def delete(self, run_id: str) -> None:
         """Into the trash, from which `restore` brings it back; raises `Conflict` while it is trained or in use."""
+        self.workspace.allow("run")
         run = self.get(run_id)
         if run.state == "running":
             raise Conflict("This run is being trained: stop it first.")
@@ -289,6 +297,7 @@ class Runs:
 
     def restore(self, run_id: str) -> Run:
         """Raises `NotFound` and `Conflict`."""
+        self.workspace.allow("run")
         source, target = self.folder / _TRASH / run_id, self._folder_of(run_id)
         if not source.is_dir():
             raise NotFound("There is no run {id}.", id=run_id)

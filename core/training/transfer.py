@@ -82,6 +82,7 @@ def import_checkpoint(
     """
     from core.embedding.model import load
 
+    workspace.allow("run")
     suffix = Path(name).suffix.lower()
     if suffix not in SUFFIXES:
         raise ModelRefused("{name} is not a model file: {known} are read.", name=name, known=", ".join(SUFFIXES))

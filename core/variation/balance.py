@@ -264,6 +264,7 @@ def measure(originals: Sequence[Original], policy: Policy, *, seed: int = 0, emb
 
 def undo(dataset: Dataset, batch: str) -> int:
     """Delete exactly the variants that an applied plan wrote and that are still there; how many."""
+    dataset.allow("variants")
     count = Manifest(dataset.workspace.augmented).remove_batch(batch)
     announce(dataset)
     return count

@@ -151,6 +151,7 @@ def find(workspace: Workspace, name: str) -> Policy:
 
 def save(workspace: Workspace, policy: Policy) -> None:
     """Write ``policy`` under its id; raises `ConfigRefused` for a preset, which is copied instead."""
+    workspace.allow("policy")
     if policy.preset:
         raise ConfigRefused("{name} is shipped with Burin: copy it, and change the copy.", name=policy.name)
     write_atomic(_folder(workspace) / f"{policy.id}.json", policy.to_bytes())
@@ -158,6 +159,7 @@ def save(workspace: Workspace, policy: Policy) -> None:
 
 def delete(workspace: Workspace, policy_id: str) -> None:
     """Remove a saved policy; raises `NotFound`."""
+    workspace.allow("policy")
     if not _ID.fullmatch(policy_id) or not (path := _folder(workspace) / f"{policy_id}.json").is_file():
         raise NotFound("There is no saved policy {name}.", name=policy_id)
     path.unlink()

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from core.catalogue.records import Actor, FileOutcome
+from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.ground.errors import BurinError, ConfigRefused
 from core.ground.images import content_hash
@@ -272,8 +272,8 @@ def run_augment(
     curator or more (``role``). Files that are no images are listed with the originals that cannot be read any more."""
     from core.embedding.embedder import load_embedder
 
-    dataset = Dataset(workspace, actor=Actor(params.get("who", ""), params.get("role", "curator")))
-    dataset.allow("curator")
+    dataset = Dataset(workspace)
+    dataset.allow("variants")
     policy = policy_of(workspace, params.get("policy", policies.DEFAULT))
     seed = int(params.get("seed", 0))
     broken = broken_in(dataset)

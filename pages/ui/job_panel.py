@@ -7,9 +7,11 @@ from collections.abc import Callable, Mapping
 import streamlit as st
 
 from core.ground.jobs import Job
-from pages.ui import services
+from core.ground.rights import needed
+from pages.ui import people, services
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.refusals import attempt
 from pages.ui.text import esc
 
 POLL_S = 0.7
@@ -39,15 +41,20 @@ def job_panel(
                     _("Stopping…") if now.stopping else _("Stop"),
                     icon=":material/stop_circle:",
                     key=f"{key}.stop",
-                    disabled=now.stopping,
-                    on_click=services.jobs().stop,
+                    on_click=_stop,
                     args=(now.id,),
+                    **people.bar(needed(f"job {now.kind}"), disabled=now.stopping),
                 )
             else:
                 _ending(now)
                 ended(now)
 
     panel()
+
+
+def _stop(job_id: str) -> None:
+    with attempt():
+        services.jobs().stop(job_id)
 
 
 def _progress(job: Job, stages: Mapping[str, str]) -> None:

@@ -63,7 +63,8 @@ class Preparation:
 
 
 def workspace() -> Workspace:
-    return Workspace.open()
+    """The workspace, in the hands of whoever is at the screen: what their role does not include, core refuses."""
+    return Workspace.open().acting_as(actor())
 
 
 def dataset() -> Dataset:
@@ -72,7 +73,10 @@ def dataset() -> Dataset:
 
 
 def jobs() -> JobRunner:
-    return _jobs(str(workspace().root))
+    """The jobs, in the name and with the rights of whoever is at the screen."""
+    from core.ground.jobs import JobRunner
+
+    return JobRunner(workspace())
 
 
 def embedder() -> Embedder:
@@ -193,13 +197,6 @@ def _dataset(root: str) -> Dataset:
     from core.variation.variants import follow
 
     return Dataset(Workspace(root), after=follow)
-
-
-@st.cache_resource(show_spinner=False)
-def _jobs(root: str) -> JobRunner:
-    from core.ground.jobs import JobRunner
-
-    return JobRunner(Workspace(root))
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

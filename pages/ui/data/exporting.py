@@ -6,11 +6,12 @@ import streamlit as st
 
 from core.evaluation.takeout import exported
 from core.ground.jobs import Job
-from pages.ui import services
+from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.data.delivery import address
 from pages.ui.i18n import _, decimals, ngettext, number
 from pages.ui.job_panel import job_panel
+from pages.ui.refusals import attempt
 from pages.ui.text import esc
 
 KIND = "export"
@@ -53,14 +54,17 @@ def _form() -> None:
         label = ngettext("Export {n} image", "Export {n} images", total).format(n=number(total))
         st.button(
             label, type="primary", icon=":material/download:", key="library.export_now", on_click=_start,
-            disabled=not total or bool(services.jobs().active(KIND)) or (form == "parquet" and space is None),
             args=(form or "zip", [records[name].id for name in chosen], space),
+            **people.bar(
+                disabled=not total or bool(services.jobs().active(KIND)) or (form == "parquet" and space is None)
+            ),
         )  # fmt: skip
 
 
 def _start(form: str, class_ids: list[int], space: str | None) -> None:
     params = {"form": form, "class_ids": class_ids or None, "space": space}
-    services.jobs().start(KIND, "core.evaluation.takeout:run_export", params, key=KIND)
+    with attempt():
+        services.jobs().start(KIND, "core.evaluation.takeout:run_export", params, key=KIND)
 
 
 def _file(job: Job) -> None:

@@ -12,7 +12,6 @@ from streamlit.typing import UploadedFile
 
 from core.catalogue.records import FileOutcome
 from core.ground.config import KINDS
-from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
 from core.intake.ingest import outcome_of, receive
@@ -20,7 +19,8 @@ from pages.ui import people, services, widgets
 from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel
-from pages.ui.state import Notice, workbench
+from pages.ui.refusals import attempt
+from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.tiles import source
 
@@ -102,13 +102,11 @@ def _start(
     """Put the uploads on disk and start the job; the same uploads start it once, however often one clicks."""
     if not people.may("curator"):
         return
-    person = people.actor()
     received = receive(services.workspace(), ((file.name, file) for file in files))
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    who = {"who": person.name, "role": person.role}
-    params = {"files": received, "kind": kind, **who, "preview": preview, "admit": []}
+    params = {"files": received, "kind": kind, "preview": preview, "admit": []}
     services.jobs().start("import", "core.intake.ingest:run_import", params, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
@@ -170,12 +168,8 @@ def _outcomes(job: Job) -> None:
 
 def _go_on(job_id: str, **changes: object) -> None:
     """The same files once more: for good after a look, or from where it was stopped."""
-    person = people.actor()
-    try:
-        services.dataset().allow("curator")
-        services.jobs().again(job_id, who=person.name, role=person.role, **changes)
-    except BurinError as error:
-        workbench().notices.append(Notice(sentence(error), ":material/error:"))
+    with attempt():
+        services.jobs().again(job_id, **changes)
 
 
 def _alike(outcomes: list[FileOutcome], *, key: str) -> list[str]:

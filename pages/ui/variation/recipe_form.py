@@ -14,7 +14,7 @@ from core.ground.errors import BurinError
 from core.variation import policies
 from core.variation.policies import LONGEST_NAME, Policy, Step
 from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
-from pages.ui import services
+from pages.ui import people, services
 from pages.ui.i18n import _, sentence, translated
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
@@ -69,8 +69,9 @@ def _files(now: Recipe) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         if now.changed and not preset:
             st.button(
-                _("Save"), type="primary", icon=":material/save:", key="augment.save", on_click=_save, args=(policy,)
-            )
+                _("Save"), type="primary", icon=":material/save:", key="augment.save", on_click=_save, args=(policy,),
+                **people.bar(),
+            )  # fmt: skip
         label = _("Save a copy") if preset and now.changed else _("Copy")
         with st.popover(label, icon=":material/content_copy:", key=workbench().round_of("augment.copying")):
             proposal = _("{name}, changed").format(name=name_of(policy))
@@ -86,6 +87,7 @@ def _files(now: Recipe) -> None:
                     key="augment.delete",
                     on_click=_delete,
                     args=(now.origin,),
+                    **people.bar(),
                 )
             st.download_button(
                 _("Export as JSON"),
@@ -104,6 +106,7 @@ def _files(now: Recipe) -> None:
                     key="augment.import_now",
                     on_click=_import,
                     args=(file.getvalue(),),
+                    **people.bar(),
                 )
     if preset and now.changed:
         st.caption(_("Shipped policies stay as they are: save a copy to keep your changes."))
@@ -114,7 +117,7 @@ def _named(label: str, verb: str, proposal: str, key: str, then: Callable[..., N
     if named not in st.session_state:
         st.session_state[named] = proposal[:LONGEST_NAME]
     st.text_input(label, key=named, max_chars=LONGEST_NAME)
-    st.button(verb, key=key, icon=":material/check:", on_click=then, args=(policy, named))
+    st.button(verb, key=key, icon=":material/check:", on_click=then, args=(policy, named), **people.bar())
 
 
 def _copy(policy: Policy, key: str) -> None:

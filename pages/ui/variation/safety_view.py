@@ -18,10 +18,11 @@ from core.variation.policies import Policy
 from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
-from pages.ui import charts, services
+from pages.ui import charts, people, services
 from pages.ui.components.gallery import data_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
+from pages.ui.refusals import attempt
 from pages.ui.text import esc
 from pages.ui.variation import previews
 from pages.ui.variation.recipe import recipe, title_of
@@ -92,12 +93,14 @@ def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
             key="augment.check",
             on_click=_start,
             args=(policy, seed),
+            **people.bar(),
         )
 
 
 def _start(policy: Policy, seed: int) -> None:
     params = {"policy": policy.to_json(), "seed": seed}
-    services.jobs().start("safety", "core.variation.checks:run_check", params, key=_key(policy))
+    with attempt():
+        services.jobs().start("safety", "core.variation.checks:run_check", params, key=_key(policy), alone=True)
 
 
 def _key(policy: Policy) -> str:

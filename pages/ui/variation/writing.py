@@ -21,6 +21,7 @@ from core.variation.writer import MOST_PER_IMAGE
 from pages.ui import people, services
 from pages.ui.i18n import _, decimals, ngettext, number, sentence, translated
 from pages.ui.job_panel import job_panel
+from pages.ui.refusals import attempt
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.variation.recipe import title_of
@@ -116,9 +117,7 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
 
 def start(params: dict[str, Any]) -> None:
     """Start the job; a second click while it runs starts nothing."""
-    person = people.actor()
-    if people.may("curator"):
-        params = {**params, "who": person.name, "role": person.role}
+    with attempt():
         services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
 
 
@@ -177,14 +176,13 @@ def _ended(job: Job, page: str) -> None:
             key=f"{page}.again",
             on_click=_again,
             args=(job.id,),
+            **people.bar(),
         )
 
 
 def _again(job_id: str) -> None:
-    try:
+    with attempt():
         services.jobs().again(job_id)
-    except BurinError as error:
-        st.toast(esc(sentence(error)), icon=":material/error:")
 
 
 def batches(page: str) -> None:
@@ -231,7 +229,6 @@ def _batch(batch: Batch, count: int, page: str) -> None:
 def take_back(batch: str) -> None:
     """Delete what one batch wrote."""
     try:
-        services.dataset().allow("curator")
         count = undo(services.dataset(), batch)
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))

@@ -308,7 +308,7 @@ def test_variants_follow_at_once_where_the_dataset_says_what_it_did(drawn):
 def test_a_viewer_writes_nothing(drawn):
     workspace, manifest = drawn
     with pytest.raises(NotAllowed, match="Vi may look"):
-        run_augment(workspace, {"per_image": 1, "who": "Vi", "role": "viewer"}, None, lambda: False)
+        run_augment(workspace.acting_as(Actor("Vi", "viewer")), {"per_image": 1}, None, lambda: False)
     assert not manifest.variants()
 
 
