@@ -13,7 +13,7 @@ synthesis    strokes, hands, drawing, marks, sample, grounds, scenes
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
-recognition  ranking, cohesion, alignment, calibrate, identify, metrics
+recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify
 review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work

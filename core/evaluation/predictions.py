@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,11 +19,14 @@ import numpy as np
 from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery
 from core.ground.arrays import read_arrays
-from core.ground.errors import BadInput, NotFound
+from core.ground.errors import BadInput, BurinError, NotFound
+from core.ground.outlines import POINTS, outline_of, pack, unpack
 from core.ground.workspace import write_atomic, writing
-from core.recognition.calibrate import BLOCK, Calibration, best_class, calibrate
+from core.recognition.calibrate import BLOCK, Calibration, Verdict, calibrate
 from core.recognition.metrics import average_precision_at_r
-from core.recognition.ranking import ClassAnswer, rank
+from core.recognition.ranking import ClassAnswer
+from core.recognition.verdicts import answer_to
+from core.sight.marks import sight
 from core.training.runs import snapshot_of
 from core.training.settings import Side
 from core.training.splits import Split
@@ -146,8 +150,7 @@ class Predictions:
             about = {**head["about"], "refused": tuple(head["about"]["refused"])}
             held = read_arrays(folder / ARRAYS)
             arrays = {name: held[name] for name in _arrays()}
-            held_against = {int(number): value for number, value in head["calibration"].pop("cohesion").items()}
-            calibration = Calibration(**head["calibration"], cohesion=held_against)
+            calibration = Calibration.from_json(head["calibration"])
             return cls(About(**about), calibration, tuple(head["folders"]), tuple(head["names"]), **arrays)
         except FileNotFoundError as error:
             raise NotFound("Nothing was evaluated here yet.") from error
@@ -183,19 +186,26 @@ def predict(
     about = replace(about, space=embedder.space, snapshot=snapshot_of(originals), refused=refused)
     owners = embedded.owners
     kinds = np.full(len(train), "drawing")
-    gallery = Gallery(0, embedder.space, np.arange(len(train)), owners[train], kinds, embedded.vectors[train])
+    outlines = _outlines(embedded.originals, embedder, dataset)
+    gallery = Gallery(
+        0, embedder.space, np.arange(len(train)), owners[train], kinds, embedded.vectors[train], outlines[train]
+    )
     calibration = calibrate(gallery, false_accept_rate=about.false_accept_rate, k=about.neighbours)
     hashes = np.array([original.sha256 for original in embedded.originals], "U64")
-    answers = _Answers.blank(len(query))
+    answers, outside = _Answers.blank(len(query)), []
     for row, at in enumerate(query.tolist()):
         if row % 256 == 0:
             if should_stop():
                 return None
             if on_progress:
                 on_progress(row, len(query))
-        ranked = rank(embedded.vectors[at], gallery, k=about.neighbours, top=KEPT)
-        answers.keep(row, ranked, hashes[train], calibration)
-    own, own_references, outside = _against_truth(embedded.vectors[query], owners[query], gallery, about.neighbours)
+        ask = partial(
+            answer_to, embedded.vectors[at], partial(outlines.__getitem__, at), gallery, calibration, k=about.neighbours
+        )
+        answers.keep(row, *ask(top=KEPT), hashes[train], calibration)
+        others = np.flatnonzero(gallery.class_ids != owners[at])
+        outside.append(ask(top=2, allowed=others) if len(others) else None)
+    own, own_references = _against_truth(embedded.vectors[query], owners[query], gallery)
     names = embedded.names
     return Predictions(
         about=about,
@@ -211,8 +221,8 @@ def predict(
         precisions=average_precision_at_r(
             embedded.vectors[query], owners[query], gallery.vectors, gallery.class_ids
         ),
-        outside_scores=np.array([calibration.score(answer) if answer else np.nan for answer in outside]),
-        outside_verdicts=np.array([calibration.verdict(answer) if answer else "" for answer in outside], "U9"),
+        outside_scores=np.array([calibration.score(each[0]) if each else np.nan for each in outside]),
+        outside_verdicts=np.array([each[1] if each else "" for each in outside], "U9"),
         gallery=hashes[train],
         gallery_truth=owners[train],
         centres=_centres(gallery, len(embedded.folders)),
@@ -238,8 +248,10 @@ class _Answers:
             np.full(shape, "", "U64"), np.full(count, "unknown", "U9"), np.full(count, -1.0),
         )  # fmt: skip
 
-    def keep(self, row: int, ranked: list[ClassAnswer], hashes: np.ndarray, calibration: Calibration) -> None:
-        self.verdicts[row] = calibration.verdict(ranked)
+    def keep(
+        self, row: int, ranked: list[ClassAnswer], verdict: Verdict, hashes: np.ndarray, calibration: Calibration
+    ) -> None:
+        self.verdicts[row] = verdict
         self.scores[row] = calibration.score(ranked)
         for place, answer in enumerate(ranked):
             self.ranked[row, place] = answer.class_id
@@ -248,15 +260,22 @@ class _Answers:
             self.references[row, place] = hashes[answer.item_id]
 
 
-def _against_truth(
-    queries: np.ndarray, truth: np.ndarray, gallery: Gallery, k: int
-) -> tuple[np.ndarray, np.ndarray, list[list[ClassAnswer]]]:
-    """For each query: similarity and row of the best reference of its own class (-1 both where it has none), and
-    the best class and its runner-up with that class left out ([] where no other is there)."""
-    classes, starts = np.unique(gallery.class_ids, return_index=True)  # the rows are sorted by class
-    column = np.searchsorted(classes, gallery.class_ids)
+def _outlines(originals: Sequence[Original], embedder: Embedder, dataset: Dataset | None) -> np.ndarray:
+    """The outline of each (N, P, 3): those that ``dataset`` has, the others made now; zeros where the file is gone."""
+    made = dataset.outlines(embedder.space) if dataset is not None else {}
+    out = np.zeros((len(originals), POINTS, 3), np.uint8)
+    for row, original in enumerate(originals):
+        held = made.get(original.item_id or 0)
+        if held is None:
+            with suppress(BurinError, OSError):
+                held = pack(outline_of(sight(original.read(), embedder.preprocessing)))
+        out[row] = unpack(held or b"")
+    return out
+
+
+def _against_truth(queries: np.ndarray, truth: np.ndarray, gallery: Gallery) -> tuple[np.ndarray, np.ndarray]:
+    """For each query: similarity and row of the best reference of its own class (-1 both where it has none)."""
     own, where = np.full(len(queries), -1.0, np.float32), np.full(len(queries), NONE, np.int64)
-    outside: list[list[ClassAnswer]] = []
     for start in range(0, len(queries), BLOCK):
         block = slice(start, start + BLOCK)
         alike = queries[block] @ gallery.vectors.T
@@ -265,16 +284,7 @@ def _against_truth(
         has = same.any(axis=1)
         own[block] = np.where(has, inside.max(axis=1), -1.0)
         where[block] = np.where(has, inside.argmax(axis=1), NONE)
-        alike[same] = -np.inf
-        left = np.isfinite(alike).any(axis=1)
-        answers = zip(*best_class(alike[left], column, starts, k), strict=True) if left.any() else iter(())
-        outside += [_outside(classes, *next(answers)) if each else [] for each in left.tolist()]
-    return own, where, outside
-
-
-def _outside(classes: np.ndarray, top: int, similarity: float, margin: float) -> list[ClassAnswer]:
-    best = ClassAnswer(int(classes[top]), float(similarity), 1.0, NONE)
-    return [best, ClassAnswer(NONE, float(similarity - margin), 0.0, NONE)]
+    return own, where
 
 
 def _centres(gallery: Gallery, count: int) -> np.ndarray:

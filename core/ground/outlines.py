@@ -6,6 +6,8 @@ They depend on the picture alone, and are kept beside its vector; what is done w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 
@@ -15,6 +17,8 @@ POINTS = 48  # of a mark; with 72, laying two over one another takes 2.3 times a
 MOST = 600  # pixels of a mark that are chosen from: a scribble has more
 REACH = 5  # px around a point whose strokes give its direction
 
+Strokes = tuple[np.ndarray, np.ndarray]
+
 
 def outline_of(seen: np.ndarray) -> np.ndarray:
     """`POINTS` points of the strokes in ``seen``, which `core.ground.preprocessing.see` made: (POINTS, 3) uint8.
@@ -22,21 +26,25 @@ def outline_of(seen: np.ndarray) -> np.ndarray:
     Columns: x and y in pixels, and twice the stroke's direction there as a share of the circle, in 256ths. Thinned
     strokes, farthest-point sampling from the pixel farthest from the middle. Where there is no ink: (0, 3).
     """
+    pixels, turns = strokes_of(seen, choose=_farthest)
+    return np.concatenate([pixels, np.rint(turns / (2 * np.pi) * 256)[:, None] % 256], axis=1).astype(np.uint8)
+
+
+def strokes_of(seen: np.ndarray, *, choose: Callable[[np.ndarray], np.ndarray] | None = None) -> Strokes:
+    """The thinned strokes in ``seen``: the pixels (M, 2) float32 as x and y, and at each twice the direction in radians
+    (M,); with ``choose``, of the rows alone that it picks."""
     grey = seen if seen.ndim == 2 else seen[..., 0]
     lines = thin(cv2.copyMakeBorder((grey < 128).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0))
     y, x = np.nonzero(lines[1:-1, 1:-1])
-    if not len(x):
-        return np.zeros((0, 3), np.uint8)
     pixels = np.stack([x, y], axis=1).astype(np.float32)
-    chosen = _farthest(pixels)
-    away = pixels[None] - pixels[chosen][:, None]
+    if not len(pixels):
+        return pixels, pixels[:, 0]
+    chosen = pixels[choose(pixels)] if choose else pixels
+    away = pixels[None] - chosen[:, None]
     near = ((away * away).sum(axis=2) <= REACH * REACH).astype(np.float32)
     x, y = (pixels - pixels.mean(axis=0)).T
-    sums = near @ np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)
-    one, sx, sy, xx, xy, yy = sums.T
-    doubled = np.arctan2(2 * (xy - sx * sy / one), (xx - sx * sx / one) - (yy - sy * sy / one))
-    turns = np.rint(doubled / (2 * np.pi) * 256).astype(np.int64) % 256
-    return np.concatenate([pixels[chosen], turns[:, None]], axis=1).astype(np.uint8)
+    one, sx, sy, xx, xy, yy = (near @ np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1)).T
+    return chosen, np.arctan2(2 * (xy - sx * sy / one), (xx - sx * sx / one) - (yy - sy * sy / one))
 
 
 def _farthest(pixels: np.ndarray) -> np.ndarray:

@@ -6,9 +6,12 @@ one another show a person why. Arrays in, arrays out; it opens no picture, and d
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from core.ground.outlines import outline_of, strokes_of
 
 TANGENT = 0.15  # what a right angle between two directions costs, in squared units of the spread
 AFFINE_STEPS = (0.2, 0.1, 0.06)  # the temperature of each step's correspondences; eight steps are no better
@@ -17,6 +20,7 @@ AFFINE_PRIOR = 0.02  # of the points: how much speaks for no move at all
 GRID = np.stack(np.meshgrid(*[np.linspace(-1.6, 1.6, 5)] * 2), axis=-1).reshape(-1, 2).astype(np.float32)
 SIGMA = 0.5  # of the radial functions, in units of the spread
 RIDGE = 0.6
+NEAR, SKEW = 0.05, 35  # of the side, and degrees: strokes that match on a picture shown to people
 FAR = 0.25  # what a point without a partner costs: no more, however far the next one is
 
 
@@ -74,15 +78,75 @@ def align(query: np.ndarray, references: np.ndarray) -> Alignment:
     mine, theirs = Outlines.of(np.broadcast_to(query, references.shape)), Outlines.of(references)
     source = np.concatenate([mine.points, theirs.points]), np.concatenate([mine.turns, theirs.turns])
     target = np.concatenate([theirs.points, mine.points]), np.concatenate([theirs.turns, mine.turns])
-    moved, costs, affine, bend = _laid_over(*source, *target)
+    move, costs, affine, bend = _laid_over(*source, *target)
     both = np.concatenate([costs[:count], costs[count:]], axis=1)
-    return Alignment(both, affine[:count] + affine[count:], bend[:count] + bend[count:], moved[:count])
+    moved = move.of(source[0])[:count]
+    return Alignment(both, affine[:count] + affine[count:], bend[:count] + bend[count:], moved)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """Of B marks: an affine move (B, 3, 2), and the strengths (B, K, 2) of the radial functions added to it."""
+
+    affine: np.ndarray
+    strength: np.ndarray
+
+    def of(self, points: np.ndarray) -> np.ndarray:
+        """Where ``points`` (B, M, 2) come to lie."""
+        base = points @ self.affine[:, :2] + self.affine[:, 2:]
+        away = base[:, :, None] - GRID
+        return base + np.exp((away * away).sum(axis=3) * np.float32(-0.5 / SIGMA**2)) @ self.strength
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """Two marks laid over one another, in shares of the square that the model sees.
+
+    ``query`` and ``laid`` (M, 2): the pixels of the query's strokes as drawn, and where they come to lie on the
+    reference; ``reference`` (R, 2): those of the reference. ``query_left`` (M,) and ``reference_left`` (R,)
+    tell which of them have no partner, within `NEAR` of the square and `SKEW` degrees. ``side``: pixels of the square.
+    """
+
+    query: np.ndarray
+    laid: np.ndarray
+    reference: np.ndarray
+    query_left: np.ndarray
+    reference_left: np.ndarray
+    side: int
+
+    @property
+    def matched(self) -> tuple[float, float]:
+        """The share of the query's strokes that lie on the reference's, and of the reference's that are met."""
+        return float(1 - self.query_left.mean()), float(1 - self.reference_left.mean())
+
+
+def lay_over(query: np.ndarray, reference: np.ndarray) -> Overlay | None:
+    """``query`` laid over ``reference``, both as the model sees them (S, S, 3) uint8, to be looked at; None where one
+    has no ink. Every pixel of the strokes is carried along by the move that `align` finds for the points."""
+    ends = [outline_of(query), outline_of(reference)]
+    if not all(map(len, ends)):
+        return None
+    source, target = (Outlines.of(outline[None]) for outline in ends)
+    move, *_costs = _laid_over(source.points, source.turns, target.points, target.turns)
+    mine, my_turns = strokes_of(query)
+    theirs, their_turns = strokes_of(reference)
+    carried = move.of((mine[None] - source.middle) / source.scale) * target.scale + target.middle
+    ahead = mine + 2 * np.stack([np.cos(my_turns / 2), np.sin(my_turns / 2)], axis=1)
+    step = move.of((ahead[None].astype(np.float32) - source.middle) / source.scale) * target.scale + target.middle
+    laid = carried[0]
+    along = np.arctan2(*(step[0] - laid).T[::-1]) * 2
+    side = len(query)
+    apart = np.linalg.norm(laid[:, None] - theirs[None], axis=2) > NEAR * side
+    apart |= np.cos(along[:, None] - their_turns[None]) < math.cos(math.radians(2 * SKEW))
+    return Overlay(
+        mine / side, laid / side, theirs / side, apart.all(axis=1), apart.all(axis=0), side
+    )  # fmt: skip
 
 
 def _laid_over(
     points: np.ndarray, turns: np.ndarray, target: np.ndarray, target_turns: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """``points`` (B, N, 2) after the move, the costs from them and from the target (B, 2), and the two efforts (B,)."""
+) -> tuple[_Move, np.ndarray, np.ndarray, np.ndarray]:
+    """The move of ``points`` (B, N, 2), the costs from them and from the target (B, 2), and the two efforts (B,)."""
     count, n = points.shape[:2]
     right = _right_side(target, target_turns)
     goals = np.concatenate([target, np.ones((count, n, 1), np.float32)], axis=2)
@@ -106,7 +170,7 @@ def _laid_over(
     slope = (slope * along[..., None]).sum(axis=2)  # how the functions change along each stroke
     across = basis.transpose(0, 2, 1)
     ridge = np.eye(len(GRID), dtype=np.float32) * np.float32(RIDGE)
-    shift = np.zeros_like(moved)
+    shift, strength = np.zeros_like(moved), np.zeros((count, len(GRID), 2), np.float32)
     for temperature in SMOOTH_STEPS:
         weight, pulled = _pull(moved, heading, right, goals, temperature)
         strength = np.linalg.solve(across @ (basis * weight) + ridge, across @ (pulled - base * weight))
@@ -116,7 +180,8 @@ def _laid_over(
     least = _left_side(moved, heading) @ right + np.float32(TANGENT / 2)
     costs = np.stack([np.clip(least.min(axis=axis), 0, FAR).mean(axis=1) for axis in (2, 1)], axis=1)
     change = move - none
-    return moved, costs, (change * change).sum(axis=(1, 2)), (shift * shift).sum(axis=2).mean(axis=1)
+    effort = (change * change).sum(axis=(1, 2)), (shift * shift).sum(axis=2).mean(axis=1)
+    return _Move(move, strength), costs, *effort
 
 
 def _left_side(points: np.ndarray, turns: np.ndarray) -> np.ndarray:

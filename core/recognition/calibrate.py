@@ -1,153 +1,231 @@
 """When to say a name, when to hesitate, and when to say "not in the base".
 
-The thresholds come from the workspace itself by leave-one-out: each reference is asked twice,
-once with its own row removed (is it named rightly?) and once with its whole class removed (it
+What foreign marks reach by chance is known from line art for bases of every size (`core.recognition.evidence`), and
+counts while a base is small. Its own images move that, the more the more classes they are of: each reference is
+asked twice, once with its own row removed (is it named rightly?) and once with its whole class removed (it
 is then a mark from outside the base: is it named all the same?). Arrays in, thresholds out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import lru_cache
+from typing import Any, Literal, Self
 
 import numpy as np
 
 from core.embedding.gallery import Gallery
+from core.ground.outlines import POINTS
+from core.recognition import evidence
+from core.recognition.alignment import align
 from core.recognition.cohesion import NEAR_COPY, cohesion, cohesion_without, siblings
-from core.recognition.ranking import ClassAnswer, vote_weights
+from core.recognition.evidence import Prior
+from core.recognition.metrics import wilson
+from core.recognition.ranking import TEMPERATURE, ClassAnswer
 
 SAMPLED = 2000  # references asked at most: beyond, the thresholds move by less than their own error
 BLOCK = 256  # queries compared at once, so that memory stays at BLOCK x N
-MARGIN_WEIGHT = 0.25  # see `score`
-RESAMPLED = 200  # bootstrap rounds
-WRONG = 0.01  # share of the certain answers that may name the wrong class
+COMPARED = 3  # classes whose strokes a trial is laid over
+LAID = 100  # trials of each series whose strokes are compared at most; they stand for the others in doubt
+WORTH = 12  # classes of one's own that weigh as much as all line art
+# Log-odds that foreign marks of a base's own kind reach beyond those of line art. Chosen on the shared drawings
+# (`benchmarks/verdicts.py`), where bases of 5 and 10 classes let 8 and 9 % pass without it.
+CAUTION = 0.6
+RESAMPLED = 100  # bootstrap rounds
 REJECTED = 0.2  # of the target: the share of the known marks that may be called unknown (see `calibrate`)
 HESITATION = 4  # outside marks that are at least hesitated about: at most this many times the target
+SURE = 12.0  # log-odds of what needs no comparing, either way
+CLEAR = 0.25  # of the target: the share of the outside marks that may be certain before strokes are compared
 
-Number = TypeVar("Number", float, np.ndarray)
 Verdict = Literal["certain", "hesitates", "unknown", "not_found"]  # the last: no mark, so nothing was compared
-
-
-def score(similarity: Number, margin: Number, cohesion: Number) -> Number:
-    """How much an answer speaks for the base holding the mark: the similarity of the best class, held against
-    the ``cohesion`` of its references (`core.recognition.cohesion`), plus a quarter of its margin to the second.
-
-    Measured against similarity and margin alone, on drawings and on Omniglot, with 1, 3 and more references a
-    class (`benchmarks/accuracy.py` prints it): a third to two thirds fewer known marks are refused at the same
-    false-accept rate where classes have several references, and no more where they have one.
-    """
-    return similarity + MARGIN_WEIGHT * margin - cohesion
-
-
-@dataclass(frozen=True)
-class Trials:
-    """Leave-one-out outcomes (T,) in two series; ``outside_groups`` are the classes of the references
-    asked, ``cohesion`` that of each class (C,), ``typical`` their mean over references.
-
-    ``in_base``: own row removed, only references whose class has another original; ``outside``:
-    the whole class removed.
-    """
-
-    in_base_score: np.ndarray
-    in_base_margin: np.ndarray
-    in_base_right: np.ndarray
-    outside_score: np.ndarray
-    outside_groups: np.ndarray
-    cohesion: np.ndarray
-    typical: float
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Thresholds on `score`, and what they give on the workspace itself.
+    """Thresholds on log-odds (`core.recognition.evidence`), and what they give on the workspace itself.
 
-    "certain": score >= ``certain_at`` and margin >= ``margin``; "unknown": score below
-    ``unknown_below``; "hesitates" between. ``target`` is the false-accept rate asked for.
-    ``cohesion`` of each class by its id, ``typical`` that of one not known then.
-    ``outside`` and ``in_base`` count the trials behind the shares: ``false_accepts`` of the outside
-    ones were called certain; of the in-base ones ``certain`` were, ``wrong`` with the wrong
-    name, and ``rejected`` were called unknown.
+    Before strokes are compared an answer is "certain" from ``clear_at`` and "unknown" below ``doubt_from``; between, it
+    is in doubt. After that it is "certain" from ``certain_at``, "unknown" below ``unknown_below``, and "hesitates"
+    between. Where they cannot be compared, a doubt is "certain" from ``alone_at``, else "hesitates". Nothing is certain
+    below a similarity of ``least``. ``target`` is the false-accept rate asked for; ``cohesion`` is of each
+    class by its id, ``typical`` that of one not known then.
+    ``outside`` and ``in_base`` count the trials behind the shares, ``independent`` and ``paired`` the classes that
+    those are of; each class counts the same. ``false_accepts`` of the outside ones were called certain; of the in-base
+    ones ``certain`` were, ``wrong`` with the wrong name, and ``rejected`` were called unknown.
     """
 
     certain_at: float
-    margin: float
     unknown_below: float
+    clear_at: float
+    doubt_from: float
+    alone_at: float
     target: float
+    least: float = -1.0
     typical: float = 0.0
     cohesion: Mapping[int, float] = field(default_factory=dict, repr=False)
     outside: int = 0
     in_base: int = 0
+    independent: int = 0
+    paired: int = 0
     false_accepts: float = 0.0
     certain: float = 0.0
     wrong: float = 0.0
     rejected: float = 0.0
 
     def score(self, answer: Sequence[ClassAnswer]) -> float:
-        """The `score` of an answer's best class; ``answer`` must not be empty."""
-        best = answer[0]
-        return score(best.similarity, _margin(answer), self.cohesion.get(best.class_id, self.typical))
+        """The log-odds of an answer (best class first, not empty), with its strokes where those were compared."""
+        prior, best = evidence.shipped(), answer[0]
+        held_against = np.array(self.cohesion.get(best.class_id, self.typical))
+        of = np.array([found.similarity for found in answer])
+        if best.strokes is None:
+            margin = evidence.margin(of[0], of[1:])
+            return float(prior.before(evidence.at_sight(of[0], margin, held_against)))
+        strokes = np.array([found.strokes for found in answer if found.strokes is not None])
+        left = of[: len(strokes)] - evidence.misfit(strokes)
+        margin = evidence.margin(left[0], left[1:], least=evidence.LAID)
+        return float(prior.after(evidence.by_strokes(of[0], margin, held_against, strokes[0])))
+
+    def in_doubt(self, answer: Sequence[ClassAnswer]) -> bool:
+        """Whether the strokes of an answer are worth comparing."""
+        return self.doubt_from <= self.score(answer) < self.clear_at
 
     def verdict(self, answer: Sequence[ClassAnswer]) -> Verdict:
-        """The verdict on an answer's classes, best first; two at least where there are two."""
+        """The verdict on an answer's classes, best first; all that were compared, and two where there are two."""
         if not answer:
             return "unknown"
-        value = self.score(answer)
-        if value < self.unknown_below:
+        log_odds, compared = self.score(answer), answer[0].strokes is not None
+        if log_odds < (self.unknown_below if compared else self.doubt_from):
             return "unknown"
-        return "certain" if value >= self.certain_at and _margin(answer) >= self.margin else "hesitates"
+        sure = log_odds >= (self.certain_at if compared else min(self.clear_at, self.alone_at))
+        return "certain" if sure and answer[0].similarity >= self.least else "hesitates"
+
+    @property
+    def false_accepts_interval(self) -> tuple[float, float]:
+        """95 % interval of ``false_accepts``: the classes are what is independent, not their images."""
+        return wilson(self.false_accepts * self.independent, self.independent)
+
+    @property
+    def rejected_interval(self) -> tuple[float, float]:
+        """Likewise of ``rejected``."""
+        return wilson(self.rejected * self.paired, self.paired)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Self:
+        """What `to_json` wrote, or an earlier version did, which had one score and compared no strokes."""
+        held = {int(number): value for number, value in record["cohesion"].items()}
+        about = {each.name: record[each.name] for each in fields(cls) if each.name in record}
+        if "clear_at" not in record:
+            about |= {"clear_at": record["certain_at"], "alone_at": record["certain_at"]}
+            about |= {"doubt_from": record["unknown_below"]}
+        return cls(**{**about, "cohesion": held})
 
-# With one class or none there is nothing to calibrate on, and no name is given as certain.
-UNCALIBRATED = Calibration(certain_at=3.0, margin=0.0, unknown_below=0.9, target=0.0)
+
+# Of an empty base: there is nothing to name.
+UNCALIBRATED = Calibration(99.0, 0.0, 99.0, 0.0, 99.0, target=0.0)
 
 
 def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10, seed: int = 0) -> Calibration:
     """Thresholds at which at most ``false_accept_rate`` of the marks from outside are called certain.
 
-    A new mark resembles the base as much as a class resembles the others, so the classes are
-    what is resampled: ``certain_at`` is the mean plus one standard error, over a bootstrap of
-    the classes, of the (1 - rate) quantile of the outside scores. ``unknown_below`` rejects a
-    fifth as many of the in-base marks (a hesitation shows both pictures, and costs a person less than a wrong
-    "not in the base"; measured, this takes 1 to 2 in a hundred outside marks to a hesitation), unless more than
-    `HESITATION` times the rate of the outside ones would then pass as hesitations.
+    They are quantiles over line art's outcomes on bases of this size and over the gallery's own, where every class
+    counts the same and `WORTH` of them count as much as line art. A new mark resembles the base as much as a class
+    resembles the others, so the classes are what is resampled: mean plus one standard error over a bootstrap.
+    ``unknown_below`` rejects a fifth as many of the in-base marks (a hesitation shows both pictures, and costs a person
+    less than a wrong "not in the base"), unless more than `HESITATION` times the rate of the outside ones would
+    then pass as hesitations.
     """
-    classes = np.unique(gallery.class_ids)
-    if len(classes) < 2:
+    classes, counts = np.unique(gallery.class_ids, return_counts=True)
+    if not len(classes):
         return UNCALIBRATED
-    rng = np.random.default_rng(seed)
-    trials = leave_one_out(gallery, k=k, rng=rng)
-    quantiles = _bootstrap(trials, 1 - false_accept_rate, rng)
-    certain_at = float(quantiles.mean() + quantiles.std())
-    margin = _margin_at(trials, certain_at)
-    floor = float(np.quantile(trials.outside_score, max(0.0, 1 - HESITATION * false_accept_rate)))
-    if len(trials.in_base_score):
-        floor = max(floor, float(np.quantile(trials.in_base_score, REJECTED * false_accept_rate)))
-    unknown_below = min(floor, certain_at)
+    rng, prior = np.random.default_rng(seed), evidence.shipped()
+    inside, outside, of_class, typical = leave_one_out(gallery, k=k, rng=rng)
+    foreign, known, weight = prior.of_size(len(classes), float(counts.mean()))
+    foreign = foreign + CAUTION
+    rate, hesitated, rejected = 1 - false_accept_rate, 1 - HESITATION * false_accept_rate, REJECTED * false_accept_rate
 
-    named = trials.in_base_score >= certain_at
-    certain = named & (trials.in_base_margin >= margin)
+    strange = _Mixed(outside, outside.before, foreign[:, 0], weight)
+    right = inside.only(inside.right)
+    familiar = _Mixed(right, right.before, known[:, 0], weight)
+    clear_at = strange.bound(1 - CLEAR * false_accept_rate, rng)
+    alone_at = min(clear_at, strange.bound(rate, rng))
+    doubt = min(alone_at, max(strange.quantile(hesitated), familiar.quantile(rejected))), clear_at
+
+    outside, inside = (_compared(each, gallery, of_class, prior, doubt, rng) for each in (outside, inside))
+    right = inside.only(inside.right)
+    strange = _Mixed(outside, outside.final(doubt), _final(foreign[:, 0], foreign[:, 1], doubt), weight)
+    familiar = _Mixed(right, right.final(doubt), _final(known[:, 0], known[:, 1], doubt), weight)
+    certain_at = strange.bound(rate, rng)
+    unknown_below = min(certain_at, max(strange.quantile(hesitated), familiar.quantile(rejected)))
+
+    def certain(trials: Trials) -> np.ndarray:
+        return (trials.final(doubt) >= certain_at) & (trials.similarities[:, 0] >= prior.least)
+
     return Calibration(
         certain_at=certain_at,
-        margin=margin,
         unknown_below=unknown_below,
+        clear_at=clear_at,
+        doubt_from=doubt[0],
+        alone_at=alone_at,
         target=false_accept_rate,
-        typical=trials.typical,
-        cohesion=dict(zip(classes.tolist(), trials.cohesion.tolist(), strict=True)),
-        outside=len(trials.outside_score),
-        in_base=len(trials.in_base_score),
-        false_accepts=_share(trials.outside_score >= certain_at),
-        certain=_share(certain),
-        wrong=_share(certain & ~trials.in_base_right),
-        rejected=_share(trials.in_base_score < unknown_below),
+        least=prior.least,
+        typical=typical,
+        cohesion=dict(zip(classes.tolist(), of_class.tolist(), strict=True)),
+        outside=len(outside),
+        in_base=len(inside),
+        independent=len(np.unique(outside.own)),
+        paired=len(np.unique(inside.own)),
+        false_accepts=outside.share(certain(outside)),
+        certain=inside.share(certain(inside)),
+        wrong=inside.share(certain(inside) & ~inside.right),
+        rejected=inside.share(inside.final(doubt) < unknown_below),
     )
 
 
-def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> Trials:
-    """Ask the gallery's own references (all, or `SAMPLED` drawn by ``rng``), as the module says."""
+@dataclass(frozen=True)
+class Trials:
+    """Leave-one-out outcomes of one series (T,): the ``rows`` asked and the class ``own`` of each; the likeliest
+    ``classes`` (T, `COMPARED`), best first, -1 where there are fewer, with the row of each one's best reference, its
+    similarity (nan) and its strength (-inf); the ``cohesion`` of the first. ``before`` and ``after`` (T,):
+    log-odds before strokes are compared, and after (nan where they were not); ``weight`` (T,): what each counts."""
+
+    rows: np.ndarray
+    own: np.ndarray
+    classes: np.ndarray
+    references: np.ndarray
+    similarities: np.ndarray
+    strengths: np.ndarray
+    cohesion: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+    weight: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def right(self) -> np.ndarray:
+        return self.classes[:, 0] == self.own
+
+    def only(self, which: np.ndarray) -> Trials:
+        return Trials(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
+
+    def final(self, doubt: tuple[float, float]) -> np.ndarray:
+        """The log-odds that decide (T,), as `_final`."""
+        return _final(self.before, self.after, doubt)
+
+    def share(self, hits: np.ndarray) -> float:
+        return float(np.average(hits, weights=self.weight)) if self.weight.sum() else 0.0
+
+
+def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tuple[Trials, Trials, np.ndarray, float]:
+    """Ask the gallery's own references (all, or `SAMPLED` drawn by ``rng``), as the module says: the trials in the base
+    (only of references whose class has another original) and from outside, the cohesion of each class (C,), and the
+    typical one."""
+    prior = evidence.shipped()
     order = np.argsort(gallery.class_ids, kind="stable")
     vectors, class_ids = gallery.vectors[order], gallery.class_ids[order]
     classes, starts = np.unique(class_ids, return_index=True)
@@ -155,7 +233,7 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> Tria
     asked = np.arange(len(vectors))
     if len(asked) > SAMPLED:
         asked = np.sort(rng.choice(asked, SAMPLED, replace=False))
-    in_base, outside, able = [], [], []
+    inside, outside, able = [], [], []
     for start in range(0, len(asked), BLOCK):
         rows = asked[start : start + BLOCK]
         similarities = vectors[rows] @ vectors.T
@@ -163,68 +241,139 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> Tria
         similarities[same & (similarities > NEAR_COPY)] = -np.inf
         similarities[np.arange(len(rows)), rows] = -np.inf
         able.append(np.isfinite(np.where(same, similarities, -np.inf).max(axis=1)))
-        in_base.append(best_class(similarities, own, starts, k))
+        inside.append(_ranked(similarities, own, starts, k))
         similarities[same] = -np.inf
-        outside.append(best_class(similarities, own, starts, k))
-    # A class of one original has no row left to be found by: it cannot be asked in the base.
-    asked_in_base = np.concatenate(able)
-    top, similarity, margin = (np.concatenate(column)[asked_in_base] for column in zip(*in_base, strict=True))
-    other, outside_similarity, outside_margin = (np.concatenate(column) for column in zip(*outside, strict=True))
-    alike = siblings(vectors, own)
+        outside.append(_ranked(similarities, own, starts, k))
+    alike = siblings(vectors, own, usual=prior.cohesion)
     of_class = cohesion(alike, own, len(classes))
-    rows = asked[asked_in_base]
-    right = top == own[rows]
-    return Trials(
-        in_base_score=score(similarity, margin, np.where(right, cohesion_without(alike, own, rows), of_class[top])),
-        in_base_margin=margin,
-        in_base_right=right,
-        outside_score=score(outside_similarity, outside_margin, of_class[other]),
-        outside_groups=own[asked],
-        cohesion=of_class,
-        typical=alike.typical,
-    )
+
+    def series(ranked: list[tuple[np.ndarray, ...]], which: np.ndarray) -> Trials:
+        top, where, similarity, strength = (np.concatenate(column)[which] for column in zip(*ranked, strict=True))
+        rows = asked[which]
+        held_against = of_class[top[:, 0]]
+        mine = np.flatnonzero(top[:, 0] == own[rows])
+        held_against[mine] = cohesion_without(alike, own, rows[mine])
+        margin = evidence.margin(similarity[:, 0], similarity[:, 1:])
+        before = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against))
+        counts = np.bincount(own[rows], minlength=len(classes))
+        return Trials(
+            order[rows], own[rows], top, np.where(where >= 0, order[where], -1), similarity, strength, held_against,
+            before, np.full(len(rows), np.nan), 1 / counts[own[rows]],
+        )  # fmt: skip
+
+    others = np.full(len(asked), len(classes) > 1)
+    return series(inside, np.concatenate(able)), series(outside, others), of_class, alike.typical
 
 
-def best_class(
-    similarities: np.ndarray, own: np.ndarray, starts: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For each row of ``similarities`` (Q, N), columns sorted by class: the class that wins the vote of the ``k``
-    nearest, the similarity of its best reference, and its margin to the best of any other class, all (Q,).
-
-    ``own`` (N,) is the class of each column, ``starts`` (C,) where each begins; -inf hides a column.
-    """
+def _ranked(similarities: np.ndarray, own: np.ndarray, starts: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
+    """For each row of ``similarities`` (Q, N), columns sorted by class, -inf where hidden: the `COMPARED` likeliest
+    classes, best first, as `core.recognition.ranking.rank` orders them; the column of each one's best reference, its
+    similarity, and its strength (`core.recognition.verdicts.strengths`). -1, -1, nan and -inf where there are fewer."""
     k = min(k, similarities.shape[1])
     rows = np.arange(len(similarities))[:, None]
     nearest = np.argpartition(-similarities, k - 1, axis=1)[:, :k]
     best = np.maximum.reduceat(similarities, starts, axis=1)
+    highest = np.maximum(best.max(axis=1, keepdims=True), -1.0)
     votes = np.zeros_like(best)
-    np.add.at(votes, (rows, own[nearest]), vote_weights(similarities[rows, nearest]))
-    top = votes.argmax(axis=1)
-    chosen = best[rows[:, 0], top].copy()
-    best[rows[:, 0], top] = -np.inf
-    second = np.maximum(best.max(axis=1), -1.0)
-    return top, chosen, chosen - second
+    np.add.at(votes, (rows, own[nearest]), np.exp((similarities[rows, nearest] - highest) / TEMPERATURE))
+    strength = np.maximum(TEMPERATURE * np.log(np.maximum(votes, 1e-30)), best - highest)
+    strength[~np.isfinite(best)] = -np.inf
+    order = np.argsort(-strength, axis=1, kind="stable")[:, :COMPARED]
+    shape = len(best), COMPARED
+    classes, where = np.full(shape, -1), np.full(shape, -1)
+    similarity, likely = np.full(shape, np.nan), np.full(shape, -np.inf)
+    ends = np.append(starts[1:], similarities.shape[1])
+    for row, place in np.argwhere(np.isfinite(strength[rows, order])).tolist():
+        class_ = order[row, place]
+        classes[row, place] = class_
+        where[row, place] = starts[class_] + similarities[row, starts[class_] : ends[class_]].argmax()
+        similarity[row, place], likely[row, place] = best[row, class_], strength[row, class_]
+    return classes, where, similarity, likely
 
 
-def _margin(answer: Sequence[ClassAnswer]) -> float:
-    return answer[0].similarity - max((other.similarity for other in answer[1:]), default=-1.0)
+def _compared(
+    trials: Trials,
+    gallery: Gallery,
+    of_class: np.ndarray,
+    prior: Prior,
+    doubt: tuple[float, float],
+    rng: np.random.Generator,
+) -> Trials:
+    """``trials`` with their classes ordered anew where they are in ``doubt``: `LAID` of those at most are laid over
+    their candidates, and count for the others too, which are left out."""
+    wanted = (trials.before >= doubt[0]) & (trials.before < doubt[1])
+    if gallery.outlines is None or not wanted.any():
+        return trials
+    chosen = np.flatnonzero(wanted)
+    if len(chosen) > LAID:
+        chosen = np.sort(rng.choice(chosen, LAID, replace=False))
+    weight = trials.weight.copy()
+    weight[chosen] *= weight[wanted].sum() / weight[chosen].sum()
+    kept = ~wanted
+    kept[chosen] = True
+    out = replace(trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "after")})
+    for row in chosen.tolist():
+        there = np.flatnonzero(trials.references[row] >= 0)
+        outlines = gallery.outlines[trials.references[row, there]]
+        query = gallery.outlines[trials.rows[row]]
+        there = there[outlines.any(axis=(1, 2))]
+        if not len(there) or not query.any():
+            continue
+        strokes = _laid(query.tobytes(), outlines[outlines.any(axis=(1, 2))].tobytes())
+        loss = evidence.misfit(strokes)
+        order = np.argsort(-(trials.strengths[row, there] - loss), kind="stable")
+        left = trials.similarities[row, there] - loss
+        first = int(order[0])
+        out.classes[row, : len(there)] = trials.classes[row, there[order]]
+        out.similarities[row, : len(there)] = trials.similarities[row, there[order]]
+        if there[first] != 0:
+            out.cohesion[row] = of_class[trials.classes[row, there[first]]]
+        features = evidence.by_strokes(
+            np.array(trials.similarities[row, there[first]]),
+            evidence.margin(left[first], np.delete(left, first), least=evidence.LAID),
+            out.cohesion[row],
+            strokes[first],
+        )
+        out.after[row] = prior.after(features)
+    return replace(out, weight=weight).only(kept)
 
 
-def _bootstrap(trials: Trials, quantile: float, rng: np.random.Generator) -> np.ndarray:
-    """The ``quantile`` of the outside scores in `RESAMPLED` draws of the classes with replacement."""
-    groups = [trials.outside_score[trials.outside_groups == group] for group in np.unique(trials.outside_groups)]
-    draws = rng.integers(len(groups), size=(RESAMPLED, len(groups)))
-    return np.array([np.quantile(np.concatenate([groups[i] for i in draw]), quantile) for draw in draws])
+@lru_cache(maxsize=20_000)
+def _laid(query: bytes, references: bytes) -> np.ndarray:
+    """`strokes_of` an outline laid over others: remembered, since a gallery changes by a few images at a time."""
+    outlines = [np.frombuffer(each, np.uint8).reshape(-1, POINTS, 3) for each in (query, references)]
+    return evidence.strokes_of(align(outlines[0][0], outlines[1]))
 
 
-def _margin_at(trials: Trials, certain_at: float) -> float:
-    """The smallest margin at which at most `WRONG` of the certain in-base answers are wrong."""
-    named = trials.in_base_score >= certain_at
-    order = np.argsort(-trials.in_base_margin[named])
-    margins, wrong = trials.in_base_margin[named][order], ~trials.in_base_right[named][order]
-    good = np.cumsum(wrong) <= WRONG * np.arange(1, len(wrong) + 1)
-    return float(margins[np.flatnonzero(good)[-1]]) if good.any() and not good.all() else 0.0
+def _final(before: np.ndarray, after: np.ndarray, doubt: tuple[float, float]) -> np.ndarray:
+    """The log-odds that decide: those after strokes were compared where there was a doubt, else `SURE` or `-SURE`;
+    those before where they could not be compared."""
+    settled = np.where(before >= doubt[1], SURE, np.where(before < doubt[0], -SURE, after))
+    return np.where(np.isnan(settled), before, settled)
 
 
-def _share(hits: np.ndarray) -> float:
-    return float(hits.mean()) if len(hits) else 0.0
+class _Mixed:
+    """The values of one's own trials and of line art's, each class of one's own as heavy as the others, and line art as
+    `WORTH` of them."""
+
+    def __init__(self, trials: Trials, values: np.ndarray, line_art: np.ndarray, weight: np.ndarray) -> None:
+        self.order = np.argsort(np.concatenate([values, line_art]), kind="stable")
+        self.values = np.concatenate([values, line_art])[self.order]
+        self.line_art = WORTH * weight
+        self.groups, self.own = np.unique(trials.own, return_inverse=True)
+        self.weight = trials.weight
+
+    def quantile(self, share: float, times: np.ndarray | None = None) -> float:
+        """The value below which ``share`` of the weight lies; ``times``: how often each class of one's own counts."""
+        own = self.weight if times is None else self.weight * times[self.own]
+        below = np.cumsum(np.concatenate([own, self.line_art])[self.order])
+        return float(self.values[min(np.searchsorted(below, share * below[-1]), len(below) - 1)])
+
+    def bound(self, share: float, rng: np.random.Generator) -> float:
+        """The same plus one standard error: mean and deviation over `RESAMPLED` draws of the classes."""
+        if len(self.groups) < 2:
+            return self.quantile(share)
+        count = len(self.groups)
+        drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLED)
+        found = np.array([self.quantile(share, times) for times in drawn])
+        return float(found.mean() + found.std())

@@ -12,6 +12,7 @@ import numpy as np
 
 NEAR_COPY = 0.9995  # cosine above which two references of a class count as one original
 KEPT = 512  # references of a class that are compared with one another: more change its mean by less than its error
+USUAL = 20  # references' worth of the usual cohesion
 SHRINK = 2.0  # references' worth of the mean over all classes that is mixed in: one pair alone says little
 
 
@@ -24,17 +25,21 @@ class Siblings:
     second: np.ndarray
     nearest: np.ndarray
 
+    usual: float = 0.0
+
     @property
     def typical(self) -> float:
-        """The mean over all references; 0 where no class has two originals."""
+        """The mean over all references, and over `USUAL` more that have the ``usual`` one: few pairs say little."""
         known = self.best[np.isfinite(self.best)]
-        return float(known.mean()) if len(known) else 0.0
+        return float((known.sum() + USUAL * self.usual) / (len(known) + USUAL))
 
 
-def siblings(vectors: np.ndarray, own: np.ndarray) -> Siblings:
-    """Compare the references (N, D), L2-normalised, of each class (``own`` (N,)); near copies count as one."""
+def siblings(vectors: np.ndarray, own: np.ndarray, *, usual: float) -> Siblings:
+    """Compare the references (N, D), L2-normalised, of each class (``own`` (N,)); near copies count as one.
+
+    ``usual``: how alike references of one class are where nothing is known."""
     count = len(vectors)
-    found = Siblings(np.full(count, np.nan), np.full(count, np.nan), np.full(count, -1))
+    found = Siblings(np.full(count, np.nan), np.full(count, np.nan), np.full(count, -1), usual)
     for class_ in np.unique(own):
         rows = np.flatnonzero(own == class_)[:KEPT]
         if len(rows) < 2:

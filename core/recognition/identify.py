@@ -14,9 +14,11 @@ import numpy as np
 from PIL import Image
 
 from core.embedding.gallery import Gallery
+from core.ground.outlines import outline_of
 from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
-from core.recognition.ranking import ClassAnswer, rank
+from core.recognition.ranking import ClassAnswer
+from core.recognition.verdicts import answer_to
 from core.sight.marks import FOUND, Mark, find_marks, read_region, sight
 
 if TYPE_CHECKING:
@@ -78,12 +80,12 @@ def identify(
     vector = embedder.embed(seen[None])[0]
     embedded = time.perf_counter()
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
-    classes = rank(vector, gallery, k=k, top=max(top, 2), allowed=allowed)  # the margin needs the second
-    blank = bool((seen == seen[0, 0]).all())
-    verdict: Verdict = "not_found" if blank else calibration.verdict(classes)
+    classes, verdict = answer_to(vector, lambda: outline_of(seen), gallery, calibration, k=k, top=top, allowed=allowed)
+    if (seen == seen[0, 0]).all():
+        verdict = "not_found"
     done = time.perf_counter()
     spent = {"see": saw - started, "embed": embedded - saw, "search": done - embedded, "total": done - started}
-    return Answer(verdict, classes[:top], seen, vector, {name: 1000 * seconds for name, seconds in spent.items()})
+    return Answer(verdict, classes, seen, vector, {name: 1000 * seconds for name, seconds in spent.items()})
 
 
 def identify_marks(

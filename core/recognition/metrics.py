@@ -119,7 +119,7 @@ def average_precision_at_r(
     return values
 
 
-def wilson(hits: int, n: int, *, z: float = Z95) -> tuple[float, float]:
+def wilson(hits: float, n: int, *, z: float = Z95) -> tuple[float, float]:
     """The score interval of a share of ``hits`` in ``n`` (Wilson 1927), 95 % where ``z`` is not given.
 
     Keeps inside 0 to 1 and does not shrink to a point at 0 % or 100 %. (0, 1) where n is 0.

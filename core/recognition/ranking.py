@@ -18,12 +18,14 @@ FETCHED, FURTHER, MOST = 64, 16, 1024  # neighbours fetched at first, and times 
 @dataclass(frozen=True)
 class ClassAnswer:
     """One candidate class: cosine ``similarity`` (-1 to 1) of its best reference ``item_id``, and
-    its share of the ``vote`` (0 to 1)."""
+    its share of the ``vote`` (0 to 1). ``strokes``, where they were compared: what it costs to lay the query onto that
+    reference, the reference onto the query, and the deformation it takes (`core.recognition.evidence`)."""
 
     class_id: int
     similarity: float
     vote: float
     item_id: int
+    strokes: tuple[float, float, float] | None = None
 
 
 def vote_weights(similarities: np.ndarray) -> np.ndarray:

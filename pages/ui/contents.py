@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import streamlit as st
 
 from core.catalogue.records import Item
@@ -20,6 +21,7 @@ from pages.ui.components.gallery import data_url
 from pages.ui.tiles import source
 
 if TYPE_CHECKING:
+    from core.recognition.alignment import Overlay
     from core.review.predictions import Labels
 
 LARGE = 384  # px of a picture beside another
@@ -67,15 +69,49 @@ def seen(item: Item | None, preprocessing: Preprocessing) -> str:
         return ""
 
 
+def laid(item: Item | None, reference: Item | None, preprocessing: Preprocessing) -> Overlay | None:
+    """The image laid over a reference, as a model with this preprocessing sees both; None where a file is gone, or one
+    shows no stroke."""
+    if item is None or reference is None:
+        return None
+    try:
+        pixels = pixels_seen(item, preprocessing)
+        return laid_over(pixels, item.sha256, reference, preprocessing)
+    except BurinError:
+        return None
+
+
+def pixels_seen(item: Item, preprocessing: Preprocessing) -> np.ndarray:
+    """What a model with this preprocessing sees of the image, (S, S, 3) uint8; raises what decoding raises."""
+    how = preprocessing.mode, preprocessing.size
+    return _pixels(services.dataset().image_bytes(item), item.sha256, item.region, *how)
+
+
+def laid_over(query: np.ndarray, token: str, reference: Item, preprocessing: Preprocessing) -> Overlay | None:
+    """What the model sees of an image, ``query``, which ``token`` tells from others, over a reference of the base."""
+    return _laid(query, pixels_seen(reference, preprocessing), token, reference.sha256, str(preprocessing))
+
+
+@st.cache_data(max_entries=200, show_spinner=False)
+def _laid(_query: np.ndarray, _reference: np.ndarray, token: str, sha256: str, preprocessing: str) -> Overlay | None:
+    from core.recognition.alignment import lay_over
+
+    return lay_over(_query, _reference)
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def _pixels(_data: bytes, sha256: str, _region: Region | None, mode: str, size: int) -> np.ndarray:
+    from core.sight.marks import sight
+
+    settings = Preprocessing(mode=mode, size=size)  # type: ignore[arg-type]
+    return sight(decode(_data, grey=True), settings, region=_region)
+
+
 @st.cache_data(max_entries=400, show_spinner=False)
 def _seen(_data: bytes, sha256: str, _region: Region | None, mode: str, size: int) -> str:
     from PIL import Image
 
-    from core.sight.marks import sight
-
-    settings = Preprocessing(mode=mode, size=size)  # type: ignore[arg-type]
-    pixels = sight(decode(_data, grey=True), settings, region=_region)
-    return cached.url(encode_png(Image.fromarray(pixels)), "png")
+    return cached.url(encode_png(Image.fromarray(_pixels(_data, sha256, _region, mode, size))), "png")
 
 
 def labels() -> Labels:

@@ -146,9 +146,45 @@ def test_a_drawing_gets_its_name(base, visit):
     page.set_input_files(FILES, base.query)
     expect(answer(page).get_by_role("heading")).to_contain_text(base.name, timeout=120_000)
     expect(answer(page).get_by_text("What the model sees", exact=True)).to_be_visible()
-    expect(page.get_by_text("is called certain in at most 5% of cases").first).to_be_visible()
+    expect(page.get_by_text("at most 5% are to be called certain").first).to_be_visible()
     expect(page.get_by_text("Answered in")).to_be_visible()
     expect(answer(page).get_by_test_id("stImage").get_by_role("img")).to_have_count(3)
+
+
+def test_a_base_of_three_drawings_claims_no_certainty_it_has_not(start_server, visit, tmp_path, engines):
+    drawings = SHARED / "gravures" / "raw_gravures"
+    if not drawings.is_dir():
+        pytest.skip(f"no real drawings in {SHARED}: set BURIN_SHARED")
+    workspace = Workspace(tmp_path / "workspace")
+    for name in ("(e", "e)", "étoile"):
+        (workspace.raw / name).mkdir(parents=True)
+        shutil.copy(min((drawings / name).iterdir()), workspace.raw / name)
+    shutil.copytree(engines, workspace.cache / "engines")
+    server = start_server(workspace)
+    try:
+        tab = visit(server)
+        page = tab.open("identify")
+        ready(tab)
+        page.set_input_files(FILES, min((drawings / "notemusique").iterdir()))  # a mark of another class
+        expect(answer(page).get_by_role("heading")).to_be_visible(timeout=120_000)
+        expect(answer(page).get_by_test_id("stMarkdownBadge").filter(has_text="certain")).to_have_count(0)
+        expect(page.get_by_text("from 3 independent classes").first).to_be_visible()
+        page.get_by_role("button", name="Start again").click()
+        page.set_input_files(FILES, max((drawings / "(e").iterdir()))  # another drawing of one that is in it
+        expect(answer(page).get_by_role("heading")).to_contain_text("(e", timeout=120_000)
+        badge = answer(page).get_by_text(re.compile("^(verified|balance)?\\s*(certain|hesitates)$"))
+        expect(badge.first).to_be_visible()
+        folded = page.get_by_text("Stroke over stroke")
+        if not page.get_by_role("slider", name="From as drawn to laid over").is_visible():
+            folded.click()
+        over = page.get_by_role("img", name=re.compile("of its strokes lie on those of"))
+        expect(over).to_be_visible()
+        before = over.get_attribute("aria-label")
+        page.get_by_role("slider", name="From as drawn to laid over").fill("0")
+        page.get_by_role("group", name="Laid over").get_by_role("button").nth(1).click()
+        expect(over).not_to_have_attribute("aria-label", before or "")
+    finally:
+        server.stop()
 
 
 def test_a_letter_called_png_is_refused_and_the_app_lives_on(base, visit):

@@ -1,4 +1,4 @@
-"""A query beside the best references of two classes, with an overlay and what the model sees of each.
+"""A query beside the best references of two classes, and what the model sees of each.
 
 A component: pictures are data URLs of files made here, names are data. It only shows; deciding is the page's.
 """
@@ -25,27 +25,20 @@ _COMPONENT = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Shown:
-    """One picture: ``src`` and what the model sees of it (``seen``) as data URLs, its ``title`` and ``note``;
-    ``short`` names it where it is laid under the query."""
+    """One picture: ``src`` and what the model sees of it (``seen``) as data URLs, its ``title`` and ``note``."""
 
     src: str
     seen: str
     title: str
     note: str
-    short: str = ""
 
 
 def compare(query: Shown, references: Sequence[Shown], *, key: str) -> None:
-    """Draw them; the overlay starts on the last of ``references`` (at most two)."""
+    """Draw them: ``references`` are two at most."""
     words = {
         "show": _("What is shown"),
         "image": _("Image"),
         "seen": _("What the model sees"),
-        "over": _("Laid over"),
-        "overlay": _("One over the other"),
-        "slider": _("From the reference to the query"),
-        "reference": _("reference"),
-        "query": _("query"),
     }
     data = {"query": asdict(query), "references": [asdict(one) for one in references], "words": words}
     version = "".join((one.src[-24:] + one.title + one.note) for one in (query, *references)) + workbench().language

@@ -17,6 +17,7 @@ from core.ground.errors import BurinError
 from pages.ui import contents, people, services, widgets
 from pages.ui.components.compare import Shown, compare
 from pages.ui.components.gallery import Group, gallery
+from pages.ui.components.overlay import Laid, overlay
 from pages.ui.data import review, selecting
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.state import Notice, workbench
@@ -108,7 +109,7 @@ def _one(
         )
         st.markdown(f"{note} {verdict_badge(str(predictions.verdicts[row]))}".strip())
     query = Shown(contents.large(item, sha256), contents.seen(item, preprocessing), own, _("the image, as labelled"))
-    references = []
+    references, over = [], []
     nearest = [(str(predictions.own_references[row]), own, float(predictions.own[row]), _("its class’s best"))]
     if true != said:
         similarity = float(predictions.similarities[row, 0])
@@ -117,10 +118,15 @@ def _one(
         if reference:
             held = items.get(reference)
             near = f"{title} · {decimals(similarity, 2)}"
-            references.append(
-                Shown(contents.large(held, reference), contents.seen(held, preprocessing), name, near, name)
-            )
-    compare(query, references, key=f"{key}.compare")
+            references.append(Shown(contents.large(held, reference), contents.seen(held, preprocessing), name, near))
+            if (found := contents.laid(item, held, preprocessing)) is not None:
+                over.append(Laid(name, found))
+    beside, above = st.columns([5, 2]) if over else (st.container(), None)
+    with beside:
+        compare(query, references, key=f"{key}.compare")
+    if above is not None:
+        with above:
+            overlay(over[::-1], key=f"{key}.overlay")
     if item is None:
         st.caption(_("This image is no longer there."))
         return

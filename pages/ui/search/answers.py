@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,8 @@ from core.catalogue.records import ClassRecord, Item
 from core.ground.errors import BurinError
 from core.ground.images import content_hash
 from core.ground.regions import Region
-from pages.ui import cached, pictures, services, widgets
+from pages.ui import cached, contents, pictures, services, widgets
+from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
 from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.search.intake import Query
@@ -32,6 +34,7 @@ LOOK = {
 ABREAST = 2  # answers to marks of one image side by side
 MOST_POINTED = 8  # marks that somebody may point at in one image
 SAME_INK = 0.5  # of the smaller of two boxes: from there on they are of one mark
+LAID = 2  # classes that the mark can be seen laid over
 MOST_PINNED = 8  # images that a session keeps for the map
 COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1, "not_found": 0}  # classes shown beside the query, by verdict
 NAMED = {"certain": 1, "hesitates": 2, "unknown": 0, "not_found": 0}  # classes whose fields are shown
@@ -69,18 +72,31 @@ def explained(answer: Answer, names: dict[int, str]) -> str:
             return _("Nothing is surely a mark here: click the rectangle that holds it, or drag one around it.")
         return _("There is no mark to be seen in this image: drag a rectangle around it, where there is one.")
     if answer.verdict == "certain":
-        return _("The mark is near the references of {name}, and clearly nearer than to any other class.").format(
-            name=found[0]
-        )
+        said = _("The mark is like the references of {name}, more than a mark from outside is by chance.")
+        return f"{said.format(name=found[0])} {_against_figures(answer, names)}".strip()
     if answer.verdict == "hesitates" and len(found) > 1:
-        return _("It hesitates between {first} and {second}: compare with your own eyes.").format(
-            first=found[0], second=found[1]
-        )
+        said = _("It hesitates between {first} and {second}: compare with your own eyes.")
+        return f"{said.format(first=found[0], second=found[1])} {_against_figures(answer, names)}".strip()
     if answer.verdict == "hesitates":
         return _("It looks like {name}, but not enough to be certain.").format(name=found[0])
     if found:
-        return _("No class is near enough. The nearest is {name}, shown for comparison only.").format(name=found[0])
+        said = _("No class is like it enough. {name} is shown for comparison only.")
+        return f"{said.format(name=found[0])} {_against_figures(answer, names)}".strip()
     return _("There is no reference to compare with.")
+
+
+def _against_figures(answer: Answer, names: dict[int, str]) -> str:
+    """Why the first class is not the one with the highest similarity, where it is not."""
+    nearest = max(answer.classes, key=lambda found: found.similarity)
+    first = answer.classes[0]
+    if _similarity(nearest) == _similarity(first):
+        return ""
+    said = (
+        _("The single most similar reference is of {other}, but the strokes lie better on {name}.")
+        if first.strokes
+        else _("The single most similar reference is of {other}, but more of those near it are of {name}.")
+    )
+    return said.format(other=esc(names[nearest.class_id]), name=esc(names[first.class_id]))
 
 
 def guide() -> None:
@@ -88,7 +104,7 @@ def guide() -> None:
     with st.container(border=True):
         st.subheader(_("How it answers"), anchor=False)
         meanings = {
-            "certain": _("The mark is near one class and clearly nearer than to any other. Its name is given."),
+            "certain": _("The mark is like one class, more than a foreign mark is by chance. Its name is given."),
             "hesitates": _(
                 "Two classes are close, or none is close enough: both are shown beside your mark, you decide."
             ),
@@ -125,7 +141,8 @@ def show(
     if one and answers[0].verdict != "not_found":
         _to_map(query, answers[0].region if workbench().pointed.get(query.token) else None)
         _others(answers[0].classes[COMPARED[answers[0].verdict] :], classes)
-    st.caption(f"{rate_sentence(calibration)}  \n{_latency(answers)}")
+    worth = "" if all(answer.verdict == "not_found" for answer in answers) else f"{rate_sentence(calibration)}  \n"
+    st.caption(f"{worth}{_latency(answers)}")
 
 
 def _mark(
@@ -142,6 +159,7 @@ def _mark(
         st.markdown(explained(answer, names))
         if answer.verdict != "not_found":
             _compare(query, answer, classes, COMPARED[answer.verdict])
+            _overlay(query, answer, classes, key)
             _fields(key, answer, classes, NAMED[answer.verdict])
         _object(query, answer, classes, key)
 
@@ -211,6 +229,21 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
                     )
 
 
+def _overlay(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str) -> None:
+    """The mark laid over the best reference of the classes that are shown, folded where the answer is clear."""
+    encoder, data, over = services.embedder(), services.dataset(), []
+    token = f"{query.token} {answer.region} {encoder.space}"
+    for candidate in answer.classes[:LAID]:
+        with suppress(BurinError):  # a file that was taken away since
+            item = data.item(candidate.item_id)
+            found = contents.laid_over(answer.seen, token, item, encoder.preprocessing)
+            if found is not None:
+                over.append(Laid(classes[candidate.class_id].name, found))
+    if over:
+        with st.expander(_("Stroke over stroke"), icon=":material/layers:", expanded=answer.verdict == "hesitates"):
+            overlay(over, key=f"identify.overlay.{key}")
+
+
 def _reference(candidate: ClassAnswer) -> Item:
     """Show the candidate's best reference; its item."""
     data = services.dataset()
@@ -235,10 +268,10 @@ def _fields(key: str, answer: Answer, classes: dict[int, ClassRecord], count: in
 
 
 def _others(candidates: list[ClassAnswer], classes: dict[int, ClassRecord]) -> None:
-    """The classes that were not named, nearest first, each with its best reference."""
+    """The classes that were not named, likeliest first, each with its best reference."""
     if not candidates:
         return
-    st.subheader(_("The next nearest"), anchor=False)
+    st.subheader(_("The next likeliest"), anchor=False)
     with st.grid(len(candidates), min_column_width=84, gap="small"):
         for candidate in candidates:
             with st.container(gap="xxsmall"):
@@ -254,17 +287,43 @@ def _similarity(candidate: ClassAnswer) -> str:
 
 
 def rate_sentence(calibration: Calibration) -> str:
-    """What "certain" is worth on this base, with the figures it was measured with."""
-    if not calibration.outside:
-        return _(
-            "This base is too small to measure how often a foreign mark would be named: nothing is called certain."
+    """What "certain" is worth on this base: how many foreign marks it lets pass, and how many known marks are refused,
+    with the figures they were measured with."""
+    if not calibration.target:
+        return _("The base is empty: there is nothing that a mark could be called.")
+    if calibration.outside:
+        passing = _(
+            "Of the marks that are not in the base, at most {target} are to be called certain; measured by taking each "
+            "class away in turn: {measured} (between {low} and {high}, from {classes} independent classes)."
         )
-    return _(
-        "A mark from outside the base is called certain in at most {target} of cases "
-        "(measured here: {measured} of {n} trials, each with its own class taken away)."
-    ).format(
-        target=percent(calibration.target), measured=percent(calibration.false_accepts), n=number(calibration.outside)
+    else:
+        passing = _(
+            "Of the marks that are not in the base, at most {target} are to be called certain, as learnt from other line "
+            "art; one class alone does not let it be measured here."
+        )
+    low, high = calibration.false_accepts_interval
+    passing = passing.format(
+        target=percent(calibration.target),
+        measured=percent(calibration.false_accepts),
+        low=percent(low),
+        high=percent(high),
+        classes=number(calibration.independent),
     )
+    if not calibration.in_base:
+        refused = _("How many known marks it refuses can be measured once a class has two images.")
+    else:
+        low, high = calibration.rejected_interval
+        refused = _(
+            "Of the marks that are in the base, {measured} are called “not in the base” by mistake (between {low} "
+            "and {high}, from {classes} classes), and {certain} are named with certainty."
+        ).format(
+            measured=percent(calibration.rejected),
+            low=percent(low),
+            high=percent(high),
+            classes=number(calibration.paired),
+            certain=percent(calibration.certain),
+        )
+    return f"{passing} {refused}"
 
 
 def _latency(answers: Sequence[Answer]) -> str:

@@ -1,10 +1,15 @@
 """Thresholds from leave-one-out: by hand on a plane, and on clusters whose unknowns are drawn afresh."""
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from core.embedding.gallery import Gallery
-from core.recognition.calibrate import UNCALIBRATED, Calibration, calibrate, leave_one_out, score
+from core.recognition.calibrate import UNCALIBRATED, Calibration, Trials, calibrate, leave_one_out
+from core.recognition.cohesion import USUAL
+from core.recognition.evidence import ALONE, at_sight, shipped
 from core.recognition.ranking import ClassAnswer
 
 
@@ -32,25 +37,34 @@ def unit(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
+def trials(vectors: np.ndarray, class_ids: list[int]) -> tuple[Trials, Trials, np.ndarray, float]:
+    return leave_one_out(gallery(vectors, class_ids), k=3, rng=np.random.default_rng(0))
+
+
 def test_trials_by_hand():
     # class 0 at 0 and 10 degrees, class 1 at 90 (one original), class 2 at 180 and 200
-    trials = leave_one_out(gallery(unit(0, 10, 90, 180, 200), [0, 0, 1, 2, 2]), k=3, rng=np.random.default_rng(0))
+    inside, outside, _, typical = trials(unit(0, 10, 90, 180, 200), [0, 0, 1, 2, 2])
     cos = lambda degrees: np.cos(np.radians(degrees))  # noqa: E731
     # in the base: the single original of class 1 is not asked
-    assert trials.in_base_right.tolist() == [True, True, True, True]
-    assert trials.in_base_margin[0] == pytest.approx(cos(10) - cos(90), abs=1e-6)
+    assert inside.own.tolist() == [0, 0, 2, 2] and inside.right.all()
+    assert inside.similarities[0].tolist() == pytest.approx([cos(10), cos(90), cos(160)], abs=1e-6)
     # without it, no class but 2 has a pair: the cohesion of class 0 is then the typical one
-    assert trials.typical == pytest.approx((2 * cos(10) + 2 * cos(20)) / 4, abs=1e-6)
-    assert trials.in_base_score[0] == pytest.approx(score(cos(10), cos(10) - cos(90), trials.typical), abs=1e-6)
+    usual = USUAL * shipped().cohesion
+    assert typical == pytest.approx((2 * cos(10) + 2 * cos(20) + usual) / (4 + USUAL), abs=1e-6)
+    assert inside.cohesion[0] == pytest.approx(typical, abs=1e-6)
+    features = at_sight(np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical))  # the second is far
+    assert inside.before[0] == pytest.approx(float(shipped().before(features)), abs=1e-4)
     # outside: 0 degrees without its class finds class 1 at 90, then class 2 at 160
-    assert trials.outside_groups.tolist() == [0, 0, 1, 2, 2]
-    assert trials.outside_score[0] == pytest.approx(score(cos(90), cos(90) - cos(160), trials.typical), abs=1e-6)
+    assert outside.own.tolist() == [0, 0, 1, 2, 2]
+    assert outside.classes[0].tolist() == [1, 2, -1]
+    assert outside.references[0].tolist() in ([2, 3, -1], [2, 4, -1])  # both are 160 degrees away
+    # every class counts the same, whatever it has of references
+    assert outside.weight.tolist() == [0.5, 0.5, 1, 0.5, 0.5]
 
 
 def test_a_near_copy_of_a_reference_does_not_answer_for_it():
     vectors = unit(0, 0.5, 90, 180)  # cos(0.5 degrees) = 0.99996: one original, kept twice
-    trials = leave_one_out(gallery(vectors, [0, 0, 1, 2]), k=3, rng=np.random.default_rng(0))
-    assert len(trials.in_base_score) == 0
+    assert len(trials(vectors, [0, 0, 1, 2])[0]) == 0
 
 
 def test_marks_from_outside_are_called_certain_at_about_the_target():
@@ -88,21 +102,65 @@ def test_classes_of_one_original_can_be_calibrated_from_outside_only():
     assert calibration.unknown_below <= calibration.certain_at
 
 
-def test_nothing_is_certain_without_two_classes():
+def test_of_one_class_what_was_learnt_from_line_art_decides():
     one = calibrate(gallery(unit(0, 5), [0, 0]))
-    assert one == UNCALIBRATED
-    assert one.verdict(answer([(1.0, 0)])) == "hesitates"
+    assert (one.outside, one.independent) == (0, 0)
+    assert one.verdict(answer([(0.95, 0)])) == "certain"
+    for by_chance in (0.01, 0.1, 0.2, 0.3):  # what any two marks are alike
+        assert one.verdict(answer([(by_chance, 0)])) != "certain"
     assert calibrate(gallery(np.empty((0, 2), np.float32), [])) == UNCALIBRATED
+    assert UNCALIBRATED.verdict([]) == "unknown"
 
 
-def test_the_three_verdicts():
-    calibration = Calibration(
-        certain_at=0.19, margin=0.1, unknown_below=0.0, target=0.05, typical=0.8, cohesion={7: 0.5}
+@pytest.mark.parametrize("classes", [1, 2, 3, 5, 10, 40, 300])
+def test_a_similarity_of_nothing_is_never_certain(classes: int):
+    vectors, class_ids = clusters(7, classes=classes, each=2, spread=0.1)
+    base = calibrate(gallery(vectors, class_ids))
+    for similarity in (-0.2, 0.01, 0.1, 0.2):
+        assert base.verdict(answer([(similarity, 0), (similarity - 1.5, 1)])) != "certain"
+
+
+def test_more_references_ask_for_more_likeness_and_ones_own_classes_move_it():
+    law = [shipped().of_size(classes, 1) for classes in (1, 3, 10, 40)]
+    highest = [np.quantile(foreign[:, 0], 0.95) for foreign, _, _ in law]
+    assert highest == sorted(highest)
+    assert all(weight.sum() == pytest.approx(1) for _, _, weight in law)
+    # classes that all look alike: foreign marks of their kind are more alike than line art is, and more is asked
+    apart, _ = clusters(3, classes=60, each=1, spread=0.0, dimension=256)
+    alike = apart + 3 * apart.mean(axis=0, keepdims=True) / np.linalg.norm(apart.mean(axis=0))
+    alike /= np.linalg.norm(alike, axis=1, keepdims=True)
+    numbers = np.arange(60)
+    asked, usual = (calibrate(gallery(v.astype(np.float32), numbers)).alone_at for v in (alike, apart))
+    assert asked > usual + 1
+
+
+def test_an_answer_is_certain_at_sight_or_once_its_strokes_were_compared():
+    near, between, far = ([(s, 1), (s - 0.3, 2)] for s in (0.99, 0.62, 0.0))
+    calibration = Calibration(0.0, 0.0, 99.0, -99.0, 99.0, target=0.05, typical=0.8)
+    at = calibration.score(answer(between))
+    calibration = replace(calibration, doubt_from=at - 1, alone_at=at + 0.5, clear_at=at + 1)
+    assert calibration.verdict(answer(near)) == "certain" and not calibration.in_doubt(answer(near))
+    assert calibration.in_doubt(answer(between)) and calibration.verdict(answer(between)) == "hesitates"
+    assert calibration.verdict(answer(far)) == "unknown" and not calibration.in_doubt(answer(far))
+    other = (0.3, 0.3, 0.2)
+    fits, fails = (
+        [replace(one, strokes=strokes) for one, strokes in zip(answer(between), (mine, other), strict=True)]
+        for mine in ((0.02, 0.02, 0.02), (0.4, 0.4, 0.3))
     )
-    # similarity + margin / 4 - cohesion, by hand
-    assert calibration.verdict(answer([(0.9, 1), (0.5, 2)])) == "certain"  # 0.9 + 0.1 - 0.8 = 0.2
-    assert calibration.verdict(answer([(0.98, 1), (0.9, 2)])) == "hesitates"  # 0.2 too, but too little margin
-    assert calibration.verdict(answer([(0.8, 1), (0.7, 2)])) == "hesitates"  # 0.025
-    assert calibration.verdict(answer([(0.7, 1), (0.6, 2)])) == "unknown"  # -0.075
-    assert calibration.verdict(answer([(0.7, 7), (0.5, 2)])) == "certain"  # 0.25: members of class 7 differ more
-    assert calibration.verdict([]) == "unknown"
+    good, bad = calibration.score(fits), calibration.score(fails)
+    assert good > bad + 1
+    calibration = replace(calibration, certain_at=(good + bad) / 2, unknown_below=bad + 0.1)
+    assert calibration.verdict(fits) == "certain" and calibration.verdict(fails) == "unknown"
+    assert replace(calibration, unknown_below=bad - 0.1).verdict(fails) == "hesitates"
+    assert replace(calibration, least=0.7).verdict(fits) == "hesitates"
+
+
+def test_a_calibration_of_an_earlier_version_can_still_be_read():
+    old = {
+        "certain_at": 0.2, "margin": 0.1, "unknown_below": -0.1, "target": 0.05, "typical": 0.8, "cohesion": {"7": 0.5},
+        "outside": 9, "in_base": 8, "false_accepts": 0.1, "certain": 0.9, "wrong": 0.0, "rejected": 0.1,
+    }  # fmt: skip
+    read = Calibration.from_json(old)
+    assert (read.certain_at, read.outside, read.rejected, read.cohesion) == (0.2, 9, 0.1, {7: 0.5})
+    now = calibrate(gallery(*clusters(5, classes=4, each=3, spread=0.5)))
+    assert Calibration.from_json(json.loads(json.dumps(now.to_json()))) == now

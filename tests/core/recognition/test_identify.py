@@ -1,5 +1,7 @@
 """One picture in, one answer out, over drawn shapes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -8,12 +10,17 @@ from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery, update
 from core.ground.errors import ConfigRefused
 from core.ground.regions import Region
+from core.recognition import verdicts
+from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
 from core.recognition.identify import identify, identify_marks
 from core.sight.marks import Mark
 from tests.conftest import draw
 
-EAGER = Calibration(certain_at=-9.0, margin=-9.0, unknown_below=-9.0, target=0.05)  # names whatever is nearest
+# Names whatever is nearest, without a look at the strokes.
+EAGER = Calibration(
+    certain_at=-99.0, unknown_below=-99.0, clear_at=-99.0, doubt_from=-99.0, alone_at=-99.0, target=0.05
+)
 
 
 @pytest.fixture
@@ -47,10 +54,29 @@ def test_the_answer_as_json_has_names_and_similarities_best_first(base):
 
 def test_a_single_class_shown_still_weighs_the_second(base):
     about, _ = base
-    about["calibration"] = Calibration(certain_at=-9, margin=2.5, unknown_below=-9, target=0.05)
-    answer = identify(draw("bar", seed=50), top=1, **about)
-    assert len(answer.classes) == 1
-    assert answer.verdict == "hesitates"  # no margin reaches 2.5 when there is a second class
+    alone = identify(draw("bar", seed=50), top=1, **about)
+    both = identify(draw("bar", seed=50), top=2, **about)
+    assert len(alone.classes) == 1
+    at = about["calibration"].score(both.classes)
+    assert about["calibration"].score(alone.classes) > at  # of the first alone, the margin is not known
+    about["calibration"] = replace(
+        EAGER, certain_at=at + 0.01, clear_at=at + 0.01, alone_at=at + 0.01, doubt_from=at + 0.005
+    )
+    assert identify(draw("bar", seed=50), top=1, **about).verdict == "unknown"
+
+
+def test_the_strokes_are_compared_where_there_is_a_doubt_and_only_there(base, monkeypatch):
+    about, names = base
+    asked = []
+    monkeypatch.setattr(verdicts, "align", lambda query, held: asked.append(len(held)) or align(query, held))
+    assert identify(draw("cross", seed=50), **about).classes[0].strokes is None and not asked
+    about["calibration"] = replace(EAGER, clear_at=99.0)
+    answer = identify(draw("cross", seed=50), **about)
+    costs = [one.strokes for one in answer.classes if one.strokes]
+    assert asked == [len(costs)] and names[answer.classes[0].class_id] == "cross"
+    assert sum(costs[0]) == min(map(sum, costs))
+    about["gallery"] = replace(about["gallery"], outlines=None)
+    assert identify(draw("cross", seed=50), **about).classes[0].strokes is None and len(asked) == 1
 
 
 def test_a_blank_picture_shows_no_mark_rather_than_an_unknown_one(base):

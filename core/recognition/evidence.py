@@ -1,0 +1,99 @@
+"""Evidence: how much an answer speaks for the base holding the mark, as log-odds, and what foreign marks reach by
+chance.
+
+Both were fitted once, on line art that is no drawing of anybody's base (`benchmarks/prior.py` makes
+assets/verdicts.json). How a workspace's own images move the thresholds is `core.recognition.calibrate`'s.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from core.recognition.alignment import Alignment
+
+SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "verdicts.json"
+FIT, BEND = 2.5, 0.3  # of the four costs and of the deformation: what the strokes take from a similarity
+# What the second class has where there is none, or none so near, before and after strokes are compared: any two marks
+# are that much alike.
+ALONE, LAID = 0.2, -0.2
+
+
+def misfit(strokes: np.ndarray) -> np.ndarray:
+    """What the strokes of candidates take from their similarity: ``strokes`` (..., 3) as `by_strokes` has them."""
+    return FIT * (strokes[..., 0] + strokes[..., 1]) + BEND * strokes[..., 2]
+
+
+def strokes_of(found: Alignment) -> np.ndarray:
+    """Of each candidate (B, 3): the costs of the query laid onto it, of it laid onto the query, and the deformation."""
+    return np.stack([found.costs[:, :2].sum(axis=1), found.costs[:, 2:].sum(axis=1), found.bend], axis=1)
+
+
+def margin(first: np.ndarray, others: np.ndarray, *, least: float = ALONE) -> np.ndarray:
+    """How far ``first`` (...) is from the best of ``others`` (..., M), nan or none: from ``least`` at least."""
+    return first - np.max(np.nan_to_num(others, nan=least), axis=-1, initial=least)
+
+
+def at_sight(similarity: np.ndarray, margin: np.ndarray, cohesion: np.ndarray) -> np.ndarray:
+    """The features (..., 3) of an answer whose strokes were not compared."""
+    return np.stack(np.broadcast_arrays(similarity, margin, cohesion), axis=-1)
+
+
+def by_strokes(similarity: np.ndarray, margin: np.ndarray, cohesion: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+    """The features (..., 6) of one whose strokes were: ``margin`` is that of similarity less `misfit`, and ``strokes``
+    (..., 3) are those of the class named (`strokes_of`)."""
+    return np.concatenate([at_sight(similarity, margin, cohesion), strokes], axis=-1)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What line art says.
+
+    ``sight`` (4,) and ``strokes`` (7,): the weights of a logistic regression on `at_sight` and `by_strokes`, the
+    constant first; ``cohesion``: a class's where nothing is known of it. For bases of ``classes`` (S,) x ``each`` (E,)
+    references, ``foreign`` and ``known`` (E, S, T, 2) are log-odds of marks from outside, and of marks of the base that
+    are named rightly, before and after their strokes are compared. ``least``: what one reference is like by chance.
+    """
+
+    sight: np.ndarray
+    strokes: np.ndarray
+    cohesion: float
+    least: float
+    classes: np.ndarray
+    each: np.ndarray
+    foreign: np.ndarray
+    known: np.ndarray
+
+    def before(self, features: np.ndarray) -> np.ndarray:
+        """Log-odds of `at_sight`'s features (..., 3)."""
+        return self.sight[0] + features @ self.sight[1:]
+
+    def after(self, features: np.ndarray) -> np.ndarray:
+        """Log-odds of `by_strokes`'s features (..., 6)."""
+        return self.strokes[0] + features @ self.strokes[1:]
+
+    def of_size(self, classes: int, each: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Outcomes on bases of about this size: ``foreign`` and ``known`` (T, 2), and how much each row counts (T,),
+        which sums to 1: bases of the sizes around it, mixed by how near they are in proportion."""
+        shares = np.outer(_shares(self.each, each), _shares(self.classes, classes))
+        used = shares > 0
+        weight = np.repeat(shares[used] / self.foreign.shape[2], self.foreign.shape[2])
+        return self.foreign[used].reshape(-1, 2), self.known[used].reshape(-1, 2), weight
+
+
+def _shares(sizes: np.ndarray, wanted: float) -> np.ndarray:
+    """How much each of ``sizes``, ascending, has of ``wanted``: the two around it, by nearness in proportion."""
+    at = np.interp(np.log(max(wanted, 1e-9)), np.log(sizes), np.arange(len(sizes)))
+    return np.maximum(0, 1 - np.abs(np.arange(len(sizes)) - at))
+
+
+@cache
+def shipped() -> Prior:
+    """The prior of assets/verdicts.json."""
+    held = json.loads(SHIPPED.read_text("utf-8"))
+    arrays = {name: np.array(held[name], float) for name in ("sight", "strokes", "classes", "each", "foreign", "known")}
+    return Prior(cohesion=held["cohesion"], least=held["least"], **arrays)
