@@ -26,6 +26,7 @@ from tests.pages.made_runs import make_run
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+SLOW_MS = 240_000  # some views prepare for the first time what they show
 HIT = "window.__hit=1"
 NAMES = (  # of classes with drawings: on every page that shows images or results
     f"::JSCODE::function(){{{HIT}}}::JSCODE::",
@@ -134,6 +135,7 @@ def test_what_runs_would_be_seen(planted, visit):
 
 def test_no_text_does_anything_on_any_page(planted, visit):
     tab = visit(planted.server, width=1440, height=1000)
+    tab.page.set_default_timeout(SLOW_MS)
     did = watched(tab)
     page = tab.open()
     page.evaluate("text => localStorage.setItem('burin.person', text)", EVERYTHING[:80])
