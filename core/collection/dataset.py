@@ -166,7 +166,7 @@ class Dataset(Curation):
     def thumbnail(self, item: Item) -> Path:
         """A WebP of at most 192 x 192 pixels, made once for each content and region; raises `ImageRefused` or
         `NotFound`."""
-        path = self.workspace.cache / "thumbnails" / item.sha256[:2] / f"{item.sha256}.webp"
+        path = self.workspace.thumbnail(item.sha256)
         if not path.exists():
             write_atomic(path, thumbnail(self.picture(item)))
         return path

@@ -76,6 +76,10 @@ class Workspace:
         """What can be deleted at any time and is made again: thumbnails, exported engines."""
         return self.data / "cache"
 
+    def thumbnail(self, sha256: str) -> Path:
+        """Where the thumbnail of an original with this content lies, once it is made."""
+        return self.cache / "thumbnails" / sha256[:2] / f"{sha256}.webp"
+
     @cached_property
     def staging(self) -> Path:
         """Files on their way in; on the same file system as the originals, so a rename lands them."""

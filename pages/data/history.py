@@ -11,7 +11,7 @@ from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
-from pages.ui.tiles import source
+from pages.ui.tiles import picture as picture_of
 
 PAGE = 25
 THUMBNAILS = 8
@@ -76,7 +76,7 @@ item_id = wanted_item()
 if item_id is not None:
     found = data.some([item_id])
     with st.container(horizontal=True, vertical_alignment="center", border=True):
-        if found and (picture := source(found[0])):
+        if found and (picture := picture_of(found[0])):
             st.image(picture, width=72)
         name = found[0].class_name or _("Without a class") if found else _("This image is no longer there.")
         st.markdown(_("Only what happened to this image: **{name}**").format(name=esc(name)), width="stretch")
@@ -132,7 +132,7 @@ for entry in shown[:PAGE]:
                 )
         lines = entries.moves(changes, names) if entry.action not in ("import", "rescan", "create") else []
         changed = data.some([change.row_id for change in changes if change.noun == "item"][:THUMBNAILS])
-        pictures = [picture for item in changed if (picture := source(item))]
+        pictures = [picture for item in changed if (picture := picture_of(item))]
         if lines or pictures:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 if pictures:

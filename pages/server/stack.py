@@ -6,6 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
+from pages.server import thumbnails
 from pages.server.entry import let_in
 from pages.server.guard import Guard
 from pages.server.limits import Limits
@@ -26,7 +27,7 @@ def middleware() -> list[Middleware]:
 
 
 def routes() -> list[BaseRoute]:
-    return [*delivery.ROUTES, *pictures.ROUTES]
+    return [*delivery.ROUTES, *pictures.ROUTES, *thumbnails.ROUTES]
 
 
 def uploaded(session: str | None) -> int:

@@ -16,8 +16,8 @@ from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import decode, encode_png
 from core.ground.regions import Region
+from pages.server.thumbnails import address
 from pages.ui import cached, services
-from pages.ui.components.gallery import data_url
 from pages.ui.tiles import source
 
 if TYPE_CHECKING:
@@ -39,12 +39,10 @@ def items(hashes: Iterable[str]) -> dict[str, Item]:
 
 
 def thumbnail(sha256: str) -> str:
-    """A small picture as a data URL; "" where it is nowhere any more."""
-    data = services.dataset()
-    path = data.workspace.cache / "thumbnails" / sha256[:2] / f"{sha256}.webp"
-    if path.exists():
-        return data_url(sha256, str(path))
-    found = data.some(item_ids([sha256]))
+    """The address of a small picture; "" where it is nowhere any more."""
+    if services.workspace().thumbnail(sha256).is_file():
+        return address(sha256)
+    found = services.dataset().some(item_ids([sha256]))
     return source(found[0]) if found else ""
 
 

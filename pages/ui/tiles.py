@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
+from pages.server.thumbnails import address_of as source
 from pages.ui import services
-from pages.ui.components.gallery import Tile, data_url
+from pages.ui.components.gallery import Tile, webp_url
 from pages.ui.i18n import _
 from pages.ui.widgets import kind_name
+
+__all__ = ["picture", "source", "tile"]
 
 
 def tile(item: Item, *, named: bool = False) -> Tile:
@@ -17,9 +20,9 @@ def tile(item: Item, *, named: bool = False) -> Tile:
     return Tile(item.id, source(item), f"{name} · {kind_name(item.kind)}", mark)
 
 
-def source(item: Item) -> str:
-    """The thumbnail as a data URL; "" where the file was taken away behind our back."""
+def picture(item: Item) -> str:
+    """The thumbnail itself, for `st.image`, which takes an address of ours for a file; "" where the file is gone."""
     try:
-        return data_url(item.sha256, str(services.dataset().thumbnail(item)))
+        return webp_url(services.dataset().thumbnail(item).read_bytes())
     except BurinError:
         return ""

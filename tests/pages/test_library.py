@@ -194,7 +194,7 @@ def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
     assert Dataset(workspace).counts().originals == (1 if button == "look" else 2)
     pairs = at.dataframe[0].value
     assert list(pairs["Leave out"]) == [True] and list(pairs["Class"]) == ["circle"]
-    assert pairs["New file"][0].startswith("data:image/webp") and pairs["There"][0].startswith("data:image/webp")
+    assert pairs["New file"][0].startswith("data:image/webp") and pairs["There"][0].startswith("/thumbnail/")
     assert at.button(key="library.go_on").disabled == (button == "import_now")
     at.session_state[f"library.alike.{job.id}.en"] = {
         "edited_rows": {0: {"Leave out": False}}, "added_rows": [], "deleted_rows": [],

@@ -39,7 +39,7 @@ def test_the_images_with_what_their_neighbours_say(open_page, drawn_workspace, m
     at = open_page(drawn_workspace, "table")
     rows, columns, how = given[-1]
     names = dict(next(column.choices for column in columns if column.id == "class"))
-    assert len(rows) == 12 and names[rows[0]["class"]] == "bar" and rows[0]["picture"].startswith("data:image/webp")
+    assert len(rows) == 12 and names[rows[0]["class"]] == "bar" and rows[0]["picture"].startswith("/thumbnail/")
     assert sum(names[row["class"]] == row["said"] for row in rows) >= 10
     assert {column.id for column in columns if column.editable} == {"class", "kind"}
     assert how["selected"] == [] and "12 images" in text_of(at)

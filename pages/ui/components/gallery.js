@@ -24,6 +24,7 @@ export default function ({ data, parentElement, setTriggerValue }) {
         if (tile.src) image.src = tile.src
         image.alt = tile.alt
         image.decoding = 'async'
+        image.loading = 'lazy'
         button.append(image)
         if (tile.mark) { const mark = document.createElement('i'); mark.textContent = tile.mark; button.append(mark) }
         return button

@@ -1,6 +1,6 @@
 """A wall of thumbnails in groups: arrows move, Enter or a click opens one. At most some 120 a page.
 
-A component: thumbnails travel as data URLs of our own small WEBP files, so no original and no
+A component: thumbnails are small WEBP files of ours by address (`pages/server/thumbnails.py`), so no original and no
 folder is ever served. Names are data and are set as text, never as markup.
 """
 
@@ -48,12 +48,6 @@ def gallery(groups: list[Group], *, version: str, key: str, current: int | None 
     """
     data = {"groups": [asdict(group) for group in groups], "version": version, "current": current}
     return _COMPONENT(data=data, key=key, on_opened_change=lambda: None).opened
-
-
-@st.cache_data(max_entries=4000, show_spinner=False)
-def data_url(sha256: str, thumbnail: str) -> str:
-    """The thumbnail file as a ``data:`` URL; ``sha256`` (of the original) is what it is remembered by."""
-    return webp_url(Path(thumbnail).read_bytes())
 
 
 def webp_url(picture: bytes) -> str:

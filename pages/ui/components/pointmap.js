@@ -490,7 +490,7 @@ class PointMap {
   show() {
     const id = this.ids[this.over], thumb = this.thumbs.get(id), [image, name, more] = this.card.children
     image.hidden = !thumb?.src
-    if (thumb?.src && image.src !== thumb.src) image.src = thumb.src
+    if (thumb?.src && image.getAttribute('src') !== thumb.src) image.src = thumb.src
     const own = this.colourings[this.colour]
     name.textContent = thumb?.name ?? this.colourings.class.names[this.colourings.class.codes[this.over]]
     more.textContent = thumb?.note ?? (this.colour === 'class' ? '' : own.names[own.codes[this.over]])

@@ -175,7 +175,7 @@ class Desk {
     if (!item) return
     const shown = this.of(item), first = item.proposals[0]
     const source = pictures.held.get('large ' + item.sha) ?? pictures.held.get(item.sha)
-    if (source && this.image.src !== source) this.image.src = source
+    if (source && this.image.getAttribute('src') !== source) this.image.src = source
     this.image.alt = item.file
     const { zoom, turn, ink } = this.view
     this.image.style.transform = `rotate(${90 * turn}deg) scale(${[1, 2, 4][zoom]})`
@@ -224,7 +224,7 @@ class Desk {
         this.strip.insertBefore(cell, [...this.strip.children].find(other => Number(other.dataset.at) > at) ?? null)
       }
       const shown = this.of(item), source = pictures.held.get(item.sha)
-      if (source && cell.firstChild.src !== source) cell.firstChild.src = source
+      if (source && cell.firstChild.getAttribute('src') !== source) cell.firstChild.src = source
       cell.firstChild.alt = ''
       cell.lastChild.textContent = shown.gone ? this.words.gone : shown.name || '—'
       cell.title = shown.name || this.words.bare

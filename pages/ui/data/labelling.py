@@ -19,8 +19,8 @@ from core.collection.dataset import Dataset
 from core.ground.errors import BurinError
 from core.ground.images import thumbnail
 from core.ground.names import key as name_key
+from pages.server.thumbnails import address
 from pages.ui import people, services
-from pages.ui.components.gallery import data_url
 from pages.ui.data import review
 from pages.ui.i18n import _, number, sentence
 from pages.ui.state import workbench
@@ -202,9 +202,8 @@ def _pictures(shown: list[Item], proposals: list[Likely]) -> dict[str, str]:
         if max(item.width, item.height) > 192:
             found[f"large {item.sha256}"] = _large(item.sha256, item.id)
     for sha256 in {reference for likely in proposals for *_rest, reference in likely} - found.keys():
-        path = data.workspace.cache / "thumbnails" / sha256[:2] / f"{sha256}.webp"
-        if path.exists():
-            found[sha256] = data_url(sha256, str(path))
+        if data.workspace.thumbnail(sha256).is_file():
+            found[sha256] = address(sha256)
         elif (item_id := _item_with(sha256)) is not None:
             found[sha256] = source(data.item(item_id))
     return found

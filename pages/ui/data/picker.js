@@ -21,6 +21,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
       if (tile.src) image.src = tile.src
       image.alt = tile.alt
       image.decoding = 'async'
+      image.loading = 'lazy'
       image.draggable = false
       name.textContent = tile.name
       name.className = tile.bare ? 'bare' : ''

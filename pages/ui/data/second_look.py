@@ -19,7 +19,7 @@ from pages.ui.data import entries, keeping, review, selecting
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
 from pages.ui.text import esc
-from pages.ui.tiles import tile
+from pages.ui.tiles import picture, tile
 
 GROUPS = 15  # findings shown at once; the next ones come as these are settled
 TILES = 24
@@ -305,8 +305,8 @@ def _wall(title: str, items: Sequence[Item], *, key: str) -> None:
 
 
 def _one(item: Item) -> None:
-    one = tile(item)
-    st.image(one.src, width="stretch", alt=one.alt) if one.src else st.markdown(":material/hide_image:")
+    shown = picture(item)
+    st.image(shown, width="stretch", alt=tile(item).alt) if shown else st.markdown(":material/hide_image:")
     name = item.class_name if item.class_id is not None else _("Without a class")
     kind = widgets.kind_name(item.kind) if item.kind in KINDS else ""
     st.markdown(f"**{esc(name)}**  \n:small[:gray[{item.width} × {item.height} · {kind}]]")

@@ -19,7 +19,7 @@ from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
 from pages.ui import charts, people, services
-from pages.ui.components.gallery import data_url
+from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
 from pages.ui.refusals import attempt
@@ -191,7 +191,7 @@ def _twin_said(twin: Twin) -> str:
 def _picture(original: Original | None, name: str) -> None:
     item = services.dataset().some([original.item_id])[:1] if original and original.item_id is not None else []
     try:
-        url = data_url(item[0].sha256, str(services.dataset().thumbnail(item[0]))) if item else ""
+        url = webp_url(services.dataset().thumbnail(item[0]).read_bytes()) if item else ""
     except BurinError:
         url = ""
     if url:

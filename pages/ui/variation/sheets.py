@@ -18,7 +18,7 @@ from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence, translated
 from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.tiles import source
+from pages.ui.tiles import picture
 from pages.ui.variation import writing
 from pages.ui.variation.balancing import kept
 
@@ -54,7 +54,7 @@ def _cards(lonely: list[ClassPlan], by_folder: dict[str, Original], boxes: int) 
             original = by_folder[each.count.folder]
             items = services.dataset().some([original.item_id]) if original.item_id is not None else []
             with st.container(border=True, gap="xsmall"):
-                if items and (url := source(items[0])):
+                if items and (url := picture(items[0])):
                     st.image(url, width="stretch", alt=_("The only original of {name}").format(name=each.count.name))
                 st.markdown(f"**{esc(each.count.name)}**")
                 st.download_button(
