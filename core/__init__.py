@@ -3,7 +3,7 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, config, rights, translations, arrays, workspace, boxes, containers, tones, foreign, images
+ground       errors, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign, images
 ground       names, job, jobs, regions, preprocessing, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses
 catalogue    records, database, moves, journal, listing, vectorstore, operations

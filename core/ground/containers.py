@@ -34,6 +34,7 @@ class Container:
     data: bytes
     orientation: int = 1
     sizes: tuple[tuple[int, int], ...] = ()
+    scans: int = 1
 
 
 def inspect(data: bytes) -> Container | None:
@@ -120,8 +121,8 @@ def _jpeg(data: bytes) -> Container:
         marker = data[fill.end()]
         end = fill.end() + 1 + struct.unpack_from(">H", data, fill.end() + 1)[0]
         if marker == _SOS:
-            _count_scans(data, end)
-            return Container("JPEG", b"".join([*kept, data[at:]]), orientation)
+            scans = _count_scans(data, end)
+            return Container("JPEG", b"".join([*kept, data[at:]]), orientation, scans=scans)
         segment = data[fill.end() - 1 : end]
         if marker not in _JPEG_METADATA:
             kept.append(segment)
@@ -131,7 +132,7 @@ def _jpeg(data: bytes) -> Container:
     raise TooIntricate("too many segments")
 
 
-def _count_scans(data: bytes, at: int) -> None:
+def _count_scans(data: bytes, at: int) -> int:
     """Each scan goes over the whole picture again: 1,000 scans of a small file take minutes."""
     scans = 1
     while (found := _JPEG_MARKER.search(data, at)) and found[0][-1] != _EOI:
@@ -139,8 +140,9 @@ def _count_scans(data: bytes, at: int) -> None:
         if scans > MAX_JPEG_SCANS:
             raise TooIntricate("too many scans")
         if found.end() + 2 > len(data):
-            return
+            break
         at = found.end() + max(2, struct.unpack_from(">H", data, found.end())[0])
+    return scans
 
 
 def _gif(data: bytes) -> Container:

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
+import struct
 import warnings
-from collections.abc import Iterable
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +31,7 @@ from PIL import (  # the decoders by name: asking Pillow for one it has not load
 )
 
 from core.ground.boxes import TooIntricate
+from core.ground.budget import PIXELS
 from core.ground.config import Kind
 from core.ground.containers import Container, exif_orientation, inspect
 from core.ground.errors import ImageRefused
@@ -37,9 +42,14 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
 MAX_BYTES = 200_000_000
+MAX_SCANNED = 1_000_000_000  # scans x pixels: each goes over the whole picture, some 500 million pixels a second
 
 REDUCED = 16  # px: side of the reduced picture that copies are compared by
 COPY = 0.97  # correlation of reduced pictures from which they are one, saved twice (`core.review.quality.near_copies`)
+
+_LOG = logging.getLogger(__name__)
+# What decoders raise when they are fed with damage: they trip over a value, a key, an end.
+_DAMAGE = (OSError, ValueError, SyntaxError, LookupError, EOFError, TypeError, OverflowError, struct.error, zlib.error)
 
 # Pillow only warns between its limit and twice its limit; set once, as catch_warnings is not thread-safe.
 warnings.simplefilter("error", Image.DecompressionBombWarning)
@@ -75,18 +85,10 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
         if container is None:
             raise refusal(data, shown)
         image = _opened(container)
-        depth = depth_of(image)
-        image.load()
-        if image.mode == "LAB":
-            raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
-        kept = grey and image.mode == "L" and not image.has_transparency_data
-        low = low_bytes(_opened(container), depth) if depth and is_shallow(image) else None
-        plain = image.copy() if kept else to_rgb(image, low=low)
-        plain.info = {}
-        orientation = container.orientation
-        if container.format == "AVIF":  # its turn is a property of the picture, which Pillow gives as EXIF of its own
-            orientation = exif_orientation(image.info.get("exif", b""))
-        return _upright(plain, orientation)
+        if container.scans * image.width * image.height > MAX_SCANNED:
+            raise TooIntricate("too many scans of so large a picture")
+        with PIXELS.take(image.width * image.height):
+            return _decoded(container, image, shown, grey=grey)
     except ImageRefused:
         raise
     except TooIntricate as error:
@@ -98,8 +100,29 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
             pixels=MAX_PIXELS // 1_000_000,
             side=MAX_SIDE,
         ) from error
-    except Exception as error:  # fed with damage, a decoder raises whatever it trips over (struct.error, KeyError...)
+    except _DAMAGE as error:
         raise ImageRefused("{name} is damaged or cut short.", name=shown) from error
+    except MemoryError as error:
+        raise ImageRefused("There is not enough memory for {name} just now: try again later.", name=shown) from error
+    except Exception as error:  # a fault of the decoder or of ours: never said to be the file's
+        _LOG.exception("unexpected in the decoding of %r", shown)
+        raise ImageRefused(
+            "{name} could not be opened: an unexpected error ({kind}). Its details are in the server's log.",
+            name=shown,
+            kind=type(error).__name__,
+        ) from error
+
+
+@contextmanager
+def room_for(data: bytes) -> Iterator[None]:
+    """Hold the room of a picture in the budget of the process while it is decoded and worked on in this block."""
+    try:
+        container = inspect(data)
+        width, height = _opened(container).size if container is not None else (0, 0)
+    except Exception:  # `decode` says what is wrong with it
+        width, height = 0, 0
+    with PIXELS.take(width * height) if width * height else nullcontext():
+        yield
 
 
 def content_hash(data: bytes) -> str:
@@ -171,6 +194,21 @@ def _read(path: Path, shown: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
+
+
+def _decoded(container: Container, image: ImageFile.ImageFile, shown: str, *, grey: bool) -> Image.Image:
+    depth = depth_of(image)
+    image.load()
+    if image.mode == "LAB":
+        raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
+    kept = grey and image.mode == "L" and not image.has_transparency_data
+    low = low_bytes(_opened(container), depth) if depth and is_shallow(image) else None
+    plain = image.copy() if kept else to_rgb(image, low=low)
+    plain.info = {}
+    orientation = container.orientation
+    if container.format == "AVIF":  # its turn is a property of the picture, which Pillow gives as EXIF of its own
+        orientation = exif_orientation(image.info.get("exif", b""))
+    return _upright(plain, orientation)
 
 
 def _opened(container: Container) -> ImageFile.ImageFile:

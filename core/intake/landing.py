@@ -25,7 +25,7 @@ from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.collection.walk import Facts, facts_of
 from core.ground.errors import BurinError
-from core.ground.images import content_hash, decode, reduced
+from core.ground.images import content_hash, decode, reduced, room_for
 from core.ground.names import basename, clean_name
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
@@ -134,10 +134,11 @@ class Landing:
             if source in there and look.region is None:
                 return Staged(name, class_name, source, there[source])
             data = read()
-            image = decode(data, name=basename(name))
-            region = look.region and look.region.inside(*image.size)
-            stored, extension = stored_form(image, data)
-            facts = facts_of(image, stored)
+            with room_for(data):
+                image = decode(data, name=basename(name))
+                region = look.region and look.region.inside(*image.size)
+                stored, extension = stored_form(image, data)
+                facts = facts_of(image, stored)
             path = self._folder / f"{next(self._numbers)}{extension}"
             with open(path, "xb") as stream:
                 stream.write(stored)
