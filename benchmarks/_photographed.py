@@ -90,20 +90,23 @@ def engraved(drawing: np.ndarray | None, ground: np.ndarray, rng: np.random.Gene
     side = int(min(height, width) * rng.uniform(0.75, 1))
     y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     page = cv2.resize(ground[y : y + side, x : x + side], (640, 640), interpolation=cv2.INTER_AREA).astype(np.float32)
+    page = cv2.GaussianBlur(page, (0, 0), rng.uniform(0.3, 4))  # out of focus, or a stone that was polished
+    mean = page.mean(axis=(0, 1))
+    page = (page - mean) * rng.uniform(0.4, 1) + mean
     if drawing is None:
         return Photograph(_coded(page, rng, 80, 95), None)
     ink = _turned(cover(drawing, round(640 * rng.uniform(0.16, 0.45))), rng.uniform(-15, 15))
     high, wide = ink.shape
     y, x = int(rng.integers(10, 630 - high)), int(rng.integers(10, 630 - wide))
     piece = page[y : y + high, x : x + wide]
-    strength = max(18.0, float(piece.std()) * rng.uniform(1.5, 3))
+    strength = max(15.0, float(piece.std()) * rng.uniform(1.3, 4))
     manner = rng.random()
     if manner < 0.4:
         _cut(piece, ink, strength * 1.3, rng)
     else:
         soft = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.5, 2))
-        sign = 1 if float(piece.mean()) + strength < 240 and (manner < 0.7 or piece.mean() < 60) else -1
-        piece += (sign * strength * soft)[..., None]
+        bright = float(piece.mean()) < 128 if rng.random() < 0.7 else rng.random() < 0.5
+        piece += ((strength if bright else -strength) * soft)[..., None]
     return Photograph(_coded(page, rng, 80, 95), (float(x), float(y), float(wide), float(high)))
 
 

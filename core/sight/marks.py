@@ -98,19 +98,24 @@ def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Im
 
 
 def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
-    """What the model sees of ``image``, (S, S, 3) uint8: the mark that was pointed at, else the surest one found, else
-    the whole picture as `core.ground.preprocessing.see` takes it. Everything that makes vectors asks this.
+    """What the model sees of ``image``, (S, S, 3) uint8: `subject` as `core.ground.preprocessing.see` takes it.
+    Everything that makes vectors asks this."""
+    return see(subject(image, preprocessing, region=region), preprocessing)
+
+
+def subject(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> Image.Image:
+    """What is looked at in ``image``: the mark that was pointed at, else the surest one found, else the whole picture.
 
     Where the picture itself is compared (``plain``), only a region cuts it.
     """
     if preprocessing.mode == "plain":
-        return see(image if region is None else cut_region(image, region), preprocessing)
+        return image if region is None else cut_region(image, region)
     if region is not None:
-        return see(read_region(image, region).picture, preprocessing)
+        return read_region(image, region).picture
     if is_clean(image):
-        return see(image, preprocessing)
+        return image
     marks = find_marks(image, most=1)
-    return see(marks[0].picture if marks and marks[0].sure >= FOUND else image, preprocessing)
+    return marks[0].picture if marks and marks[0].sure >= FOUND else image
 
 
 def is_clean(image: Image.Image) -> bool:

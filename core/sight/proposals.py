@@ -22,6 +22,7 @@ SCALES = (
 MARGIN = 0.14  # round the picture at the coarse ones: a mark may touch the border
 _MARGINED = 192
 LEAST = 0.08  # a middle less probable than this is none
+WORTH = 0.2  # of the most probable middle's: what is less is not looked at again
 SAME = 0.55  # overlap (intersection over union) from which two places are one
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the picture
@@ -47,7 +48,8 @@ def places(pixels: np.ndarray, *, most: int = 12, scales: Sequence[int] = SCALES
             break
         shown, factor, shift = reduced(pixels, scale)
         found += [Place(_back(box, factor, shift), middle, scale) for box, middle in _peaks(look([shown])[0])]
-    return _once(found)[:most]
+    once = _once(found)
+    return [place for place in once[:most] if place.middle >= WORTH * once[0].middle]
 
 
 def reduced(pixels: np.ndarray, scale: int) -> tuple[np.ndarray, float, float]:

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import onnxruntime
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "second.onnx"
-WINDOW = 128  # px
-EXTENTS = (56, 92)  # px: the larger side of the place in each window
-READ, READ_EXTENT = 192, 132  # px: the window that ink is read in, and the larger side of the mark in it
+WINDOW = 96  # px
+EXTENTS = (42, 68)  # px: the larger side of the place in each window
+READ, READ_EXTENT = 160, 112  # px: the window that ink is read in, and the larger side of the mark in it
 INK = 0.45  # probability of a stroke from which it is ink
 _STRAY = 0.5  # share of a piece of ink that must lie in the box for it to be the mark's
 
@@ -53,15 +53,18 @@ def window(pixels: np.ndarray, box: Box, *, side: int, extent: float) -> Window:
     reach = side / factor
     x, y = box[0] + box[2] / 2 - reach / 2, box[1] + box[3] / 2 - reach / 2
     height, width = pixels.shape[:2]
-    left, up = max(0, int(np.floor(x))), max(0, int(np.floor(y)))
-    right, down = min(width, int(np.ceil(x + reach)) + 1), min(height, int(np.ceil(y + reach)) + 1)
-    piece = pixels[up : max(down, up + 1), left : max(right, left + 1)]
+    left, up = (int(np.clip(np.floor(v), 0, limit - 1)) for v, limit in ((x, width), (y, height)))
+    right, down = (
+        int(np.clip(np.ceil(v + reach) + 1, start + 1, limit))
+        for v, start, limit in ((x, left, width), (y, up, height))
+    )
+    piece = pixels[up:down, left:right]
     over = 1.0
     if factor < 0.5:  # by area first: a warp alone would skip pixels
         over = 2 * factor
         size = max(1, round(piece.shape[1] * over)), max(1, round(piece.shape[0] * over))
         piece = cv2.resize(piece, size, interpolation=cv2.INTER_AREA)
-    kx, ky = piece.shape[1] / max(right - left, 1), piece.shape[0] / max(down - up, 1)
+    kx, ky = piece.shape[1] / (right - left), piece.shape[0] / (down - up)
     move = np.array([[factor / kx, 0, (left - x) * factor], [0, factor / ky, (up - y) * factor]], np.float32)
     edge = np.concatenate([piece[0], piece[-1], piece[:, 0], piece[:, -1]])
     value = tuple(float(v) for v in np.atleast_1d(np.median(edge, axis=0)))

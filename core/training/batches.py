@@ -20,6 +20,7 @@ from core.catalogue.records import FileOutcome
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.preprocessing import see
+from core.sight.marks import subject
 from core.training.sampling import ClassBatches
 from core.variation.augment import draw, draw_seed
 from core.variation.policies import Policy
@@ -87,12 +88,15 @@ class Images:
     def varied(self, row: int, policy: Policy, seed: int) -> np.ndarray:
         """(S, S, 3) uint8: one draw of a picture, as the model sees it."""
         small = self._small[row]
-        picture = self._reduced(self.originals[row].read()) if small is None else Image.fromarray(small).convert("RGB")
+        if small is None:
+            picture = self._reduced(subject(self.originals[row].read(), self.preprocessing))
+        else:
+            picture = Image.fromarray(small).convert("RGB")
         return see(draw(picture, policy, seed=seed).image, self.preprocessing)
 
     def _open(self, original: Original) -> tuple[np.ndarray, np.ndarray] | FileOutcome:
         try:
-            picture = original.read()
+            picture = subject(original.read(), self.preprocessing)
             shown = see(picture, self.preprocessing)
         except (BurinError, OSError) as error:
             plain = ImageRefused("{name} cannot be read.", name=original.path.name)

@@ -177,3 +177,18 @@ def test_every_shared_drawing_is_seen_as_before_there_was_a_finder(shared_data) 
         sighted.update(sight(image, STROKES).tobytes())
     assert len(paths) > 600
     assert whole.hexdigest() == sighted.hexdigest()
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3), (17, 9)])
+def test_any_picture_can_be_searched(size: tuple[int, int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (*size, 3), dtype=np.uint8)
+    for mark in find_marks(Image.fromarray(noise)):
+        assert 0 <= mark.sure <= 1
+        assert mark.region.x + mark.region.width <= size[1]
+    assert sight(Image.fromarray(noise), STROKES).shape == (128, 128, 3)
+
+
+def test_a_box_beside_the_picture_is_looked_at_too() -> None:
+    pixels = np.full((50, 60, 3), 90, np.uint8)
+    for box in ((-40.0, -40.0, 20.0, 20.0), (80.0, 70.0, 30.0, 10.0), (10.0, 10.0, 400.0, 300.0)):
+        assert window(pixels, box, side=96, extent=42).pixels.shape == (96, 96, 3)
