@@ -13,11 +13,11 @@ synthesis    strokes, hands, drawing, marks, sample, grounds, scenes
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
-recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify
+recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
 review       neighbourhood, predictions, queue, kept, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   html_report, corrections, figures, folders, written, bundle, work
-shell        variation, training, evaluation, main
+shell        variation, training, evaluation, views, main
 """

@@ -45,6 +45,7 @@ ENGINES = ASSETS / "engines"  # the untrained encoder's, exported by benchmarks/
 # Untrained, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells. Measured on real
 # drawings (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
 STAGE, GRID = 4, 4
+WHOLE = 224  # px: from this size on a plain picture is read by the whole trunk, which ImageNet taught what things are
 
 CHUNK = 4  # images a forward: beyond that the features leave the cache (measured 2.8 ms an image, 3.7 ms at 32)
 CHUNK_GPU = 64
@@ -77,8 +78,14 @@ class Embedder(Protocol):
         """
 
 
-def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: Engine | None = None) -> Embedder:
-    """The embedder of ``workspace``, or of a saved ``model``.
+def load_embedder(
+    workspace: Workspace,
+    *,
+    model: Path | None = None,
+    engine: Engine | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Embedder:
+    """The embedder of ``workspace``, or of a saved ``model``, or the untrained one that sees by ``preprocessing``.
 
     Without a model: the trained network that was promoted, else the workspace's pretrained weights (see
     `core.embedding.weights.resolve`) with the features of block 4 and, where one was fitted to them, a
@@ -87,7 +94,10 @@ def load_embedder(workspace: Workspace, *, model: Path | None = None, engine: En
     Raises `WeightsUnavailable` and `ModelRefused`.
     """
     config = workspace.config()
-    plan = _saved(workspace, model, config.preprocessing) if model else _in_use(workspace, config)
+    if preprocessing:
+        plan = _untrained(workspace, config.weights, preprocessing)
+    else:
+        plan = _saved(workspace, model, config.preprocessing) if model else _in_use(workspace, config)
     why = ""
     if engine == "onnxruntime" or (engine is None and not _gpu_here()):
         try:
@@ -151,7 +161,7 @@ def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _P
 def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> _Plan:
     weights = resolve(spec, workspace=workspace, allow_network=True)
     head = fitted_head(weights, preprocessing)
-    stage, grid = (head.stage, head.grid) if head else (STAGE, GRID)
+    stage, grid = (head.stage, head.grid) if head else _read_of(preprocessing)
     facts = {
         "weights": weights.sha256,
         "architecture": weights.architecture,
@@ -170,6 +180,12 @@ def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) ->
     read = f"{weights.architecture}-{weights.sha256[:8]}-{stage}.{grid}-{str(facts['head'])[:8]}"
     space = f"{read}-{_seen(preprocessing)}"
     return _Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build)
+
+
+def _read_of(preprocessing: Preprocessing) -> tuple[int | None, int]:
+    """The last block that is read of an untrained trunk, and the grid its features are averaged on."""
+    whole = preprocessing.mode == "plain" and preprocessing.size >= WHOLE
+    return (None, 1) if whole else (STAGE, GRID)
 
 
 @dataclass(frozen=True)

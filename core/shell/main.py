@@ -22,6 +22,7 @@ from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
 from core.shell import training as cli_training
 from core.shell import variation as cli_variants
+from core.shell import views as cli_views
 
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
@@ -81,6 +82,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_variants.add_commands(commands, common, _progress)
     cli_training.add_commands(commands, common, _progress)
     cli_evaluation.add_commands(commands, common, _progress)
+    cli_views.add_commands(commands, common, _progress)
     return parser
 
 

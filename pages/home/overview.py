@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui import services, widgets
 from pages.ui.components.gallery import gallery
 from pages.ui.components.pipeline import pipeline
-from pages.ui.home import overview
+from pages.ui.home import overview, seeing
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.state import workbench
 
@@ -73,6 +73,10 @@ if counts.originals:
             with st.container(height="stretch"):
                 st.write(step.text)
             st.page_link(PAGES[step.page], label=step.link, icon=step.icon, query_params=step.query)
+
+    if seeing.to_propose():
+        st.header(_("How pictures are seen"))
+        seeing.section(key="overview.seeing")
 
     st.header(_("Latest images"))
     latest = data.items(order="newest", limit=LATEST)

@@ -16,6 +16,7 @@ import numpy as np
 import streamlit as st
 
 from core.embedding.weights import PROMOTED
+from core.ground.config import MODES
 from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
@@ -88,11 +89,12 @@ def embedder() -> Embedder:
 
 
 def model_stamp() -> int:
-    """Changes with the promoted network; 0 while the encoder is used untrained."""
+    """Changes with the promoted network; below 0 while the encoder is used untrained, another for each way of seeing."""
     try:
         return (workspace().model / PROMOTED).stat().st_mtime_ns
     except OSError:
-        return 0
+        held = workspace().config().preprocessing
+        return -(1000 * MODES.index(held.mode) + held.size)
 
 
 def preprocessing() -> Preprocessing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from core.catalogue.moves import TRAY
 from core.collection.dataset import Dataset
+from core.recognition.views import VIEWS, Comparison, Score, keep
 from core.synthesis.sample import make_sample
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
@@ -101,3 +102,24 @@ def test_the_latest_images_come_newest_first(open_page, drawn_workspace):
     shown = [tile["id"] for group in wall["groups"] for tile in group["tiles"]]
     assert shown == sorted((item.id for item in Dataset(drawn_workspace).items()), reverse=True)
     assert all(tile["src"].startswith("/thumbnail/") for group in wall["groups"] for tile in group["tiles"])
+
+
+def test_a_better_way_of_seeing_is_proposed_taken_and_gone(open_page, drawn_workspace):
+    assert "How pictures are seen" not in text_of(open_page(drawn_workspace))  # 12 images say nothing yet
+    for number in range(10, 20):
+        (drawn_workspace.raw / "bar" / f"{number}.png").write_bytes(png_bytes(draw("bar", seed=number)))
+    Dataset(drawn_workspace).rescan()
+    at = open_page(drawn_workspace)
+    assert "How pictures are seen" in text_of(at)
+    assert at.button(key="overview.seeing.compare").label == "Compare the ways of seeing"
+
+    strokes, crop = VIEWS[:2]
+    scores = (Score(crop, 21, 22, 0.78, 0.99, chance=0.01), Score(strokes, 12, 22, 0.35, 0.73))
+    keep(drawn_workspace, Comparison(scores, strokes, 0.0))
+    at = open_page(drawn_workspace)
+    assert "Of your own images the mark cut out names the most." in text_of(at)
+    assert list(at.table[0].value["Seen by"]) == ["the mark cut out", "the strokes"]
+    at.button(key="overview.seeing.take").click().run()
+    assert not at.exception
+    assert drawn_workspace.config().preprocessing == crop
+    assert "How pictures are seen" not in text_of(at)
