@@ -18,7 +18,7 @@ from core.catalogue.records import Item
 from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED
 from core.ground.config import Preprocessing
-from core.ground.errors import BadInput, Conflict, ImageRefused
+from core.ground.errors import BadInput, Conflict, ExtrasMissing, ImageRefused
 from core.ground.images import COPY, decode, reduced
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, write_atomic
@@ -119,7 +119,12 @@ def compare(
     views = [*VIEWS, *([config.preprocessing] if config.preprocessing not in VIEWS else [])]
     right: dict[Preprocessing, np.ndarray] = {}
     for number, view in enumerate(views):
-        embedder = load_embedder(workspace, preprocessing=view)
+        try:
+            embedder = load_embedder(workspace, preprocessing=view)
+        except ExtrasMissing:  # an engine that does not ship, and no PyTorch to make it: the others are compared
+            if view == config.preprocessing:
+                raise
+            continue
         vectors = np.zeros((len(items), embedder.dimension), np.float32)
         for row, vector in enumerate(embedder.embed_images(_reader(dataset, item) for item in items)):
             if should_stop():

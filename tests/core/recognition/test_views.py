@@ -8,7 +8,7 @@ import pytest
 from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED
 from core.ground.config import Preprocessing
-from core.ground.errors import BadInput, Conflict, NotAllowed
+from core.ground.errors import BadInput, Conflict, ExtrasMissing, NotAllowed
 from core.ground.images import decode
 from core.recognition import views
 from core.recognition.views import VIEWS, Comparison, Score, compare, keep, kept, take, undo
@@ -87,6 +87,16 @@ def test_a_trained_network_sees_as_it_was_trained_to(toned):
     (toned.workspace.model / PROMOTED).write_bytes(b"x")
     with pytest.raises(Conflict, match="trained network"):
         compare(toned)
+
+
+def test_a_view_that_needs_pytorch_is_left_out_where_that_is_missing(toned, monkeypatch):
+    def light(workspace, *, preprocessing=None, **_):
+        if preprocessing == WHOLE:
+            raise ExtrasMissing("no PyTorch")
+        return Eyes(preprocessing)
+
+    monkeypatch.setattr("core.embedding.embedder.load_embedder", light)
+    assert {score.preprocessing for score in compare(toned).scores} == set(VIEWS) - {WHOLE}
 
 
 def test_stopping_leaves_nothing(toned):
