@@ -5,7 +5,7 @@ a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign, images
 ground       names, job, jobs, regions, preprocessing, outlines, extras
-sight        inputs, network, proposals, second, marks, hypotheses
+sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
@@ -14,7 +14,7 @@ embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
-review       neighbourhood, predictions, queue, kept, quality
+review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
 training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults

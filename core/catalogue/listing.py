@@ -157,6 +157,16 @@ def some(connection: sa.Connection, ids: list[int]) -> list[Item]:
     return [found[item_id] for item_id in ids if item_id in found]
 
 
+def doubted(connection: sa.Connection, contents: Iterable[str]) -> list[Item]:
+    """The present items that are in doubt, and those of these ``contents`` (as seen) for which nobody vouched."""
+    here = with_class().where(db.items.c.state == "present").order_by(db.items.c.id)
+    found = {row.id: item_of(row) for row in connection.execute(here.where(db.items.c.sight == "doubt"))}
+    for part in db.chunks(set(contents)):
+        query = here.where(db.items.c.sight == "", db.seen_as.in_(part))
+        found |= {row.id: item_of(row) for row in connection.execute(query)}
+    return list(found.values())
+
+
 def folders_of(connection: sa.Connection, sha256s: Iterable[str]) -> dict[str, set[str]]:
     """Content hash -> the folders of the present classes that hold a present image of that content."""
     found: dict[str, set[str]] = {}

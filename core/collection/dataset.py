@@ -25,7 +25,7 @@ from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
 from core.ground.images import decode, thumbnail
 from core.ground.workspace import Workspace, write_atomic
-from core.sight.marks import read_region
+from core.sight.marks import cut_region
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -129,6 +129,11 @@ class Dataset(Curation):
         with self.catalogue.read() as connection:
             return listing.some(connection, [int(item_id) for item_id in item_ids])
 
+    def doubted(self, contents: Iterable[str]) -> list[Item]:
+        """The present items in doubt, and those of these ``contents`` (as seen) for which nobody vouched."""
+        with self.catalogue.read() as connection:
+            return listing.doubted(connection, contents)
+
     def folders_of(self, sha256s: Iterable[str]) -> dict[str, set[str]]:
         """Content hash -> the folders of the classes that hold a present image of that content."""
         with self.catalogue.read() as connection:
@@ -158,10 +163,10 @@ class Dataset(Curation):
         return self.path(item).read_bytes()
 
     def picture(self, item: Item, *, grey: bool = False) -> Image.Image:
-        """The item as it is looked at: decoded, and of it what lies in its region, where it has one. ``grey`` as in
+        """The item as a person looks at it: decoded, and of it what lies in its region, where it has one. ``grey`` as in
         `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
         image = decode(self.image_bytes(item), name=item.path, grey=grey)
-        return image if item.region is None else read_region(image, item.region).picture
+        return image if item.region is None else cut_region(image, item.region)
 
     def thumbnail(self, item: Item) -> Path:
         """A WebP of at most 192 x 192 pixels, made once for each content and region; raises `ImageRefused` or

@@ -57,6 +57,16 @@ def has_ink(image: Image.Image) -> bool:
     return _find_ink(_pixels(image)) is not None
 
 
+def ink_box(image: Image.Image) -> tuple[float, float, float, float] | None:
+    """Where the ink lies, as shares of the picture: left, top, right, bottom; None where there is none."""
+    pixels = _reduced(_pixels(image), _WORK)
+    found = _ink_in(_channels(pixels))
+    if found is None:
+        return None
+    (x, y, w, h), (height, width) = found[1], pixels.shape[:2]
+    return x / width, y / height, (x + w) / width, (y + h) / height
+
+
 @dataclass(frozen=True)
 class _Ink:
     """The ink in its bounding box: ``strength`` (h, w) uint8, how far each pixel is from the

@@ -31,6 +31,7 @@ from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
 from core.intake.labels import Look
 from core.intake.originals import stored_form
+from core.sight.doubts import doubts_of
 from core.sight.marks import read_region
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Landing:
     ) -> None:
         dataset.allow("import")
         self._dataset, self._kind, self._embedder, self._admit = dataset, kind, embedder, admit
+        self._preprocessing = dataset.workspace.config().preprocessing
         self._detail: dict[str, Any] = {"source": source, "added": 0}
         self._entry: int | None = None
         self._ours: set[int] = set()  # items that this import added
@@ -149,6 +151,8 @@ class Landing:
             return FileOutcome(name, "refused", refusal)
         kept = image if self._embedder is not None and image.width * image.height <= _KEPT_PIXELS else None
         size, mtime_ns = stat.st_size, stat.st_mtime_ns
+        if not look.sight and facts.kind == "photo" and doubts_of(image, self._preprocessing, region=region):
+            look = replace(look, sight="doubt")  # drawings are what they look like; photographs are asked
         look = replace(look, region=region)
         return Staged(name, class_name, source, facts, path, size, mtime_ns, reduced(image), kept, look)
 

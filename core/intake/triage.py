@@ -8,18 +8,28 @@ from __future__ import annotations
 from core.catalogue.records import FileOutcome, InboxEntry
 from core.collection import inbox
 from core.collection.dataset import Dataset
-from core.ground.errors import NotFound
+from core.ground.errors import ConfigRefused, NotFound
+from core.ground.images import decode
+from core.ground.regions import Region
 from core.intake.ingest import IncomingFile, import_files
+from core.intake.labels import Look
+from core.sight.doubts import doubts_of
 
 
-def label_report(dataset: Dataset, entry_id: int, class_name: str | None) -> FileOutcome:
+def label_report(
+    dataset: Dataset, entry_id: int, class_name: str | None, *, region: Region | None = None
+) -> FileOutcome:
     """Take the reported picture in as an original of that class (None: the unlabelled tray); its outcome.
 
+    ``region`` is where its mark lies. The original does not vote where its sight is in doubt (`core.sight.doubts`).
     The report is then "labelled" and knows its item. Raises `NotFound` when it no longer waits.
     """
     entry = _waiting(dataset, entry_id)
     path = dataset.workspace.inside(entry.path)
-    (outcome,) = import_files(dataset, [IncomingFile(source_of(entry_id), path=path, class_name=class_name)])
+    doubts = doubts_of(decode(path), dataset.workspace.config().preprocessing, region=region)
+    look = Look(region, "doubt" if doubts else "")
+    file = IncomingFile(source_of(entry_id), path=path, class_name=class_name, look=look)
+    (outcome,) = import_files(dataset, [file])
     if outcome.outcome != "refused":
         _close(dataset, entry_id, "labelled", outcome.item_id)
     return outcome
@@ -43,6 +53,15 @@ def reopen_report(dataset: Dataset, entry_id: int) -> None:
         if item.state == "present" and item.source == source_of(entry_id):
             dataset.trash([item.id])
     _close(dataset, entry_id, "waiting", None)
+
+
+def region_of(entry: InboxEntry) -> Region | None:
+    """Where the visitor was shown the mark, or pointed at it; None: in the picture as a whole."""
+    record = entry.answer.get("region")
+    try:
+        return Region.from_json(record) if isinstance(record, dict) else None
+    except ConfigRefused:
+        return None
 
 
 def source_of(entry_id: int) -> str:

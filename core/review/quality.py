@@ -23,6 +23,7 @@ from core.ground.images import COPY, REDUCED, reduced
 from core.ground.jobs import Report
 from core.ground.preprocessing import has_ink
 from core.ground.workspace import Workspace, write_atomic, writing
+from core.review import sights
 from core.review.neighbourhood import Contents, Neighbourhood, Progress, path_of
 from core.review.predictions import Labels, Predictions
 from core.review.queue import disagree
@@ -249,6 +250,7 @@ def check(
         return None
     neighbourhood.save(path_of(dataset.workspace, embedder.space))
     looks = looks_of(dataset, on_progress=on_progress, should_stop=should_stop)
+    sights.look(dataset, on_progress=on_progress, should_stop=should_stop)
     twins = None if should_stop() else _twins(dataset, embedder, on_progress, should_stop)
     if twins is None:
         return None

@@ -6,9 +6,10 @@ import streamlit as st
 
 from core.catalogue.records import InboxEntry
 from core.ground.errors import BurinError
+from core.ground.regions import Region
 from core.intake import triage
-from pages.ui import cached, people, services, widgets
-from pages.ui.data import entries
+from pages.ui import people, services, widgets
+from pages.ui.data import entries, sighting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -20,6 +21,14 @@ waiting = data.inbox()
 classes = data.classes()
 
 
+def region_of(entry: InboxEntry) -> Region | None:
+    """Where the mark is: as somebody pointed at it here, else as it was when the image was reported."""
+    pointed = workbench().pointed.get(f"inbox {entry.id}")
+    if pointed is None:
+        return triage.region_of(entry)
+    return pointed[0] if pointed else None
+
+
 def label(entry: InboxEntry, name: str | None = None) -> None:
     """The picture becomes an original of the class, which is made where there is none of that name."""
     name = name or st.session_state.get(f"inbox.class.{entry.id}")
@@ -27,7 +36,7 @@ def label(entry: InboxEntry, name: str | None = None) -> None:
         return
     bench = workbench()
     try:
-        outcome = triage.label_report(data, entry.id, name)
+        outcome = triage.label_report(data, entry.id, name, region=region_of(entry))
     except BurinError as error:
         bench.notices.append(Notice(sentence(error), ":material/error:"))
         return
@@ -39,6 +48,9 @@ def label(entry: InboxEntry, name: str | None = None) -> None:
     text = _("The image is now an original of {name}.").format(name=name)
     if outcome.outcome == "present":
         text = _("This very image was in the base already; the report is closed.")
+    added = data.some([outcome.item_id] if outcome.item_id is not None else [])
+    if outcome.outcome == "added" and any(item.sight == "doubt" for item in added):
+        text += " " + _("Its sight is in doubt, so it does not vote: see Quality.")
     bench.notices.append(Notice(text, ":material/label:", latest[0].id if latest else None))
 
 
@@ -62,6 +74,8 @@ def reopen(entry: InboxEntry) -> None:
 def answered(entry: InboxEntry) -> str:
     """What Identify had said, in words."""
     found = [str(c.get("name", "")) for c in entry.answer.get("classes", ()) if isinstance(c, dict)]
+    if entry.verdict == "not_found":
+        return _("It was told: no mark found.")
     if entry.verdict == "unknown" or not found:
         return _("It was told: not in the base.")
     if entry.verdict == "hesitates" and len(found) > 1:
@@ -70,16 +84,30 @@ def answered(entry: InboxEntry) -> str:
 
 
 def picture(entry: InboxEntry) -> None:
+    """The reported image with the box of its mark, what the model sees there, and what speaks against it."""
+
+    def point(region: Region | None) -> None:
+        workbench().pointed[f"inbox {entry.id}"] = () if region is None else (region,)
+
+    region = region_of(entry)
     try:
         content = data.workspace.inside(entry.path).read_bytes()
-        st.image(cached.shown(content, entry.sha256, side=360), width="stretch", alt=_("The reported image"))
+        key = f"inbox.picture.{entry.id}"
+        sighting.point(
+            content, entry.sha256, region, key=key, on_point=point, side=640, locked=not people.may("curator")
+        )
+        with st.container(horizontal=True):
+            with st.container(width=96):
+                sighting.seen(content, entry.sha256, region)
+            with st.container(width="stretch"):
+                sighting.warn(sighting.doubts(content, entry.sha256, region), votes=False)
     except (OSError, BurinError):
         st.markdown(":material/hide_image:")
 
 
 def card(entry: InboxEntry) -> None:
     with st.container(border=True, key=f"inbox.entry.{entry.id}"):
-        left, right = st.columns([1, 3], gap="medium")
+        left, right = st.columns([2, 3], gap="medium")
         with left:
             picture(entry)
         with right:

@@ -21,7 +21,13 @@ with review.jobs_under_way():
     lists = second_look.gather()
 second_look.check_line(lists.findings)
 sizes = lists.sizes()
-names = {"labels": _("Labels in doubt"), "copies": _("Copies"), "look": _("Blank or tiny"), "twins": _("Mirror twins")}
+names = {
+    "labels": _("Labels in doubt"),
+    "copies": _("Copies"),
+    "look": _("Blank or tiny"),
+    "sights": _("Sights in doubt"),
+    "twins": _("Mirror twins"),
+}
 chosen = linked_choice(
     st.segmented_control,
     _("List"),

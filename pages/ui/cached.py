@@ -122,6 +122,22 @@ def seen_of(_data: bytes, sha256: str, preprocessing: str, region: Region | None
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 
+@st.cache_data(max_entries=200, show_spinner=False)
+def marks(_data: bytes, sha256: str) -> list[Region]:
+    """The boxes of what might be the mark of an image file, the surest first."""
+    from core.sight.marks import find_marks
+
+    return [mark.region for mark in find_marks(decode(_data), most=5)]
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def doubts(_data: bytes, sha256: str, preprocessing: str, region: Region | None) -> list[str]:
+    """What speaks against an image file, or what lies in its ``region``, as a reference."""
+    from core.sight.doubts import doubts_of
+
+    return list(doubts_of(decode(_data), services.preprocessing(), region=region))
+
+
 def _on_square(image: Image.Image, side: int) -> str:
     longest = max(image.size)
     return url(thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side), "webp")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from core.collection.dataset import Dataset
+from core.ground.regions import Region
 from tests.conftest import draw, png_bytes
-from tests.pages.conftest import text_of
+from tests.pages.conftest import component, text_of
 
 
 @pytest.fixture
@@ -60,3 +62,33 @@ def test_opening_again_takes_the_label_back(open_page, reported, dataset_of):
     at.button(key="inbox.reopen.1").click().run()
     dataset = dataset_of(reported)
     assert dataset.counts().inbox == 1 and dataset.counts().originals == 12 and dataset.counts().trash == 1
+
+
+def test_the_place_of_the_mark_goes_into_the_collection_with_it(open_page, drawn_workspace, dataset_of):
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste(draw("circle", seed=50, side=96), (2, 2))
+    picture.paste(draw("bar", seed=50, side=96), (202, 2))
+    told = Region(0, 0, 100, 100)
+    answer = {"classes": [], "right": "bar", "region": told.to_json()}
+    dataset_of(drawn_workspace).report(png_bytes(picture), verdict="not_found", said="wrong", answer=answer)
+    at = open_page(drawn_workspace, "inbox")
+    assert not at.exception
+    assert "It was told: no mark found." in text_of(at)
+    (shown,) = component(at, "burin_picture")
+    assert [(box["x"], box["width"], box["taken"]) for box in shown["boxes"]] == [(0, 100, True)]
+    place = Region(200, 0, 100, 100)
+    at.session_state["workbench"].pointed["inbox 1"] = (place,)
+    at.run()
+    at.button(key="inbox.right.1").click().run()
+    (item,) = dataset_of(drawn_workspace).items(text="report")
+    assert (item.class_name, item.region, item.sight) == ("bar", place, "")
+
+
+def test_a_sight_in_doubt_is_said_before_and_after_it_is_named(open_page, drawn_workspace, dataset_of):
+    blank = png_bytes(Image.new("RGB", (90, 90), "white"))
+    dataset_of(drawn_workspace).report(blank, verdict="not_found", said="wrong", answer={"right": "bar"})
+    at = open_page(drawn_workspace, "inbox")
+    assert "No mark is found in it. As it is, it will not vote" in text_of(at)
+    at.button(key="inbox.right.1").click().run()
+    assert "Its sight is in doubt, so it does not vote" in text_of(at)
+    assert dataset_of(drawn_workspace).items(text="report")[0].sight == "doubt"

@@ -11,6 +11,7 @@ import pytest
 from core.collection.dataset import Dataset
 from core.ground.job import publish
 from core.ground.jobs import JobRunner
+from core.ground.regions import Region
 from core.intake.ingest import receive
 from pages.ui import services
 from pages.ui.frame import OFFERED_S
@@ -377,3 +378,16 @@ def test_a_file_taken_away_behind_our_back_breaks_neither_wall_nor_detail(open_p
     assert not at.exception
     assert "rescan the folders" in text_of(at)
     assert item.id in shown(at)["bar"]
+
+
+def test_the_drawer_shows_where_the_mark_is_and_whether_it_votes(open_page, drawn_workspace, dataset_of):
+    data = dataset_of(drawn_workspace)
+    data.rescan()
+    item_id = data.item_ids(text="bar")[0]
+    data.set_region(item_id, Region(10, 10, 60, 50), sight="doubt")
+    at = open_page(drawn_workspace, "library", item=str(item_id))
+    assert not at.exception
+    (shown,) = component(at, "burin_picture")
+    assert [(box["x"], box["width"], box["taken"]) for box in shown["boxes"]] == [(10, 60, True)]
+    at.button(key=f"detail.sure.{item_id}").click().run()
+    assert dataset_of(drawn_workspace).item(item_id).sight == "sure"

@@ -110,3 +110,17 @@ def test_the_lists_are_counted(open_page, messy):
     (control,) = [one for one in at.get("button_group") if one.proto.id.endswith("quality.list")]
     labels = [option.content for option in control.proto.options]
     assert any(label.startswith("Blank or tiny (1)") for label in labels)
+
+
+def test_a_sight_in_doubt_is_listed_and_vouched_for_in_one_click(open_page, drawn_workspace, dataset_of):
+    data = dataset_of(drawn_workspace)
+    data.rescan()
+    item_id = data.item_ids(text="bar")[0]
+    data.set_sight([item_id], "doubt")
+    at = open_page(drawn_workspace, "quality", list="sights")
+    assert not at.exception
+    assert "It does not vote." in text_of(at)
+    at.button(key=f"quality.sight.{item_id}.sure").click().run()
+    assert not at.exception
+    assert dataset_of(drawn_workspace).item(item_id).sight == "sure"
+    assert "1 image votes now." in text_of(at)

@@ -7,10 +7,12 @@ from collections.abc import Callable
 import streamlit as st
 from babel.dates import format_datetime
 
-from core.catalogue.records import Item
+from core.catalogue.records import Item, Sight
 from core.ground.config import KINDS
 from core.ground.errors import BurinError
+from core.ground.regions import Region
 from pages.ui import cached, people, services, widgets
+from pages.ui.data import sighting
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
@@ -62,14 +64,7 @@ def _content(item_id: int) -> None:
         )
         return
     content = data.image_bytes(item)
-    large, seen = st.columns([3, 2], wrap=False)
-    with large:
-        st.image(cached.shown(content, item.sha256, side=900), width="stretch", alt=_("The image"))
-    with seen:
-        preprocessing = str(services.preprocessing())
-        pixels = cached.seen_of(content, item.sha256, preprocessing)
-        st.image(pixels, width="stretch", alt=_("What the model sees"))
-        st.caption(_("What the model sees"))
+    _place(item, content)
     classes = data.classes()
     widgets.choose_class(
         _("Class"),
@@ -112,6 +107,57 @@ def _content(item_id: int) -> None:
         args=("trash", item_id),
         **people.bar(),
     )
+
+
+def _place(item: Item, content: bytes) -> None:
+    """The image and where its mark lies in it, what the model sees there, and whether that votes."""
+    key, locked = f"detail.picture.{item.id}", not people.may("curator")
+    sighting.point(
+        content,
+        item.file_sha256,
+        item.region,
+        key=key,
+        on_point=lambda region: _set_region(item, region),
+        locked=locked,
+    )
+    seen, about = st.columns([2, 3], wrap=False)
+    with seen:
+        sighting.seen(content, item.sha256, item.region)
+    with about:
+        found = sighting.doubts(content, item.sha256, item.region)
+        if item.sight == "sure":
+            st.markdown(f":green-badge[:material/visibility: {_('the sight is right')}]")
+        elif item.sight == "doubt" and not found:
+            st.markdown(f":orange-badge[:material/visibility: {_('sight in doubt')}]  \n" + _("It does not vote."))
+        sighting.warn(found if item.sight != "sure" else [], votes=item.sight != "doubt")
+        if item.sight == "doubt" or (found and item.sight != "sure"):
+            st.button(
+                _("It is right, let it vote"), icon=":material/check:", key=f"detail.sure.{item.id}", on_click=_vouch,
+                args=(item.id, "sure"), **people.bar(),
+            )  # fmt: skip
+        elif item.sight == "sure":
+            st.button(
+                _("Put it in doubt again"), icon=":material/undo:", key=f"detail.doubt.{item.id}", type="tertiary",
+                on_click=_vouch, args=(item.id, "doubt"), **people.bar(),
+            )  # fmt: skip
+
+
+def _set_region(item: Item, region: Region | None) -> None:
+    """Where the mark lies, as it was pointed at; what is seen there then is in doubt, or not."""
+    data = services.dataset()
+
+    def change() -> None:
+        content = data.image_bytes(item)
+        whole = f"{item.file_sha256} {region}"
+        found = sighting.doubts(content, whole, region)
+        data.set_region(item.id, region, sight="doubt" if found else "", versions={item.id: item.ver})
+
+    _change(change, Notice(_("The place of the mark is set."), ":material/crop:"))
+
+
+def _vouch(item_id: int, sight: Sight) -> None:
+    texts = {"sure": _("It votes now."), "doubt": _("It does not vote now.")}
+    _change(lambda: services.dataset().set_sight([item_id], sight), Notice(texts[sight], ":material/visibility:"))
 
 
 def _steps(item_id: int, neighbours: list[int]) -> None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.catalogue.records import ClassRecord, Item
+from core.catalogue.records import ClassRecord, Item, Sight
 from core.ground.config import KINDS
 from core.ground.jobs import Job
-from core.review import quality
+from core.review import quality, sights
 from core.review.kept import Kept, hint_parts
+from core.sight.doubts import Doubt
 from pages.ui import people, services, widgets
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.data import entries, keeping, review, selecting
+from pages.ui.data import entries, keeping, review, selecting, sighting
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
 from pages.ui.text import esc
@@ -24,7 +25,7 @@ from pages.ui.tiles import picture, tile
 GROUPS = 15  # findings shown at once; the next ones come as these are settled
 TILES = 24
 
-LISTS = ("labels", "copies", "look", "twins")
+LISTS = ("labels", "copies", "look", "sights", "twins")
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Lists:
     exact: list[list[int]]
     near: list[list[int]]
     odd: dict[str, list[int]]
+    sights: dict[int, list[Doubt]]
     twins: list[list[quality.TwinPair]]
     findings: quality.Findings | None
     kept: Kept
@@ -46,6 +48,7 @@ class Lists:
             "labels": len(self.hints),
             "copies": len(self.exact) + len(self.near),
             "look": odd,
+            "sights": len(self.sights),
             "twins": len(self.twins),
         }
 
@@ -83,6 +86,7 @@ def gather() -> Lists:
         exact=[group for group in quality.exact_copies(labels) if ("copies", map(str, group)) not in kept],
         near=[group for group in near if len(group) > 1 and ("copies", map(str, group)) not in kept],
         odd=odd,
+        sights=sights.in_doubt(services.dataset(), sights.Sights.read(workspace)),
         twins=[group for names, group in pairs.items() if ("twins", names) not in kept],
         findings=findings,
         kept=kept,
@@ -254,6 +258,49 @@ def look(lists: Lists) -> None:
                 _open_in_label(ids, f"quality.odd.{name}")
 
 
+def in_doubt(lists: Lists) -> None:
+    """Originals of which the model sees no whole mark: show where it is, or say that it is right."""
+    if not lists.sights:
+        known = lists.findings is not None
+        _nothing(_("Of every image the mark is seen.") if known else _("Not checked yet."), known=known)
+        return
+    st.caption(
+        _(
+            "What the model sees of these is no whole mark. Those that do not vote are no reference until somebody says so."
+        )
+    )
+    for item in services.dataset().some(list(lists.sights)[:GROUPS]):
+        key = f"quality.sight.{item.id}"
+        with st.container(border=True, key=key), st.container(horizontal=True, vertical_alignment="center"):
+            with st.container(width=120):
+                _one(item)
+            with st.container(width="stretch"):
+                sighting.warn(lists.sights[item.id], votes=True)
+                votes = item.sight != "doubt"
+                st.markdown(_("It votes.") if votes else _("It does not vote."))
+                with st.container(horizontal=True):
+                    if st.button(
+                        _("Show where the mark is"), icon=":material/crop:", type="primary", key=f"{key}.open"
+                    ):
+                        st.switch_page("pages/data/library.py", query_params={"item": str(item.id)})
+                    st.button(
+                        _("It is right, let it vote"), icon=":material/check:", key=f"{key}.sure", on_click=_vouch,
+                        args=([item.id], "sure"), **people.bar(),
+                    )  # fmt: skip
+                    if votes:
+                        st.button(
+                            _("Take its vote away"), icon=":material/visibility_off:", key=f"{key}.doubt", type="tertiary",
+                            on_click=_vouch, args=([item.id], "doubt"), **people.bar(),
+                        )  # fmt: skip
+    if len(lists.sights) > 1:
+        ids = list(lists.sights)
+        st.button(
+            ngettext("It is right", "All {n} are right", len(ids)).format(n=number(len(ids))), icon=":material/done_all:",
+            type="tertiary", key="quality.sights.all", on_click=_vouch, args=(ids, "sure"), **people.bar(),
+        )  # fmt: skip
+    _more(len(lists.sights))
+
+
 def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
     """Classes that become one another when mirrored or turned."""
     if not lists.twins:
@@ -334,6 +381,16 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
     selecting.change(lambda: services.dataset().relabel(ids, class_id), text, ":material/label:")
 
 
+def _vouch(ids: list[int], sight: Sight) -> None:
+    """Say that what is seen of these is right, so that they vote, or that it is in doubt."""
+    frames = {
+        "sure": ngettext("{n} image votes now.", "{n} images vote now.", len(ids)),
+        "doubt": ngettext("{n} image does not vote now.", "{n} images do not vote now.", len(ids)),
+    }
+    text = frames[sight].format(n=number(len(ids)))
+    selecting.change(lambda: services.dataset().set_sight(ids, sight), text, ":material/visibility:")
+
+
 def _trash(ids: list[int]) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
     selecting.change(lambda: services.dataset().trash(ids), text, ":material/delete:")
@@ -343,5 +400,6 @@ SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {
     "labels": labels,
     "copies": lambda lists, classes: copies(lists),
     "look": lambda lists, classes: look(lists),
+    "sights": lambda lists, classes: in_doubt(lists),
     "twins": twins,
 }

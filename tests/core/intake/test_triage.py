@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from PIL import Image
 
 from core.collection.dataset import Actor, Dataset
+from core.embedding.gallery import update
 from core.ground.errors import NotAllowed, NotFound
+from core.ground.regions import Region
 from core.ground.workspace import Workspace
-from core.intake.triage import dismiss_report, label_report
+from core.intake.triage import dismiss_report, label_report, region_of
 from tests.conftest import draw, png_bytes
 
 
@@ -45,3 +48,37 @@ def test_a_viewer_answers_none(dataset: Dataset) -> None:
     for answer in (lambda: label_report(viewer, 1, "x"), lambda: dismiss_report(viewer, 1)):
         with pytest.raises(NotAllowed):
             answer()
+
+
+def test_a_report_brings_the_place_of_its_mark_along(drawn_workspace, fake_embedder):
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    picture = Image.new("RGB", (300, 100), "white")
+    picture.paste(draw("circle", seed=50, side=96), (2, 2))
+    picture.paste(draw("bar", seed=50, side=96), (202, 2))
+    place = Region(200, 0, 100, 100)
+    answer = {"classes": [], "region": place.to_json()}
+    entry_id = dataset.report(png_bytes(picture), verdict="unknown", said="wrong", answer=answer)
+    (entry,) = dataset.inbox()
+    assert region_of(entry) == place
+    outcome = label_report(dataset, entry_id, "bar", region=place)
+    item = dataset.item(outcome.item_id)
+    assert (item.region, item.sight) == (place, "")
+    other = dataset.report(png_bytes(picture), verdict="unknown", said="wrong", answer={"region": "nonsense"})
+    assert region_of(dataset.inbox()[0]) is None
+    second = label_report(dataset, other, "circle", region=Region(0, 0, 100, 100))
+    assert second.outcome == "added"  # the other mark of the same photograph
+
+
+def test_a_reported_picture_whose_sight_is_in_doubt_does_not_vote(drawn_workspace, fake_embedder):
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    entry_id = dataset.report(
+        png_bytes(Image.new("RGB", (90, 90), "white")), verdict="not_found", said="wrong", answer={}
+    )
+    outcome = label_report(dataset, entry_id, "bar")
+    assert dataset.item(outcome.item_id).sight == "doubt"
+    update(dataset, fake_embedder)
+    assert outcome.item_id not in dataset.vectors(fake_embedder.space)[0]
+    dataset.set_sight([outcome.item_id], "sure")
+    assert outcome.item_id in dataset.vectors(fake_embedder.space)[0]
