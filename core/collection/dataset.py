@@ -163,8 +163,8 @@ class Dataset(Curation):
         return self.path(item).read_bytes()
 
     def picture(self, item: Item, *, grey: bool = False) -> Image.Image:
-        """The item as a person looks at it: decoded, and of it what lies in its region, where it has one. ``grey`` as in
-        `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
+        """The item as a person looks at it: decoded, and of it what lies in its region, where it has one. ``grey`` as
+        in `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
         image = decode(self.image_bytes(item), name=item.path, grey=grey)
         return image if item.region is None else cut_region(image, item.region)
 

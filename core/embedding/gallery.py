@@ -14,15 +14,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from core.collection.dataset import Dataset, Item
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
+from core.ground.images import decode
 from core.ground.jobs import Report
 from core.ground.outlines import outline_of, pack, unpack
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace
-from core.sight.marks import sight
+from core.sight.marks import pointed_at, sight
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -115,7 +117,7 @@ def update(
     Stopping keeps what is done. An image that cannot be read is listed and skipped.
     """
     missing = dataset.missing_vectors(embedder.space)
-    found = zip(missing, embedder.embed_images(_reader(dataset, item) for item in missing), strict=True)
+    found = zip(missing, embedder.embed_images(_reader(dataset, item, embedder) for item in missing), strict=True)
     refused: list[tuple[Item, ImageRefused]] = []
     embedded = done = 0
     while not should_stop() and (batch := list(itertools.islice(found, BATCH))):  # the next are embedded meanwhile
@@ -141,13 +143,19 @@ def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], boo
         made = {}
         for item in batch:
             with suppress(BurinError, OSError):
-                made[item.sha256] = pack(outline_of(sight(_reader(dataset, item)(), embedder.preprocessing)))
+                made[item.sha256] = pack(outline_of(sight(_reader(dataset, item, embedder)(), embedder.preprocessing)))
         dataset.add_outlines(embedder.space, made)
 
 
-def _reader(dataset: Dataset, item: Item) -> Callable:
-    """A call that decodes ``item``: made here, run in the embedder's threads beside the forward pass."""
-    return lambda: dataset.picture(item, grey=True)
+def _reader(dataset: Dataset, item: Item, embedder: Embedder) -> Callable:
+    """A call that decodes ``item``, or the mark in its region: made here, run in the embedder's threads beside the
+    forward pass."""
+
+    def read() -> Image.Image:
+        image = decode(dataset.image_bytes(item), name=item.path, grey=True)
+        return pointed_at(image, item.region, embedder.preprocessing)
+
+    return read
 
 
 def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:

@@ -24,6 +24,7 @@ from core.catalogue.listing import UNSIGNED
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.collection.walk import Facts, facts_of
+from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.images import content_hash, decode, reduced, room_for
 from core.ground.names import basename, clean_name
@@ -32,7 +33,7 @@ from core.intake.admission import Admission, Near, Staged
 from core.intake.labels import Look
 from core.intake.originals import stored_form
 from core.sight.doubts import doubts_of
-from core.sight.marks import read_region
+from core.sight.marks import pointed_at
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -174,7 +175,7 @@ class Landing:
         if self._embedder is None:
             return {}
         wanted = list({one.seen_as: one for one in staged if one.path is not None}.values())
-        found = self._embedder.embed_images(_opener(one) for one in wanted)
+        found = self._embedder.embed_images(_opener(one, self._embedder.preprocessing) for one in wanted)
         vectors = zip(wanted, found, strict=True)
         return {one.seen_as: vector for one, vector in vectors if isinstance(vector, np.ndarray)}
 
@@ -186,10 +187,10 @@ def _hash(upload: Upload) -> str | BurinError:
         return refusal
 
 
-def _opener(one: Staged) -> Callable[[], Image.Image]:
+def _opener(one: Staged, preprocessing: Preprocessing) -> Callable[[], Image.Image]:
     def opened() -> Image.Image:
         image = one.image or decode(one.path or b"", name=one.name)
-        return image if one.look.region is None else read_region(image, one.look.region).picture
+        return pointed_at(image, one.look.region, preprocessing)
 
     return opened
 

@@ -97,6 +97,13 @@ def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Im
     return turned.crop((left, up, left + wide, up + high))
 
 
+def pointed_at(image: Image.Image, region: Region | None, preprocessing: Preprocessing) -> Image.Image:
+    """What `sight` is to be given, later and without the region, to see what lies in it; without one the image."""
+    if region is None:
+        return image
+    return cut_region(image, region) if preprocessing.mode == "plain" else read_region(image, region).picture
+
+
 def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
     """What the model sees of ``image``, (S, S, 3) uint8: `subject` as `core.ground.preprocessing.see` takes it.
     Everything that makes vectors asks this."""
