@@ -126,9 +126,9 @@ def _place(item: Item, content: bytes) -> None:
     with about:
         found = sighting.doubts(content, item.sha256, item.region)
         if item.sight == "sure":
-            st.markdown(f":green-badge[:material/visibility: {_('the sight is right')}]")
+            st.markdown(":green-badge[:material/visibility: " + _("the sight is right") + "]")
         elif item.sight == "doubt" and not found:
-            st.markdown(f":orange-badge[:material/visibility: {_('sight in doubt')}]  \n" + _("It does not vote."))
+            st.markdown(":orange-badge[:material/visibility: " + _("sight in doubt") + "]  \n" + _("It does not vote."))
         sighting.warn(found if item.sight != "sure" else [], votes=item.sight != "doubt")
         if item.sight == "doubt" or (found and item.sight != "sure"):
             st.button(

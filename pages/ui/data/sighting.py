@@ -68,4 +68,4 @@ def warn(found: Sequence[str], *, votes: bool) -> None:
     if found:
         told = sentences(found)
         more = "" if votes else " " + _("As it is, it will not vote: show where the mark is.")
-        st.markdown(f":orange-badge[:material/visibility: {_('sight in doubt')}]  \n{told}{more}")
+        st.markdown(":orange-badge[:material/visibility: " + _("sight in doubt") + f"]  \n{told}{more}")
