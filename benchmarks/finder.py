@@ -282,7 +282,7 @@ def boxes(source: Scenes, count: int) -> tuple[np.ndarray, np.ndarray]:
         side = int(source.rng.choice(LOOKED_AT))
         marks = int(source.rng.choice([0, 1, 2, 3], p=[0.33, 0.45, 0.17, 0.05]))
         made = source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))
-        for judged in look(made.picture, places(made.picture, most=10)):
+        for judged in look(made.picture, places(made.picture, most=12)):
             numbers.append(judged.numbers)
             right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
     return np.stack(numbers), np.array(right)

@@ -23,6 +23,10 @@ MARGIN = 0.14  # round the picture at the coarse ones: a mark may touch the bord
 _MARGINED = 192
 LEAST = 0.08  # a middle less probable than this is none
 WORTH = 0.2  # of the most probable middle's: what is less is not looked at again
+INK = 0.45  # probability of a stroke from which it is ink
+_REACHES = (3, 8)  # px: half the gap over which strokes are one group
+_SMALLEST, _LARGEST = 14, 120  # px: larger side of a group: a rim is no mark, and seen whole at a coarser scale
+_UNSEEN = 0.3
 SAME = 0.55  # overlap (intersection over union) from which two places are one
 
 Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the picture
@@ -47,7 +51,8 @@ def places(pixels: np.ndarray, *, most: int = 12, scales: Sequence[int] = SCALES
         if i > 1 and scale > 1.35 * longest:
             break
         shown, factor, shift = reduced(pixels, scale)
-        found += [Place(_back(box, factor, shift), middle, scale) for box, middle in _peaks(look([shown])[0])]
+        seen = look([shown])[0]
+        found += [Place(_back(box, factor, shift), middle, scale) for box, middle in (*_peaks(seen), *_groups(seen))]
     once = _once(found)
     return [place for place in once[:most] if place.middle >= WORTH * once[0].middle]
 
@@ -84,6 +89,28 @@ def _peaks(seen: Seen, *, most: int = 24) -> list[tuple[Box, float]]:
         cx, cy = (x + 0.5) * CELL, (y + 0.5) * CELL
         out.append(((cx - left, cy - up, left + right, up + down), float(heat[y, x])))
     return out
+
+
+def _groups(seen: Seen, *, most: int = 8) -> list[tuple[Box, float]]:
+    """Boxes of strokes that lie near each other, at two distances, and how probable a middle is in each; a part of how
+    sure its strokes are where no middle was seen."""
+    mask = (seen.strokes > INK).astype(np.uint8)
+    inked = np.nonzero(mask)
+    out = []
+    for reach in _REACHES:
+        near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
+        count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8, ltype=cv2.CV_32S)
+        own = labels[inked]
+        sure = np.bincount(own, seen.strokes[inked], count) / np.maximum(np.bincount(own, minlength=count), 1)
+        for i in range(1, count):
+            x, y, w, h = (int(v) for v in stats[i, :4] + (reach, reach, -2 * reach, -2 * reach))
+            x, y, w, h = max(x, 0), max(y, 0), max(w, 1), max(h, 1)
+            if _SMALLEST <= max(w, h) <= _LARGEST:
+                rows = slice((y + h // 4) // CELL, (y + h - h // 4) // CELL + 1)
+                columns = slice((x + w // 4) // CELL, (x + w - w // 4) // CELL + 1)
+                middle = seen.middles[rows, columns].max(initial=0.0)
+                out.append(((float(x), float(y), float(w), float(h)), max(float(middle), _UNSEEN * float(sure[i]))))
+    return sorted(out, key=lambda one: -one[1])[:most]
 
 
 def _back(box: Box, factor: float, shift: float) -> Box:
