@@ -320,9 +320,8 @@ def _compared(
         if not len(there) or not query.any():
             continue
         strokes = _laid(query.tobytes(), outlines[outlines.any(axis=(1, 2))].tobytes())
-        loss = evidence.misfit(strokes)
-        order = np.argsort(-(trials.strengths[row, there] - loss), kind="stable")
-        left = trials.similarities[row, there] - loss
+        order = np.argsort(-(trials.strengths[row, there] - evidence.loss(strokes)), kind="stable")
+        left = trials.similarities[row, there] - evidence.misfit(strokes)
         first = int(order[0])
         out.classes[row, : len(there)] = trials.classes[row, there[order]]
         out.similarities[row, : len(there)] = trials.similarities[row, there[order]]

@@ -18,6 +18,9 @@ from core.recognition.alignment import Alignment
 
 SHIPPED = Path(__file__).resolve().parents[2] / "assets" / "verdicts.json"
 FIT, BEND = 2.5, 0.3  # of the four costs and of the deformation: what the strokes take from a similarity
+# Of the four costs, where classes are ordered. Chosen on the shared data: more is better for characters, less for
+# catalogue icons, whose shapes differ from drawings (3: 89 % right, 1.2: 92.7 %).
+ORDER = 1.5
 # What the second class has where there is none, or none so near, before and after strokes are compared: any two marks
 # are that much alike.
 ALONE, LAID = 0.2, -0.2
@@ -26,6 +29,11 @@ ALONE, LAID = 0.2, -0.2
 def misfit(strokes: np.ndarray) -> np.ndarray:
     """What the strokes of candidates take from their similarity: ``strokes`` (..., 3) as `by_strokes` has them."""
     return FIT * (strokes[..., 0] + strokes[..., 1]) + BEND * strokes[..., 2]
+
+
+def loss(strokes: np.ndarray) -> np.ndarray:
+    """What the strokes of candidates take from their place in the order, (..., 3) -> (...)."""
+    return ORDER * (strokes[..., 0] + strokes[..., 1])
 
 
 def strokes_of(found: Alignment) -> np.ndarray:

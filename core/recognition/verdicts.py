@@ -13,7 +13,7 @@ import numpy as np
 from core.embedding.gallery import Gallery
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, Verdict
-from core.recognition.evidence import misfit, strokes_of
+from core.recognition.evidence import loss, strokes_of
 from core.recognition.ranking import TEMPERATURE, ClassAnswer, rank
 
 CANDIDATES = 8  # classes whose strokes are compared at most
@@ -57,7 +57,7 @@ def compared(outline: np.ndarray, classes: list[ClassAnswer], gallery: Gallery) 
         return classes
     play = [at for at, has in zip(play, there.tolist(), strict=True) if has]
     strokes = strokes_of(align(outline, held[there]))
-    order = np.argsort(-(likely[play] - misfit(strokes)), kind="stable").tolist()
+    order = np.argsort(-(likely[play] - loss(strokes)), kind="stable").tolist()
     laid = [replace(classes[play[at]], strokes=tuple(strokes[at].tolist())) for at in order]
     return laid + [found for at, found in enumerate(classes) if at not in play]
 
