@@ -8,7 +8,7 @@ directly in it: there Streamlit's old mode would open them without this frame.
 import streamlit as st
 
 if __name__ == "__main__":
-    from pages.ui import frame, people, services, signing
+    from pages.ui import frame, people, services, signing, status
     from pages.ui.i18n import _
     from pages.ui.navigation import inbox_title
 
@@ -50,9 +50,9 @@ if __name__ == "__main__":
     frame.sidebar(page.url_path)
     try:
         with frame.errors_said():
-            for part in (frame.preparation_line, frame.notices, frame.sample_banner):
-                with st.container():  # always there, so that what comes and goes in it moves nothing on the page
-                    part()
+            status.line()
+            with st.container():  # always there, so that what comes and goes in it moves nothing on the page
+                frame.sample_banner()
             page.run()
     finally:  # a page may stop early
         services.prepare()

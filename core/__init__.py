@@ -16,8 +16,8 @@ variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
 review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
-training     distributed, trainer, used, runs, recorder, transfer, promotion, material, prepare, start, work
+training     distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   html_report, corrections, figures, folders, written, bundle, work
-shell        variation, training, evaluation, views, main
+shell        variation, training, runs, evaluation, views, main
 """

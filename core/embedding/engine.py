@@ -60,14 +60,17 @@ def keep(folder: Path, key: str, content: bytes) -> Path:
     return path
 
 
-def export(net: EmbeddingNet, *, size: int, facts: Mapping[str, Any]) -> bytes:
+def export(
+    net: EmbeddingNet, *, size: int, facts: Mapping[str, Any], described: Mapping[str, str] | None = None
+) -> bytes:
     """``net`` as an ONNX model: uint8 (N, size, size, 3) in, float32 (N, D) L2-normalised out.
 
-    ``facts`` are kept in the file, see `facts_of`. Raises `ExportFailed` when there is no
+    ``facts`` are kept in the file, see `facts_of`; ``described``: further entries of its metadata, for other
+    programs. Raises `ExportFailed` when there is no
     exporter, or when a probe's embedding differs from PyTorch's by more than `TOLERANCE`.
     """
     try:
-        content = _to_onnx(net, size, facts)
+        content = _to_onnx(net, size, {**(described or {}), FACTS: json.dumps(dict(facts), ensure_ascii=False)})
         probe = _probe(size)
         given = session(content, threads=1).run(None, {"images": probe})[0]
     except Exception as error:  # the exporter has no error type of its own
@@ -102,7 +105,7 @@ def _file_name(key: str, content: bytes) -> str:
     return f"{key}-{hashlib.sha256(content).hexdigest()[:40]}.onnx"
 
 
-def _to_onnx(net: EmbeddingNet, size: int, facts: Mapping[str, Any]) -> bytes:
+def _to_onnx(net: EmbeddingNet, size: int, metadata: dict[str, str]) -> bytes:
     import copy
 
     import onnx
@@ -134,7 +137,7 @@ def _to_onnx(net: EmbeddingNet, size: int, facts: Mapping[str, Any]) -> bytes:
     model = onnx.load_from_string(buffer.getvalue())
     if same:
         _pad_at_the_end(model)
-    onnx.helper.set_model_props(model, {FACTS: json.dumps(dict(facts), ensure_ascii=False)})
+    onnx.helper.set_model_props(model, metadata)
     return model.SerializeToString()
 
 

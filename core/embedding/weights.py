@@ -34,6 +34,7 @@ PROMOTED = "best_efficientnet_triplet.safetensors"  # in a workspace's model/: t
 MAX_BYTES = 1_000_000_000
 MAX_PICKLE_BYTES = 16_000_000  # of tensor names and shapes: EfficientNet-B0's take 60 kB
 HUB_FILE = "model.safetensors"
+WRAPPERS = ("model_state_dict", "state_dict")  # under which a checkpoint may hold its state dict
 
 
 @dataclass(frozen=True)
@@ -235,6 +236,8 @@ def _read_pickled(path: Path) -> dict[str, Tensor]:
     if sha256_of(path) != BUNDLED_SHA256:  # that one is in the format from before 2020, which has no checksums
         _check_zip(path)
     state = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(state, dict):  # as training scripts save it, beside an optimiser's state and an epoch
+        state = next((state[key] for key in WRAPPERS if isinstance(state.get(key), dict)), state)
     if not isinstance(state, dict) or not all(isinstance(k, str) and _is_plain(v) for k, v in state.items()):
         raise ModelRefused("{name} holds something else than a state dict of tensors.", name=path.name)
     return dict(state)

@@ -19,6 +19,7 @@ from core.ground.workspace import new_id, write_atomic
 
 State = Literal["starting", "running", "succeeded", "failed", "stopped", "interrupted"]
 
+DISMISSED = "dismissed"  # a file in the job's folder
 _SILENT_S = 60.0  # without a sign of life, and with no process of ours to be seen, a job was interrupted
 
 
@@ -64,6 +65,11 @@ class Job:
     def stopping(self) -> bool:
         """Asked to stop, and not stopped yet."""
         return self.active and (Path(self.folder) / "stop").exists()
+
+    @property
+    def dismissed(self) -> bool:
+        """Whether somebody has seen enough of it."""
+        return (Path(self.folder) / DISMISSED).exists()
 
     def outcomes(self) -> Iterator[dict[str, Any]]:
         """The records that the work appended, in order; only whole lines."""

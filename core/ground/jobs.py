@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from core.ground.errors import BurinError, Conflict, NotFound
-from core.ground.job import Job, State, is_ours, lives, publish, read
+from core.ground.job import DISMISSED, Job, State, is_ours, lives, publish, read
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic
 
@@ -35,6 +35,7 @@ Work = Callable[[Workspace, dict[str, Any], "Report", Callable[[], bool]], dict[
 
 _BEAT_S = 1.0  # between two signs of life
 _GRACE_S = 15.0  # what a job that was asked to stop gets before its process is ended
+_NEXT = "next"  # in a job's folder: the id of the one that went on with it
 _KEPT = 50  # finished jobs that are remembered
 _ONE_AT_A_TIME = threading.Lock()  # of this process's clicks; other processes meet at the lock file
 _ROOT = Path(__file__).resolve().parents[2]
@@ -87,11 +88,31 @@ class JobRunner:
 
     def again(self, job_id: str, **changes: Any) -> Job:
         """Start the work of a job that has ended once more, with some parameters changed; what was stopped or
-        interrupted goes on from what it had done, where the work is made for that."""
+        interrupted goes on from what it had done, where the work is made for that.
+
+        Once only: asked again, from whichever page still shows the old job, it answers with the one that was started.
+        """
         job = self.get(job_id)
         self.workspace.allow(f"job {job.kind}")
+        if (later := self.follower(job_id)) is not None:
+            return later
         request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
-        return self.start(job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id)
+        later = self.start(job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id)
+        write_atomic(Path(job.folder) / _NEXT, later.id.encode())
+        return later
+
+    def follower(self, job_id: str) -> Job | None:
+        """The job that went on with this one, where there is one."""
+        with suppress(OSError, NotFound):
+            return self.get((self.workspace.jobs / job_id / _NEXT).read_text(encoding="ascii"))
+        return None
+
+    def dismiss(self, job_id: str) -> None:
+        """Let a job that has ended be seen no more where the last ones are shown."""
+        job = self.get(job_id)
+        self.workspace.allow(f"job {job.kind}")
+        if not job.active:
+            (Path(job.folder) / DISMISSED).touch()
 
     def get(self, job_id: str) -> Job:
         """The job as it is now; raises `NotFound`. A job whose process is gone is ``interrupted``."""

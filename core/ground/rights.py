@@ -46,6 +46,7 @@ ACTIONS: dict[str, Role] = {
     "job quality": "curator",
     "job evaluation": "curator",
     "job projection": "curator",
+    "job backup": "researcher",
     "job train": "researcher",
     "job promote": "researcher",
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from core.ground.images import decode
 from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
+from core.shell import runs as cli_runs
 from core.shell import training as cli_training
 from core.shell import variation as cli_variants
 from core.shell import views as cli_views
@@ -33,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        status = options.run(options)
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # who reads has seen enough; the interpreter would complain once more as it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except BurinError as error:
         print(f"burin: {error}", file=sys.stderr)
         return 2
@@ -83,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_training.add_commands(commands, common, _progress)
     cli_evaluation.add_commands(commands, common, _progress)
     cli_views.add_commands(commands, common, _progress)
+    cli_runs.add_commands(commands, common)
     return parser
 
 

@@ -1,95 +1,157 @@
-"""The shell's command ``train``; see `core.shell.main`. The work is `core.training.work`'s."""
+"""The shell's command ``train``; see `core.shell.main`. The work is `core.training.work`'s.
+
+Only what is typed changes a setting: the rest comes from the settings file, from the run that goes on, or is the
+default.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from core.ground.config import MODES, Preprocessing
-from core.ground.errors import ConfigRefused
+from core.ground.errors import BadInput, ConfigRefused, NotFound
+from core.ground.names import printable
 from core.ground.workspace import Workspace
-from core.training.settings import BACKBONES, BALANCES, LOSSES, MINING, MODELS, STARTS, TrainSettings, gradual
+from core.training.settings import (
+    BACKBONES,
+    BALANCES,
+    LOSSES,
+    MINING,
+    MODELS,
+    STARTS,
+    Part,
+    Thaw,
+    TrainSettings,
+    gradual,
+    schedule_of,
+)  # fmt: skip
 from core.variation.policies import PRESETS, find
 from core.variation.variants import MANIFEST
 
+if TYPE_CHECKING:
+    from core.training.runs import Run
+
 _DEFAULTS = TrainSettings()
+_AS_THEY_ARE = (  # options that are settings by the same name
+    "epochs", "steps", "images_per_class", "onecycle", "mining", "model", "embedding_size", "learning_rate",
+    "trunk_rate", "weight_decay", "clip_norm", "average", "blend", "balance", "validation", "test", "folds", "fold",
+    "patience", "seed",
+)  # fmt: skip
+_STARTS = tuple(name for name in STARTS if name != "checkpoint")
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Callable[[str], Any]) -> None:
     """Register the command; ``progress`` makes what shows a running count."""
     d = _DEFAULTS
-    train = commands.add_parser("train", parents=[common], help="train an encoder on your classes")
+    train = commands.add_parser(
+        "train", parents=[common], argument_default=argparse.SUPPRESS, help="train an encoder on your classes"
+    )
+    flag = argparse.BooleanOptionalAction
+
+    def number(name: str, kind: type, said: str, metavar: str = "N") -> None:
+        train.add_argument(
+            f"--{name}", type=kind, metavar=metavar, help=f"{said} (default {getattr(d, name):g})".strip()
+        )
+
+    def choice(name: str, table: Any, said: str) -> None:
+        train.add_argument(f"--{name}", choices=table, help=said)
+
     train.add_argument(
         "--data_dir", type=Path, metavar="DIR",
         help="class folders: originals, varied as they are drawn, or written variants (default: the workspace's)",
     )  # fmt: skip
-    train.add_argument("--epochs", type=int, default=d.epochs, metavar="N", help=f"(default {d.epochs})")
     train.add_argument(
-        "--steps", type=int, default=d.steps, metavar="N", help="batches an epoch (default: each image once)"
-    )
-    train.add_argument("--batch_size", type=int, default=d.batch_size, metavar="N", help=f"(default {d.batch_size})")
-    train.add_argument(
-        "--images_per_class", type=int, default=d.images_per_class, metavar="K",
-        help=f"images of each class in a batch (default {d.images_per_class})",
+        "--settings", type=Path, metavar="FILE",
+        help="settings as JSON, all or some of them (a run's run.json will do); what is typed goes before them",
     )  # fmt: skip
-    flag = argparse.BooleanOptionalAction
-    train.add_argument("--progressive_unfreeze", action=flag, default=bool(d.unfreezing), help="head, last blocks, all")
-    train.add_argument("--onecycle", action=flag, default=d.onecycle, help="one cycle of the learning rate")
-    train.add_argument("--loss", choices=LOSSES, help=f"(default {d.loss}; contrastive with --model siamese)")
-    train.add_argument("--mining", choices=MINING, default=d.mining, help=f"of hard-triplet (default {d.mining})")
-    train.add_argument("--model", choices=MODELS, default=d.model, help=f"(default {d.model})")
-    train.add_argument("--backbone", choices=BACKBONES, default=d.architecture, help=f"(default {d.architecture})")
-    train.add_argument("--start", choices=STARTS, default=d.start, help=f"weights to start from (default {d.start})")
+    number("epochs", int, "")
+    train.add_argument("--steps", type=int, metavar="N", help="batches an epoch (default: each image once)")
+    train.add_argument("--batch_size", type=int, metavar="N", help=f"(default {d.batch_size})")
+    number("images_per_class", int, "images of each class in a batch", "K")
+    train.add_argument("--progressive_unfreeze", action=flag, help="head, last blocks, all (the default)")
+    train.add_argument(
+        "--unfreeze", metavar="TABLE",
+        help="from which epoch on (from 0) a part learns too, as in 0:head,2:last,5:all; "
+        "a part that is not named keeps its weights",
+    )  # fmt: skip
+    train.add_argument("--onecycle", action=flag, help="one cycle of the learning rate (the default)")
+    choice("loss", LOSSES, f"(default {d.loss}; contrastive with --model siamese)")
+    train.add_argument("--margin", type=float, metavar="M", help="of the loss")
+    train.add_argument(
+        "--loss_number", action="append", metavar="NAME=VALUE", help="another number of the loss, as in temperature=0.1"
+    )
+    choice("mining", MINING, f"of hard-triplet (default {d.mining})")
+    choice("model", MODELS, f"(default {d.model})")
+    choice("backbone", BACKBONES, f"(default {d.architecture})")
+    train.add_argument(
+        "--start", metavar="START",
+        help=f"{', '.join(_STARTS)}, a run (its name, number or id) or a model file (default {d.start})",
+    )  # fmt: skip
     train.add_argument("--image_size", type=int, metavar="PX", help="(default: the workspace's)")
-    train.add_argument("--mode", choices=MODES, help="what the network sees (default: the workspace's)")
-    train.add_argument("--embedding_size", type=int, default=d.embedding_size, metavar="D")
-    train.add_argument("--learning_rate", type=float, default=d.learning_rate, help=f"(default {d.learning_rate})")
-    train.add_argument("--balance", choices=BALANCES, default=d.balance, help=f"of classes (default {d.balance})")
+    choice("mode", MODES, "what the network sees (default: the workspace's)")
+    number("embedding_size", int, "numbers an embedding", "D")
+    number("learning_rate", float, "of the head")
+    number("trunk_rate", float, "the trunk's share of it; from scratch 1", "SHARE")
+    number("weight_decay", float, "")
+    number("clip_norm", float, "longest step of the gradient; 0: not clipped")
+    number("average", float, "share of the average of the weights that a step keeps; 0: no average", "SHARE")
+    number("blend", float, "share of the trained weights in what is saved, the rest being the start's", "SHARE")
+    choice("balance", BALANCES, f"of classes (default {d.balance})")
     train.add_argument(
         "--policy", metavar="NAME",
         help=f"a saved policy, {', '.join(PRESETS)}, or none (default {d.policy['id'] if d.policy else 'none'})",
     )  # fmt: skip
+    number("validation", float, "share of the originals", "SHARE")
+    number("test", float, "share of the originals", "SHARE")
+    number("folds", int, "cross-validation: so many parts; 0: none")
+    number("fold", int, "the part to test with, from 0", "I")
+    number("patience", int, "epochs without a better score before it stops; 0: never")
+    number("seed", int, "")
+    train.add_argument("--name", help="of the run")
     train.add_argument(
-        "--validation", type=float, default=d.validation, metavar="SHARE", help=f"(default {d.validation})"
-    )
-    train.add_argument("--test", type=float, default=d.test, metavar="SHARE", help="share of the originals")
-    train.add_argument("--folds", type=int, default=0, metavar="N", help="cross-validation: so many parts")
-    train.add_argument("--fold", type=int, default=0, metavar="I", help="the part to test with, from 0")
-    train.add_argument("--patience", type=int, default=d.patience, metavar="N", help="epochs without a better score")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--name", default="", help="of the run")
-    train.add_argument("--resume", metavar="RUN", help="go on with a run that was stopped or interrupted")
+        "--resume", metavar="RUN",
+        help="go on with a run (its name, number or id) that was stopped or interrupted, or give it more --epochs",
+    )  # fmt: skip
+    yes = {"action": "store_true", "default": False}
+    train.add_argument("--override_leaks", **yes, help="train in spite of the leak audit; the run says so")
+    train.add_argument("--override_safety", **yes, help="train with unsafe transforms; the run says so")
     train.add_argument(
-        "--override_leaks", action="store_true", help="train in spite of the leak audit; the run says so"
-    )
-    train.add_argument("--override_safety", action="store_true", help="train with unsafe transforms; the run says so")
-    train.add_argument("--promote", action="store_true", help="let Identify use the result")
+        "--promote", action=flag,
+        help="let Identify use the result (the default where no run is used yet)",
+    )  # fmt: skip
     train.set_defaults(run=lambda options: _train(options, progress))
 
 
 def _train(options: argparse.Namespace, progress: Any) -> int:
     from core.training.prepare import Request
-    from core.training.promotion import promote
     from core.training.runs import Runs
     from core.training.work import train
 
     workspace = _workspace(options)
-    if options.resume:
-        Runs(workspace).get(options.resume)
+    typed = vars(options)
+    going_on = Runs(workspace).find(options.resume) if "resume" in typed else None
+    data_dir = typed.get("data_dir") or (Path(going_on.record.source) if going_on and going_on.record.source else None)
     request = Request(
-        _settings(options, workspace),
-        run_id=options.resume,
-        name=options.name,
-        data_dir=str(options.data_dir.resolve()) if options.data_dir else None,
+        settings_of(typed, workspace, data_dir, going_on),
+        run_id=going_on.id if going_on else None,
+        name=typed.get("name", ""),
+        data_dir=str(data_dir.resolve()) if data_dir else None,
         override_leaks=options.override_leaks,
         override_safety=options.override_safety,
     )
+    if going_on is not None:
+        for name in ("name", "override_leaks", "override_safety"):
+            if typed.get(name):
+                _say(f"--{name} is ignored: the run goes on as it began.")
     stop = threading.Event()
     previous = signal.signal(signal.SIGINT, lambda *_: stop.set())  # what was learnt is kept
     shown: dict[str, Any] = {}
@@ -106,72 +168,188 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         return 0
     for warning in run.record.warnings:
         _say(warning["template"].format(**warning["values"]))
+    why = f": {run.reason}" if run.reason else "."
+    print(f"Run {run.number or run.id} ({printable(run.record.name)}) {run.record.state}{why}")
     best = run.record.best
-    print(f"Run {run.id} {run.record.state}{f': {run.reason}' if run.reason else '.'}")
     if best:
-        print(f"Best epoch {best['epoch'] + 1}: {_in_words(best['scores'])}. Weights: {run.best_path}")
-    if options.promote and best:
-        promote(workspace, run)
-        print("Identify uses it from now on.")
+        print(f"Best epoch {best['epoch'] + 1}: {in_words(best['scores'])}. Weights: {run.best_path}")
+        _use(workspace, run, typed.get("promote"))
     return 0 if run.record.state == "finished" else 1
+
+
+def _use(workspace: Workspace, run: Run, wanted: bool | None) -> None:
+    """Promote the run where that is asked for, or where it is the first to be finished; else say how to."""
+    from core.training.promotion import promote
+    from core.training.used import promoted
+
+    first = wanted is None and run.record.state == "finished" and promoted(workspace) is None
+    if wanted or first:
+        promote(workspace, run)
+        undo = "" if wanted else " (no run was used before; python -m core promote --back undoes it)"
+        print(f"Identify uses it from now on{undo}.")
+    elif wanted is None:
+        print(f"To let Identify use it: python -m core promote {run.number or run.id}")
 
 
 def _workspace(options: argparse.Namespace) -> Workspace:
     """The workspace named, else the one that ``--data_dir`` lies in, else as for every command."""
-    given = options.data_dir.resolve() if options.data_dir else None
+    given = options.data_dir.resolve() if "data_dir" in vars(options) else None
     if not hasattr(options, "workspace") and given is not None and given.parent.name == "data":
         return Workspace(given.parent.parent)
     return Workspace.open(getattr(options, "workspace", None))
 
 
-def _settings(options: argparse.Namespace, workspace: Workspace) -> TrainSettings:
-    if options.batch_size % options.images_per_class:
+def settings_of(
+    typed: dict[str, Any], workspace: Workspace, data_dir: Path | None = None, going_on: Run | None = None
+) -> TrainSettings:
+    """The settings that these options ask for, by their names. Raises `ConfigRefused`, `BadInput` and `NotFound`."""
+    settings = going_on.settings if going_on else _base(typed, workspace, data_dir)
+    changes: dict[str, Any] = {name: typed[name] for name in _AS_THEY_ARE if name in typed}
+    if "backbone" in typed:
+        changes["architecture"] = typed["backbone"]
+    if "loss" in typed or (typed.get("model") or settings.model) != settings.model:
+        siamese = (typed.get("model") or settings.model) == "siamese"
+        changes["loss"] = typed.get("loss") or ("contrastive" if siamese else _DEFAULTS.loss)
+    if numbers := _numbers(typed):
+        same = changes.get("loss", settings.loss) == settings.loss
+        changes["loss_parameters"] = {**(settings.loss_parameters if same else {}), **numbers}
+    if "mode" in typed or "image_size" in typed:
+        seen = settings.preprocessing
+        changes["preprocessing"] = Preprocessing(typed.get("mode", seen.mode), typed.get("image_size", seen.size))
+    if "policy" in typed:
+        changes["policy"] = None if typed["policy"] == "none" else find(workspace, typed["policy"]).to_json()
+    if "batch_size" in typed or "images_per_class" in typed:
+        changes["classes_per_batch"] = _classes(
+            typed.get("batch_size", settings.batch_size), typed.get("images_per_class", settings.images_per_class)
+        )
+    if not going_on and "epochs" in typed and settings.unfreezing == gradual(settings.epochs):
+        changes["unfreezing"] = gradual(typed["epochs"])
+    if "progressive_unfreeze" in typed:
+        changes["unfreezing"] = gradual(typed.get("epochs", settings.epochs)) if typed["progressive_unfreeze"] else ()
+    if "unfreeze" in typed:
+        changes["unfreezing"] = _table(typed["unfreeze"])
+    if changes.get("unfreezing") and settings.start == "scratch":
+        raise ConfigRefused(
+            "From scratch there is nothing worth freezing: leave the unfreezing out, or start from other weights."
+        )
+    return settings.with_(**changes)
+
+
+def _base(typed: dict[str, Any], workspace: Workspace, data_dir: Path | None) -> TrainSettings:
+    """What a new run begins with: the settings file, else the defaults seen as the workspace's marks are; its start,
+    with the schedule that belongs to that; and the source that the folder has."""
+    from core.training.runs import Runs
+    from core.training.start import starting_from
+
+    settings = TrainSettings(preprocessing=workspace.config().preprocessing)
+    if "settings" in typed:
+        settings = _from_file(typed["settings"], settings)
+    start = typed.get("start")
+    if start in _STARTS:
+        changed = {} if start == settings.start else schedule_of(start, settings.epochs)
+        settings = settings.with_(start=start, start_from="", **changed)
+    elif start is not None:
+        path = next((p.resolve() for p in (Path(start), workspace.root / start) if p.is_file()), None)
+        if path is not None and path.is_relative_to(workspace.root):
+            start = path.relative_to(workspace.root).as_posix()
+        else:
+            start = str(path) if path else _run_or_start(Runs(workspace), start)
+        settings = starting_from(settings, start, workspace)
+    if data_dir is not None and (data_dir / MANIFEST).is_file():
+        settings = settings.with_(policy=None, source="variants")
+    return settings
+
+
+def _run_or_start(runs: Any, start: str) -> str:
+    try:
+        return runs.find(start).id
+    except NotFound as error:
+        raise NotFound(
+            "There is no start {start}: it is one of {known}, a run, or a model file.",
+            start=start,
+            known=", ".join(_STARTS),
+        ) from error
+
+
+def _from_file(path: Path, base: TrainSettings) -> TrainSettings:
+    """``base`` with the settings of a JSON file: all or some of them, "mode" and "size" beside the others if one
+    likes, or the record of a run."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record = dict(record.get("settings", record))
+    except OSError as error:
+        raise NotFound("There is no file {path}.", path=path) from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise ConfigRefused("These are not training settings.") from error
+    seen = {name: record.pop(name) for name in ("mode", "size") if name in record}
+    known = {field.name for field in fields(TrainSettings)} | {"format"}
+    if strange := sorted(record.keys() - known):
+        raise ConfigRefused("There is no setting {name}.", name=strange[0])
+    full = base.to_json()
+    if record.get("loss", base.loss) != base.loss:
+        full["loss_parameters"] = {}
+    full |= record
+    full["preprocessing"] = {**full["preprocessing"], **seen}
+    return TrainSettings.from_json(full)
+
+
+def _classes(batch: int, images: int) -> int:
+    """The classes of a batch, in the words of who typed its size."""
+    if images > 0 and batch % images:
         raise ConfigRefused(
             "A batch of {size} images cannot hold {images} of each class: the one must divide the other.",
-            size=options.batch_size,
-            images=options.images_per_class,
+            size=batch,
+            images=images,
         )
-    held = workspace.config().preprocessing
-    written = options.data_dir is not None and (options.data_dir / MANIFEST).is_file()
-    policy = _DEFAULTS.policy
-    if options.policy:
-        policy = None if options.policy == "none" else find(workspace, options.policy).to_json()
-    return TrainSettings(
-        architecture=options.backbone,
-        embedding_size=options.embedding_size,
-        start=options.start,
-        preprocessing=Preprocessing(options.mode or held.mode, options.image_size or held.size),
-        model=options.model,
-        loss=options.loss or ("contrastive" if options.model == "siamese" else _DEFAULTS.loss),
-        mining=options.mining,
-        classes_per_batch=options.batch_size // options.images_per_class,
-        images_per_class=options.images_per_class,
-        epochs=options.epochs,
-        steps=options.steps,
-        learning_rate=options.learning_rate,
-        onecycle=options.onecycle,
-        unfreezing=gradual(options.epochs) if options.progressive_unfreeze else (),
-        patience=options.patience,
-        policy=None if written else policy,
-        source="variants" if written else "fly",
-        balance=options.balance,
-        seed=options.seed,
-        validation=options.validation,
-        test=options.test,
-        folds=options.folds,
-        fold=options.fold,
-    )
+    if images > 0 and batch < 2 * images:
+        raise ConfigRefused(
+            "A batch of {size} images holds one class of {images}, and training compares classes: it needs {least}"
+            " images at least, or fewer of each class (--images_per_class).",
+            size=batch,
+            images=images,
+            least=2 * images,
+        )
+    return batch // max(images, 1)
+
+
+def _numbers(typed: dict[str, Any]) -> dict[str, float]:
+    """The numbers of the loss that were typed."""
+    found = {"margin": typed["margin"]} if "margin" in typed else {}
+    for each in typed.get("loss_number", ()):
+        name, _equals, value = each.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError as error:
+            raise BadInput("{text} is not a number of the loss: write NAME=VALUE.", text=each) from error
+    return found
+
+
+def _table(text: str) -> tuple[Thaw, ...]:
+    """ "0:head,2:last" -> the unfreezing table."""
+    found = []
+    for line in text.split(","):
+        epoch, _colon, part = (each.strip() for each in line.partition(":"))
+        known: dict[str, Part] = {each: each for each in get_args(Part)}
+        if not epoch.isdecimal() or part not in known:
+            raise BadInput(
+                "{text} is not a line of the unfreezing table: write EPOCH:PART, PART being one of {parts}.",
+                text=line,
+                parts=", ".join(known),
+            )
+        found.append(Thaw(int(epoch), known[part]))
+    return tuple(sorted(found, key=lambda thaw: thaw.epoch))
 
 
 def _tell(event: dict[str, Any]) -> None:
     if event["kind"] == "start":
-        print(f"before training: {_in_words(event['validation'])}", flush=True)
+        print(f"before training: {in_words(event['validation'])}", flush=True)
     elif event["kind"] == "epoch":
         mark = "  (best)" if event["best"] else ""
-        print(f"epoch {event['epoch'] + 1}: {_in_words(event.get('validation') or {})}{mark}", flush=True)
+        print(f"epoch {event['epoch'] + 1}: {in_words(event.get('validation') or {})}{mark}", flush=True)
 
 
-def _in_words(scores: dict[str, Any]) -> str:
+def in_words(scores: dict[str, Any]) -> str:
+    """The scores of a validation in a line."""
     if not scores.get("n"):
         return "nothing to validate on"
     return (f"top-1 {100 * scores['top1']:.1f} %, top-5 {100 * scores['top5']:.1f} %, "

@@ -6,8 +6,9 @@ the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from core.ground.errors import BadInput, BurinError, NotFound
@@ -16,14 +17,17 @@ from core.training.audit import LeakAudit, audit
 from core.training.material import Material
 from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
-from core.training.splits import Split, make_split
-from core.variation.checks import labels_digest, remembered
+from core.training.splits import Split, extend_split, make_split
+from core.training.start import origin, require
+from core.variation.checks import check_and_keep, labels_digest, remembered
 from core.variation.references import references
 from core.variation.safety import check
+from core.variation.sources import Original
 
 Progress = Callable[[int, int, str], None]
 
 LEAKS, SAFETY = "leak audit", "label safety"  # what a person may set aside; the run says that they did
+CHANGEABLE = ("epochs", "patience")  # of a run that goes on
 
 
 @dataclass(frozen=True)
@@ -58,14 +62,12 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
         except NotFound:
             pass
         else:
-            return _audited_again(workspace, run, material)
+            return _audited_again(workspace, run, material, request)
     settings = request.settings
+    require(settings, workspace)
     on_progress(0, 0, "splitting")
     groups = material.groups(workspace)
-    split = make_split(
-        material.originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
-        folds=settings.folds, fold=settings.fold,
-    )  # fmt: skip
+    split = deal(settings, origin(settings, workspace), material.originals, groups)
     found = audit(split, material.originals, groups=groups, manifest=material.manifest)
     overrides = [LEAKS] if request.override_leaks and not found.clean else []
     refused = not found.clean and not request.override_leaks
@@ -79,7 +81,8 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
         settings, split, found, list(material.originals), run_id=request.run_id or new_id(), name=request.name,
         note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "",
         dataset_version=material.dataset.version if material.dataset else None,
-        warnings=[outcome.reason.to_json() for outcome in material.refused if outcome.reason],
+        warnings=[*_unknown_past(settings, workspace),
+                  *(outcome.reason.to_json() for outcome in material.refused if outcome.reason)],
     )  # fmt: skip
     if refused:
         error = _leaking(found)
@@ -88,10 +91,65 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
     return run
 
 
-def _audited_again(workspace: Workspace, run: Run, material: Material) -> Run:
-    """A run to go on with: its split as it was, against the images as they are now."""
-    if run.state not in ("interrupted", "stopped", "failed"):
+def deal(
+    settings: TrainSettings, before: Run | None, originals: Sequence[Original], groups: Mapping[str, int] | None
+) -> Split:
+    """A split of the settings' own; of a training that starts from a run, that run's, with what is new dealt out:
+    what the network has learnt from is not measured on."""
+    if before is not None and not before.brought_in:
+        alone = {original.sha256: number for number, original in enumerate(originals)}
+        return extend_split(
+            before.split, originals, groups=groups or alone, validation=settings.validation, test=settings.test
+        )
+    return make_split(
+        originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
+        folds=settings.folds, fold=settings.fold,
+    )  # fmt: skip
+
+
+def _unknown_past(settings: TrainSettings, workspace: Workspace) -> list[dict[str, Any]]:
+    """A warning where nobody knows what the network at the start was trained on."""
+    before = origin(settings, workspace)
+    if settings.start != "checkpoint" or (before is not None and not before.brought_in):
+        return []
+    warning = BurinError(
+        "Nobody knows what {name} was trained on: it may have seen images that are measured with here.",
+        name=before.record.name if before else Path(settings.start_from).name,
+    )
+    return [warning.to_json()]
+
+
+def changed(run: Run, settings: TrainSettings) -> TrainSettings:
+    """The settings to go on with ``run`` by: its own, with other `CHANGEABLE` ones. Raises `BadInput` for any other
+    change, by name, and where it has nothing to go on with."""
+    before, after = run.settings.to_json(), settings.to_json()
+    other = sorted(name for name in before if before[name] != after[name] and name not in CHANGEABLE)
+    if other:
+        raise BadInput(
+            "A run goes on as it began, and {names} cannot change: start a new run from its weights instead.",
+            names=", ".join(other),
+        )
+    more = settings.epochs > run.settings.epochs
+    if run.state not in ("interrupted", "stopped", "failed") and not (run.state == "finished" and more):
         raise BadInput("The run {name} has ended: there is nothing to go on with.", name=run.record.name)
+    done = len([line for line in run.epochs() if line.get("complete", True)])
+    if settings.epochs < done or (settings.epochs == done and run.state == "finished"):
+        raise BadInput("The run {name} has had {done} epochs already.", name=run.record.name, done=done)
+    if run.state == "finished" and not run.resume_path.is_file():
+        raise BadInput(
+            "The run {name} is over, and what it would go on from was not kept: start a new run from its weights.",
+            name=run.record.name,
+        )
+    return settings
+
+
+def _audited_again(workspace: Workspace, run: Run, material: Material, request: Request) -> Run:
+    """A run to go on with: its split as it was, against the images as they are now."""
+    settings = changed(run, request.settings)
+    if (request.data_dir or "") != run.record.source:
+        raise BadInput("The run {name} was trained on other folders: go on with those.", name=run.record.name)
+    run.update(settings=settings.to_json())
+    run = Runs(workspace).get(run.id)
     found = audit(run.split, material.originals, groups=material.groups(workspace), manifest=material.manifest)
     if not found.clean and LEAKS not in run.record.overrides:
         raise _leaking(found)
@@ -126,13 +184,16 @@ def _left_out(
     held = None
     if material.dataset is not None:
         held = remembered(workspace, policy, embedder.space, labels_digest(material.originals))
+
+    def checking(done: int, total: int) -> None:
+        on_progress(done, total, "checking")
+
     if held is not None and held.current:
         report = held.report
+    elif material.dataset is not None:
+        report = check_and_keep(material.dataset, material.originals, policy, embedder, on_progress=checking)
     else:
-        refs = references(split.of(material.originals, "train"), embedder, material.dataset)
-        report = check(
-            policy, refs, embedder, seed=settings.seed,
-            on_progress=lambda done, total: on_progress(done, total, "checking"),
-        )  # fmt: skip
+        refs = references(split.of(material.originals, "train"), embedder)
+        report = check(policy, refs, embedder, on_progress=checking)
     found = {original.folder: sorted(report.refused(original.folder)) for original in material.originals}
     return {folder: names for folder, names in found.items() if names}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -29,7 +30,8 @@ from core.variation.sources import Original, by_class
 
 RunState = Literal["running", "finished", "stopped", "failed", "interrupted", "collapsed"]
 
-BEST, LAST, RESUME, PAUSE = "best.safetensors", "last.safetensors", "resume.pt", "pause"
+BEST, LAST, RESUME = "best.safetensors", "last.safetensors", "resume.pt"
+PAUSE, STOP = "pause", "stop"
 VERSIONED = ("torch", "timm", "numpy", "pytorch-metric-learning", "safetensors")
 LONGEST_NAME = 80
 
@@ -41,7 +43,8 @@ class RunRecord:
     """What ``run.json`` holds. ``state`` is as it was last written: ask `Run.state`. ``reason``: why it ended, a
     sentence (template and values). ``snapshot``: hash over the originals' (folder, sha256). ``classes``:
     {folder, name, originals}. ``best``: {epoch, scores} or None. ``overrides``: what a person set aside
-    ("leak audit", "label safety"). Times in seconds since 1970."""
+    ("leak audit", "label safety"). ``number``: which one of the workspace it is, 0 where that was not kept. Times in
+    seconds since 1970."""
 
     id: str
     name: str
@@ -66,6 +69,7 @@ class RunRecord:
     warnings: list[dict[str, Any]] = field(default_factory=list)
     overrides: list[str] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    number: int = 0
 
     def to_json(self) -> dict[str, Any]:
         return {"format": 1, **asdict(self)}
@@ -106,6 +110,12 @@ class Run:
     @cached_property
     def audit(self) -> LeakAudit:
         return LeakAudit.from_json(self.record.audit)
+
+    @property
+    def number(self) -> int:
+        """Which run of the workspace it is, from 1; 0 where nothing says so."""
+        said = re.match(r"#(\d+) ", self.record.name)  # a record from before they were numbered
+        return self.record.number or (int(said[1]) if said else 0)
 
     @property
     def brought_in(self) -> bool:
@@ -162,6 +172,22 @@ class Run:
     def paused(self) -> bool:
         return (self.folder / PAUSE).exists()
 
+    def ask_to_stop(self) -> None:
+        """Ask whoever trains it, a job or a shell, to stop after the step under way."""
+        allow(self.actor, "run")
+        (self.folder / STOP).touch()
+        self.go_on()
+
+    @property
+    def asked_to_stop(self) -> bool:
+        return (self.folder / STOP).exists()
+
+    def begin(self) -> None:
+        """Say that it is being trained, and forget what was asked of the training before."""
+        (self.folder / STOP).unlink(missing_ok=True)
+        self.go_on()
+        self.update(state="running", ended_at=None, reason={})
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep every other process from training this run; raises `Conflict` when one does."""
@@ -213,6 +239,20 @@ class Runs:
             raise NotFound("There is no run {id}.", id=run_id) from error
         return Run(folder, replace(record, id=run_id), actor=self.workspace.actor)
 
+    def find(self, text: str) -> Run:
+        """The run of this id, name or number ("3" or "#3"). Raises `NotFound`, and `BadInput` where several are
+        called so."""
+        runs = self.list()
+        found = [run for run in runs if run.id == text] or [run for run in runs if run.record.name == text]
+        if not found and (number := text.removeprefix("#")).isdecimal() and number.isascii():
+            found = [run for run in runs if run.number == int(number)]
+        if not found:
+            raise NotFound("There is no run {id}.", id=text)
+        if len(found) > 1:
+            ids = ", ".join(run.id for run in found)
+            raise BadInput("Several runs are called {name}: say which by its id, {ids}.", name=text, ids=ids)
+        return found[0]
+
     def create(
         self,
         settings: TrainSettings,
@@ -243,6 +283,7 @@ class Runs:
             split=split.to_json(),
             audit=audit.to_json(),
             seed=settings.seed,
+            number=number,
             note=note,
             state=state,
             snapshot=snapshot_of(originals),

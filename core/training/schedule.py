@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from core.training.settings import Part, TrainSettings
+from core.training.settings import TRAINED, Part, TrainSettings
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +79,7 @@ def set_trained(net: nn.Module, settings: TrainSettings, epoch: int) -> None:
     for group, modules in parts(net).items():
         for _name, module in modules:
             module.requires_grad_(group in trained)
-            keep = group not in trained or settings.start == "workspace"
+            keep = group not in trained or settings.start in TRAINED
             for each in module.modules():
                 if keep and isinstance(each, nn.modules.batchnorm._BatchNorm):
                     each.eval()

@@ -110,7 +110,9 @@ STARTS: dict[str, str] = {
     "workspace": _("What Identify uses untrained: first blocks and fitted head"),
     "imagenet": _("ImageNet weights, whole trunk, new head"),
     "scratch": _("From scratch, whole trunk"),
+    "checkpoint": _("A run or a model file: its network as it is"),
 }
+TRAINED = ("workspace", "checkpoint")  # starts whose features are those of marks, and worth keeping
 MODELS: dict[str, str] = {"embedding": _("Embeddings, triplets"), "siamese": _("Siamese network, pairs")}
 SOURCES: dict[str, str] = {"fly": _("Drawn anew for every batch"), "variants": _("The written variants")}
 BALANCES: dict[str, str] = {
@@ -140,6 +142,14 @@ def gradual(epochs: int) -> tuple[Thaw, ...]:
     )
 
 
+def schedule_of(start: str, epochs: int) -> dict[str, Any]:
+    """The settings of the schedule that follow from the ``start``: from scratch, the trunk learns as fast as the head
+    and from the first step on, as a head on frozen random features has nothing to learn from."""
+    if start == "scratch":
+        return {"unfreezing": (), "trunk_rate": 1.0}
+    return {"unfreezing": gradual(epochs), "trunk_rate": TrainSettings.trunk_rate}
+
+
 def _policy() -> dict[str, Any]:
     return PRESETS["sketch-icon"].to_json()
 
@@ -148,14 +158,15 @@ def _policy() -> dict[str, Any]:
 class TrainSettings:
     """Everything that a training depends on, besides the images.
 
-    ``start``: a key of `STARTS`; ``embedding_size`` is the fitted head's where that is the start. A batch is
+    ``start``: a key of `STARTS`, with "checkpoint" ``start_from`` says which: the id of a run, or a model file's
+    path; ``embedding_size`` is the fitted head's where the start has one. A batch is
     ``classes_per_batch`` (P) x ``images_per_class`` (K). ``learning_rate`` is the head's; the trunk's is
     ``trunk_rate`` times that. ``unfreezing`` empty: all from the first epoch; parts that it never names stay
     frozen. ``loss_parameters``: numbers of the loss, defaults from `LOSSES`. ``policy``: an augmentation policy as
     JSON, None: images as they are. ``patience``: epochs without a better score before it stops, 0: never.
     ``average``: share of the average of the weights that each step keeps, 0: no average. ``blend``: share of the
     trained weights in what is saved, the rest being the start's (Wortsman et al. 2022,
-    https://arxiv.org/abs/2109.01903), where that is "workspace": classes that were not trained on keep what the
+    https://arxiv.org/abs/2109.01903), where that is one of `TRAINED`: classes that were not trained on keep what the
     start knows of them. ``steps``: optimiser steps an epoch, 0: as many as see every training image
     once. ``validation``, ``test``: shares of the originals. Raises `ConfigRefused`, with the rule and the value.
     """
@@ -163,6 +174,7 @@ class TrainSettings:
     architecture: str = "tf_efficientnet_lite0"
     embedding_size: int = 256
     start: str = "workspace"
+    start_from: str = ""
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     model: str = "embedding"
     loss: str = "hard-triplet"
@@ -221,6 +233,8 @@ class TrainSettings:
             _between(name, value, known[name].minimum, known[name].maximum)
         full = {name: float(self.loss_parameters.get(name, number.default)) for name, number in known.items()}
         object.__setattr__(self, "loss_parameters", full)
+        if (self.start == "checkpoint") != bool(self.start_from):
+            raise ConfigRefused("A training starts from a run or a model file, or from none: say which.")
         self._check_unfreezing()
         if self.policy is not None:
             Policy.from_json(self.policy)

@@ -21,7 +21,7 @@ from core.training.batches import Batch
 from core.training.distributed import World
 from core.training.health import MARGIN, CollapseDetector, Health, active_pairs, active_triplets
 from core.training.schedule import make_optimizer, make_scheduler, parameter_groups, rates, set_trained, thawed
-from core.training.settings import TrainSettings
+from core.training.settings import TRAINED, TrainSettings
 from core.training.validation import Scores
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 Event = dict[str, Any]
 PAUSE_S = 0.2
+_OF_THE_PLAN = ("total_steps", "_schedule_phases")  # of OneCycleLR's state
 
 
 class Batches(Protocol):
@@ -194,7 +195,7 @@ class Trainer:
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The weights as they are validated and saved: averaged, and blended with the start's."""
-        blend = self.settings.blend if self.settings.start == "workspace" else 1.0
+        blend = self.settings.blend if self.settings.start in TRAINED else 1.0
         if blend == 1:
             return {name: tensor.clone() for name, tensor in self.average.items()}
         return {
@@ -266,7 +267,9 @@ class Trainer:
                 held[key] = tensor.to(self.device)
         self.loss.load_state_dict(state["loss"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
+        # With more epochs than before, the rest of the curve is that of the longer training.
+        planned = {key: value for key, value in self.scheduler.state_dict().items() if key in _OF_THE_PLAN}
+        self.scheduler.load_state_dict(state["scheduler"] | planned)
         self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.step = int(state["epoch"]), int(state["step"])
         self.best = (int(state["best"][0]), float(state["best"][1])) if state["best"] else None

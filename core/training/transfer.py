@@ -7,11 +7,16 @@ is no second, laxer way.
 from __future__ import annotations
 
 import io
+import json
+import re
+import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from core.embedding.weights import MAX_BYTES
+from core.embedding.card import ModelCard
+from core.embedding.weights import ARCHITECTURES, MAX_BYTES
 from core.ground.config import Preprocessing
 from core.ground.errors import ModelRefused, NotFound
 from core.ground.workspace import Workspace, new_id, write_atomic
@@ -39,7 +44,7 @@ def export_onnx(run: Run, path: Path) -> float:
     net, card = load(_best(run))
     size = card.preprocessing.size
     try:
-        content = export(net, size=size, facts={"run": run.id})
+        content = export(net, size=size, facts={"run": run.id}, described=metadata_of(run, card))
     except ExportFailed as error:
         raise ModelRefused("The model cannot be exported to ONNX: {why}.", why=error) from error
     images = np.random.default_rng(0).integers(0, 256, (4, size, size, 3), dtype=np.uint8)
@@ -55,6 +60,38 @@ def export_onnx(run: Run, path: Path) -> float:
     return apart
 
 
+def metadata_of(run: Run, card: ModelCard) -> dict[str, str]:
+    """What another program needs to use the exported network, as an ONNX file keeps it: text by name, lists as JSON.
+
+    ``mean`` and ``std`` are of pixels from 0 to 255, and applied inside the graph.
+    """
+    known = ARCHITECTURES[card.architecture]
+    return {
+        "name": run.record.name,
+        "architecture": card.architecture,
+        "mode": card.preprocessing.mode,
+        "size": str(card.preprocessing.size),
+        "mean": json.dumps(known.mean),
+        "std": json.dumps(known.std),
+        "classes": json.dumps(card.classes, ensure_ascii=False),
+        "input": "images: uint8 RGB (N, size, size, 3), 0 to 255, prepared by mode; mean and std are in the graph",
+        "output": f"embeddings: float32 (N, {card.embedding_size or 'D'}), of length 1; compare by their dot product",
+    }
+
+
+def file_stem(run: Run) -> str:
+    """What an exported file of this run is called, without suffix: its number, its name in plain letters, its size."""
+    name = re.sub(r"^#\d+ ", "", run.record.name)
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^A-Za-z0-9]+", "-", plain).strip("-")[:60].strip("-").lower()
+    return "-".join(["burin", str(run.number or run.id), *([words] if words else [])])
+
+
+def export_safetensors(run: Run, path: Path) -> None:
+    """Write the best weights with their card, as Burin keeps them."""
+    write_atomic(path, _best(run).read_bytes())
+
+
 def export_pt(run: Run, path: Path) -> None:
     """Write the best weights as a plain state dict, as the earlier scripts read it (``torch.load``)."""
     import torch
@@ -64,6 +101,13 @@ def export_pt(run: Run, path: Path) -> None:
     content = io.BytesIO()
     torch.save(dict(load(_best(run))[0].state_dict()), content)
     write_atomic(path, content.getvalue())
+
+
+EXPORTS: dict[str, Callable[[Run, Path], object]] = {
+    "onnx": export_onnx,
+    "safetensors": export_safetensors,
+    "pt": export_pt,
+}
 
 
 def has_card(name: str) -> bool:

@@ -83,16 +83,19 @@ def train(
         with ExitStack() as stack:
             if world.first:
                 stack.enter_context(run.held())
-                run.go_on()
-                run.update(state="running", ended_at=None, reason={})
+                run.begin()
+
+            def stop() -> bool:
+                return should_stop() or run.asked_to_stop
+
             try:
-                ended = _trained(workspace, run, material, world, on_progress, on_event, should_stop)
+                ended = _trained(workspace, run, material, world, on_progress, on_event, stop)
             except BurinError as error:
                 if world.first:
                     run.end("failed", error)
                 raise
             except BaseException as error:
-                if world.first and should_stop():  # asked to, it took too long, and was ended
+                if world.first and stop():  # asked to, it took too long, and was ended
                     run.end("stopped")
                 elif world.first:
                     run.end("failed", BurinError("An unexpected error ({kind}).", kind=type(error).__name__))
@@ -100,8 +103,16 @@ def train(
             if world.first:
                 run.end(ended.state, ended.reason)
                 if ended.state == "finished":
-                    run.resume_path.unlink(missing_ok=True)
+                    _forget_earlier(workspace, run)
         return run
+
+
+def _forget_earlier(workspace: Workspace, run: Run) -> None:
+    """Of the runs that are over, only the last one can be given more epochs: what takes the room of several networks
+    is not kept for all."""
+    for each in Runs(workspace).list():
+        if each.id != run.id and each.record.state == "finished":
+            each.resume_path.unlink(missing_ok=True)
 
 
 # The training

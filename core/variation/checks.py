@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
 from core.ground.errors import ConfigRefused
@@ -21,6 +21,9 @@ from core.variation.references import references
 from core.variation.safety import Refusal, Row, SafetyReport, check
 from core.variation.sources import Original, originals_of
 from core.variation.twins import Twin
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,6 @@ def run_check(
     embedder = load_embedder(workspace)
     update(dataset, embedder, should_stop=should_stop)
     originals = originals_of(dataset)
-    refs = references(originals, embedder, dataset)
 
     def on_progress(done: int, total: int) -> None:
         report(done, total, "checking")
@@ -77,12 +79,30 @@ def run_check(
             raise _Stopped
 
     try:
-        found = check(policy, refs, embedder, seed=int(params.get("seed", 0)), on_progress=on_progress)
+        found = check_and_keep(
+            dataset, originals, policy, embedder, seed=int(params.get("seed", 0)), on_progress=on_progress
+        )
     except _Stopped:
         return {}
+    classes = len({original.folder for original in originals})
+    return {"classes": classes, "refused": len(found.refusals), "twins": len(found.twins)}
+
+
+def check_and_keep(
+    dataset: Dataset,
+    originals: Sequence[Original],
+    policy: Policy,
+    embedder: Embedder,
+    *,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SafetyReport:
+    """`core.variation.safety.check` over all these ``originals`` of ``dataset``, kept for `remembered`."""
+    refs = references(originals, embedder, dataset)
+    found = check(policy, refs, embedder, seed=seed, on_progress=on_progress)
     content = json.dumps(found.to_json() | {"labels": labels_digest(originals)}, ensure_ascii=False)
-    write_atomic(_path(workspace, policy, embedder.space), content.encode())
-    return {"classes": len(refs.folders), "refused": len(found.refusals), "twins": len(found.twins)}
+    write_atomic(_path(dataset.workspace, policy, embedder.space), content.encode())
+    return found
 
 
 def _path(workspace: Workspace, policy: Policy, space: str) -> Path:

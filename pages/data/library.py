@@ -9,16 +9,21 @@ from pages.ui.links import linked_choice
 
 VIEWS = ("browse", "add", "export", "trash")
 
-data = services.dataset()
-counts = data.counts()
 
-st.title(_("Library"))
-with st.container(horizontal=True, vertical_alignment="center"):
+def _count() -> None:
+    """How much there is; it moves while images are being taken in."""
+    counts = services.dataset().counts()
     text = _("{originals} in {classes}").format(
         originals=widgets.originals(counts.originals, counts.variants),
         classes=ngettext("{n} class", "{n} classes", counts.classes).format(n=number(counts.classes)),
     )
-    st.markdown("" if services.being_read() else text, width="stretch")
+    st.markdown("" if services.being_read() else text)
+
+
+st.title(_("Library"))
+with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(width="stretch"):
+        widgets.live(_count)
     names = {"browse": _("Browse"), "add": _("Add images"), "export": _("Export"), "trash": _("Trash")}
     icons = {
         "browse": ":material/grid_view:",

@@ -24,13 +24,19 @@ data = services.dataset()
 counts = data.counts()
 classes = data.classes()
 
-st.title(_("From the mark to its name"))
-if counts.originals:
-    text = (
-        _("{originals} in {classes}; {n} of them without a class yet.")
-        if counts.unlabelled
-        else _("{originals} in {classes}, ready to be recognised.")
-    )
+
+def _headline() -> None:
+    """How much there is; it moves while images are being taken in."""
+    counts = services.dataset().counts()
+    if services.importing():
+        text = _("{originals} in {classes} so far: an import is under way.")
+    elif not counts.originals:
+        st.markdown(_("Burin reads the small engraved marks of lenses: give it examples, then show it a mark."))
+        return
+    elif counts.unlabelled:
+        text = _("{originals} in {classes}; {n} of them without a class yet.")
+    else:
+        text = _("{originals} in {classes}, ready to be recognised.")
     st.markdown(
         text.format(
             originals=widgets.originals(counts.originals, counts.variants),
@@ -38,10 +44,12 @@ if counts.originals:
             n=number(counts.unlabelled),
         )
     )
-else:
-    st.markdown(_("Burin reads the small engraved marks of lenses: give it examples, then show it a mark."))
 
-if not counts.originals and not services.preparation().active:
+
+st.title(_("From the mark to its name"))
+widgets.live(_headline)
+
+if not counts.originals and not services.preparation().active and not services.importing():
     st.header(_("Start here"))
     sample, own = st.columns(2, border=True)
     with sample:

@@ -23,6 +23,8 @@ st.title(_("Which gravure is it?"))
 st.markdown(f":small[{model_line.line()}]")
 
 if not counts.originals - counts.unlabelled and not services.preparation().active:
+    if widgets.being_read():
+        st.stop()
     st.info(
         _("There is nothing to compare with yet. Add images of marks with their class, or load the sample."),
         title=_("The base is empty"),

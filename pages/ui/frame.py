@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,6 @@ from pages.ui.text import esc
 ACTIVE = """<style>
 button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] :is(p, span) { color: COLOUR }
 </style>"""
-OFFERED_S = 60.0
 ABOUT = f"""**Burin {VERSION}**: drop a mark, read its name.
 
 MIT licence. Burin sends nothing to anybody."""
@@ -84,88 +82,6 @@ def errors_said() -> Iterator[None]:
         yield
     except BurinError as error:
         st.error(esc(sentence(error)), icon=":material/error:")
-
-
-def preparation_line() -> None:
-    """While the server reads the folders and embeds what is new: how far it is; then the page is run again.
-
-    Where that failed, why: the collection can be seen and mended all the same.
-    """
-    progress = services.preparation()
-    if progress.error:
-        st.warning(esc(sentence(progress.error)), icon=":material/warning:")
-    if not progress.active:
-        return
-
-    @st.fragment(run_every=1.0)
-    def line() -> None:
-        progress = services.preparation()
-        if not progress.active:
-            st.rerun()
-        texts = {
-            "waiting": _("Opening the workspace…"),
-            "first": _("First start: reading the folders and building the encoder…"),
-            "reading": _("Reading the folders…"),
-            "embedding": _("Getting the references ready…"),
-        }
-        if progress.again and progress.stage != "reading":
-            texts |= dict.fromkeys(
-                ("first", "embedding"), _("Another model is in use: looking at every reference anew…")
-            )
-        share = progress.done / progress.total if progress.total else 0.0
-        count = f" {number(progress.done)} / {number(progress.total)}" if progress.total else ""
-        st.progress(min(share, 1.0), texts.get(progress.stage, "") + count)
-
-    line()
-
-
-def notices() -> None:
-    """What the last action did; with Undo, for a while, where it can be taken back."""
-    bench = workbench()
-    said, bench.notices = bench.notices, []
-    for notice in said:
-        notice.until = time.monotonic() + OFFERED_S
-        if not notice.undoable:
-            st.toast(esc(notice.text), icon=notice.icon, duration="long")
-    if said:  # of what was offered before, nobody can tell any more whether it still holds
-        bench.offers = [notice for notice in said if notice.undoable]
-    bench.offers = [notice for notice in bench.offers if notice.until > time.monotonic()]
-    for position, notice in enumerate(bench.offers):
-        with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"frame.notice.{position}"):
-            st.markdown(f"{notice.icon} {esc(notice.text)}", width="stretch")
-            st.button(
-                _("Undo"),
-                key=f"frame.undo.{position}",
-                icon=":material/undo:",
-                on_click=_take_back,
-                args=(notice,),
-                **people.bar(),
-            )
-            st.button(
-                "",
-                key=f"frame.dismiss.{position}",
-                icon=":material/close:",
-                type="tertiary",
-                help=_("Dismiss"),
-                on_click=_dismiss,
-                args=(notice,),
-            )
-
-
-def _dismiss(notice: Notice) -> None:
-    bench = workbench()
-    bench.offers = [other for other in bench.offers if other is not notice]
-
-
-def _take_back(notice: Notice) -> None:
-    try:
-        if notice.back is not None:
-            notice.back()
-        elif notice.entry is not None:
-            services.dataset().revert(notice.entry)
-        workbench().notices.append(Notice(_("Taken back."), ":material/undo:"))
-    except BurinError as error:
-        workbench().notices.append(Notice(sentence(error), ":material/error:"))
 
 
 def sample_banner() -> None:

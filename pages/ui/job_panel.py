@@ -12,29 +12,47 @@ from pages.ui import people, services
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.refusals import attempt
+from pages.ui.state import workbench
 from pages.ui.text import esc
 
 POLL_S = 0.7
+
+
+def last_of(kind: str, key: str | None = None) -> Job | None:
+    """The last job of a kind (and ``key``), unless somebody has dismissed it."""
+    found = next((job for job in services.jobs().list(kind) if key in (None, job.key)), None)
+    return None if found is None or (found.dismissed and not found.active) else found
 
 
 def job_panel(
     job: Job, *, title: str, key: str, ended: Callable[[Job], None], stages: Mapping[str, str] | None = None
 ) -> None:
     """Show ``job``; ``ended`` draws what a finished one leaves behind, ``stages`` puts its notes into words.
-    The whole page runs again when it ends."""
+
+    The whole page runs again when it ends, and when another job goes on with it: what ``ended`` draws lies in a
+    fragment, which by itself would go on showing the job that it was drawn for.
+    """
     was_active = job.active
 
     @st.fragment(run_every=POLL_S if was_active else None)
     def panel() -> None:
         with errors_said():
             now = services.jobs().get(job.id)
-            if was_active and not now.active:
+            over = (was_active and not now.active) or (now.dismissed and not now.active)
+            bench = workbench()
+            if over or bench.stale or bench.notices or services.jobs().follower(job.id) is not None:
                 st.rerun()
             draw(now)
 
     def draw(now: Job) -> None:
         with st.container(border=True, key=key):
-            st.subheader(title, anchor=False)
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.subheader(title, anchor=False, width="stretch")
+                if not now.active:
+                    st.button(
+                        "", icon=":material/close:", key=f"{key}.dismiss", type="tertiary", on_click=_dismiss,
+                        args=(now.id,), **people.bar(needed(f"job {now.kind}"), help=_("Dismiss")),
+                    )  # fmt: skip
             if now.active:
                 _progress(now, stages or {})
                 st.button(
@@ -52,6 +70,11 @@ def job_panel(
     panel()
 
 
+def _dismiss(job_id: str) -> None:
+    with attempt():
+        services.jobs().dismiss(job_id)
+
+
 def _stop(job_id: str) -> None:
     with attempt():
         services.jobs().stop(job_id)
@@ -63,13 +86,14 @@ def _progress(job: Job, stages: Mapping[str, str]) -> None:
         return
     parts = [f"{number(job.done)} / {number(job.total)}"]
     if job.eta_s is not None:
-        parts.append(_time_left(job.eta_s))
+        parts.append(time_left(job.eta_s))
     if job.note:
         parts.append(esc(stages.get(job.note, job.note)))
     st.progress(min(job.done / job.total, 1.0), " · ".join(parts))
 
 
-def _time_left(seconds: float) -> str:
+def time_left(seconds: float) -> str:
+    """ "12 seconds left", "3 minutes left"."""
     if seconds < 90:
         n = max(1, round(seconds))
         return ngettext("{n} second left", "{n} seconds left", n).format(n=number(n))

@@ -6,10 +6,13 @@ here. Nothing heavy is imported before a function that needs it is called.
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
     from core.embedding.gallery import Gallery
     from core.ground.config import Preprocessing
-    from core.ground.jobs import JobRunner
+    from core.ground.jobs import Job, JobRunner
     from core.recognition.calibrate import Calibration
 
 
@@ -80,6 +83,14 @@ def jobs() -> JobRunner:
     return JobRunner(workspace())
 
 
+def looks_only(job: Job) -> bool:
+    """Whether an import only says what would become of each file."""
+    with suppress(OSError, ValueError, KeyError):
+        request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
+        return bool(request["params"].get("preview"))
+    return False
+
+
 def embedder() -> Embedder:
     """The workspace's encoder; the first call may take seconds (`prepare` makes it in the background).
 
@@ -125,6 +136,11 @@ def being_read() -> bool:
     from core.collection.walk import walk
 
     return preparation().active and not dataset().counts().originals and bool(walk(workspace()).files)
+
+
+def importing() -> bool:
+    """Whether images are being taken in right now."""
+    return any(not looks_only(job) for job in jobs().active("import"))
 
 
 def prepare() -> None:

@@ -13,6 +13,8 @@ from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.text import esc
 
+LIVE_S = 2.0  # between two looks at what an import has taken in
+
 
 def originals(count: int, variants: int = 0) -> str:
     """A count as it is always said: "12 originals (+ 36 variants)"."""
@@ -23,11 +25,29 @@ def originals(count: int, variants: int = 0) -> str:
 
 
 def being_read() -> bool:
-    """Say that the folders are being read, where nothing can be seen of them yet; answers whether that is so."""
-    reading = services.being_read()
-    if reading:
+    """Say that images are on their way, where none can be seen yet; answers whether that is so."""
+    if services.being_read():
         st.info(_("Reading the folders…"), icon=":material/hourglass:")
-    return reading
+        return True
+    if services.importing() and not services.dataset().counts().originals:
+        st.info(_("The first images are being taken in…"), icon=":material/hourglass:")
+        return True
+    return False
+
+
+def live(draw: Callable[[], None]) -> None:
+    """Call ``draw`` now and, while images are being taken in, every two seconds; the page runs again at the end."""
+    if not services.importing():
+        draw()
+        return
+
+    @st.fragment(run_every=LIVE_S)
+    def again() -> None:
+        if not services.importing():
+            st.rerun()
+        draw()
+
+    again()
 
 
 def kind_name(kind: str) -> str:

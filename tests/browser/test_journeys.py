@@ -83,7 +83,7 @@ def base(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathF
 def ready(visit: Visit) -> None:
     """Until the server has read its folders and loaded its encoder."""
     visit.wait()
-    expect(visit.page.get_by_test_id("stProgress").filter(has_text="…")).to_have_count(0, timeout=120_000)
+    expect(visit.page.locator(".st-key-frame-work").filter(has_text="…")).to_have_count(0, timeout=120_000)
     visit.wait()
 
 

@@ -50,7 +50,7 @@ def choose(page: Page, key: str, option: str) -> None:
 
 def prepared(page: Page) -> None:
     """Until the server has read its folders and embedded the sample: what it says of that moves the page."""
-    expect(page.get_by_test_id("stProgress")).to_have_count(0, timeout=SLOW_MS)
+    expect(page.locator(".st-key-frame-work").filter(has_text="…")).to_have_count(0, timeout=SLOW_MS)
 
 
 def the_run(sample: Server) -> Run:

@@ -30,8 +30,8 @@ def open_from_url(neighbours: list[int]) -> None:
         item = services.dataset().item(int(text))
     except (ValueError, BurinError):
         _close()
-        st.toast(_("This image is no longer there."), icon=":material/hide_image:")
-        return
+        workbench().notices.append(Notice(_("This image is no longer there."), ":material/hide_image:"))
+        st.rerun()
     name = item.class_name if item.class_id is not None else _("Without a class")
     st.dialog(esc(name), width=560, position="right", on_dismiss=_close)(_drawer)(item.id, neighbours)
 

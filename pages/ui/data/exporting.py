@@ -10,7 +10,7 @@ from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.data.delivery import address
 from pages.ui.i18n import _, decimals, ngettext, number
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.refusals import attempt
 from pages.ui.text import esc
 
@@ -23,9 +23,9 @@ def take_out() -> None:
     with form:
         _form()
     with progress:
-        last = services.jobs().list(KIND)[:1]
-        if last:
-            job_panel(last[0], title=_("Export"), key="library.export", ended=_file)
+        last = last_of(KIND)
+        if last is not None:
+            job_panel(last, title=_("Export"), key="library.export", ended=_file)
         else:
             _advice()
 

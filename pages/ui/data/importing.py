@@ -18,7 +18,7 @@ from core.intake.ingest import outcome_of, receive
 from pages.ui import people, services, widgets
 from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.refusals import attempt
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -41,9 +41,9 @@ def add_images() -> None:
         _form()
         _folders_on_disk()
     with progress:
-        last = services.jobs().list("import")[:1]
-        if last:
-            job_panel(last[0], title=_("Import"), key="library.import", ended=_outcomes)
+        last = last_of("import")
+        if last is not None:
+            job_panel(last, title=_("Import"), key="library.import", ended=_outcomes)
         else:
             _advice()
 

@@ -18,7 +18,7 @@ from pages.ui import people, services, widgets
 from pages.ui.components.gallery import Group, gallery
 from pages.ui.data import entries, keeping, review, selecting, sighting
 from pages.ui.i18n import _, ngettext, number, percent
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.text import esc
 from pages.ui.tiles import picture, tile
 
@@ -100,9 +100,9 @@ def check_line(findings: quality.Findings | None) -> None:
     for job in jobs.active("quality")[:1]:
         job_panel(job, title=_("Opening every image"), key="quality.job", ended=_ended)
         return
-    last = jobs.list("quality")[:1]
-    if last and last[0].state in ("failed", "interrupted") and (not findings or last[0].created_at > findings.at):
-        job_panel(last[0], title=_("Opening every image"), key="quality.job", ended=_ended)
+    last = last_of("quality")
+    if last and last.state in ("failed", "interrupted") and (not findings or last.created_at > findings.at):
+        job_panel(last, title=_("Opening every image"), key="quality.job", ended=_ended)
     with st.container(horizontal=True, vertical_alignment="center"):
         if findings:
             text = _("{images} opened, {when}. Labels and exact copies are always up to date.").format(

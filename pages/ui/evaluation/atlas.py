@@ -22,7 +22,7 @@ from pages.ui.data import selecting
 from pages.ui.evaluation import evaluating, mapping, pinning
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 
@@ -110,8 +110,8 @@ def _umap_job(run_id: str, under: DeltaGenerator) -> None:
         )
         return
     key = f"{KIND} {run_id}"
-    jobs = [job for job in services.jobs().list(KIND) if job.key == key][:1]
-    running = bool(jobs and jobs[0].active)
+    job = last_of(KIND, key)
+    running = job is not None and job.active
     if not running:
         st.button(
             _("Compute the UMAP"), icon=":material/scatter_plot:", type="primary", key="embeddings.compute",
@@ -119,10 +119,10 @@ def _umap_job(run_id: str, under: DeltaGenerator) -> None:
             **people.bar(help=_("Seconds for hundreds of images, minutes for tens of thousands.")),
         )  # fmt: skip
     stages = {"embedding": _("embedding what is new"), "layout": _("laying out")}
-    if jobs and (running or jobs[0].state in ("failed", "interrupted")):
+    if job is not None and (running or job.state in ("failed", "interrupted")):
         with under:
             job_panel(
-                jobs[0],
+                job,
                 title=_("UMAP: PCA is shown until it is there"),
                 key="embeddings.job",
                 ended=_nothing,
@@ -187,7 +187,7 @@ def _live(points: Points, colour: str, pins: list[Pin]) -> None:
 
     @st.fragment
     def fragment() -> None:
-        if workbench().notices:  # something was done: it is said at the top of the page, which must run
+        if workbench().notices:  # something was done: the line at the foot says it, for which the page must run
             st.rerun()
         with errors_said():
             pointmap.draw(points, key=KEY)

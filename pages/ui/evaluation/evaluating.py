@@ -14,7 +14,7 @@ import streamlit as st
 from core.ground.jobs import Job
 from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.links import linked_choice
 
 if TYPE_CHECKING:
@@ -129,8 +129,8 @@ def start(chosen: Chosen) -> None:
 def under_way(chosen: Chosen, evaluation: Evaluation) -> bool:
     """The job of this evaluation while it runs, or why the last one gave nothing; whether one runs."""
     key = f"{KIND} {chosen.run_id} {chosen.side}"
-    jobs = [job for job in services.jobs().list(KIND) if job.key == key][:1]
-    for job in jobs:
+    job = last_of(KIND, key)
+    if job is not None:
         failed = job.state in ("failed", "interrupted") and job.created_at > evaluation.made_at
         if job.active or failed:
             stages = {

@@ -12,6 +12,7 @@ import streamlit as st
 from core.embedding.weights import sha256_of
 from core.ground.jobs import Job
 from core.training.runs import LONGEST_NAME, Run
+from core.training.transfer import file_stem
 from pages.ui import services
 from pages.ui.i18n import _, number, sentence
 from pages.ui.text import esc
@@ -88,7 +89,7 @@ def _export(run: Run, key: str) -> None:
 
 def stem(run: Run) -> str:
     """What the names of a run's files begin with. Large files of one name and length are told apart by it alone."""
-    return f"{run.id}-{_digest(str(run.best_path), run.best_path.stat().st_mtime_ns)[:12]}"
+    return f"{file_stem(run)}-{_digest(str(run.best_path), run.best_path.stat().st_mtime_ns)[:8]}"
 
 
 @st.cache_data(show_spinner=False, max_entries=64)
@@ -104,11 +105,11 @@ def content(run: Run, suffix: str) -> bytes:
         return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in run.metrics()).encode()
     if suffix == "run.json":
         return json.dumps(run.record.to_json(), ensure_ascii=False, indent=1).encode()
-    from core.training.transfer import export_onnx, export_pt
+    from core.training.transfer import EXPORTS
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"model.{suffix}"
-        (export_onnx if suffix == "onnx" else export_pt)(run, path)
+        EXPORTS[suffix](run, path)
         return path.read_bytes()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -113,3 +114,5 @@ def _machine(run: Run) -> None:
     if record.snapshot:
         parts.append(_("data {hash}").format(hash=record.snapshot[:12]))
     st.caption(esc(" · ".join([run.id, *parts])))
+    st.caption(_("TensorBoard reads its curves from this folder:"))
+    st.code(f"tensorboard --logdir {shlex.quote(str(run.folder.parent))}", language="sh")

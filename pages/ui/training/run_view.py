@@ -5,6 +5,7 @@ While it trains, everything below is one fragment that draws itself again; the p
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -47,8 +48,11 @@ def show(run_id: str, *, key: str) -> None:
 
 def _jobs_of(run_id: str) -> tuple[Job | None, Job | None]:
     """The last job that trained this run, and its promotion where that was the last of all."""
-    trained = (job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id)
-    return next(trained, None), training.promotion_of(run_id)
+    trained = next((job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id), None)
+    if trained is None or not trained.active:
+        with suppress(BurinError):  # there may be no run yet
+            trained = training.outside(training.runs().get(run_id)) or trained
+    return trained, training.promotion_of(run_id)
 
 
 def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None:
@@ -62,7 +66,7 @@ def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None
     active = job is not None and job.active
     _head(run, job if active else None)
     records = run.metrics()
-    asked = run.settings.steps or (job.total // run.settings.epochs if job is not None else 0)
+    asked = run.settings.steps or (job.total // run.settings.epochs if job is not None and job.total else 0)
     per_epoch = steps_per_epoch(records, asked=asked)
     if job is not None and job.active:
         progress(run, job, records, per_epoch, key=key)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -79,6 +80,27 @@ def run_of(job: Job) -> str:
     return ""
 
 
+def outside(run: Run) -> Job | None:
+    """A training that a shell does, told as a job is; None where no process works on the run."""
+    if run.state != "running":
+        return None
+    steps = [line for line in run.metrics() if line["kind"] == "step"]
+    note = "paused" if run.paused else "training" if steps else "reading"
+    done = int(steps[-1]["step"]) if steps else 0
+    at = run.record.created_at
+    return Job(
+        "",
+        KIND,
+        str(run.folder),
+        state="running",
+        done=done,
+        note=note,
+        created_at=at,
+        started_at=at,
+        beat_at=time.time(),
+    )
+
+
 def busy() -> bool:
     return bool(services.jobs().active(KIND))
 
@@ -125,7 +147,8 @@ def resume(run: Run) -> None:
 
     def act() -> None:
         run.go_on()
-        services.jobs().start(KIND, WORK, {"settings": run.record.settings, "run_id": run.id}, key=KIND)
+        params = {"settings": run.record.settings, "run_id": run.id, "data_dir": run.record.source or None}
+        services.jobs().start(KIND, WORK, params, key=KIND)
 
     _do(act)
 
@@ -139,12 +162,14 @@ def go_on(run: Run) -> None:
 
 
 def stop(job_id: str, run: Run | None) -> None:
-    """Stop after the step under way; the best weights so far are kept. A paused run is woken to stop."""
+    """Stop after the step under way; the best weights so far are kept. A paused run is woken to stop. ``job_id`` "": a
+    shell trains it."""
 
     def act() -> None:
-        services.jobs().stop(job_id)
+        if job_id:
+            services.jobs().stop(job_id)
         if run is not None:
-            run.go_on()
+            run.ask_to_stop()
 
     _do(act)
 

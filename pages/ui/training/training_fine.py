@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import streamlit as st
 
-from core.training.settings import BALANCES, LOSSES, MINING, SOURCES, Part, Thaw, gradual
+from core.training.settings import BALANCES, LOSSES, MINING, SOURCES, Part, Thaw, gradual, schedule_of
 from pages.ui.i18n import _, translated
 from pages.ui.training.training_words import field_label, part_name
 
@@ -66,10 +66,12 @@ def _loss(now: Draft, fields: dict[str, Any]) -> None:
 
 
 def _schedule(now: Draft, fields: dict[str, Any]) -> None:
-    base = now.base
+    scratch = fields["start"] == "scratch"
     with st.grid(3, min_column_width=160, gap="small"):
         _real(now, fields, "learning_rate", 1e-7, 1.0, 1e-4, "%.5f", _("Of the head; the trunk learns more gently."))
-        _real(now, fields, "trunk_rate", 0.0, 10.0, 0.05, "%.2f", _("0.1: the trunk learns ten times more gently."))
+        share = schedule_of("scratch", 1)["trunk_rate"] if scratch and now.base.start != "scratch" else None
+        _real(now, fields, "trunk_rate", 0.0, 10.0, 0.05, "%.2f", _("0.1: the trunk learns ten times more gently."),
+              first=share)  # fmt: skip
         _real(now, fields, "weight_decay", 0.0, 1.0, 1e-4, "%.5f")
         _real(now, fields, "clip_norm", 0.0, 1000.0, 0.5, "%.1f", _("Longest step of the gradient; 0: not clipped."))
         _whole(now, fields, "patience", 0, 10_000, _("Epochs without a better score before it stops; 0: never."))
@@ -78,13 +80,17 @@ def _schedule(now: Draft, fields: dict[str, Any]) -> None:
         _real(now, fields, "blend", 0.01, 1.0, 0.05, "%.2f",
               _("Share of the trained weights in what is saved, the rest being those of the start."))  # fmt: skip
     fields["onecycle"] = st.toggle(
-        _("One cycle: the rate rises, then falls to nothing over the whole training"), base.onecycle,
+        _("One cycle: the rate rises, then falls to nothing over the whole training"), now.base.onecycle,
         **now.kept("onecycle"),
     )  # fmt: skip
 
 
 def _unfreezing(now: Draft, fields: dict[str, Any]) -> None:
     """The table as it is edited; what is not named in it stays frozen."""
+    if fields["start"] == "scratch":
+        st.caption(_("From scratch nothing is worth freezing: everything learns from the first epoch."))
+        fields["unfreezing"] = ()
+        return
     st.caption(
         _(
             "From which epoch on a part of the network learns too. Without any line everything learns from the start; "
@@ -181,12 +187,22 @@ def _whole(now: Draft, fields: dict[str, Any], name: str, low: int, high: int, m
 
 
 def _real(
-    now: Draft, fields: dict[str, Any], name: str, low: float, high: float, step: float, shown: str, meaning: str = ""
+    now: Draft,
+    fields: dict[str, Any],
+    name: str,
+    low: float,
+    high: float,
+    step: float,
+    shown: str,
+    meaning: str = "",
+    first: float | None = None,
 ) -> None:
+    """``first``: another value to begin with than the draft's, in a control of its own."""
+    key = name if first is None else f"{name}.own"
     fields[name] = float(
         st.number_input(
-            field_label(name), low, high, float(getattr(now.base, name)), step=step, format=shown,
-            help=meaning or None, **now.kept(name),
+            field_label(name), low, high, float(getattr(now.base, name) if first is None else first), step=step,
+            format=shown, help=meaning or None, **now.kept(key),
         )
     )  # fmt: skip
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
+from core.embedding.card import ModelCard, read_sealed
 from core.ground.config import MODES, Preprocessing
 from core.training.settings import BACKBONES, LOSSES, MODELS, STARTS, Thaw, TrainSettings
 from core.variation import policies
@@ -19,7 +21,8 @@ from core.variation.policies import Policy
 from pages.ui import services
 from pages.ui.i18n import _, number, translated
 from pages.ui.state import workbench
-from pages.ui.training import training_fine
+from pages.ui.text import esc
+from pages.ui.training import training, training_fine
 from pages.ui.training.training_words import field_label, mode_name
 from pages.ui.variation.recipe import name_of, recipe
 
@@ -76,7 +79,7 @@ def edit() -> dict[str, Any]:
         _learning(now, fields)
     with st.expander(_("Everything else"), icon=":material/tune:", key=now.key("fold"), on_change="ignore"):
         training_fine.edit(now, fields)
-    return fields
+    return {**fields, **_of_the_start(fields["start_from"])}
 
 
 def _network(now: Draft, fields: dict[str, Any]) -> None:
@@ -95,11 +98,46 @@ def _network(now: Draft, fields: dict[str, Any]) -> None:
         field_label("start"), list(STARTS), index=list(STARTS).index(base.start),
         format_func=lambda name: translated(STARTS[name]), **now.kept("start"),
     )  # fmt: skip
-    if fields["start"] != "scratch" and not backbone.offline:
+    fields["start_from"] = _run_to_start_from(now) if fields["start"] == "checkpoint" else ""
+    if fields["start"] in ("workspace", "imagenet") and not backbone.offline:
         st.caption(
             ":orange[:material/cloud_download:] "
             + _("Its pretrained weights are not shipped: they are fetched once, if this machine may reach the hub.")
         )
+
+
+def _run_to_start_from(now: Draft) -> str:
+    """The id of the run whose network is trained further; a model file that the settings came with stays."""
+    runs = {run.id: run.record.name for run in training.found() if run.best_path.is_file()}
+    base = now.base.start_from
+    if base and base not in runs:
+        runs[base] = base
+    if not runs:
+        st.caption(
+            ":orange[:material/info:] " + _("No run has weights yet: train one, or bring a model file in first.")
+        )
+        return ""
+    chosen = _choice(now, "start_from", list(runs), base, lambda each: esc(runs[each]), label=_("Which run"))
+    st.caption(_("Its network, its image size and what it sees are kept, and so is who was measured with."))
+    return chosen
+
+
+def _of_the_start(run_id: str) -> dict[str, Any]:
+    """What follows from the run that a training starts from."""
+    run = next((run for run in training.found() if run.id == run_id), None)
+    if run is None:
+        return {}
+    card = _card(str(run.best_path), run.best_path.stat().st_mtime_ns)
+    return {
+        "architecture": card.architecture,
+        "preprocessing": card.preprocessing,
+        **({"embedding_size": card.embedding_size} if card.embedding_size else {}),
+    }
+
+
+@st.cache_data(show_spinner=False, max_entries=32)
+def _card(path: str, stamp: int) -> ModelCard:
+    return read_sealed(Path(path))[0]
 
 
 def _learning(now: Draft, fields: dict[str, Any]) -> None:

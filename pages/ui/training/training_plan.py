@@ -15,14 +15,17 @@ from core.ground import extras
 from core.ground.errors import BurinError
 from core.review.quality import Looks
 from core.training.audit import LeakAudit, audit
+from core.training.prepare import deal
 from core.training.runs import default_name
 from core.training.sampling import PlannedSampling, plan_sampling
 from core.training.settings import TrainSettings
-from core.training.splits import Split, make_split, near_duplicate_groups
+from core.training.splits import Split, near_duplicate_groups
+from core.training.start import origin
 from core.variation.checks import labels_digest, remembered
-from core.variation.sources import Original
+from core.variation.safety import looked_at
+from core.variation.sources import Original, by_class
 from core.variation.variants import Manifest
-from pages.ui import charts, leaks, people, services
+from pages.ui import charts, leaks, people, services, widgets
 from pages.ui.i18n import _, decimals, ngettext, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -62,8 +65,8 @@ def show(fields: Mapping[str, Any]) -> None:
         _unmeasured(plan, originals)
         _variants(plan)
         _batches(plan, settings)
-        unsafe = _safety(settings)
-        _time(plan, settings, len(originals))
+        unsafe, looked_at = _safety(settings, originals)
+        _time(plan, settings, len(originals), looked_at)
         _start(settings, leaky=plan.audit is not None and not plan.audit.clean, unsafe=unsafe)
 
 
@@ -83,8 +86,7 @@ def not_installed() -> None:
 def nothing_yet() -> None:
     """What the Train page says of a collection without labelled originals."""
     counts = services.dataset().counts()
-    if services.preparation().active and not counts.originals:
-        st.info(_("Reading the folders…"), icon=":material/hourglass:")
+    if widgets.being_read():
         return
     st.info(
         _("A network learns from labelled originals, of two classes at least, and there are none yet."),
@@ -98,9 +100,10 @@ def nothing_yet() -> None:
 
 def _plan(settings: TrainSettings) -> Plan:
     data = services.dataset()
+    before = origin(settings, data.workspace)
     split, found = _dealt(
         str(data.workspace.root), data.version, writing.stamp(), settings.seed, settings.validation, settings.test,
-        settings.folds, settings.fold,
+        settings.folds, settings.fold, before.id if before else "", settings,
     )  # fmt: skip
     trained = {original.sha256: original.folder for original in split.of(writing.stock(), "train")}
     counts = Counter(trained.values())
@@ -120,15 +123,22 @@ def _plan(settings: TrainSettings) -> Plan:
 
 @st.cache_resource(show_spinner=False, max_entries=8)
 def _dealt(
-    root: str, version: int, stamp: int, seed: int, validation: float, test: float, folds: int, fold: int
+    root: str,
+    version: int,
+    stamp: int,
+    seed: int,
+    validation: float,
+    test: float,
+    folds: int,
+    fold: int,
+    before: str,
+    _settings: TrainSettings,
 ) -> tuple[Split, LeakAudit | None]:
     """The split, and what leaks in it; of a large collection that is looked for by the run itself."""
     originals = writing.stock()
     few = len(originals) <= MOST
     groups = _groups(root, version) if few else None
-    split = make_split(
-        originals, groups=groups, seed=seed, validation=validation, test=test, folds=folds, fold=fold
-    )  # fmt: skip
+    split = deal(_settings, origin(_settings, services.workspace()), originals, groups)
     manifest = Manifest(services.workspace().augmented)
     return split, audit(split, originals, groups=groups, manifest=manifest) if few else None
 
@@ -228,30 +238,31 @@ def _batches(plan: Plan, settings: TrainSettings) -> None:
         st.markdown(f":orange[:material/info:] {esc(sentence(warning))}")
 
 
-def _safety(settings: TrainSettings) -> bool:
-    """Say what is left out of the policy for which class; whether something is."""
+def _safety(settings: TrainSettings, originals: Sequence[Original]) -> tuple[bool, int]:
+    """Say what is left out of the policy for which class; whether something is, and how many pictures are to be looked
+    at before that is known."""
     policy = settings.drawn
     if policy is None or services.preparation().stage != "ready":
-        return False
+        return False, 0
     checked = remembered(services.workspace(), policy, services.embedder().space, labels_digest(writing.stock()))
-    if checked is None:
+    if checked is None or not checked.current:
         st.markdown(":material/shield: " + _("The policy is checked for label safety first, class by class."))
-        return bool(policy.steps)
+        return bool(policy.steps), looked_at(policy, [len(own) for own in by_class(originals).values()])
     out = {refusal.folder for refusal in checked.report.refusals}
     if not out:
         st.markdown(":green[:material/verified_user:] " + _("The policy is safe for every class."))
-        return False
+        return False, 0
     text = ngettext(
         "For {n} class, transforms that would lead it astray are left out.",
         "For {n} classes, transforms that would lead them astray are left out.",
         len(out),
     )
     st.markdown(f":material/shield: {text.format(n=number(len(out)))}")
-    return True
+    return True, 0
 
 
-def _time(plan: Plan, settings: TrainSettings, originals: int) -> None:
-    guess = estimate(settings, steps_per_epoch=plan.sampling.steps, originals=originals)
+def _time(plan: Plan, settings: TrainSettings, originals: int, looked_at: int) -> None:
+    guess = estimate(settings, plan.sampling, originals=originals, looked_at=looked_at)
     if guess is None:
         return
     time = duration(guess.seconds)
@@ -260,6 +271,10 @@ def _time(plan: Plan, settings: TrainSettings, originals: int) -> None:
         if guess.measured
         else _("About **{time}** on this machine; the first epoch will tell.").format(time=time)
     )
+    if guess.check >= 1:
+        said += " " + _("{time} of it are for the label-safety check, which is made once.").format(
+            time=duration(guess.check)
+        )
     st.markdown(f":material/schedule: {said}")
 
 

@@ -12,7 +12,8 @@ import numpy as np
 import streamlit as st
 
 from core.training.runs import Run
-from core.training.settings import TrainSettings
+from core.training.sampling import PlannedSampling
+from core.training.settings import TRAINED, TrainSettings
 from pages.ui import services
 from pages.ui.training import training
 from pages.ui.variation import writing
@@ -24,28 +25,36 @@ WHOLE_TRUNK = 1.7  # the whole trunk beside the one that is cut after block 4
 
 @dataclass(frozen=True)
 class Estimate:
-    """``seconds`` in all; ``measured``: by a run of the same network, else guessed from a recognition."""
+    """``seconds`` in all, of which the label-safety check before takes ``check``; ``measured``: by a run of the same
+    network, else guessed from a recognition."""
 
     seconds: float
     measured: bool
+    check: float = 0.0
 
 
-def estimate(settings: TrainSettings, *, steps_per_epoch: int, originals: int) -> Estimate | None:
-    """None while there is nothing to guess from."""
-    images = settings.epochs * steps_per_epoch * settings.batch_size
+def estimate(
+    settings: TrainSettings, planned: PlannedSampling, *, originals: int, looked_at: int = 0
+) -> Estimate | None:
+    """For the batches that are ``planned``; ``looked_at``: the pictures that the label-safety check makes first. None
+    while there is nothing to guess from."""
+    images = settings.epochs * planned.steps * planned.classes * planned.images
+    policy = settings.drawn
+    check = looked_at * writing.cost_of(policy).check if policy and looked_at else 0.0
     for run in training.found()[:RUNS]:
         if _like(run, settings) and (speed := _speed(str(run.folder), run.record.ended_at)):
             per_epoch, per_second = speed
-            return Estimate(images / per_second + settings.epochs * per_epoch, True)
+            return Estimate(check + images / per_second + settings.epochs * per_epoch, True, check)
     if services.preparation().stage != "ready":
         return None
     recognition = _recognition(services.embedder().space)
-    policy = settings.drawn
     drawing = writing.cost_of(policy).seconds if policy and policy.steps else 0.0
-    trunk = 1.0 if settings.start == "workspace" else WHOLE_TRUNK
+    trunk = 1.0 if settings.start in TRAINED else WHOLE_TRUNK
     side = services.preprocessing().size
     network = recognition * trunk * (settings.preprocessing.size / side) ** 2
-    return Estimate(images * (network * BACKWARD + drawing) + settings.epochs * originals * network, False)
+    return Estimate(
+        check + images * (network * BACKWARD + drawing) + settings.epochs * originals * network, False, check
+    )
 
 
 def _like(run: Run, settings: TrainSettings) -> bool:

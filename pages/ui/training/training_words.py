@@ -62,6 +62,7 @@ def field_label(name: str) -> str:
         "architecture": _("Backbone"),
         "embedding_size": _("Embedding size"),
         "start": _("Starts from"),
+        "start_from": _("Which run"),
         "mode": _("What the model sees"),
         "size": _("Image size"),
         "model": _("Model"),

@@ -13,6 +13,7 @@ from pages.ui.components.draws import draws
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
+from pages.ui.state import workbench
 from pages.ui.variation import choosing, previews, recipe_form, safety_view, writing
 
 MOST_SEED = 2**31 - 1
@@ -21,6 +22,8 @@ COUNTS = ("6", "12", "24", "48")
 
 @st.fragment
 def bench() -> None:
+    if workbench().notices:  # something was done: the line at the foot says it, for which the page must run
+        st.rerun()
     with errors_said():
         form, result = st.columns([1, 2], gap="large")
         with form:

@@ -17,7 +17,7 @@ from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
 from pages.ui import people, services
 from pages.ui.i18n import _, sentence, translated
 from pages.ui.links import linked_choice
-from pages.ui.state import workbench
+from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.variation.recipe import (
     PARAM,
@@ -142,20 +142,20 @@ def _keep(made: Callable[[], Policy]) -> None:
         policy = made()
         policies.save(services.workspace(), policy)
     except BurinError as error:
-        st.toast(esc(sentence(error)), icon=":material/error:")
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
         return
     take(policy)
     asked = ("policy", "copying", "more", "import", "rename_name", "copy_name")
     for name in asked:
         bench.empty(f"augment.{name}")
-    st.toast(esc(_("{name} is saved.").format(name=policy.name)), icon=":material/check:")
+    bench.notices.append(Notice(_("{name} is saved.").format(name=policy.name)))
 
 
 def _delete(origin: Policy) -> None:
     try:
         policies.delete(services.workspace(), origin.id)
     except BurinError as error:
-        st.toast(esc(sentence(error)), icon=":material/error:")
+        workbench().notices.append(Notice(sentence(error), ":material/error:"))
     take(policies.PRESETS[policies.DEFAULT])
     workbench().empty("augment.policy")
     workbench().empty("augment.more")

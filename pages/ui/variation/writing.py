@@ -20,7 +20,7 @@ from core.variation.variants import Batch, Manifest, Variant
 from core.variation.writer import MOST_PER_IMAGE
 from pages.ui import people, services
 from pages.ui.i18n import _, decimals, ngettext, number, sentence, translated
-from pages.ui.job_panel import job_panel
+from pages.ui.job_panel import job_panel, last_of
 from pages.ui.refusals import attempt
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -123,11 +123,11 @@ def start(params: dict[str, Any]) -> None:
 
 def panel(page: str) -> None:
     """The job under way, or the last one with what became of it."""
-    last = services.jobs().list(KIND)[:1]
-    if last:
+    last = last_of(KIND)
+    if last is not None:
         stages = {"checking": _("checking label safety"), "writing": _("writing")}
         job_panel(
-            last[0], title=_("Writing variants"), key=f"{page}.job", ended=lambda job: _ended(job, page), stages=stages
+            last, title=_("Writing variants"), key=f"{page}.job", ended=lambda job: _ended(job, page), stages=stages
         )
 
 

@@ -132,3 +132,22 @@ def test_time_left() -> None:
 def test_an_unknown_job_is_not_found(runner: JobRunner, job_id: str) -> None:
     with pytest.raises(NotFound):
         runner.get(job_id)
+
+
+def test_a_job_is_gone_on_with_once_however_often_and_from_wherever_one_asks(runner: JobRunner) -> None:
+    job = runner.wait(runner.start("c", f"{HERE}:count", {"total": 2}).id, timeout_s=60)
+    assert runner.follower(job.id) is None
+    later = runner.again(job.id, total=3)
+    assert runner.wait(later.id, timeout_s=60).result["counted"] == 3
+    assert JobRunner(runner.workspace).again(job.id, total=4).id == later.id
+    assert runner.follower(job.id).id == later.id and len(runner.list()) == 2
+
+
+def test_what_has_ended_can_be_dismissed(runner: JobRunner) -> None:
+    job = runner.start("l", f"{HERE}:linger", {})
+    runner.dismiss(job.id)
+    assert not runner.get(job.id).dismissed  # it is still at work
+    runner.stop(job.id)
+    runner.wait(job.id, timeout_s=60)
+    runner.dismiss(job.id)
+    assert runner.get(job.id).dismissed

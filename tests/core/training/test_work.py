@@ -59,7 +59,7 @@ def test_a_run_leaves_what_its_pages_read(filled, tiny):
     assert card.classes == ("bar", "circle", "cross", "triangle") and card.preprocessing == tiny.preprocessing
     assert any(path.name.startswith("events.out.tfevents") for path in run.folder.iterdir())
     assert "finished" in (run.folder / "log.txt").read_text(encoding="utf-8")
-    assert not run.resume_path.exists() and not run.resumable
+    assert run.resume_path.exists() and not run.resumable  # it can only be given more epochs
     assert {"splitting", "reading", "training", "validating"} <= set(notes)
 
 
