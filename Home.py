@@ -39,6 +39,7 @@ if __name__ == "__main__":
                 st.Page("pages/model/embeddings.py", title=_("Map"), icon=":material/scatter_plot:"),
                 st.Page("pages/model/errors.py", title=_("Errors"), icon=":material/troubleshoot:"),
             ],
+            _("Workspace"): [st.Page("pages/home/settings.py", title=_("Settings"), icon=":material/settings:")],
         },
         expanded=True,
         position="sidebar" if people.signed_in() else "hidden",

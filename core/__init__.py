@@ -7,7 +7,7 @@ ground       errors, config, rights, budget, translations, arrays, workspace, bo
 ground       names, job, jobs, regions, preprocessing, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, database, moves, journal, listing, vectorstore, operations
-collection   curation, walk, reconcile, rescan, salvage, inbox, dataset
+collection   curation, walk, reconcile, rescan, salvage, inbox, dataset, backup
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes
 embedding    weights, card, model, engine, embedder, neighbours, gallery
@@ -19,5 +19,5 @@ training     settings, splits, audit, siamese, losses, sampling, schedule, batch
 training     distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   html_report, corrections, figures, folders, written, bundle, work
-shell        variation, training, runs, evaluation, views, main
+shell        variation, training, runs, settings, evaluation, views, main
 """

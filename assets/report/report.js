@@ -70,21 +70,42 @@
     const given = marked(card);
     return given && (given.value !== "relabel" || named(card)) ? given : null;
   };
+  // Ticks survive a reload of the page in this browser, where it lets a page keep something.
+  const shelf = `burin-verdicts ${document.body.dataset.run} ${document.body.dataset.side} ${document.body.dataset.snapshot}`;
+  const keep = () => {
+    const kept = Object.fromEntries(all(".card").filter(marked)
+      .map((card) => [`${card.dataset.sha256} ${card.dataset.label}`, [marked(card).value, named(card)]]));
+    try { localStorage.setItem(shelf, JSON.stringify(kept)); return true; } catch { return false; }
+  };
+  const kept = () => {
+    try { return JSON.parse(localStorage.getItem(shelf)) ?? {}; } catch { return {}; }
+  };
   const count = () => {
     const ticked = all(".card").filter(chosen).length;
     document.getElementById("ticked").textContent = String(ticked);
     save.disabled = ticked === 0;
   };
+  const before = kept();
   all(".card").forEach((card) => {
     const undo = card.querySelector(".undo"), to = card.querySelector(".to");
-    const changed = () => {
+    const show = () => {
       const given = marked(card);
       card.classList.toggle("ticked", Boolean(chosen(card)));
       to.setAttribute("aria-invalid", String(Boolean(given) && given.value === "relabel" && !named(card)));
       undo.hidden = !given;
-      unsaved = true;
+    };
+    const changed = () => {
+      show();
+      unsaved = !keep();
       count();
     };
+    const [verdict, name] = before[`${card.dataset.sha256} ${card.dataset.label}`] ?? [];
+    const tick = all("input[type=radio]", card).find((input) => input.value === verdict);
+    if (tick) {
+      tick.checked = true;
+      if (typeof name === "string") to.value = name;
+      show();
+    }
     card.addEventListener("change", changed);
     to.addEventListener("input", () => { card.querySelector("[value=relabel]").checked = true; changed(); });
     undo.addEventListener("click", () => { marked(card).checked = false; changed(); });
@@ -104,5 +125,6 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
     unsaved = false;
   });
+  count();
   addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
 })();

@@ -140,6 +140,26 @@ meta = sa.Table(
 )
 
 
+def reach(url: str) -> str:
+    """What answers at this address, as "postgresql 16.4"; nothing is made or changed there. Raises `WorkspaceRefused`
+    with the reason where nothing does."""
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=True)
+        with engine.connect() as connection:
+            version = ".".join(map(str, connection.dialect.server_version_info or ()))
+            return f"{connection.dialect.name} {version}".strip()
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        raise WorkspaceRefused("The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)) from error
+
+
+def shown_url(url: str) -> str:
+    """An address without its password."""
+    try:
+        return sa.make_url(url).render_as_string(hide_password=True) if url else ""
+    except sa.exc.ArgumentError:
+        return "?"
+
+
 class Catalogue:
     """The open catalogue of a workspace. Thread-safe; one writer at a time, across processes too.
 

@@ -25,6 +25,7 @@ _CHECKED = {"item": ("class_id", "state", "kind", "region", "sight"), "class": (
 _ANSWERS = ("undo", "redo")
 _BRINGS_BACK = ("delete", "merge", "revert")  # reverting them may bring back what is gone
 _READ = "rescan"  # what was found on disk: `revert` takes it back, "undo my last change" passes over it
+SETTINGS = "settings"  # the action, and its detail: setting -> [as it was, as it became]; no row changes
 
 
 @dataclass(frozen=True)
@@ -281,6 +282,8 @@ def _answer(connection: sa.Connection, entry_id: int, action: str, who: str, *, 
     made: Iterable[Change] = (change for change in changes_of(connection, entry_id) if not change.of_a_missing_file)
     made = [change.reversed() for change in made] if backwards else list(made)
     detail = {"action": row.action, **{k: v for k, v in row.detail.items() if k != "action"}}
+    if backwards and SETTINGS in detail:
+        detail[SETTINGS] = {name: pair[::-1] for name, pair in detail[SETTINGS].items()}
     return record(connection, made, action=action, who=who, detail=detail, of=entry_id, undoable=action not in _ANSWERS)
 
 
@@ -303,7 +306,7 @@ def _gone(connection: sa.Connection, entry_ids: Iterable[int]) -> set[int]:
     classes = own & (db.changes.c.noun == "class") & (db.changes.c.row_id == db.classes.c.id)
     query = sa.select(db.journal.c.id).where(
         db.journal.c.id.in_(list(entry_ids)),
-        db.journal.c.action.not_in((*_ANSWERS, *_BRINGS_BACK)),
+        db.journal.c.action.not_in((*_ANSWERS, *_BRINGS_BACK, SETTINGS)),
         ~sa.exists().where(items, db.items.c.state != "missing"),
         ~sa.exists().where(classes, db.classes.c.state == "present"),
     )

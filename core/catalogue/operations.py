@@ -48,10 +48,13 @@ def new_class(connection: sa.Connection, name: str, *, folder: str | None = None
     return Change("class", class_id, {"state": ABSENT}, {"state": "present"})
 
 
-def rename(connection: sa.Connection, class_id: int, name: str, *, raw: Path) -> list[Change]:
-    """Another name, and the folder that goes with it (``raw`` is the folder of the class folders)."""
+def rename(connection: sa.Connection, class_id: int, name: str, *, raw: Path, shown: str | None = None) -> list[Change]:
+    """Another name, and the folder that goes with it (``raw`` is the folder of the class folders). ``shown``: the name
+    that the person saw; raises `Conflict` where it is another by now."""
     row = present_class(connection, class_id)
     name = clean_name(name)
+    if shown is not None and clean_name(shown) != row.name:
+        raise _changed(row.name)
     if name == row.name:
         return []
     folder = free_folder(connection, name, own=row.folder)
@@ -106,13 +109,15 @@ def relabel_to_new(
     return [_to_class(row, row.class_id, class_id) for row in rows]
 
 
-def set_kind(connection: sa.Connection, item_ids: Iterable[int], kind: str) -> list[Change]:
-    """State what these items are: drawing, photo or icon."""
+def set_kind(
+    connection: sa.Connection, item_ids: Iterable[int], kind: str, *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
+    """State what these items are: drawing, photo or icon. ``versions`` as in `relabel`."""
     if kind not in get_args(Kind):
         raise ConfigRefused(
             "The kind must be one of {kinds}, not {value}.", kinds=", ".join(get_args(Kind)), value=kind
         )
-    rows = items_of(connection, item_ids)
+    rows = items_of(connection, item_ids, versions=versions)
     return [Change("item", row.id, {"kind": row.kind}, {"kind": kind}) for row in rows if row.kind != kind]
 
 
@@ -185,9 +190,15 @@ def edit_class(
     *,
     fields: Mapping[str, str | None] | None = None,
     aliases: Sequence[str] | None = None,
+    shown: Mapping[str, str | Sequence[str]] | None = None,
 ) -> list[Change]:
-    """Set free fields (None or "" removes one) and replace the aliases, where given."""
+    """Set free fields (None or "" removes one) and replace the aliases, where given. ``shown``: what the person saw in
+    these fields, and under "aliases"; raises `Conflict` where it is something else by now."""
     row = present_class(connection, class_id)
+    for name, seen in (shown or {}).items():
+        held = list(row.aliases) if name == "aliases" and aliases is not None else row.fields.get(name, "")
+        if held != (seen.strip() if isinstance(seen, str) else list(seen)):
+            raise _changed(row.name)
     after: dict[str, object] = {}
     if fields is not None:
         merged = {**row.fields, **{str(name).strip(): str(value or "").strip() for name, value in fields.items()}}
@@ -229,8 +240,12 @@ def items_of(
         if row is None or (state is not None and row.state != state):
             raise NotFound("The image {id} is no longer there.", id=item_id if row is None else row.file)
         if versions is not None and versions.get(item_id, row.ver) != row.ver:
-            raise Conflict("{name} was changed by somebody else in the meantime.", name=row.file)
+            raise _changed(row.file)
     return [found[item_id] for item_id in ids]
+
+
+def _changed(name: str) -> Conflict:
+    return Conflict("{name} was changed by somebody else in the meantime.", name=name)
 
 
 def free_folder(connection: sa.Connection, name: str, *, own: str = "") -> str:

@@ -4,6 +4,7 @@ one transaction, and the file moves after it; the rules of each are in `core.cat
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry, Sight
-from core.ground.config import Kind
+from core.ground.config import Kind, WorkspaceConfig
 from core.ground.errors import Conflict, NotFound
 from core.ground.regions import Region
 from core.ground.rights import allow
 from core.ground.workspace import Workspace
+
+_PRIVATE = "catalogue_url"  # the setting that is told to nobody
 
 
 class Curation:
@@ -55,26 +58,29 @@ class Curation:
         self._change("create", plan, name=name)
         return made[0].row_id
 
-    def rename_class(self, class_id: int, name: str) -> None:
-        """Another display name, and the folder that goes with it."""
+    def rename_class(self, class_id: int, name: str, *, shown: str | None = None) -> None:
+        """Another display name, and the folder that goes with it. With ``shown``, the name that the person saw, raises
+        `Conflict` where somebody gave it another in the meantime."""
         old = self._class(class_id).name
-        self._change(
-            "rename", lambda c: operations.rename(c, class_id, name, raw=self.workspace.raw), name=old, to=name
-        )
+
+        def plan(connection: sa.Connection) -> list[Change]:
+            return operations.rename(connection, class_id, name, raw=self.workspace.raw, shown=shown)
+
+        self._change("rename", plan, name=old, to=name)
 
     def merge_classes(self, class_ids: Sequence[int], into: int) -> None:
         """All images of ``class_ids`` become ``into``'s, which keeps their names as aliases; the others are deleted."""
         names = [self._class(class_id).name for class_id in class_ids if class_id != into]
         self._change("merge", lambda c: operations.merge(c, class_ids, into), names=names, to=self._class(into).name)
 
-    def split_class(self, item_ids: Iterable[int], name: str) -> int:
-        """These items become a new class of that name; its id."""
+    def split_class(self, item_ids: Iterable[int], name: str, *, versions: Mapping[int, int] | None = None) -> int:
+        """These items become a new class of that name; its id. ``versions`` as in `relabel`."""
         ids = list(item_ids)
         made: list[Change] = []
 
         def plan(connection: sa.Connection) -> list[Change]:
             made.append(operations.new_class(connection, name))
-            return [*made, *operations.relabel_to_new(connection, ids, made[0].row_id)]
+            return [*made, *operations.relabel_to_new(connection, ids, made[0].row_id, versions=versions)]
 
         self._change("split", plan, to=name)
         return made[0].row_id
@@ -93,23 +99,30 @@ class Curation:
         name = self._class(class_id).name
         self._change("fields", lambda c: operations.edit_class(c, class_id, fields=fields), name=name)
 
-    def describe(self, fields: Mapping[int, Mapping[str, str | None]]) -> None:
-        """Set free fields of several classes (class id -> field -> text, as in `edit_fields`) as one change."""
+    def describe(
+        self,
+        fields: Mapping[int, Mapping[str, str | None]],
+        *,
+        shown: Mapping[int, Mapping[str, str]] | None = None,
+    ) -> None:
+        """Set free fields of several classes (class id -> field -> text, as in `edit_fields`) as one change. With
+        ``shown``, what the person saw in them, raises `Conflict` where somebody wrote something else meanwhile."""
         names = ", ".join(self._class(class_id).name for class_id in fields)
 
         def plan(connection: sa.Connection) -> list[Change]:
             return [
                 change
                 for each, texts in fields.items()
-                for change in operations.edit_class(connection, each, fields=texts)
+                for change in operations.edit_class(connection, each, fields=texts, shown=(shown or {}).get(each))
             ]
 
         self._change("fields", plan, name=names)
 
-    def set_aliases(self, class_id: int, aliases: Sequence[str]) -> None:
-        """Replace the other names by which a class is found."""
+    def set_aliases(self, class_id: int, aliases: Sequence[str], *, shown: Sequence[str] | None = None) -> None:
+        """Replace the other names by which a class is found; ``shown`` as in `rename_class`."""
         name = self._class(class_id).name
-        self._change("fields", lambda c: operations.edit_class(c, class_id, aliases=aliases), name=name)
+        seen = None if shown is None else {"aliases": shown}
+        self._change("fields", lambda c: operations.edit_class(c, class_id, aliases=aliases, shown=seen), name=name)
 
     # Changing: items
 
@@ -146,9 +159,9 @@ class Curation:
 
         self._change("correct", plan)
 
-    def set_kind(self, item_ids: Iterable[int], kind: Kind) -> None:
-        """Say what items are: drawing, photo or icon."""
-        self._change("kind", lambda c: operations.set_kind(c, item_ids, kind), to=kind)
+    def set_kind(self, item_ids: Iterable[int], kind: Kind, *, versions: Mapping[int, int] | None = None) -> None:
+        """Say what items are: drawing, photo or icon. ``versions`` as in `relabel`."""
+        self._change("kind", lambda c: operations.set_kind(c, item_ids, kind, versions=versions), to=kind)
 
     def set_region(
         self, item_id: int, region: Region | None, *, sight: Sight = "", versions: Mapping[int, int] | None = None
@@ -161,13 +174,45 @@ class Curation:
         """Say that what is seen of items is in doubt (they do not vote then), or that somebody vouches for it."""
         self._change("sight", lambda c: operations.set_sight(c, item_ids, sight), to=sight)
 
-    def trash(self, item_ids: Iterable[int]) -> None:
-        """Send items to the trash."""
-        self._change("trash", lambda c: operations.trash(c, item_ids))
+    def trash(self, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None) -> None:
+        """Send items to the trash. ``versions`` as in `relabel`."""
+        self._change("trash", lambda c: operations.trash(c, item_ids, versions=versions))
 
     def restore(self, item_ids: Iterable[int]) -> None:
         """Bring items back from the trash to their class (which comes back too if it was deleted)."""
         self._change("restore", lambda c: operations.restore(c, item_ids))
+
+    # Changing: the workspace's settings
+
+    def set_settings(self, **values: Any) -> None:
+        """Change settings of the workspace, fields of `WorkspaceConfig`: a researcher's business. Raises `NotAllowed`,
+        and `ConfigRefused` for a value outside its rule. The catalogue's address is in no journal: it may hold a
+        password, and another catalogue has another journal."""
+        self.allow("settings")
+        with self.catalogue.write() as connection:
+            before = self.workspace.config()
+            after = before.with_(**values)
+            one, other = (json.loads(config.to_text()) for config in (before, after))
+            pairs = {name: [one[name], other[name]] for name in one if one[name] != other[name] and name != _PRIVATE}
+            if pairs:
+                detail = {journal.SETTINGS: pairs}
+                journal.record(connection, [], action=journal.SETTINGS, who=self.actor.name, detail=detail)
+            if after != before:
+                self.workspace.save_config(after)
+
+    def _settings_follow(self, connection: sa.Connection) -> None:
+        """Put into force what the newest entry says of settings, where it says something."""
+        (newest,) = journal.history(connection, limit=1)
+        pairs = newest.detail.get(journal.SETTINGS)
+        if not pairs:
+            return
+        self.allow("settings")
+        held = json.loads(self.workspace.config().to_text())
+        for name, (before, after) in pairs.items():
+            if held.get(name) != before:
+                raise Conflict("{name} was changed by another action in the meantime.", name=name)
+            held[name] = after
+        self.workspace.save_config(WorkspaceConfig.from_text(json.dumps(held)))
 
     # Undo, redo, history
 
@@ -228,6 +273,8 @@ class Curation:
         try:
             with self.catalogue.write() as connection:
                 entry_id = turn(connection, who=self.actor.name)
+                if entry_id is not None:
+                    self._settings_follow(connection)
         except (Conflict, NotFound):
             if give_up:
                 with self.catalogue.write() as connection:

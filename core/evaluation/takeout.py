@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.collection.backup import back_up
 from core.collection.dataset import Dataset
 from core.evaluation import projection
 from core.ground.errors import ConfigRefused
@@ -41,10 +42,7 @@ def run_export(
         raise ConfigRefused("The form must be one of {forms}, not {value}.", forms=", ".join(FORMS), value=form)
     dataset = Dataset(workspace)
     dataset.allow("export")
-    _sweep(workspace)
-    token = secrets.token_urlsafe(18)
-    name = f"burin-{time.strftime('%Y%m%d-%H%M')}.{form}"
-    path = workspace.cache / "exports" / token / name
+    token, path = _new_place(workspace, f"burin-{time.strftime('%Y%m%d-%H%M')}.{form}")
     how: dict[str, Any] = {"class_ids": class_ids, "on_progress": report, "should_stop": should_stop}
     missing: list[str] = []
     with writing(path) as stream:
@@ -59,7 +57,29 @@ def run_export(
     if should_stop():
         shutil.rmtree(path.parent, ignore_errors=True)
         return {}
-    return {"token": token, "name": name, "images": images, "missing": missing[:100], "size": path.stat().st_size}
+    return {"token": token, "name": path.name, "images": images, "missing": missing[:100], "size": path.stat().st_size}
+
+
+def run_backup(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> dict[str, Any]:
+    """The job: the whole workspace as one file, as `core.collection.backup.back_up` makes it. Its result is as that of
+    `run_export`, with ``files`` in place of images."""
+    workspace.allow("job backup")
+    token, path = _new_place(workspace, f"burin-backup-{time.strftime('%Y%m%d-%H%M')}.zip")
+    made = back_up(Dataset(workspace), path, on_progress=report, should_stop=should_stop)
+    if made is None:
+        shutil.rmtree(path.parent, ignore_errors=True)
+        return {}
+    missing = list(made.missing[:100])
+    return {"token": token, "name": path.name, "files": made.files, "missing": missing, "size": path.stat().st_size}
+
+
+def _new_place(workspace: Workspace, name: str) -> tuple[str, Path]:
+    """A token that cannot be guessed, and the file under it; old exports make room for it."""
+    _sweep(workspace)
+    token = secrets.token_urlsafe(18)
+    return token, workspace.cache / "exports" / token / name
 
 
 def exported(workspace: Workspace, token: str, name: str) -> Path | None:

@@ -22,6 +22,7 @@ from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
 from core.shell import runs as cli_runs
+from core.shell import settings as cli_settings
 from core.shell import training as cli_training
 from core.shell import variation as cli_variants
 from core.shell import views as cli_views
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_evaluation.add_commands(commands, common, _progress)
     cli_views.add_commands(commands, common, _progress)
     cli_runs.add_commands(commands, common)
+    cli_settings.add_commands(commands, common, _progress)
     return parser
 
 

@@ -25,10 +25,26 @@ button[data-variant][data-selected="true"], button[data-variant][data-selected="
 ABOUT = f"""**Burin {VERSION}**: drop a mark, read its name.
 
 MIT licence. Burin sends nothing to anybody."""
+LANGUAGE = "frame.language"
 LOGO = Path(__file__).parents[2] / "assets" / "logo"
 
+# Tells the browser the page's language, and lets it remember the one that was chosen in it: that is read once, when the
+# page is opened by an address that asks for none.
 _SET_LANGUAGE = st.components.v2.component(
-    "burin_language", js="export default function ({ data }) {\n  document.documentElement.lang = data.language\n}\n"
+    "burin_language",
+    js="""
+const STORED = 'burin.language', shown = new WeakMap()
+export default function ({ data, parentElement, setTriggerValue }) {
+  const before = shown.get(parentElement)
+  shown.set(parentElement, data.language)
+  document.documentElement.lang = data.language
+  try {
+    const kept = localStorage.getItem(STORED)
+    if (before !== undefined && before !== data.language || data.asked) localStorage.setItem(STORED, data.language)
+    else if (before === undefined && kept && kept !== data.language) setTriggerValue('kept', kept)
+  } catch { /* a browser that keeps nothing */ }
+}
+""",
 )
 
 
@@ -53,13 +69,23 @@ def configure() -> None:
             required=True,
             label_visibility="collapsed",
         )
-        _SET_LANGUAGE(data={"language": chosen}, key="frame.language", height=1)
+        _SET_LANGUAGE(
+            data={"language": chosen, "asked": "lang" in st.query_params}, key=LANGUAGE, height=1,
+            on_kept_change=_recall_language,
+        )  # fmt: skip
     workbench().language = chosen or preferred()
     workbench().stale = False  # the whole page is being drawn
     if st.context.theme.type == "dark":
         st.html(ACTIVE.replace("COLOUR", str(st.get_option("theme.dark.linkColor"))))
     shade = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
+
+
+def _recall_language() -> None:
+    """Take the language that the browser remembers."""
+    kept = st.session_state[LANGUAGE].kept
+    if kept in LANGUAGES:
+        st.query_params["lang"] = kept
 
 
 def sidebar(url_path: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,6 @@ import numpy as np
 import streamlit as st
 
 from core.embedding.weights import PROMOTED
-from core.ground.config import MODES
 from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
@@ -100,12 +100,14 @@ def embedder() -> Embedder:
 
 
 def model_stamp() -> int:
-    """Changes with the promoted network; below 0 while the encoder is used untrained, another for each way of seeing."""
+    """Changes with the promoted network, and with the settings that another encoder follows from."""
     try:
-        return (workspace().model / PROMOTED).stat().st_mtime_ns
+        at = (workspace().model / PROMOTED).stat().st_mtime_ns
     except OSError:
-        held = workspace().config().preprocessing
-        return -(1000 * MODES.index(held.mode) + held.size)
+        at = 0
+    config = workspace().config()
+    seen = config.preprocessing
+    return at + zlib.crc32(f"{seen.mode} {seen.size} {config.weights}".encode())
 
 
 def preprocessing() -> Preprocessing:
@@ -200,8 +202,9 @@ def _prepare(progress: Preparation) -> None:
 
 
 def _base_now() -> Base:
-    data, encoder = dataset(), embedder()
-    return _base(str(data.workspace.root), encoder.space, data.version)
+    data, encoder, config = dataset(), embedder(), workspace().config()
+    root, asked = str(data.workspace.root), (config.false_accept_rate, config.neighbours)
+    return _base(root, encoder.space, data.version, *asked)
 
 
 def _blank(encoder: Embedder) -> np.ndarray:
@@ -230,16 +233,15 @@ def _preparations(root: str) -> dict[int, Preparation]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _base(root: str, space: str, version: int) -> Base:
+def _base(root: str, space: str, version: int, rate: float, k: int) -> Base:
     from core.embedding.gallery import Gallery, update
     from core.recognition.calibrate import calibrate
 
     data, encoder = dataset(), embedder()
     update(data, encoder)
     if data.version != version:  # embedding is a change too: remember the result under the version it is of
-        return _base(root, space, data.version)
+        return _base(root, space, data.version, rate, k)
     gallery = Gallery.load(data, encoder)
     if len(gallery):
         gallery.index.search(gallery.vectors[:1], 1)  # so that nobody's first answer waits for the index
-    config = data.workspace.config()
-    return Base(gallery, calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours))
+    return Base(gallery, calibrate(gallery, false_accept_rate=rate, k=k))

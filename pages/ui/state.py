@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -43,11 +43,12 @@ class Workbench:
     """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
     ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
-    curator; ``pasted``: images taken from the clipboard, newest first; ``pinned``: those that Identify sent to the map; ``pointed``: the marks that somebody pointed at, by the token of their
+    curator; ``given``: images dropped or pasted on Identify, newest first; ``pinned``: those that Identify sent to the map; ``pointed``: the marks that somebody pointed at, by the token of their
     image;
     ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
-    to it; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
-    ticked in their table; ``handled``: the number of the last entry of each
+    to it; ``seen``: of each item the ``ver`` that was shown last; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
+    ticked in their table; ``refused``: cells of each table whose new text was not taken,
+    numbered by ``refusals``; ``handled``: the number of the last entry of each
     table's log that was done; ``recipe``: the augmentation policy as it is being changed; ``training``: the
     settings of the next training."""
 
@@ -57,15 +58,18 @@ class Workbench:
     notices: list[Notice] = field(default_factory=list)
     offers: list[Notice] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
-    pasted: list[bytes] = field(default_factory=list)
+    given: list[Query] = field(default_factory=list)
     pinned: list[Query] = field(default_factory=list)
     pointed: dict[str, tuple[Region, ...]] = field(default_factory=dict)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None
     selection: list[int] = field(default_factory=list)
+    seen: dict[int, int] = field(default_factory=dict)
     ticked: list[int] = field(default_factory=list)
     handled: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    refusals: int = 0
     recipe: Recipe | None = None
     training: Draft | None = None
 

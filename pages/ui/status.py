@@ -52,6 +52,7 @@ def places() -> dict[str, Place]:
         "safety": Place(_("Checking label safety"), "pages/data/augment.py"),
         "quality": Place(_("Opening every image"), "pages/data/quality.py"),
         "neighbourhood": Place(_("Comparing the images"), "pages/data/quality.py"),
+        "backup": Place(_("Backup"), "pages/home/settings.py"),
         "evaluation": Place(_("Evaluation"), "pages/model/evaluate.py"),
         "projection": Place(_("UMAP"), "pages/model/embeddings.py"),
     }

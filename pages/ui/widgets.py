@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
@@ -48,6 +48,17 @@ def live(draw: Callable[[], None]) -> None:
         draw()
 
     again()
+
+
+def act(label: str, then: Callable[[], object], *, key: str, **how: Any) -> None:
+    """A button that does ``then`` with what the page holds when it is clicked, and runs the page again.
+
+    The arguments of a callback are those of the run that drew its button: what was typed since, and not left by Enter
+    or Tab before the click, would be lost.
+    """
+    if st.button(label, key=key, **how):
+        then()
+        st.rerun()
 
 
 def kind_name(kind: str) -> str:

@@ -84,6 +84,10 @@ def test_ticked_verdicts_come_back(page):
     third.locator(".to").fill("  ")
     expect(page.locator("#ticked")).to_have_text("2")
     expect(third.locator(".to")).to_have_attribute("aria-invalid", "true")
+    page.reload()  # what was ticked is still there
+    expect(page.locator("#ticked")).to_have_text("2")
+    expect(first.locator("[value=right]")).to_be_checked()
+    expect(second.locator(".to")).to_have_value("étoile")
     with page.expect_download() as download:
         page.locator("#save").click()
     verdicts = read_verdicts(Path(download.value.path()).read_bytes())

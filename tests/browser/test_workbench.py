@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -80,3 +81,98 @@ def test_work_under_way_is_seen_on_every_page_and_a_click_leads_there(warm, visi
     expect(page.locator(".st-key-library-import").get_by_role("button", name="Stop")).to_be_visible()
     JobRunner(warm.workspace).stop(job.id)
     expect(page.locator(".st-key-frame-work").get_by_role("link")).to_have_count(0, timeout=60_000)
+
+
+@pytest.fixture
+def known(start_server: Callable[..., Server], drawn_workspace: Workspace, engines: Path) -> Iterator[Server]:
+    """A server on three drawn classes, with the encoder ready."""
+    shutil.copytree(engines, drawn_workspace.cache / "engines")
+    server = start_server(drawn_workspace)
+    yield server
+    server.stop()
+
+
+def prepared(visit: Visit) -> None:
+    expect(visit.page.locator(".st-key-frame-work").filter(has_text="…")).to_have_count(0, timeout=120_000)
+    visit.wait()
+
+
+def paste(visit: Visit, seed: int) -> None:
+    """Ctrl+V of a drawn picture, wherever the focus is."""
+    content = base64.b64encode(png_bytes(draw("wave", seed=seed))).decode()
+    visit.page.evaluate(
+        """content => {
+            const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0)), data = new DataTransfer()
+            data.items.add(new File([bytes], 'image.png', { type: 'image/png' }))
+            const how = { clipboardData: data, bubbles: true, composed: true, cancelable: true }
+            const event = new ClipboardEvent('paste', how)
+            ;(document.activeElement ?? document.body).dispatchEvent(event)
+        }""",
+        content,
+    )
+    visit.wait()
+
+
+def test_what_was_given_and_typed_on_identify_stays(known, visit):
+    """The note goes along with the click; images stay over other ways and pages, and leave one by one."""
+    one: Visit = visit(known)
+    page = one.open("identify")
+    prepared(one)
+    page.locator(FILES).first.set_input_files(files(2))
+    removers = page.locator(".st-key-identify-given").get_by_role("button")
+    expect(removers).to_have_count(3)  # two, and Start again
+    page.get_by_role("radio", name="Draw").click()
+    expect(removers).to_have_count(0)
+    paste(one, seed=21)  # while a drawing could be made
+    expect(removers).to_have_count(4)
+    expect(removers.first).to_contain_text("Pasted image")
+    paste(one, seed=22)
+    expect(removers).to_have_count(5)
+    page.get_by_role("link", name="History").click()
+    one.wait()
+    page.get_by_role("link", name="Identify").click()
+    expect(removers).to_have_count(5)
+    removers.nth(0).click()
+    expect(removers).to_have_count(4)
+
+    page.get_by_role("button", name="This is wrong").first.click()
+    note = page.get_by_label("Note for the curator").first
+    note.press_sequentially("seen on the left lens")
+    page.get_by_role("button", name="Send to the curator").first.click()
+    expect(page.get_by_text("Sent to the curator").first).to_be_visible()
+    assert [report.note for report in Dataset(known.workspace).inbox()] == ["seen on the left lens"]
+
+
+def test_a_class_is_made_by_enter_and_by_a_click_and_two_tabs_do_not_overwrite_each_other(known, visit):
+    one: Visit = visit(known)
+    page = one.open("table?view=classes")
+    prepared(one)
+    box = page.get_by_label("A new class")
+    box.press_sequentially("étoile")
+    box.press("Enter")
+    expect(page.get_by_role("gridcell", name="étoile", exact=True)).to_be_visible()
+    box.press_sequentially("lune")
+    page.get_by_role("button", name="Make it").click()
+    expect(page.get_by_role("gridcell", name="lune", exact=True)).to_be_visible()
+
+    other: Visit = visit(known)
+    late = other.open("table?view=classes")
+    expect(late.get_by_role("gridcell", name="bar", exact=True)).to_be_visible()
+    for tab, name in ((page, "barre"), (late, "trait")):
+        tab.get_by_role("gridcell", name="bar", exact=True).dblclick()
+        tab.keyboard.type(name)
+        tab.keyboard.press("Enter")
+    expect(page.get_by_role("gridcell", name="barre", exact=True)).to_be_visible()
+    expect(late.get_by_text("was changed by somebody else in the meantime")).to_be_visible()
+    expect(late.locator("td.refused")).to_have_text("trait")
+    assert {record.name for record in Dataset(known.workspace).classes()} >= {"barre", "étoile", "lune"}
+
+
+def test_the_browser_remembers_the_language(known, visit):
+    one: Visit = visit(known)
+    page = one.open("history")
+    page.get_by_role("radio", name="Français").click()
+    expect(page.get_by_role("heading", name="Historique")).to_be_visible()
+    again = page.context.new_page()
+    again.goto(f"{known.url}/history")
+    expect(again.get_by_role("heading", name="Historique")).to_be_visible()

@@ -34,6 +34,7 @@ PAGES = {
     "evaluate": "pages/model/evaluate.py",
     "embeddings": "pages/model/embeddings.py",
     "errors": "pages/model/errors.py",
+    "settings": "pages/home/settings.py",
 }
 
 Open = Callable[..., AppTest]

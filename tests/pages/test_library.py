@@ -14,7 +14,7 @@ from core.ground.jobs import JobRunner
 from core.ground.regions import Region
 from core.intake.ingest import receive
 from pages.ui import services
-from pages.ui.frame import OFFERED_S
+from pages.ui.status import OFFERED_S
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 

@@ -18,7 +18,7 @@ const between = (low, value, high) => Math.max(low, Math.min(value, high))
 
 class Sheet {
   constructor(root) {
-    Object.assign(this, { root, log: [], seq: 0, pending: new Map(), lines: new Map(), order: [], columns: [], ticks: new Set(),
+    Object.assign(this, { root, log: [], seq: 0, pending: new Map(), refused: new Map(), heard: 0, lines: new Map(), order: [], columns: [], ticks: new Set(),
       tickSeq: 0, sort: null, filters: new Map(), at: null, anchor: null, editor: null, timer: 0 })
     this.cols = make('colgroup')
     this.head = make('thead')
@@ -65,6 +65,10 @@ class Sheet {
       this.ids = ''
       this.lines.clear()
       this.drawHead()
+    }
+    for (const one of data.refused.filter(one => one.n > this.heard)) {  // what was typed and not taken stays to be mended
+      this.heard = one.n
+      this.refused.set(`${one.id} ${one.column}`, one)
     }
     const ids = data.rows.map(row => row.id), same = this.ids && ids.join() === this.ids
     this.ids = ids.join()
@@ -202,9 +206,14 @@ class Sheet {
         cell.append(box)
         return
       }
-      const text = column.kind === 'picture' ? this.value(id, column) ?? '' : this.text(id, column)
-      if (cell.shown === text) return
+      const refused = this.refused.get(`${id} ${column.id}`)
+      const text = refused ? refused.value : column.kind === 'picture' ? this.value(id, column) ?? '' : this.text(id, column)
+      if (cell.shown === text && cell.refused === refused) return
       cell.shown = text
+      cell.refused = refused
+      cell.classList.toggle('refused', Boolean(refused))
+      if (refused) cell.setAttribute('aria-invalid', 'true')
+      else cell.removeAttribute('aria-invalid')
       if (column.kind === 'picture') {
         const image = make('img')
         image.alt = ''
@@ -215,7 +224,7 @@ class Sheet {
         cell.replaceChildren(image)
       } else {
         cell.textContent = text
-        cell.title = text
+        cell.title = refused ? refused.why : text
       }
     })
   }
@@ -398,7 +407,12 @@ class Sheet {
     event.stopPropagation()
     if (event.isComposing) return
     const to = { Enter: [1, 0], Tab: [0, event.shiftKey ? -1 : 1] }[event.key]
-    if (event.key === 'Escape') { event.preventDefault(); this.leave(); this.focus() }
+    if (event.key === 'Escape') {
+      event.preventDefault()
+      this.refused.delete(`${this.editor.id} ${this.editor.column.id}`)
+      this.leave()
+      this.focus()
+    }
     else if (to) {
       event.preventDefault()
       if (!this.commit()) return
@@ -411,7 +425,7 @@ class Sheet {
   edit(first) {
     const [id, at] = this.at ?? [], column = this.columns[at]
     if (!column?.editable || this.editor) return
-    const cell = this.lines.get(id).cells[at], input = make('input'), text = this.text(id, column)
+    const cell = this.lines.get(id).cells[at], input = make('input'), text = this.refused.get(`${id} ${column.id}`)?.value ?? this.text(id, column)
     if (column.kind === 'choice') {
       input.setAttribute('list', `choices-${at}`)
       input.placeholder = text
@@ -466,6 +480,7 @@ class Sheet {
 
   // Write cells down ([id, column, value]), show them at once and send them together.
   take(changes) {
+    for (const [id, column] of changes) if (this.refused.delete(`${id} ${column.id}`)) this.drawLine(id)
     const edits = changes.map(([id, column, value]) => ({ id, column: column.id, value, was: this.value(id, column) ?? '' })).filter(edit => edit.value !== edit.was)
     if (!edits.length) return
     const seq = this.write({ edits })

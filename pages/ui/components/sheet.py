@@ -18,6 +18,7 @@ from pages.ui.state import workbench
 
 HERE = Path(__file__).parent
 LONGEST = 2000  # characters of a cell that are taken
+REFUSED = 200  # cells that keep what could not be taken
 MOST = 10_000  # cells of one event that are taken
 
 _COMPONENT = st.components.v2.component(
@@ -94,6 +95,7 @@ def sheet(
         "height": height,
         "row_height": row_height,
         "ack": bench.handled.get(key, 0),
+        "refused": bench.refused.get(key, []),
         "words": {
             "table": _("Table: arrows move, Enter edits, Space ticks, Ctrl+D fills down"),
             "all": _("select all"),
@@ -108,6 +110,15 @@ def sheet(
     answer = _COMPONENT(data=data, key=key, on_said_change=lambda: None)
     said, bench.handled[key] = _new(answer.said, {column.id: column for column in columns}, bench.handled.get(key, 0))
     return said
+
+
+def refuse(key: str, edit: Edit, why: str) -> None:
+    """Let the table called ``key`` keep what was typed into a cell and not taken, marked, with the reason, to be mended:
+    it stays until the cell is edited again or left by Esc."""
+    bench = workbench()
+    bench.refusals += 1
+    one = {"n": bench.refusals, "id": edit.row, "column": edit.column, "value": str(edit.value), "why": why}
+    bench.refused[key] = [*bench.refused.get(key, []), one][-REFUSED:]
 
 
 def _new(said: Any, columns: dict[str, Column], ack: int) -> tuple[Said | None, int]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -11,7 +12,7 @@ from core.catalogue.records import NAMES, ClassRecord
 from core.ground.errors import BurinError
 from core.intake.exports import classes_csv, import_class_fields
 from pages.ui import people, services, widgets
-from pages.ui.components.sheet import Column, Edit, sheet
+from pages.ui.components.sheet import Column, Edit, refuse, sheet
 from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
@@ -28,12 +29,12 @@ def classes() -> None:
     bench.ticked = [class_id for class_id in bench.ticked if class_id in there]
     _actions(records)
     _table(records)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    # A form: Enter makes the class too, and a click takes what is written, left or not.
+    with st.form("table.making", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input(_("A new class"), key=bench.round_of("table.new"), placeholder=_("Its name"), width=260)
-        st.button(
-            _("Make it"), icon=":material/new_label:", key="table.make", on_click=_make, args=(name,),
-            **people.bar(disabled=not name.strip()),
-        )  # fmt: skip
+        if st.form_submit_button(_("Make it"), icon=":material/new_label:", key="table.make", **people.bar()):
+            _make(name)
+            st.rerun()
     _as_csv(records)
 
 
@@ -69,7 +70,7 @@ def _table(records: list[ClassRecord]) -> None:
         return
     if event.selected is not None:
         bench.ticked = event.selected
-    _edit(event.edits, records, fields)
+    _edit(event.edits, records, fields, key)
     st.rerun()
 
 
@@ -78,29 +79,50 @@ def _column(field: str) -> str:
     return f"f{hashlib.sha256(field.encode()).hexdigest()[:16]}"
 
 
-def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str, str]) -> None:
-    """Do what the edited cells ask: a name or other names one by one, the fields of all classes as one change."""
+def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str, str], key: str) -> None:
+    """Do what the edited cells ask: a name or other names one by one, the fields of all classes as one change.
+
+    What is refused, as a name that is taken is, or a cell that somebody else has written into meanwhile, stays in its
+    cell as it was typed.
+    """
     data, known = services.dataset(), {record.id: record for record in records}
     described: dict[int, dict[str, str]] = {}
+    shown: dict[int, dict[str, str]] = {}
+
+    def attempt(edit: Edit, act: Callable[[], object], text: str) -> None:
+        if not selecting.change(act, text, ":material/edit:"):
+            refuse(key, edit, workbench().notices[-1].text)
+
     for edit in edits:
-        record, value = known.get(edit.row), str(edit.value)
+        record, value, was = known.get(edit.row), str(edit.value), str(edit.was)
         if record is None:
             continue
         if edit.column == "name":
             text = _("The class is now called {name}.").format(name=value.strip())
-            selecting.change(lambda one=record.id, name=value: data.rename_class(one, name), text, ":material/edit:")
+            attempt(edit, partial(data.rename_class, record.id, value, shown=was), text)
         elif edit.column == "aliases":
-            aliases = [part.strip() for part in value.split(",") if part.strip()]
             text = _("{name} is described anew.").format(name=record.name)
-            selecting.change(lambda one=record.id, names=aliases: data.set_aliases(one, names), text, ":material/edit:")
+            attempt(edit, partial(data.set_aliases, record.id, _parts(value), shown=_parts(was)), text)
         else:
-            described.setdefault(record.id, {})[fields[edit.column]] = value
+            field = fields[edit.column]
+            before = described.get(record.id, {}).get(field, record.fields.get(field, ""))
+            if before.strip() != was.strip():
+                selecting.say_changed(record.name)
+                refuse(key, edit, workbench().notices[-1].text)
+                continue
+            described.setdefault(record.id, {})[field] = value
+            shown.setdefault(record.id, {}).setdefault(field, was)
     if described:
         count = len(described)
         alone = _("{name} is described anew.").format(name=known[next(iter(described))].name)
         several = ngettext("{n} class is described anew.", "{n} classes are described anew.", count)
         text = alone if count == 1 else several.format(n=number(count))
-        selecting.change(lambda: data.describe(described), text, ":material/edit:")
+        selecting.change(lambda: data.describe(described, shown=shown), text, ":material/edit:")
+
+
+def _parts(text: str) -> list[str]:
+    """Other names, as a cell has them."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _actions(records: list[ClassRecord]) -> None:

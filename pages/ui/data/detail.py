@@ -224,7 +224,7 @@ def _relabel(item_id: int, ver: int) -> None:
         if name in known:
             data.relabel([item_id], known[name], versions={item_id: ver})
         else:
-            data.split_class([item_id], name)
+            data.split_class([item_id], name, versions={item_id: ver})
 
     _change(change, Notice(text, ":material/label:"))
 
@@ -232,7 +232,10 @@ def _relabel(item_id: int, ver: int) -> None:
 def _set_kind(item_id: int, ver: int) -> None:
     kind = st.session_state[f"detail.kind.{item_id}.{ver}"]
     text = _("The image is now a {kind}.").format(kind=widgets.kind_name(kind))
-    _change(lambda: services.dataset().set_kind([item_id], kind), Notice(text, ":material/category:"))
+    _change(
+        lambda: services.dataset().set_kind([item_id], kind, versions={item_id: ver}),
+        Notice(text, ":material/category:"),
+    )
 
 
 def _change(change: Callable[[], object], notice: Notice) -> None:

@@ -31,6 +31,7 @@ ICONS = {
     "restore": ":material/restore_from_trash:",
     "import": ":material/upload:",
     "rescan": ":material/folder_open:",
+    "settings": ":material/settings:",
     "undo": ":material/undo:",
     "redo": ":material/redo:",
     "revert": ":material/settings_backup_restore:",
@@ -56,11 +57,26 @@ def action_name(action: str) -> str:
         "restore": _("from the trash"),
         "import": _("import"),
         "rescan": _("folders read"),
+        "settings": _("settings"),
         "undo": _("undo"),
         "redo": _("redo"),
         "revert": _("taken back"),
     }
     return names.get(action, action)
+
+
+def setting_name(name: str) -> str:
+    """A setting of the workspace, as people call it."""
+    names = {
+        "preprocessing": _("what the model sees"),
+        "false_accept_rate": _("false-accept rate"),
+        "neighbours": _("neighbours"),
+        "weights": _("weights"),
+        "catalogue_url": _("catalogue"),
+        "roles": _("roles"),
+        "default_role": _("everybody else’s role"),
+    }
+    return names.get(name, name)
 
 
 def images(count: int) -> str:
@@ -94,6 +110,11 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
             "sure": _("{images}: the sight is right, they vote"),
         }
         return frames.get(str(to), _("{images}: nothing said of the sight")).format(images=many)
+    if action == "settings":
+        changed = detail.get("settings")
+        return _("Settings changed: {names}").format(
+            names=", ".join(map(setting_name, changed)) if isinstance(changed, dict) else ""
+        )
     texts = {
         "create": _("Class {name} made").format(name=name),
         "rename": _("Class {name} renamed {to}").format(name=name, to=to),

@@ -73,7 +73,9 @@ def _file(job: Job) -> None:
     if not result:
         return
     count = ngettext("{n} image", "{n} images", result["images"]).format(n=number(result["images"]))
-    st.markdown(f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {_size(result['size'])}]")
+    st.markdown(
+        f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {file_size(result['size'])}]"
+    )
     if result["missing"]:
         text = ngettext(
             "{n} file was gone from its folder.", "{n} files were gone from their folders.", len(result["missing"])
@@ -88,7 +90,8 @@ def _file(job: Job) -> None:
     )  # fmt: skip
 
 
-def _size(count: int) -> str:
+def file_size(count: int) -> str:
+    """1.2 GB, 3.4 MB, 5 kB."""
     for unit, bytes_ in ((_("{n} GB"), 1e9), (_("{n} MB"), 1e6)):
         if count >= bytes_:
             return unit.format(n=decimals(count / bytes_, 1))

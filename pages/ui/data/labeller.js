@@ -70,11 +70,14 @@ class Desk {
     this.input.setAttribute('aria-autocomplete', 'list')
     this.input.oninput = () => { this.choice = 0; this.suggest() }
     this.input.onfocus = () => { this.choice = 0; this.suggest() }
-    this.input.onblur = () => setTimeout(() => { this.input.value = ''; this.list.hidden = true }, 150)
+    // At once: a timer would clear what somebody quick has typed for the next image. A press on the list keeps the focus.
+    this.input.onblur = () => { this.input.value = ''; this.closeList() }
     this.input.onkeydown = event => this.typing(event)
     this.list = make('ul', 'suggestions')
-    this.list.hidden = true
+    this.list.id = 'label-suggestions'
     this.list.setAttribute('role', 'listbox')
+    this.input.setAttribute('aria-controls', this.list.id)
+    this.closeList()
     this.proposals = make('div', 'proposals')
     this.buttons = {
       accept: button('accept', () => this.accept()), trash: button('', () => this.trash()),
@@ -204,7 +207,7 @@ class Desk {
       button.onclick = () => { this.give(id); button.blur() }
       return button
     }))
-    if (!this.input.value) this.list.hidden = true
+    if (!this.input.value) this.closeList()
   }
 
   drawStrip() {
@@ -381,14 +384,24 @@ class Desk {
     if (text && !this.classes.some(([, name]) => name === text)) this.found.push({ id: null, name: text })
     this.choice = Math.min(this.choice, Math.max(0, this.found.length - 1))
     this.list.hidden = !this.found.length
+    this.input.setAttribute('aria-expanded', String(!this.list.hidden))
     this.list.replaceChildren(...this.found.map((one, at) => {
       const line = make('li', '', make('span', '', one.id === null ? fill(this.words.create, { name: one.name }) : one.name),
         make('small', '', one.id === null ? '' : String(one.count)))
+      line.id = `label-suggestion-${at}`
       line.setAttribute('role', 'option')
       line.setAttribute('aria-selected', String(at === this.choice))
       line.onmousedown = event => { event.preventDefault(); this.pick(one) }
       return line
     }))
+    if (this.found.length) this.input.setAttribute('aria-activedescendant', `label-suggestion-${this.choice}`)
+    else this.input.removeAttribute('aria-activedescendant')
+  }
+
+  closeList() {
+    this.list.hidden = true
+    this.input.setAttribute('aria-expanded', 'false')
+    this.input.removeAttribute('aria-activedescendant')
   }
 
   typing(event) {
@@ -406,7 +419,7 @@ class Desk {
 
   pick(one) {
     this.input.value = ''
-    this.list.hidden = true
+    this.closeList()
     this.input.blur()
     this.give(one.id, one.name)
   }

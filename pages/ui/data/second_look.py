@@ -20,7 +20,7 @@ from pages.ui.data import entries, keeping, review, selecting, sighting
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.text import esc
-from pages.ui.tiles import picture, tile
+from pages.ui.tiles import picture, tile, versions
 
 GROUPS = 15  # findings shown at once; the next ones come as these are settled
 TILES = 24
@@ -378,7 +378,9 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
     text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
         n=number(len(ids)), name=name
     )
-    selecting.change(lambda: services.dataset().relabel(ids, class_id), text, ":material/label:")
+    selecting.change(
+        lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:"
+    )
 
 
 def _vouch(ids: list[int], sight: Sight) -> None:
@@ -393,7 +395,7 @@ def _vouch(ids: list[int], sight: Sight) -> None:
 
 def _trash(ids: list[int]) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
-    selecting.change(lambda: services.dataset().trash(ids), text, ":material/delete:")
+    selecting.change(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:")
 
 
 SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {

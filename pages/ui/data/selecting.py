@@ -14,7 +14,7 @@ import streamlit as st
 
 from core.catalogue.records import Item
 from core.ground.config import KINDS
-from core.ground.errors import BurinError
+from core.ground.errors import BurinError, Conflict
 from core.review.predictions import NONE
 from core.review.queue import ORDERS, Order, ordered
 from pages.ui import people, services, widgets
@@ -22,7 +22,7 @@ from pages.ui.data import labelling, review
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
-from pages.ui.tiles import source
+from pages.ui.tiles import saw, source, versions
 
 HERE = Path(__file__).parent
 PAGE = 120
@@ -201,6 +201,7 @@ def actions(ids: list[int], *, total: int | None = None, let_go: bool = False) -
     data, bench = services.dataset(), workbench()
     with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="select.bar"):
         count = len(bench.selection)
+        saw(data.some(bench.selection))  # those that no tile shows are acted on as they are now
         text = ngettext("{n} image selected", "{n} images selected", count).format(n=number(count))
         text = f"**{text}**" if count else f":gray[{text}]"
         known = total is None or len(ids) == total
@@ -273,9 +274,9 @@ def _relabel(let_go: bool) -> None:
         n=number(len(ids)), name=name
     )
     if name in known:
-        done = change(lambda: data.relabel(ids, known[name]), text, ":material/label:")
+        done = change(lambda: data.relabel(ids, known[name], versions=versions(ids)), text, ":material/label:")
     else:
-        done = change(lambda: data.split_class(ids, name), text, ":material/label:")
+        done = change(lambda: data.split_class(ids, name, versions=versions(ids)), text, ":material/label:")
     if done and let_go:
         bench.selection = []
 
@@ -283,8 +284,8 @@ def _relabel(let_go: bool) -> None:
 def _trash() -> None:
     ids = list(workbench().selection)
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
-    change(lambda: services.dataset().trash(ids), text, ":material/delete:")
-    workbench().selection = []
+    if change(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:"):
+        workbench().selection = []
 
 
 def _undo() -> None:
@@ -295,6 +296,12 @@ def _undo() -> None:
         return
     text = _("Taken back.") if entry else _("There is nothing to undo.")
     workbench().notices.append(Notice(text, ":material/undo:"))
+
+
+def say_changed(name: str) -> None:
+    """Say that what was to be changed is not what was seen any more."""
+    error = Conflict("{name} was changed by somebody else in the meantime.", name=name)
+    workbench().notices.append(Notice(sentence(error), ":material/error:"))
 
 
 def change(act, text: str, icon: str) -> bool:  # type: ignore[no-untyped-def]

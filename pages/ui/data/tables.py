@@ -7,6 +7,7 @@ from typing import get_args
 
 import streamlit as st
 
+from core.catalogue.records import Item
 from core.ground.config import Kind
 from pages.ui import people, services, widgets
 from pages.ui.components.sheet import Column, Edit, sheet
@@ -90,15 +91,25 @@ def items() -> None:
         return
     if event.selected is not None:
         bench.selection = [item_id for item_id in bench.selection if item_id not in here] + event.selected
-    _edit(event.edits, names)
+    _edit(event.edits, names, {item.id: item for item in shown})
     st.rerun()
 
 
-def _edit(edits: Sequence[Edit], names: dict[int, str]) -> None:
-    """Do what the edited cells ask: one change for all images that get the same class or kind."""
+def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) -> None:
+    """Do what the edited cells ask: one change for all images that get the same class or kind. A cell that held
+    something else than was seen when it was edited is somebody else's work, and stays."""
     data = services.dataset()
     wanted: dict[tuple[str, str | int], list[int]] = {}
+    held: dict[tuple[int, str], str | int] = {}  # by an edit of the same event before
     for edit in edits:
+        item = there.get(edit.row)
+        if item is None:
+            continue
+        now = held.get((edit.row, edit.column), (item.class_id or "") if edit.column == "class" else item.kind)
+        if now != edit.was:
+            selecting.say_changed(item.path.rpartition("/")[2])
+            continue
+        held[edit.row, edit.column] = edit.value
         wanted.setdefault((edit.column, edit.value), []).append(edit.row)
     for (column, value), ids in wanted.items():
         if column == "class":

@@ -19,6 +19,7 @@ from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, ngettext, number, percent, translated
 from pages.ui.links import linked_choice
 from pages.ui.text import esc
+from pages.ui.tiles import saw, versions
 
 if TYPE_CHECKING:
     from core.evaluation.faults import Doubts, Fault, Group
@@ -121,6 +122,7 @@ def _group(
         items = contents.items(fault.sha256 for fault in group.faults)
         record = records.get(predictions.folders[group.true])
         still = [item for item in items.values() if record is not None and item.class_id == record.id]
+        saw(still)
         if len(still) > 1 and predictions.folders[group.predicted] in records:
             target = records[predictions.folders[group.predicted]]
             st.button(
@@ -166,6 +168,7 @@ def _buttons(
         held = contents.items([reference]).get(reference)
         target = next((each for each in records.values() if each.id == doubts.said.get(reference)), None)
         if held is not None and target is not None:
+            saw([held])
             st.button(
                 _("The reference is {name}").format(name=esc(target.name)), icon=":material/link:", type="tertiary",
                 key=f"{key}.reference", on_click=_relabel, args=([held.id], target.id, target.name), **people.bar(),
@@ -176,4 +179,6 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
     text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
         n=number(len(ids)), name=name
     )
-    selecting.change(lambda: services.dataset().relabel(ids, class_id), text, ":material/label:")
+    selecting.change(
+        lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:"
+    )

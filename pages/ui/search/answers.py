@@ -341,7 +341,11 @@ def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: 
         st.caption(_(":material/inbox: Sent to the curator. Thank you."))
         return
     with st.container(horizontal=True):
-        with st.popover(_("This is wrong"), icon=":material/flag:", key=f"identify.wrong.{key}"):
+        # A form: what is written in the note goes along with the click, left or not.
+        with (
+            st.popover(_("This is wrong"), icon=":material/flag:", key=f"identify.wrong.{key}"),
+            st.form(f"identify.wrong.form.{key}", border=False, enter_to_submit=False),
+        ):
             right = widgets.choose_class(
                 _("Which class is it, if you know?"),
                 list(classes.values()),
@@ -349,13 +353,9 @@ def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: 
                 placeholder=_("Type a name"),
             )
             note = st.text_input(_("Note for the curator"), key=f"identify.note.{key}", max_chars=500)
-            st.button(
-                _("Send to the curator"),
-                type="primary",
-                key=f"identify.send.{key}",
-                on_click=_report,
-                args=(query, answer, classes, key, "wrong", right, note),
-            )
+            if st.form_submit_button(_("Send to the curator"), type="primary", key=f"identify.send.{key}"):
+                _report(query, answer, classes, key, "wrong", right, note)
+                st.rerun()
         if answer.verdict in ("certain", "hesitates"):
             st.button(
                 _("Not in the base"),

@@ -9,12 +9,13 @@ import streamlit as st
 from core.ground.images import SUFFIXES, content_hash
 from pages.ui.components.clipboard import clipboard
 from pages.ui.components.sketch import sketch
-from pages.ui.i18n import _
+from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
-from pages.ui.text import file_name
+from pages.ui.text import esc, file_name
 
 WAYS = ("drop", "draw", "camera")
+LISTED, NAME = 12, 28  # given images that are named, and characters of a name
 ICONS = {"drop": ":material/image:", "draw": ":material/draw:", "camera": ":material/photo_camera:"}
 
 
@@ -42,7 +43,9 @@ def intake() -> list[Query]:
         width="stretch",
         label_visibility="collapsed",
     )
-    return {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way or "drop"]()
+    queries = {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way or "drop"]()
+    _listen(way or "drop")
+    return queries
 
 
 def query_of(name: str, data: bytes) -> Query:
@@ -51,6 +54,8 @@ def query_of(name: str, data: bytes) -> Query:
 
 
 def _dropped() -> list[Query]:
+    """Images that were dropped or pasted, the newest first: they stay while another way or page is looked at, until
+    they are taken out."""
     bench = workbench()
     files = st.file_uploader(
         _("Drop one or several images of marks here"),
@@ -58,28 +63,60 @@ def _dropped() -> list[Query]:
         accept_multiple_files=True,
         key=bench.round_of("identify.files"),
     )
+    if files:
+        _take([query_of(file.name, file.getvalue()) for file in files])
+        bench.empty("identify.files")  # it is ready for the next ones, and would forget these with the page
+        st.rerun()
+    if bench.given:
+        _list()
+    return list(bench.given)
+
+
+def _take(queries: list[Query]) -> None:
+    bench = workbench()
+    bench.given = list({query.token: query for query in (*queries, *bench.given)}.values())
+
+
+def _list() -> None:
+    """What was given, each with a button that takes it out again."""
+    given = workbench().given
+    with st.container(horizontal=True, gap="small", key="identify.given"):
+        for query in given[:LISTED]:
+            name = query.name if len(query.name) <= NAME else f"{query.name[: NAME - 1]}…"
+            st.button(
+                esc(name), icon=":material/close:", type="tertiary", key=f"identify.remove.{query.token}",
+                help=_("Take {name} out").format(name=esc(query.name)), on_click=_remove, args=(query.token,),
+            )  # fmt: skip
+        if len(given) > LISTED:
+            more = len(given) - LISTED
+            st.caption(ngettext("and {n} more", "and {n} more", more).format(n=number(more)))
+        st.button(
+            _("Start again"), icon=":material/restart_alt:", key="identify.restart", on_click=_restart, type="tertiary"
+        )
+
+
+def _remove(token: str) -> None:
+    bench = workbench()
+    bench.given = [query for query in bench.given if query.token != token]
+
+
+def _restart() -> None:
+    workbench().given = []
+
+
+def _listen(way: str) -> None:
+    """Take what is pasted anywhere on the page, whichever way is open; it is shown where the dropped ones are."""
     words = {
         "paste": _("Paste an image (Ctrl+V)"),
         "none": _("There is no image in the clipboard."),
         "refused": _("The browser did not allow it: press Ctrl+V instead."),
         "large": _("This image is too large to paste: save it and drop the file."),
     }
-    pasted = clipboard(words=words, key="identify.clipboard", button=not files and not bench.pasted)
-    if pasted and pasted not in bench.pasted:
-        bench.pasted.insert(0, pasted)
-    queries = [query_of(_("Pasted image"), data) for data in bench.pasted] + [
-        query_of(f.name, f.getvalue()) for f in files
-    ]
-    if queries:
-        st.button(
-            _("Start again"), icon=":material/restart_alt:", key="identify.restart", on_click=_restart, type="tertiary"
-        )
-    return queries
-
-
-def _restart() -> None:
-    workbench().pasted.clear()
-    workbench().empty("identify.files")
+    button = way == "drop" and not workbench().given
+    if pasted := clipboard(words=words, key="identify.clipboard", button=button):
+        _take([query_of(_("Pasted image"), pasted)])
+        st.query_params.pop("way", None)
+        st.rerun()
 
 
 def _drawn() -> list[Query]:

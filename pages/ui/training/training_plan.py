@@ -293,15 +293,15 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
         _("Use the whole policy for every class, also where it makes one mark into another"), key="train.safety"
     )
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
+        widgets.act(
             _("Start training"),
+            lambda: (
+                settings and training.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
+            ),
             type="primary",
             icon=":material/play_arrow:",
             key="train.start",
             disabled=settings is None or busy or not may or (leaky and not meant_leaks),
-            on_click=training.start,
-            args=(settings,),
-            kwargs={"name": name, "leaks": bool(meant_leaks), "safety": bool(meant_safety)},
         )
         if busy:
             st.markdown(":gray[" + _("One training at a time: the next can start when this one is over.") + "]")

@@ -47,7 +47,7 @@ def estimate(
             return Estimate(check + images / per_second + settings.epochs * per_epoch, True, check)
     if services.preparation().stage != "ready":
         return None
-    recognition = _recognition(services.embedder().space)
+    recognition = recognition_s(services.embedder().space)
     drawing = writing.cost_of(policy).seconds if policy and policy.steps else 0.0
     trunk = 1.0 if settings.start in TRAINED else WHOLE_TRUNK
     side = services.preprocessing().size
@@ -90,7 +90,7 @@ def _speed(folder: str, ended_at: float | None) -> tuple[float, float] | None:
 
 
 @st.cache_data(show_spinner=False, max_entries=4)
-def _recognition(space: str) -> float:
+def recognition_s(space: str) -> float:
     """Seconds an image of the encoder in use, the fastest of a few tries."""
     encoder = services.embedder()
     side = encoder.preprocessing.size

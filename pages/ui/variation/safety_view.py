@@ -18,7 +18,7 @@ from core.variation.policies import Policy
 from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
-from pages.ui import charts, people, services
+from pages.ui import charts, people, services, widgets
 from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
@@ -86,13 +86,12 @@ def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
         else:
             state = ":orange[:material/history: " + _("The labels have changed since this check.") + "]"
         st.markdown(state, width="stretch")
-        st.button(
+        widgets.act(
             _("Check again") if checked else _("Check every class"),
+            lambda: _start(policy, seed),
             type="secondary" if checked else "primary",
             icon=":material/verified_user:",
             key="augment.check",
-            on_click=_start,
-            args=(policy, seed),
             **people.bar(),
         )
 

@@ -18,7 +18,7 @@ from core.variation.sources import Original, by_class, originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Batch, Manifest, Variant
 from core.variation.writer import MOST_PER_IMAGE
-from pages.ui import people, services
+from pages.ui import people, services, widgets
 from pages.ui.i18n import _, decimals, ngettext, number, sentence, translated
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.refusals import attempt
@@ -83,13 +83,12 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
     """Write, or write without the check, which says what that means and has to be meant."""
     busy = bool(services.jobs().active(KIND))
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
+        widgets.act(
             label or _("Write the variants"),
+            lambda: start({**params, "override": False}),
             type="primary",
             icon=":material/auto_awesome_motion:",
             key=f"{page}.write",
-            on_click=start,
-            args=({**params, "override": False},),
             **people.bar(disabled=disabled or busy),
         )
         with st.popover(
@@ -105,13 +104,12 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
                 )
             )
             meant = st.checkbox(_("I have looked at the draws, and want them all the same"), key=f"{page}.meant")
-            st.button(
+            widgets.act(
                 _("Write without the check"),
+                lambda: start({**params, "override": True}),
                 icon=":material/gpp_maybe:",
                 key=f"{page}.override",
                 disabled=not meant,
-                on_click=start,
-                args=({**params, "override": True},),
             )
 
 

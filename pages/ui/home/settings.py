@@ -1,0 +1,305 @@
+"""The parts of the Settings page. A setting is a field of `WorkspaceConfig`; changing it is `Dataset.set_settings`."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from typing import get_args
+
+import streamlit as st
+
+from core.catalogue.database import reach, shown_url
+from core.ground.config import MODES, Preprocessing, Role
+from core.ground.errors import BurinError
+from core.ground.jobs import Job
+from core.ground.workspace import size_of
+from pages.ui import people, services, widgets
+from pages.ui.data import selecting
+from pages.ui.data.delivery import address
+from pages.ui.data.exporting import file_size
+from pages.ui.home import seeing
+from pages.ui.i18n import _, ngettext, number, sentence
+from pages.ui.job_panel import job_panel, last_of
+from pages.ui.state import Notice, workbench
+from pages.ui.text import esc
+from pages.ui.training import training
+from pages.ui.training.training_time import recognition_s
+from pages.ui.training.training_words import duration, field_label, mode_name
+
+KIND = "backup"
+RESTORE = "python -m core --workspace FOLDER settings restore FILE.zip"
+SIZES = tuple(range(64, 289, 32))
+
+
+def _save(text: str, **values: object) -> None:
+    """Change settings and say so, with Undo; a value outside its rule is said instead."""
+    selecting.change(lambda: services.dataset().set_settings(**values), text, ":material/settings:")
+
+
+def recognition() -> None:
+    """How certain an answer has to be, and how many references vote."""
+    config = services.workspace().config()
+    with st.container(border=True):
+        st.subheader(_("How it answers"), anchor=False)
+        rate = st.number_input(
+            _("False-accept rate (%)"), 0.1, 50.0, 100 * config.false_accept_rate, step=0.5, format="%.1f",
+            key="settings.rate", disabled=not people.may("researcher"),
+            help=_("Of marks from outside the base, the share that may be named all the same."),
+        )  # fmt: skip
+        votes = st.number_input(
+            _("Neighbours"), 1, 100, config.neighbours, key="settings.neighbours",
+            disabled=not people.may("researcher"), help=_("References that vote when an image is recognised."),
+        )  # fmt: skip
+        st.caption(_("It costs nothing: the thresholds are measured anew, in seconds."))
+        widgets.act(
+            _("Save"),
+            lambda: _save(
+                _("The answers follow the new settings."), false_accept_rate=round(rate / 100, 4), neighbours=int(votes)
+            ),
+            key="settings.save_answers", icon=":material/save:", **people.bar("researcher"),
+        )  # fmt: skip
+
+
+def encoder() -> None:
+    """What the untrained encoder sees, and which weights it has; what another one costs."""
+    workspace = services.workspace()
+    config = workspace.config()
+    seen = config.preprocessing
+    with st.container(border=True):
+        st.subheader(_("What the model sees"), anchor=False)
+        may = people.may("researcher")
+        modes = list(MODES)
+        mode = st.selectbox(
+            field_label("mode"), modes, modes.index(seen.mode), format_func=mode_name, key="settings.mode",
+            disabled=not may,
+        )  # fmt: skip
+        sizes = sorted({*SIZES, seen.size})
+        size = st.selectbox(
+            field_label("size"), sizes, sizes.index(seen.size), format_func=lambda side: f"{number(side)} px",
+            key="settings.size", disabled=not may,
+        )  # fmt: skip
+        weights = st.text_input(
+            _("Weights"), config.weights, key="settings.weights", disabled=not may,
+            placeholder=_("the bundled ones"),
+            help=_("A file in the workspace (.safetensors, .pt), or an architecture whose weights are fetched once."),
+        )  # fmt: skip
+        if training.in_use() is not None:
+            st.caption(
+                _(
+                    "A promoted network is in use and keeps how it sees: this holds for new trainings, and once it is gone."
+                )
+            )
+        else:
+            st.caption(_cost(int(size), seen.size))
+        wanted = Preprocessing(mode=mode, size=int(size))
+
+        def save() -> None:
+            try:
+                _check_weights(weights.strip())
+            except BurinError as error:
+                workbench().notices.append(Notice(sentence(error), ":material/error:"))
+                return
+            _save(_("The encoder is another one now."), preprocessing=wanted, weights=weights.strip())
+
+        widgets.act(
+            _("Save"), save, key="settings.save_encoder", icon=":material/save:", **people.bar("researcher")
+        )  # fmt: skip
+    seeing.section(key="settings.views")
+
+
+def _check_weights(spec: str) -> None:
+    if spec != services.workspace().config().weights:
+        from core.embedding.weights import resolve
+
+        resolve(spec, workspace=services.workspace(), allow_network=True)
+
+
+def _cost(size: int, before: int) -> str:
+    """What it takes to look at every original anew."""
+    n = services.dataset().counts().originals
+    text = ngettext(
+        "Another encoder looks at {n} original anew", "Another encoder looks at all {n} originals anew", n
+    ).format(n=number(n))
+    if services.preparation().stage != "ready" or not n:
+        return f"{text}."
+    seconds = n * recognition_s(services.embedder().space) * (size / before) ** 2
+    return _("{what}: about {time}, while Identify goes on with the one before.").format(
+        what=text, time=duration(seconds)
+    )
+
+
+def roles() -> None:
+    """Who may do what, by name or e-mail address."""
+    config = services.workspace().config()
+    own = get_args(Role)
+    with st.container(border=True):
+        st.subheader(_("Roles"), anchor=False)
+        st.caption(
+            _("A viewer looks and reports, a curator changes the collection, a researcher trains and changes settings.")
+        )
+        for position, (person, role) in enumerate(config.roles.items()):
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{esc(person)}** · {people.role_name(role)}", width="stretch")
+                widgets.act(
+                    "", _without(person), key=f"settings.role.{position}", icon=":material/close:", type="tertiary",
+                    **people.bar("researcher", help=_("Take the role away")),
+                )  # fmt: skip
+        with (
+            st.form("settings.roles", border=False, clear_on_submit=True),
+            st.container(horizontal=True, vertical_alignment="bottom"),
+        ):
+            name = st.text_input(_("Name or e-mail address"), key="settings.role_name", width="stretch")
+            given = st.selectbox(_("Role"), own, key="settings.role_given", format_func=people.role_name, width=160)
+            if st.form_submit_button(_("Give"), key="settings.role_give", **people.bar("researcher")) and name.strip():
+                text = _("{name} is a {role} now.").format(name=name.strip(), role=people.role_name(given))
+                _save(text, roles={**config.roles, name.strip(): given})
+                st.rerun()
+        rest = ("", *own)
+        default = st.selectbox(
+            _("Everybody else"), rest, rest.index(config.default_role), key="settings.default_role",
+            format_func=lambda each: people.role_name(each) if each else _("viewer with a login, else researcher"),
+            disabled=not people.may("researcher"),
+        )  # fmt: skip
+        if default != config.default_role:
+            widgets.act(
+                _("Save"), lambda: _save(_("The role of everybody else is changed."), default_role=default),
+                key="settings.save_default", icon=":material/save:", **people.bar("researcher"),
+            )  # fmt: skip
+
+
+def _without(person: str) -> Callable[[], None]:
+    def act() -> None:
+        held = services.workspace().config().roles
+        kept = {name: role for name, role in held.items() if name != person}
+        _save(_("{name} has no role of their own any more.").format(name=person), roles=kept)
+
+    return act
+
+
+def catalogue() -> None:
+    """Where labels, history and vectors are kept."""
+    config = services.workspace().config()
+    with st.container(border=True):
+        st.subheader(_("Catalogue"), anchor=False)
+        if config.catalogue_url:
+            st.code(shown_url(config.catalogue_url), language=None, wrap_lines=True)
+        else:
+            st.markdown(_("SQLite, in the workspace."))
+        with st.expander(_("Several machines on one folder: PostgreSQL")):
+            st.caption(
+                _(
+                    "An empty database is filled from the folders; the history of the old catalogue stays in the old one. "
+                    "The server has to be started again."
+                )
+            )
+            url = st.text_input(
+                _("Address"), key="settings.url", type="password",
+                placeholder="postgresql+psycopg://user:password@host/burin", disabled=not people.may("researcher"),
+            ).strip()  # fmt: skip
+            with st.container(horizontal=True):
+                if st.button(_("Test the connection"), key="settings.reach", **people.bar("researcher")):
+                    _try(url)
+                widgets.act(
+                    _("Use it from the next start on"), lambda: _use_catalogue(url), key="settings.save_url",
+                    **people.bar("researcher"),
+                )  # fmt: skip
+
+
+def _try(url: str) -> None:
+    if not url:
+        st.success(_("SQLite, in the workspace."), icon=":material/check:")
+        return
+    try:
+        st.success(_("It answers: {what}.").format(what=esc(reach(url))), icon=":material/check:")
+    except BurinError as error:
+        st.error(esc(sentence(error)), icon=":material/error:")
+
+
+def _use_catalogue(url: str) -> None:
+    def act() -> None:
+        if url:
+            reach(url)
+        services.dataset().set_settings(catalogue_url=url)
+
+    selecting.change(act, _("Kept. It is used from the next start of the server on."), ":material/database:")
+
+
+def place() -> None:
+    """Where the workspace lies, how large it is, and what can be emptied."""
+    workspace = services.workspace()
+    with st.container(border=True):
+        st.subheader(_("Place"), anchor=False)
+        whole, cache = _sizes(str(workspace.root))
+        st.code(str(workspace.root), language=None, wrap_lines=True)
+        st.markdown(
+            _("{whole}, of which {cache} can be made again at any time.").format(
+                whole=file_size(whole), cache=file_size(cache)
+            )
+        )
+        widgets.act(
+            _("Empty the caches"), _empty, key="settings.empty", icon=":material/mop:",
+            **people.bar("researcher", help=_("Thumbnails, exports, layouts and engines: what is needed is made again.")),
+        )  # fmt: skip
+
+
+@st.cache_data(ttl=60, max_entries=4, show_spinner=False)
+def _sizes(root: str) -> tuple[int, int]:
+    workspace = services.workspace()
+    return size_of(workspace.root), size_of(workspace.cache)
+
+
+def _empty() -> None:
+    services.dataset().allow("settings")
+    freed = size_of(services.workspace().cache)
+    shutil.rmtree(services.workspace().cache, ignore_errors=True)
+    _sizes.clear()
+    workbench().notices.append(Notice(_("{size} freed.").format(size=file_size(freed)), ":material/mop:"))
+
+
+def backup() -> None:
+    """The whole workspace as one file, made while people work."""
+    with st.container(border=True):
+        st.subheader(_("Backup"), anchor=False)
+        st.caption(
+            _(
+                "Images, labels, history, runs and settings in one file, as they are at this moment; nobody has to stop. "
+                "To bring it back into an empty folder:"
+            )
+        )
+        st.code(RESTORE, language=None, wrap_lines=True)
+        widgets.act(
+            _("Make a backup"), _start, key="settings.backup", icon=":material/archive:",
+            **people.bar("researcher", disabled=bool(services.jobs().active(KIND))),
+        )  # fmt: skip
+    last = last_of(KIND)
+    if last is not None:
+        job_panel(last, title=_("Backup"), key="settings.backup_job", ended=_made)
+
+
+def _start() -> None:
+    services.dataset().allow("researcher")
+    services.jobs().start(KIND, "core.evaluation.takeout:run_backup", {}, key=KIND)
+
+
+def _made(job: Job) -> None:
+    from core.evaluation.takeout import exported
+
+    result = job.result
+    if not result:
+        return
+    count = ngettext("{n} file", "{n} files", result["files"]).format(n=number(result["files"]))
+    st.markdown(
+        f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {file_size(result['size'])}]"
+    )
+    if result["missing"]:
+        text = ngettext(
+            "{n} file was gone from its folder.", "{n} files were gone from their folders.", len(result["missing"])
+        )
+        st.warning(text.format(n=number(len(result["missing"]))), icon=":material/hide_image:")
+    if exported(services.workspace(), result["token"], result["name"]) is None:
+        st.caption(_("Later exports have taken its place."))
+    elif people.may("researcher"):
+        st.link_button(
+            _("Download"), address(result["token"], result["name"]), type="primary", icon=":material/download:",
+            key="settings.download",
+        )  # fmt: skip

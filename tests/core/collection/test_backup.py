@@ -1,0 +1,93 @@
+"""`core.collection.backup`: one file holds the workspace as it was, also while people work; nothing foreign enters."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pytest
+
+from core.collection.backup import MANIFEST, back_up, restore
+from core.collection.dataset import Dataset
+from core.ground.errors import BadInput, Conflict
+from core.ground.workspace import Workspace
+
+
+def contents(dataset: Dataset) -> dict[str, list[str]]:
+    names = {record.id: record.name for record in dataset.classes()}
+    found: dict[str, list[str]] = {}
+    for item in dataset.items(limit=None):
+        assert (dataset.workspace.root / item.path).is_file()
+        found.setdefault(names.get(item.class_id, ""), []).append(item.sha256)
+    return {name: sorted(hashes) for name, hashes in found.items()}
+
+
+@pytest.fixture
+def dataset(drawn_workspace) -> Dataset:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    record = next(record for record in dataset.classes() if record.name == "bar")
+    dataset.edit_fields(record.id, maker="Essilor")
+    dataset.trash([dataset.items(limit=1)[0].id])
+    dataset.set_settings(neighbours=7)
+    return dataset
+
+
+def test_everything_comes_back_with_its_history(dataset, tmp_path):
+    made = back_up(dataset, tmp_path / "all.zip")
+    assert made.missing == () and made.files >= 13
+    there = Workspace(tmp_path / "there")
+    assert restore(tmp_path / "all.zip", there) == made.files
+    back = Dataset(there)
+    report = back.rescan()
+    assert (report.added, report.removed, report.moved) == (0, 0, 0)
+    assert contents(back) == contents(dataset) and back.counts().trash == 1
+    assert [entry.action for entry in back.history()] == [entry.action for entry in dataset.history()]
+    assert next(r for r in back.classes() if r.name == "bar").fields == {"maker": "Essilor"}
+    assert there.config().neighbours == 7
+    with pytest.raises(Conflict, match="restore into an empty folder"):
+        restore(tmp_path / "all.zip", there)
+
+
+def test_images_that_move_meanwhile_are_where_the_copy_of_the_catalogue_says(dataset, tmp_path):
+    before = contents(dataset)
+    classes = {record.name: record.id for record in dataset.classes()}
+    moved = False
+
+    def on_progress(done: int, total: int) -> None:
+        nonlocal moved
+        if not moved:
+            moved = True
+            dataset.merge_classes([classes["circle"]], classes["cross"])
+
+    made = back_up(dataset, tmp_path / "busy.zip", on_progress=on_progress)
+    assert moved and made.missing == ()
+    there = Workspace(tmp_path / "there")
+    restore(tmp_path / "busy.zip", there)
+    assert contents(Dataset(there)) == before != contents(dataset)
+
+
+def test_a_backup_that_was_stopped_leaves_no_file(dataset, tmp_path):
+    assert back_up(dataset, tmp_path / "stopped.zip", should_stop=lambda: True) is None
+    assert not (tmp_path / "stopped.zip").exists()
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/etc/outside", "data/../../outside", "other/x", "data//x", "data"])
+def test_nothing_is_unpacked_outside_the_workspace(tmp_path, name):
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
+        archive.writestr(name, b"x")
+        archive.writestr(MANIFEST, json.dumps({"format": 1, "files": {name: "0" * 64}}))
+    with pytest.raises(BadInput):
+        restore(tmp_path / "bad.zip", Workspace(tmp_path / "there"))
+    assert not (tmp_path / "outside.txt").exists() and not (tmp_path / "there" / "data").exists()
+
+
+def test_a_damaged_backup_puts_nothing_in_place(dataset, tmp_path):
+    back_up(dataset, tmp_path / "all.zip")
+    content = (tmp_path / "all.zip").read_bytes()
+    (tmp_path / "cut.zip").write_bytes(content[: len(content) // 2])
+    (tmp_path / "text.zip").write_text("Dear sir")
+    for name in ("cut.zip", "text.zip"):
+        with pytest.raises(BadInput):
+            restore(tmp_path / name, Workspace(tmp_path / "there"))
+    assert not any((tmp_path / "there").glob("*")) if (tmp_path / "there").exists() else True

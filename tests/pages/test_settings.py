@@ -1,0 +1,61 @@
+"""Settings: saved with what stands in the fields at the click, undone at the foot of the page; a researcher's only."""
+
+from __future__ import annotations
+
+from core.collection.dataset import Dataset
+from core.ground.jobs import JobRunner
+from core.ground.workspace import Workspace
+from tests.pages.conftest import text_of
+
+
+def test_a_setting_is_saved_undone_and_in_the_history(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.number_input(key="settings.neighbours").set_value(7)
+    at.button(key="settings.save_answers").click().run()  # not left by Enter before
+    assert drawn_workspace.config().neighbours == 7
+    assert "The answers follow the new settings." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert drawn_workspace.config().neighbours == 10 and not at.exception
+    at = open_page(drawn_workspace, "history")
+    assert "Settings changed: neighbours" in text_of(at)
+
+
+def test_weights_that_are_not_there_change_nothing(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.text_input(key="settings.weights").set_value("nowhere.pt")
+    at.selectbox(key="settings.size").set_value(128)
+    at.button(key="settings.save_encoder").click().run()
+    assert "There is no file of weights" in text_of(at)
+    assert drawn_workspace.config().preprocessing.size == 96
+    at.text_input(key="settings.weights").set_value("")
+    at.button(key="settings.save_encoder").click().run()
+    assert drawn_workspace.config().preprocessing.size == 128
+
+
+def test_roles_are_given_and_taken_and_a_viewer_may_only_look(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.text_input(key="settings.role_name").set_value("Ada")
+    at.selectbox(key="settings.role_given").set_value("curator")
+    at.button(key="settings.role_give").click().run()
+    assert drawn_workspace.config().roles == {"Ada": "curator"}
+    at.button(key="settings.role.0").click().run()
+    assert drawn_workspace.config().roles == {}
+    drawn_workspace.save_config(drawn_workspace.config().with_(default_role="viewer"))
+    at = open_page(drawn_workspace, "settings")
+    assert at.button(key="settings.save_answers").disabled and at.button(key="settings.backup").disabled
+
+
+def test_a_backup_is_made_and_the_caches_are_emptied(open_page, drawn_workspace, tmp_path):
+    at = open_page(drawn_workspace, "settings")
+    at.button(key="settings.backup").click().run()
+    runner = JobRunner(drawn_workspace)
+    (job,) = runner.list("backup")
+    result = runner.wait(job.id, timeout_s=120).result
+    path = drawn_workspace.cache / "exports" / result["token"] / result["name"]
+    from core.collection.backup import restore
+
+    restore(path, Workspace(tmp_path / "there"))
+    assert Dataset(Workspace(tmp_path / "there")).counts().originals == 12
+    at.run()
+    at.button(key="settings.empty").click().run()
+    assert not path.exists() and "freed" in text_of(at)
