@@ -192,3 +192,8 @@ def test_a_box_beside_the_picture_is_looked_at_too() -> None:
     pixels = np.full((50, 60, 3), 90, np.uint8)
     for box in ((-40.0, -40.0, 20.0, 20.0), (80.0, 70.0, 30.0, 10.0), (10.0, 10.0, 400.0, 300.0)):
         assert window(pixels, box, side=96, extent=42).pixels.shape == (96, 96, 3)
+
+
+def test_an_even_photograph_is_no_clean_page() -> None:
+    noise = np.random.default_rng(0).normal(150, 1.2, (200, 300, 1)).repeat(3, axis=2)
+    assert not is_clean(Image.fromarray(np.rint(noise).astype(np.uint8)))
