@@ -61,6 +61,8 @@ def places() -> dict[str, Place]:
 def line() -> None:
     """Draw it, in the place that `st.bottom` keeps."""
     st.html(LOW)
+    if error := services.preparation().error:  # the collection can be seen and mended all the same
+        st.warning(esc(sentence(error)), icon=":material/warning:")
     with st.bottom, st.container(horizontal=True, vertical_alignment="center", key="frame.status", gap="small"):
         with st.container(key="frame.said", width="stretch", gap="xxsmall"):
             _said()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -20,9 +18,8 @@ FILES = "[data-testid=stFileUploaderDropzoneInput]"
 
 
 @pytest.fixture
-def warm(start_server: Callable[..., Server], workspace: Workspace, engines: Path) -> Iterator[Server]:
+def warm(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
     """A server on this test's empty workspace, with the encoder ready."""
-    shutil.copytree(engines, workspace.cache / "engines")
     server = start_server(workspace)
     yield server
     server.stop()
@@ -84,9 +81,8 @@ def test_work_under_way_is_seen_on_every_page_and_a_click_leads_there(warm, visi
 
 
 @pytest.fixture
-def known(start_server: Callable[..., Server], drawn_workspace: Workspace, engines: Path) -> Iterator[Server]:
+def known(start_server: Callable[..., Server], drawn_workspace: Workspace) -> Iterator[Server]:
     """A server on three drawn classes, with the encoder ready."""
-    shutil.copytree(engines, drawn_workspace.cache / "engines")
     server = start_server(drawn_workspace)
     yield server
     server.stop()

@@ -109,7 +109,7 @@ def test_the_first_render_waits_neither_for_the_folders_nor_for_the_encoder(
     assert not at.exception
     assert not asked
     assert at.title
-    assert at.get("progress")[0].text == "Reading the folders…"
+    assert ":material/hourglass: Reading the folders…" in text_of(at)
 
 
 @pytest.mark.parametrize("page", ["library", "label", "table", "quality", "augment"])
