@@ -215,7 +215,7 @@ def _opened(container: Container) -> ImageFile.ImageFile:
     """Not yet loaded; too large a picture is refused before a decoder makes room for it."""
     _check_sizes(container.sizes)
     if container.format == "HEIF":
-        from pillow_heif import register_heif_opener
+        from pi_heif import register_heif_opener  # libheif without the encoder, which is under another licence
 
         register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     image = Image.open(io.BytesIO(container.data), formats=(container.format,))
