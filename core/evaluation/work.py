@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
+from core.collection.looks import Looks, looks_of
 from core.embedding.weights import PROMOTED
 from core.evaluation.artefacts import charts_in, write_artefacts
 from core.evaluation.corrections import unsettled
@@ -27,7 +28,6 @@ from core.review.kept import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels
 from core.review.predictions import predict as votes_of
-from core.review.quality import Looks, looks_of
 from core.training.audit import audit
 from core.training.promotion import promoted
 from core.training.runs import BEST, Runs
@@ -123,7 +123,7 @@ def _drawn(
     What was drawn when this encoder was evaluated before is kept for all images that it knows: corrections change
     labels, not which images are asked.
     """
-    alike = near_duplicate_groups(originals, known=Looks.read(workspace.cache / "quality" / "looks.npz"))
+    alike = near_duplicate_groups(originals, known=Looks.of(workspace))
     shares = TrainSettings()
     before = _last_split(workspace, space)
     if before is not None and before.seed == seed:

@@ -1,7 +1,7 @@
 """The one door for image files: bytes in, an upright RGB picture out, or one clear refusal.
 
-Also what follows from a decoded picture alone: thumbnail, hashes, what copies are known by, kind. It does not decide
-what the model sees (`core.ground.preprocessing`) and touches no folder.
+Also what follows from a decoded picture alone: thumbnail, hashes, kind. It does not decide what the model sees
+(`core.ground.preprocessing`) nor which pictures are copies (`core.ground.sameness`), and touches no folder.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import (  # the decoders by name: asking Pillow for one it has not loaded would load all 43
     AvifImagePlugin,  # noqa: F401
     BmpImagePlugin,  # noqa: F401
@@ -44,8 +43,6 @@ MAX_SIDE = 20_000
 MAX_BYTES = 200_000_000
 MAX_SCANNED = 1_000_000_000  # scans x pixels: each goes over the whole picture, some 500 million pixels a second
 
-REDUCED = 16  # px: side of the reduced picture that copies are compared by
-COPY = 0.97  # correlation of reduced pictures from which they are one, saved twice (`core.review.quality.near_copies`)
 
 _LOG = logging.getLogger(__name__)
 # What decoders raise when they are fed with damage: they trip over a value, a key, an end.
@@ -150,15 +147,6 @@ def difference_hash(image: Image.Image) -> int:
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     return int.from_bytes(np.packbits(grey[:, 1:] < grey[:, :-1]).tobytes(), "big")
-
-
-def reduced(image: Image.Image) -> NDArray[np.float32]:
-    """The picture in `REDUCED` x `REDUCED` greys, flat, centred and of length 1, so that a product is a correlation;
-    0 where it is all of one tone."""
-    grey = np.asarray(image.convert("L").resize((REDUCED, REDUCED), Image.Resampling.BOX), np.float32).ravel()
-    grey = grey - grey.mean()
-    length = float(np.linalg.norm(grey))
-    return grey / length if length > 1e-3 else np.zeros_like(grey)
 
 
 def guess_kind(image: Image.Image) -> Kind:

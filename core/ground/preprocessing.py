@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -54,7 +54,7 @@ def see(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
 
 def has_ink(image: Image.Image) -> bool:
     """Whether there is a mark to look at: something that stands out from its background."""
-    return _find_ink(_pixels(image)) is not None
+    return find_ink(image) is not None
 
 
 def ink_box(image: Image.Image) -> tuple[float, float, float, float] | None:
@@ -68,19 +68,28 @@ def ink_box(image: Image.Image) -> tuple[float, float, float, float] | None:
 
 
 @dataclass(frozen=True)
-class _Ink:
+class Ink:
     """The ink in its bounding box: ``strength`` (h, w) uint8, how far each pixel is from the
-    background; from ``level`` on it is ink, at ``full`` it is fully covered."""
+    background; from ``level`` on it is ink, at ``full`` it is fully covered. The box has its upper left corner at
+    (``x``, ``y``) of the picture, and one pixel of it is ``scale`` of the picture's."""
 
     strength: np.ndarray
     level: float
     full: float
+    x: float = 0.0
+    y: float = 0.0
+    scale: float = 1.0
+
+
+def find_ink(image: Image.Image) -> Ink | None:
+    """The ink that `see` shows of a decoded picture, before it is scaled or redrawn; None without any."""
+    return _find_ink(_pixels(image))
 
 
 @dataclass(frozen=True)
 class _Pieces:
     """Ink in a picture: its ``mask`` (h, w) uint8 of 0 and 1 with the upper left corner at (``x``, ``y``), and the
-    two levels of `_Ink`."""
+    two levels of `Ink`."""
 
     mask: np.ndarray
     x: int
@@ -94,7 +103,7 @@ def _pixels(image: Image.Image) -> np.ndarray:
     return np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
 
 
-def _find_ink(pixels: np.ndarray) -> _Ink | None:
+def _find_ink(pixels: np.ndarray) -> Ink | None:
     """Search a reduced copy; a mark that is small in a large picture is cut out and looked at again."""
     reduced = _reduced(pixels, _WORK)
     found = _ink_in(_channels(reduced))
@@ -106,9 +115,13 @@ def _find_ink(pixels: np.ndarray) -> _Ink | None:
         around = max(w, h) // 2 + 4
         rows = slice(int(max(0, y - around) * scale), int((y + h + around) * scale))
         columns = slice(int(max(0, x - around) * scale), int((x + w + around) * scale))
-        again = _ink_in(_channels(_reduced(pixels[rows, columns], _WORK)))
-        return again[0] if again else ink
-    return ink
+        part = pixels[rows, columns]
+        again = _ink_in(_channels(_reduced(part, _WORK)))
+        if again:
+            closer = max(1.0, max(part.shape[:2]) / _WORK)
+            left, top = again[1][:2]
+            return replace(again[0], x=columns.start + closer * left, y=rows.start + closer * top, scale=closer)
+    return replace(ink, x=scale * x, y=scale * y, scale=scale)
 
 
 def _channels(pixels: np.ndarray) -> list[np.ndarray]:
@@ -123,7 +136,7 @@ def _channels(pixels: np.ndarray) -> list[np.ndarray]:
     return channels
 
 
-def _ink_in(channels: list[np.ndarray]) -> tuple[_Ink, tuple[int, int, int, int]] | None:
+def _ink_in(channels: list[np.ndarray]) -> tuple[Ink, tuple[int, int, int, int]] | None:
     """The ink of a picture and its bounding box (x, y, width, height)."""
     backgrounds = [_middle(_edge(channel)) for channel in channels]
     papers = [_paper(channel, background) for channel, background in zip(channels, backgrounds, strict=True)]
@@ -148,7 +161,7 @@ def _ink_in(channels: list[np.ndarray]) -> tuple[_Ink, tuple[int, int, int, int]
     specks = cv2.subtract(_reaching(alone, found.level), mask)
     if specks.any():
         alone = cv2.copyTo(alone, 1 - specks)
-    return _Ink(alone, found.level, found.full), (x - around, y - around, w, h)
+    return Ink(alone, found.level, found.full), (x - around, y - around, w, h)
 
 
 def _even_edge(paper: np.ndarray) -> bool:
@@ -257,12 +270,12 @@ def _padded(pixels: np.ndarray, side: int) -> np.ndarray:
     return _fitted(pixels, side, margin=0, background=_middle(_edge(pixels)))
 
 
-def _cropped(ink: _Ink, side: int) -> np.ndarray:
+def _cropped(ink: Ink, side: int) -> np.ndarray:
     darkness = _fitted(ink.strength, side, margin=MARGIN)
     return cv2.convertScaleAbs(255 - np.minimum(darkness * (255 / ink.full), 255))
 
 
-def _redrawn(ink: _Ink, side: int) -> np.ndarray:
+def _redrawn(ink: Ink, side: int) -> np.ndarray:
     """The centre lines of the ink, scaled to the square and drawn anew with round, smooth strokes.
 
     The distance to the lines is scaled, not their pixels, so that edges stay smooth; the lines'

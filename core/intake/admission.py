@@ -19,14 +19,16 @@ from core.catalogue import database as db
 from core.catalogue import operations
 from core.catalogue.journal import Change
 from core.catalogue.records import FileOutcome
+from core.collection.looks import Looks
 from core.collection.walk import Facts
+from core.ground import sameness
 from core.ground.errors import BurinError, Conflict
-from core.ground.images import COPY, decode, thumbnail
+from core.ground.images import decode, thumbnail
 from core.ground.names import file_for, key, printable
 from core.ground.workspace import Workspace
 from core.intake.labels import WHOLE, Look
 
-NEAR = 2  # bits of 64 by which two hashes may differ; thin drawings are that near by chance, so pictures are compared
+NEAR = 2  # bits of 64 by which the hashes of what was not looked at may differ, to be opened and compared
 SHOWN = 96  # px of the picture of a file that is held back
 CANDIDATES = 32  # the nearest of them whose pictures are compared
 _NEW = -1  # the id of a class that is not there yet
@@ -44,7 +46,7 @@ class Staged:
     path: Path | None = None
     size: int = 0
     mtime_ns: int = 0
-    reduced: Any = field(default=None, repr=False)  # the picture as copies are compared, see `core.ground.images`
+    shown: Any = field(default=None, repr=False)  # the picture as copies are compared, see `core.ground.sameness`
     image: Any = field(default=None, repr=False)  # kept for the embedder only
     look: Look = WHOLE
 
@@ -64,40 +66,44 @@ class _Known:
 
 
 class Near:
-    """All present items, for finding one that shows the same picture, saved again or lightly changed.
+    """All present items, for finding one that shows the same picture (`core.ground.sameness`).
 
-    The difference hashes say which might; those are looked at. ``look`` gives an item's picture, reduced, or None.
+    Those whose ``looks`` are kept are compared with every upload; of others, which only a large collection that was
+    never looked through has, the difference hashes say which might, and ``look`` opens them (None: it cannot).
     """
 
-    def __init__(self, connection: sa.Connection, look: Callable[[int], np.ndarray | None]) -> None:
-        query = sa.select(db.items.c.id, db.items.c.dhash).where(db.items.c.state == "present")
-        rows = [tuple(row) for row in connection.execute(query)]
-        self._count = len(rows)
-        columns = np.array(rows or [(0, 0)], dtype=np.int64).T.copy()
-        self._ids, self._hashes = columns[0], columns[1].view(np.uint64)
+    def __init__(self, connection: sa.Connection, looks: Looks, look: Callable[[int], sameness.Look | None]) -> None:
+        query = sa.select(db.items.c.id, db.items.c.sha256, db.items.c.dhash).where(db.items.c.state == "present")
+        self._index = sameness.Index()
+        unseen: list[tuple[int, int]] = []
+        for row in connection.execute(query):
+            if (seen := looks.get(row.sha256)) is not None:
+                self._index.add(row.id, seen)
+            else:
+                unseen.append((row.id, row.dhash))
+        ids, hashes = np.array(unseen or [(0, 0)], dtype=np.int64)[: len(unseen)].reshape(-1, 2).T.copy()
+        self._ids, self._hashes = ids, hashes.view(np.uint64)
         self._look = look
-        self._pictures: dict[int, np.ndarray | None] = {}
+        self._opened: dict[int, sameness.Look | None] = {}
 
-    def find(self, dhash: int, picture: np.ndarray) -> int | None:
-        """The id of an item within `NEAR` bits whose picture correlates with this one by `COPY`, the nearest first."""
-        distances = np.bitwise_count(self._hashes[: self._count] ^ np.uint64(dhash))
+    def find(self, dhash: int, seen: sameness.Look) -> int | None:
+        """The id of an item that shows the same; None without any."""
+        found = self._index.find(seen)
+        if found is not None or not len(self._ids):
+            return found
+        distances = np.bitwise_count(self._hashes ^ np.uint64(dhash))
         close = np.flatnonzero(distances <= NEAR)
         for row in close[np.argsort(distances[close], kind="stable")][:CANDIDATES].tolist():
             item_id = int(self._ids[row])
-            if item_id not in self._pictures:
-                self._pictures[item_id] = _kept(self._look(item_id))
-            other = self._pictures[item_id]
-            if other is not None and float(other.astype(np.float32) @ picture) >= COPY:
+            if item_id not in self._opened:
+                self._opened[item_id] = self._look(item_id)
+            other = self._opened[item_id]
+            if other is not None and sameness.same(other, seen):
                 return item_id
         return None
 
-    def add(self, item_id: int, dhash: int, picture: np.ndarray) -> None:
-        if self._count == len(self._ids):
-            size = 2 * self._count
-            self._ids, self._hashes = np.resize(self._ids, size), np.resize(self._hashes, size)
-        self._ids[self._count], self._hashes[self._count] = item_id, dhash
-        self._pictures[item_id] = _kept(picture)
-        self._count += 1
+    def add(self, item_id: int, seen: sameness.Look) -> None:
+        self._index.add(item_id, seen)
 
 
 class Admission:
@@ -197,7 +203,7 @@ class Admission:
 
     def _add(self, one: Staged, path: Path, *, reason: BurinError | None = None) -> FileOutcome:
         facts = one.facts
-        near = self._near.find(facts.dhash, one.reduced) if one.look.region is None else None
+        near = self._near.find(facts.dhash, one.shown) if one.look.region is None else None
         if near is not None and self._admit is not None and one.source_sha256 not in self._admit:
             return self._hold(one, path, near)
         item = _Known(
@@ -210,7 +216,7 @@ class Admission:
         for sha256 in {facts.sha256, one.source_sha256}:
             self._known[sha256].append(item)
         if not self._dry:
-            self._near.add(item.id, facts.dhash, one.reduced)
+            self._near.add(item.id, one.shown)
             row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
             row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
             row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
@@ -280,8 +286,3 @@ class Admission:
 
     def _place(self, path: Path) -> str:
         return path.relative_to(self._workspace.data).as_posix()
-
-
-def _kept(picture: np.ndarray | None) -> np.ndarray | None:
-    """Half as large: there may be 100,000 of them."""
-    return None if picture is None else picture.astype(np.float16)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +24,12 @@ from core.catalogue import journal, vectorstore
 from core.catalogue.listing import UNSIGNED
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
+from core.collection.looks import Looks, looks_of
 from core.collection.walk import Facts, facts_of
+from core.ground import sameness
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
-from core.ground.images import content_hash, decode, reduced, room_for
+from core.ground.images import content_hash, decode, room_for
 from core.ground.names import basename, clean_name
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 
 Upload = tuple[str, str | None, Callable[[], bytes], Look]  # name, class, what reads the bytes, where the mark is
 
+LOOKED_AT = 2000  # items that were never looked at and are opened for an import, to find copies of them
 _KEPT_PIXELS = 1_000_000  # a larger picture is opened again for the embedder, and not held meanwhile
 _THREADS = min(8, max(2, os.cpu_count() or 2))
 
@@ -95,6 +99,7 @@ class Landing:
         if not staged:
             return []
         vectors = self._vectors(staged)
+        self._look_first()
         with self._dataset.catalogue.write() as connection:
             plan = self._admission(connection)
             outcomes = plan.judge(staged)
@@ -112,19 +117,36 @@ class Landing:
 
     def preview(self, staged: Sequence[Staged]) -> list[FileOutcome]:
         """The outcomes that `land` would give, with nothing changed (added ones have no item yet)."""
+        self._look_first()
         with self._dataset.catalogue.read() as connection:
             return self._admission(connection, dry=True).judge(staged)
 
     def _admission(self, connection: sa.Connection, *, dry: bool = False) -> Admission:
-        self._near = self._near or Near(connection, self._reduced)
+        self._near = self._near or Near(connection, self._looks, self._look)
         how: dict[str, Any] = {"kind": self._kind, "ours": self._ours, "near": self._near, "admit": self._admit}
         return Admission(connection, self._dataset.workspace, **how, dry=dry)
 
-    def _reduced(self, item_id: int) -> np.ndarray | None:
-        """A present item's picture as copies are compared; None where it cannot be read."""
+    def _look_first(self) -> None:
+        """What takes time is done before a transaction begins."""
+        _ = self._looks
+
+    @cached_property
+    def _looks(self) -> Looks:
+        """What is kept of the items; where few are missing, they are looked at now."""
+        looks = Looks.of(self._dataset.workspace)
+        with self._dataset.catalogue.read() as connection:
+            query = sa.select(db.items.c.sha256).where(db.items.c.state == "present")
+            contents = set(connection.execute(query).scalars())
+        missing = len(contents.difference(sha256.decode("ascii") for sha256 in looks.sha256.tolist()))
+        return looks_of(self._dataset) if 0 < missing <= LOOKED_AT else looks
+
+    def _look(self, item_id: int) -> sameness.Look | None:
+        """A present item as copies are compared; None where it cannot be read."""
         for item in self._dataset.some([item_id]):
             with suppress(BurinError):
-                return reduced(decode(self._dataset.workspace.root / item.path)) if item.state == "present" else None
+                return (
+                    sameness.look(decode(self._dataset.workspace.root / item.path)) if item.state == "present" else None
+                )
         return None
 
     def _stage(self, upload: Upload, source: str | BurinError, there: dict[str, Facts]) -> Staged | FileOutcome:
@@ -155,7 +177,8 @@ class Landing:
         if not look.sight and facts.kind == "photo" and doubts_of(image, self._preprocessing, region=region):
             look = replace(look, sight="doubt")  # drawings are what they look like; photographs are asked
         look = replace(look, region=region)
-        return Staged(name, class_name, source, facts, path, size, mtime_ns, reduced(image), kept, look)
+        shown = sameness.look(image)
+        return Staged(name, class_name, source, facts, path, size, mtime_ns, shown, kept, look)
 
     def _present(self, hashes: set[str]) -> dict[str, Facts]:
         """The facts of those uploads that are there already, and not by this very import."""

@@ -14,25 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from PIL import Image
 
 from core.collection.dataset import Dataset
-from core.ground.arrays import read_arrays
-from core.ground.errors import BurinError
-from core.ground.images import COPY, REDUCED, reduced
+from core.collection.looks import Looks, Progress, looks_of
 from core.ground.jobs import Report
-from core.ground.preprocessing import has_ink
-from core.ground.workspace import Workspace, write_atomic, writing
+from core.ground.sameness import Look, pairs
+from core.ground.workspace import Workspace, write_atomic
 from core.review import sights
-from core.review.neighbourhood import Contents, Neighbourhood, Progress, path_of
+from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels, Predictions
 from core.review.queue import disagree
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
-TINY = 24  # px: an image whose longer side is shorter shows no stroke that could be told from another
-ALIKE = 0.9  # cosine of the vectors from which two contents are compared as pictures
 TWIN_TRIES = 4  # originals of each class that are mirrored and turned
 
 
@@ -121,93 +116,12 @@ def hints(labels: Labels, predictions: Predictions) -> list[list[Hint]]:
 # The check
 
 
-@dataclass
-class Looks:
-    """What opening each content (V,) showed: ``state`` ("", "blank", "tiny" or "broken") and ``reduced``
-    (V, REDUCED * REDUCED) float16, as `core.ground.images.reduced` makes them."""
-
-    sha256: np.ndarray
-    state: np.ndarray
-    reduced: np.ndarray
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        try:
-            held = read_arrays(path)
-            return cls(held["sha256"], held["state"], held["reduced"])
-        except (OSError, ValueError, KeyError):
-            return cls(np.empty(0, "S64"), np.empty(0, "U6"), np.empty((0, REDUCED * REDUCED), np.float16))
-
-    def save(self, path: Path) -> None:
-        with writing(path) as file:
-            np.savez(file, sha256=self.sha256, state=self.state, reduced=self.reduced)
-
-
-def look(image: Image.Image) -> tuple[str, np.ndarray]:
-    """What `Looks` keeps of one picture."""
-    state = "tiny" if max(image.size) < TINY else "" if has_ink(image) else "blank"
-    return state, reduced(image)
-
-
-def look_at_all(
-    dataset: Dataset,
-    *,
-    known: Looks,
-    on_progress: Callable[[int, int], None] | None = None,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Looks:
-    """`look` at every present content that is not ``known``; what went is forgotten. Stopping keeps what is done."""
-    items = {item.sha256.encode(): item for item in dataset.items(limit=None)}
-    stays = np.array([sha256 in items for sha256 in known.sha256.tolist()], bool)
-    hashes, states = known.sha256[stays].tolist(), known.state[stays].tolist()
-    pictures = list(known.reduced[stays])
-    new = sorted(items.keys() - set(hashes))
-    for done, sha256 in enumerate(new):
-        if done % 100 == 0:
-            if should_stop():
-                break
-            if on_progress:
-                on_progress(done, len(new))
-        try:
-            state, picture = look(dataset.picture(items[sha256]))
-        except BurinError:
-            state, picture = "broken", np.zeros(REDUCED * REDUCED, np.float32)
-        hashes.append(sha256)
-        states.append(state)
-        pictures.append(picture.astype(np.float16))
-    order = np.argsort(np.array(hashes, "S64"), kind="stable")
-    matrix = np.array(pictures, np.float16).reshape(-1, REDUCED * REDUCED)
-    return Looks(np.array(hashes, "S64")[order], np.array(states, "U6")[order], matrix[order])
-
-
-def looks_of(dataset: Dataset, *, on_progress: Progress | None, should_stop: Callable[[], bool]) -> Looks:
-    """`look_at_all`, from what was kept of the last time, and kept for the next."""
-    path = _folder(dataset.workspace) / "looks.npz"
-    looks = look_at_all(dataset, known=Looks.read(path), on_progress=on_progress, should_stop=should_stop)
-    looks.save(path)
-    return looks
-
-
-def near_copies(neighbourhood: Neighbourhood, looks: Looks) -> list[tuple[str, ...]]:
-    """Groups of different files that show one picture: saved again, resized, made lighter or darker.
-
-    Pairs of neighbours (`ALIKE`) whose reduced pictures correlate by `COPY` or more. Of 643 real
-    drawings and 240 such copies of them, every copy was above 0.98 and no two drawings above 0.8.
-    """
-    where = {sha256: row for row, sha256 in enumerate(looks.sha256.tolist())}
-    at = np.array([where.get(sha256, -1) for sha256 in neighbourhood.sha256.tolist()], np.int64)
-    left, place = np.nonzero(neighbourhood.similarities >= ALIKE)
-    right = neighbourhood.nearest[left, place]
-    seen = (right >= 0) & (at[left] >= 0)
-    left, right = left[seen], right[seen]
-    seen = at[right] >= 0
-    one, other = at[left[seen]], at[right[seen]]
-    alike = np.zeros(len(one), bool)
-    for start in range(0, len(one), 65536):
-        block = slice(start, start + 65536)
-        products = looks.reduced[one[block]].astype(np.float32) * looks.reduced[other[block]].astype(np.float32)
-        alike[block] = products.sum(axis=1) >= COPY
-    return _groups(zip(one[alike].tolist(), other[alike].tolist(), strict=True), looks.sha256)
+def near_copies(
+    looks: Looks, *, on_progress: Progress | None = None, should_stop: Callable[[], bool] = lambda: False
+) -> list[tuple[str, ...]]:
+    """Groups of different files that show one picture, as `core.ground.sameness` judges; every pair is compared."""
+    seen = [Look.from_bytes(row.tobytes()) for row in looks.looks]
+    return _groups(pairs(seen, on_progress=on_progress, should_stop=should_stop), looks.sha256)
 
 
 def _groups(pairs: Iterable[tuple[int, int]], sha256: np.ndarray) -> list[tuple[str, ...]]:
@@ -261,7 +175,7 @@ def check(
     return Findings(
         at=at,
         images=len(looks.sha256),
-        copies=tuple(near_copies(neighbourhood, looks)),
+        copies=tuple(near_copies(looks, should_stop=should_stop)),
         blank=those("blank"),
         tiny=those("tiny"),
         unreadable=those("broken"),

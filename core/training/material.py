@@ -11,9 +11,9 @@ from pathlib import Path
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
+from core.collection.looks import Looks
 from core.ground.names import name_of
 from core.ground.workspace import Workspace
-from core.review.quality import Looks
 from core.training.splits import near_duplicate_groups
 from core.variation.sources import Original, originals_in, originals_of
 from core.variation.variants import MANIFEST, Manifest
@@ -34,7 +34,7 @@ class Material:
 
     def groups(self, workspace: Workspace) -> dict[str, int]:
         """Content hash -> group, as `core.training.splits.near_duplicate_groups`, families kept together."""
-        looks = Looks.read(workspace.cache / "quality" / "looks.npz") if self.dataset else None
+        looks = Looks.of(workspace) if self.dataset else None
         groups = near_duplicate_groups(self.originals, known=looks)
         first: dict[str, int] = {}
         joined: dict[int, int] = {}

@@ -14,14 +14,13 @@ from typing import Any, Self
 
 import numpy as np
 
+from core.collection.looks import Looks
 from core.ground.errors import BadInput, BurinError
-from core.ground.images import COPY, REDUCED, reduced
-from core.review.quality import Looks
+from core.ground.sameness import Look, look, pairs
 from core.training.settings import Side
 from core.variation.sources import Original, by_class
 
 SIDES: tuple[Side, ...] = ("train", "validation", "test")
-BLOCK = 1024
 
 
 @dataclass(frozen=True)
@@ -120,25 +119,23 @@ def near_duplicate_groups(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
-    """Content hash -> number of its group; contents that show one picture (saved again, resized, lighter) share one.
+    """Content hash -> number of its group; contents that show one picture (`core.ground.sameness`) share one.
 
-    Reduced pictures (`core.ground.images.reduced`) are compared with all others. ``known``: what was looked
-    at before. A picture that cannot be read is a group of its own.
+    Every pair is compared. ``known``: what was looked at before. A picture that cannot be read is a group of its own.
     """
     hashes = sorted({original.sha256 for original in originals})
-    held = dict(zip(known.sha256.tolist(), known.reduced, strict=True)) if known is not None else {}
     read = {original.sha256: original for original in originals}
-    pictures = np.zeros((len(hashes), REDUCED * REDUCED), np.float32)
+    looks = []
     for row, sha256 in enumerate(hashes):
         if should_stop():
             break
-        if (before := held.get(sha256.encode())) is not None:
-            pictures[row] = before
-        else:
+        seen = known.get(sha256) if known is not None else None
+        if seen is None:
             try:
-                pictures[row] = reduced(read[sha256].read())
+                seen = look(read[sha256].read())
             except (BurinError, OSError):
-                continue
+                seen = Look.nothing()
+        looks.append(seen)
         if on_progress:
             on_progress(row + 1, len(hashes))
     parent = list(range(len(hashes)))
@@ -149,11 +146,9 @@ def near_duplicate_groups(
             row = parent[row]
         return row
 
-    for start in range(0, len(hashes), BLOCK):
-        alike = pictures[start : start + BLOCK] @ pictures[start:].T >= COPY
-        for one, other in zip(*np.nonzero(alike), strict=True):
-            first, second = sorted((root(start + int(one)), root(start + int(other))))
-            parent[second] = first
+    for one, other in pairs(looks, should_stop=should_stop):
+        first, second = sorted((root(one), root(other)))
+        parent[second] = first
     return {sha256: root(row) for row, sha256 in enumerate(hashes)}
 
 

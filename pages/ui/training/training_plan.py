@@ -11,9 +11,9 @@ from typing import Any
 
 import streamlit as st
 
+from core.collection.looks import Looks
 from core.ground import extras
 from core.ground.errors import BurinError
-from core.review.quality import Looks
 from core.training.audit import LeakAudit, audit
 from core.training.prepare import deal
 from core.training.runs import default_name
@@ -146,7 +146,7 @@ def _dealt(
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _groups(root: str, version: int) -> dict[str, int]:
     with st.spinner(_("Comparing the images with one another…")):
-        known = Looks.read(services.workspace().cache / "quality" / "looks.npz")
+        known = Looks.of(services.workspace())
         return near_duplicate_groups(writing.stock(), known=known)
 
 

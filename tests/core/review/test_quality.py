@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from core.collection import looks
 from core.collection.dataset import Dataset
+from core.collection.looks import Looks, look_at_all
 from core.embedding.gallery import update
-from core.review import quality
+from core.ground.sameness import look
 from core.review.neighbourhood import Contents, Neighbourhood
 from core.review.predictions import Labels, predict
-from core.review.quality import Findings, Looks, check, exact_copies, hints, look, look_at_all
+from core.review.quality import Findings, check, exact_copies, hints
 from tests.conftest import draw, png_bytes
 
 
@@ -75,7 +77,7 @@ def test_findings_survive_a_round_trip_and_damage_means_none(messy, fake_embedde
 def test_a_second_check_opens_only_what_is_new(messy, fake_embedder, monkeypatch):
     check(messy, fake_embedder, at=1.0)
     opened = []
-    monkeypatch.setattr(quality, "look", lambda image: opened.append(image) or look(image))
+    monkeypatch.setattr(looks, "look", lambda image: opened.append(image) or look(image))
     (messy.workspace.raw / "bar" / "new.png").write_bytes(png_bytes(draw("bar", seed=20)))
     messy.rescan()
     found = check(messy, fake_embedder, at=2.0)
@@ -85,8 +87,8 @@ def test_a_second_check_opens_only_what_is_new(messy, fake_embedder, monkeypatch
 def test_a_file_that_broke_since_is_unreadable_and_stops_nothing(messy):
     item = messy.items(limit=1)[0]
     (messy.workspace.root / item.path).write_bytes(b"\x89PNG broken")
-    looks = look_at_all(messy, known=Looks.read(messy.workspace.cache / "none.npz"))
-    assert (looks.state == "broken").sum() == 1 and len(looks.sha256) == 15
+    found = look_at_all(messy, known=Looks.read(messy.workspace.cache / "none.npz"))
+    assert (found.state == "broken").sum() == 1 and len(found.sha256) == 15
 
 
 def test_stopping_keeps_what_is_known(messy, fake_embedder):
