@@ -15,9 +15,9 @@ variation    effects, transforms, policies, augment, sources, variants, referenc
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
 review       neighbourhood, predictions, queue, kept, sights, quality
-training     settings, splits, audit, siamese, losses, sampling, schedule, batches, health, validation, checkpoint
-training     distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
+training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
+training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
-evaluation   html_report, corrections, figures, folders, written, bundle, work
+evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work
 shell        variation, training, runs, settings, evaluation, views, main
 """

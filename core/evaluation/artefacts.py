@@ -89,7 +89,7 @@ def text(report: EvaluationReport) -> str:
         SENTENCES[report.leak_free],
         "",
         *(f"top-{k}".ljust(20) + _in_words(report.top[k - 1]) for k in (1, 3, 5)),
-        "mAP@R".ljust(20) + _percent(report.map_at_r),
+        "mAP@R".ljust(20) + _percent(report.map_at_r) + _between(report.map_interval),
         *(
             f"{name:<20}precision {_percent(p)}   recall {_percent(r)}   F1 {_percent(f)}"
             for name, (p, r, f) in (("macro", report.macro), ("weighted", report.weighted))
@@ -272,3 +272,8 @@ def _png(figure: Figure) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
+
+
+def _between(interval: tuple[float, float]) -> str:
+    low, high = interval
+    return "" if math.isnan(low) else f"   (95 %: {_percent(low)} to {_percent(high)})"

@@ -27,6 +27,7 @@ CAUSES: dict[Cause, str] = {
     "model": _("An error of the model"),
 }  # of those that still stand
 K = 10  # neighbours in which a hub is counted
+AGREED = 0.7  # share of labels that the neighbours must say too, for what they say otherwise to mean anything
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,16 @@ class Group:
 @dataclass(frozen=True)
 class Doubts:
     """Labels that do not fit: content hash -> how much (0 to 1) the neighbours speak for ``said`` (a class id)
-    rather than for the label."""
+    rather than for the label. ``agreed``: the share of labels that the neighbours say too; below `AGREED` they blame
+    none, and there is no doubt here."""
 
     doubt: dict[str, float]
     said: dict[str, int]
+    agreed: float = 1.0
+
+    @property
+    def telling(self) -> bool:
+        return self.agreed >= AGREED
 
 
 @dataclass(frozen=True)
@@ -89,12 +96,16 @@ def doubts(labels: Labels, votes: Votes) -> Doubts:
     https://arxiv.org/abs/1911.00068), with the votes of the neighbours as out-of-sample probabilities.
 
     A label is doubted when the class that the neighbours say gets at least the vote that its own images get on
-    average. ``doubt`` is the difference of both votes (their normalised margin, halved and raised to 0 to 1).
+    average. ``doubt`` is the difference of both votes (their normalised margin, halved and raised to 0 to 1). An
+    encoder whose neighbours agree with too few labels errs more than people do, and blames none.
     """
     held = (labels.class_ids != NONE) & votes.known & votes.able
     classes, place = np.unique(labels.class_ids[held], return_inverse=True)
     if not len(classes):
         return Doubts({}, {})
+    agreed = float((votes.class_ids[held] == labels.class_ids[held]).mean())
+    if agreed < AGREED:
+        return Doubts({}, {}, agreed)
     own = np.bincount(place, votes.own[held]) / np.bincount(place)
     said = np.searchsorted(classes, votes.class_ids).clip(max=len(classes) - 1)
     threshold = np.where(classes[said] == votes.class_ids, own[said], np.inf)
@@ -104,6 +115,7 @@ def doubts(labels: Labels, votes: Votes) -> Doubts:
     return Doubts(
         dict(zip(hashes, margins.tolist(), strict=True)),
         dict(zip(hashes, votes.class_ids[rows].tolist(), strict=True)),
+        agreed,
     )
 
 

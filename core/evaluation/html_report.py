@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import math
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -233,7 +234,7 @@ def _cards(
 
 def _figures(report: EvaluationReport) -> list[tuple[str, Markup, Markup | str]]:
     shares = [(f"top-{k}", _percent(report.top[k - 1].value), _interval(report.top[k - 1])) for k in (1, 3, 5)]
-    return [*shares, ("mAP@R", _percent(report.map_at_r), "")]
+    return [*shares, ("mAP@R", _percent(report.map_at_r), _from_to(*report.map_interval))]
 
 
 def _row(row: Any, named: Mapping[str, str]) -> dict[str, Any]:
@@ -303,8 +304,13 @@ def _percent(value: float) -> Markup:
     return _both(_share(value))
 
 
-def _interval(share: Share) -> Markup:
-    ends = share.interval
+def _interval(share: Share) -> Markup | str:
+    return _from_to(*share.interval)
+
+
+def _from_to(*ends: float) -> Markup | str:
+    if any(math.isnan(end) for end in ends):
+        return ""
     between = {"fr": " ; "}
 
     def told(language: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.evaluation.predictions import KEPT, About, Predictions
 from core.ground.errors import BadInput
-from core.recognition.metrics import confusion, hits_at, precision_recall_f1, wilson
+from core.recognition.metrics import confusion, hits_at, mean_interval, precision_recall_f1, wilson
 from core.variation.transforms import _
 
 MEASURED_FROM = 2  # queries: of one alone, a recall is 0 % or 100 % and says nothing
@@ -111,7 +111,8 @@ class EvaluationReport:
     ``queries``: known queries that the shares count; ``strangers``: queries of classes without a reference, which
     count as marks from outside; ``outside``: marks from outside behind the false accepts. ``top``: share with the
     true class among the first k, k = 1 to `KEPT`. ``macro``, ``weighted``: (precision, recall, F1), macro over
-    the classes that have queries. ``counts``: (true, predicted, n) of the confusion matrix, numbers of classes.
+    the classes that have queries. ``map_interval``: of mAP@R, 95 %, by resampling the queries. ``counts``: (true,
+    predicted, n) of the confusion matrix, numbers of classes.
     """
 
     about: About
@@ -128,6 +129,7 @@ class EvaluationReport:
     rejection: tuple[Rejection, ...]
     verdicts: tuple[VerdictRow, ...]
     bins: tuple[Bin, ...]
+    map_interval: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def top1(self) -> Share:
@@ -143,8 +145,9 @@ class EvaluationReport:
 
     @property
     def leak_free(self) -> bool | None:
-        """Whether the audit of the split found nothing; None where none was made."""
-        return None if self.about.leak is None else bool(self.about.leak["clean"])
+        """Whether the audit of the split found nothing; None where none was made, or where it left that open."""
+        leak = self.about.leak
+        return None if leak is None or (leak.get("open") and not leak["findings"]) else bool(leak["clean"])
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -188,6 +191,7 @@ class EvaluationReport:
                 rejection=tuple(_filled(Rejection, point) for point in record["rejection"]),
                 verdicts=tuple(VerdictRow(**row) for row in record["verdicts"]),
                 bins=tuple(_filled(Bin, each) for each in record["bins"]),
+                map_interval=_pair(record.get("map_interval", (None, None))),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("This is not the report of an evaluation.") from error
@@ -226,6 +230,7 @@ def evaluate(predictions: Predictions) -> EvaluationReport:
             for given in (predictions.verdicts[known] == verdict,)
         ),
         bins=_bins(predictions.votes[known, 0], right),
+        map_interval=mean_interval(precisions),
     )  # fmt: skip
 
 
@@ -298,7 +303,8 @@ def _classes(predictions: Predictions, matrix: np.ndarray) -> tuple[ClassRow, ..
 
 
 def _bins(votes: np.ndarray, right: np.ndarray) -> tuple[Bin, ...]:
-    """Answers by the vote of their class, in `BINS` equal steps; those without any answer are left out."""
+    """Answers by the vote of their class, in `BINS` equal steps; those without any answer are left out. Ours: the
+    calibration curve of scikit-learn does not say how many answers are in a bin."""
     place = np.minimum((votes * BINS).astype(int), BINS - 1)
     found = []
     for number in range(BINS):
@@ -329,6 +335,11 @@ def _filled(kind: type, record: Mapping[str, Any]) -> Any:
 def _three(values: Any) -> tuple[float, float, float]:
     one, two, three = (_number(value) for value in values)
     return one, two, three
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    low, high = (_number(value) for value in values)
+    return low, high
 
 
 def _number(value: float | None) -> float:

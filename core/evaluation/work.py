@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from core.collection.dataset import Dataset
 from core.collection.looks import Looks, looks_of
 from core.embedding.weights import PROMOTED
@@ -21,12 +23,15 @@ from core.evaluation.projection import Points, keep, kept, latest, umap
 from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.traits import traits_of
+from core.evaluation.unseen import FILE as UNSEEN
+from core.evaluation.unseen import Unseen
+from core.evaluation.unseen import measure as measure_unseen
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, write_atomic
 from core.review.kept import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
-from core.review.predictions import Labels
+from core.review.predictions import Labels, References
 from core.review.predictions import predict as votes_of
 from core.training.audit import audit
 from core.training.promotion import promoted
@@ -68,6 +73,9 @@ def subject(workspace: Workspace, run_id: str, originals: Sequence[Original], *,
     embedder = embedder_of(workspace, run_id)
     if run_id:
         run = Runs(workspace).get(run_id)
+        if run.brought_in:  # what it was trained on, nobody here knows
+            split, _groups = _drawn(workspace, originals, seed, space=embedder.space, run_id=run_id)
+            return Subject(run_id, run.record.name, embedder, split, None)
         return Subject(run_id, run.record.name, embedder, run.split, run.record.audit or None)
     return in_use(workspace, embedder, originals, seed=seed)
 
@@ -105,7 +113,8 @@ def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Origina
     if origin is not None and origin.run_id:
         try:
             run = Runs(workspace).get(origin.run_id)
-            return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
+            if not run.brought_in:
+                return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
         except NotFound:
             pass  # the run was thrown away: what it was trained on is not known any more
     split, alike = _drawn(workspace, originals, seed, space=embedder.space)
@@ -116,7 +125,7 @@ def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Origina
 
 
 def _drawn(
-    workspace: Workspace, originals: Sequence[Original], seed: int, *, space: str
+    workspace: Workspace, originals: Sequence[Original], seed: int, *, space: str, run_id: str = ""
 ) -> tuple[Split, dict[str, int]]:
     """A split in the shares of a training, near-duplicates together, and their groups.
 
@@ -125,7 +134,7 @@ def _drawn(
     """
     alike = near_duplicate_groups(originals, known=Looks.of(workspace))
     shares = TrainSettings()
-    before = _last_split(workspace, space)
+    before = _last_split(workspace, space, run_id)
     if before is not None and before.seed == seed:
         split = extend_split(before, originals, groups=alike, validation=shares.validation, test=shares.test)
     else:
@@ -133,9 +142,9 @@ def _drawn(
     return split, alike
 
 
-def _last_split(workspace: Workspace, space: str) -> Split | None:
+def _last_split(workspace: Workspace, space: str, run_id: str) -> Split | None:
     """The split that the encoder with this space was last evaluated on, where one can be read."""
-    held = [Evaluation(folder_of(workspace, "", side, space=space)) for side in SIDES]
+    held = [Evaluation(folder_of(workspace, run_id, side, space=space)) for side in SIDES]
     for evaluation in sorted(held, key=lambda each: -each.made_at):
         with suppress(NotFound, BadInput):
             return evaluation.split
@@ -152,7 +161,9 @@ def run_evaluation(
         raise BadInput("There is no side {side} to measure on.", side=side)
     dataset = Dataset(workspace)
     originals = originals_of(dataset)
-    if not run_id and promoted(workspace) is None:  # a split is drawn, and near-duplicates are looked for
+    if (
+        Runs(workspace).get(run_id).brought_in if run_id else promoted(workspace) is None
+    ):  # a split is drawn, and near-duplicates are looked for
         looks_of(dataset, on_progress=lambda d, t: report(d, t, "looking"), should_stop=should_stop)
     if should_stop():
         return {}
@@ -208,19 +219,54 @@ def evaluate_subject(
     figures = evaluate(predictions)
     made.save(predictions, figures, asked.split)
     traits.save(made.folder)
+    seen_never = unseen_by(dataset, asked)
+    if seen_never is not None:
+        seen_never.save(made.folder)
+    else:
+        (made.folder / UNSEEN).unlink(missing_ok=True)
     write_artefacts(made.folder, predictions, figures)
     write_atomic(made.folder / HTML, page_of(made, dataset).encode())
     return made
 
 
-def page_of(made: Evaluation, dataset: Dataset, *, language: str = "en") -> str:
-    """The page to send to a colleague, with the pictures and the doubts of now; the ``language`` it opens in."""
+def unseen_by(dataset: Dataset, asked: Subject) -> Unseen | None:
+    """The figures of the classes that this encoder was not trained on: those that its split held out as a whole; of
+    an encoder that was never trained here, all. None where that is not known, or where there are none."""
+    ids, _classes, _kinds, vectors = dataset.vectors(asked.embedder.space)
+    row = {int(item_id): at for at, item_id in enumerate(ids.tolist())}
+    originals = [o for o in originals_of(dataset) if o.item_id in row and o.sha256 in asked.split.side]
+    untrained = not asked.run_id and promoted(dataset.workspace) is None
+    if asked.leak is None or not originals:
+        return None
+    config = dataset.workspace.config()
+    return measure_unseen(
+        vectors[[row[o.item_id] for o in originals if o.item_id is not None]],
+        np.array([original.folder for original in originals]),
+        np.array(["test" if untrained else asked.split.side[original.sha256] for original in originals]),
+        space=asked.embedder.space, seed=asked.split.seed, k=config.neighbours,
+        false_accept_rate=config.false_accept_rate,
+    )  # fmt: skip
+
+
+def page_of(made: Evaluation, dataset: Dataset, *, doubted: Doubts | None = None, language: str = "en") -> str:
+    """The page to send to a colleague, with the pictures and the doubts of now (`doubts_now` where None); the
+    ``language`` it opens in."""
     ids = {record.folder: record.id for record in dataset.classes()}
     class_ids = [ids.get(folder) for folder in made.predictions.folders]
-    faults = groups(made.predictions, doubts_in(dataset, made.report.about.space), class_ids)
+    faults = groups(made.predictions, doubts_now(dataset) if doubted is None else doubted, class_ids)
     return html_report(
         made.predictions, made.report, faults, pictures_of(dataset), charts=charts_in(made.folder), language=language
     )  # fmt: skip
+
+
+def doubts_now(dataset: Dataset) -> Doubts:
+    """`doubts_in` the space of the encoder in use, whichever was evaluated: the one place that causes come from."""
+    from core.embedding.embedder import load_embedder
+    from core.embedding.gallery import update
+
+    embedder = load_embedder(dataset.workspace)
+    update(dataset, embedder)
+    return doubts_in(dataset, embedder.space)
 
 
 def doubts_in(dataset: Dataset, space: str) -> Doubts:
@@ -236,7 +282,8 @@ def doubts_in(dataset: Dataset, space: str) -> Doubts:
         extended.save(path)
         held = extended
     labels = Labels.load(dataset)
-    return unsettled(doubts(labels, votes_of(labels, held)), labels, Kept.read(dataset.workspace))
+    votes = votes_of(labels, held, References(contents, labels))
+    return unsettled(doubts(labels, votes), labels, Kept.read(dataset.workspace))
 
 
 def run_projection(

@@ -134,7 +134,7 @@ def pairs(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[tuple[int, int]]:
-    """The places (i, j), i < j, of all pictures that are the `same`; every pair is compared. Ends early when stopped."""
+    """The places (i, j), i < j, of all that are the `same`; every pair is compared. Ends early when stopped."""
     index = Index()
     for at, one in enumerate(looks):
         index.add(at, one)

@@ -12,10 +12,14 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from core.ground.errors import ArchiveRefused, ImageRefused
+from core.catalogue.moves import RAW, TRASH, TRAY
+from core.catalogue.records import FileOutcome
+from core.ground.errors import ArchiveRefused, BadInput, ImageRefused
 from core.ground.images import MAX_BYTES
 from core.ground.names import is_junk, name_of
 from core.intake.labels import WHOLE, Labels, Look
@@ -23,6 +27,7 @@ from core.intake.labels import WHOLE, Labels, Look
 _CHUNK = 1 << 20
 _LABELS_BYTES = 20_000_000  # of a CSV of labels
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_VARIANTS = "augmented_gravures"
 _LETTERS = re.compile(r"[\x20-\x7e\u00c0-\u00ff\u0152\u0153]*")  # what French and its neighbours write names with
 
 
@@ -180,8 +185,11 @@ class Archive:
                 labels.add(name, self.read(Member(name, None, info)))
             except (ImageRefused, csv.Error):  # not a table after all: the importer will list it
                 kept.append((name, info))
+        in_place, left_out = workspace_parts([name for name, _ in kept])
+        kept = [kept[at] for at in in_place]
         names = [name for name, _ in kept]
-        given, self.remarks = labels.of(names)
+        given, remarks = labels.of(names)
+        self.remarks = [*remarks, *left_out]
         return [
             Member(name, label or class_name, info, look)
             for (name, info), label, class_name, look in zip(
@@ -190,12 +198,16 @@ class Archive:
         ]
 
 
-def classes_of(names: list[str]) -> list[str | None]:
+def classes_of(names: Sequence[str]) -> list[str | None]:
     """The class of each file from its folders; None for a file that lies flat.
 
     Folders around everything (``export/``, ``raw_gravures/``) and the names of splits (``train/``)
-    are left out; deeper folders make one name: ``Angelic - character01``.
+    are left out; deeper folders make one name: ``Angelic - character01``. In a copy of a workspace they are those of
+    its ``raw_gravures``.
     """
+    if (root := _workspace_in(names)) is not None:
+        inside = [PurePosixPath(name).parts[len(root) :] for name in names]
+        return [" - ".join(map(name_of, parts[1:-1])) or None if parts[:1] == (RAW,) else None for parts in inside]
     folders = [[name_of(part) for part in PurePosixPath(name).parent.parts] for name in names]
     while (tops := {parts[0] for parts in folders if parts}) and all(folders):
         wrapped = len(tops) == 1 and len({parts[1] for parts in folders if len(parts) > 1}) > (
@@ -206,6 +218,46 @@ def classes_of(names: list[str]) -> list[str | None]:
             break
         folders = [parts[1:] for parts in folders]
     return [" - ".join(parts) or None for parts in folders]
+
+
+def workspace_parts(names: Sequence[str]) -> tuple[list[int], list[FileOutcome]]:
+    """Which of these files to take in where they are a copy of a workspace's folders: its originals, with and without
+    a class. Of every other folder, of variants above all, an outcome says that it was left out. Else all of them."""
+    root = _workspace_in(names)
+    if root is None:
+        return list(range(len(names))), []
+    kept, left = [], Counter[str]()
+    for at, name in enumerate(names):
+        parts = PurePosixPath(name).parts
+        inside = parts[len(root) :] if parts[: len(root)] == root else ()
+        if inside[:1] == (RAW,) or (inside[:1] == (TRAY,) and len(inside) == 2):
+            kept.append(at)
+        else:
+            left["/".join(parts[: len(root) + 1] if inside[1:] else parts[:-1])] += 1
+    return kept, [_left_out(folder, count) for folder, count in left.items()]
+
+
+def _left_out(folder: str, count: int) -> FileOutcome:
+    values = {"count": count, "folder": folder or "."}
+    if folder.rpartition("/")[2] == _VARIANTS:
+        why = BadInput(
+            "Left out: {count} written variants in {folder}. They are made anew from the originals, which are taken"
+            " in.",
+            **values,
+        )
+    else:
+        why = BadInput("Left out: {count} files in {folder}. Of a workspace the originals are taken in.", **values)
+    return FileOutcome(folder or ".", "refused", why)
+
+
+def _workspace_in(names: Sequence[str]) -> tuple[str, ...] | None:
+    """The folders around a workspace's own, where ``raw_gravures`` has one of them beside it."""
+    paths = [PurePosixPath(name).parts for name in names]
+    for root in sorted({parts[: parts.index(RAW)] for parts in paths if RAW in parts[:-1]}, key=len):
+        beside = {parts[len(root)] for parts in paths if parts[: len(root)] == root and len(parts) > len(root) + 1}
+        if beside & {_VARIANTS, TRAY, TRASH}:
+            return root
+    return None
 
 
 def _name(info: zipfile.ZipInfo) -> str:

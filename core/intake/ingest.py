@@ -26,7 +26,7 @@ from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefuse
 from core.ground.names import basename, is_junk, printable
 from core.ground.workspace import Workspace, new_id
 from core.intake.admission import Staged
-from core.intake.archives import Archive, Limits, Member, classes_of
+from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
 from core.intake.labels import WHOLE, Labels, Look
 from core.intake.landing import Landing, discard
 
@@ -174,6 +174,8 @@ def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], lis
         except (ImageRefused, csv.Error):  # not a table after all: it will be listed
             images.append(file)
     names = [file.name.replace("\\", "/") for file in images]
+    in_place, left_out = workspace_parts(names)
+    images, names = [images[at] for at in in_place], [names[at] for at in in_place]
     given, remarks = labels.of(names)
     classes = [label or folder for label, folder in zip(given, classes_of(names), strict=True)]
     looks = labels.looks(len(names))
@@ -181,7 +183,7 @@ def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], lis
         replace(file, class_name=file.class_name or own, look=look if file.look == WHOLE else file.look)
         for file, own, look in zip(images, classes, looks, strict=True)
     ]
-    return known, remarks
+    return known, [*remarks, *left_out]
 
 
 def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:

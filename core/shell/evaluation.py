@@ -47,7 +47,7 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
     from core.evaluation.bundle import by_folder, write_bundle
     from core.evaluation.folders import find, located, workspace_of
     from core.evaluation.traits import Traits
-    from core.evaluation.work import doubts_in, evaluate_subject
+    from core.evaluation.work import doubts_now, evaluate_subject
     from core.evaluation.written import check_own
 
     given = Workspace.open(getattr(options, "workspace", None))
@@ -70,7 +70,7 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
         )
         assert made is not None  # nobody asks it to stop
         predictions, report = made.predictions, made.report
-        doubted = by_folder(doubts_in(found.dataset, asked.embedder.space), found.dataset)
+        doubted = by_folder(doubts_now(found.dataset), found.dataset)
         traits = Traits.read(made.folder)
     else:
         predictions, report = _of_folder(found, asked, options, workspace, progress)

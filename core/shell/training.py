@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _DEFAULTS = TrainSettings()
 _AS_THEY_ARE = (  # options that are settings by the same name
     "epochs", "steps", "images_per_class", "onecycle", "mining", "model", "embedding_size", "learning_rate",
-    "trunk_rate", "weight_decay", "clip_norm", "average", "blend", "balance", "validation", "test", "folds", "fold",
-    "patience", "seed",
+    "trunk_rate", "weight_decay", "clip_norm", "average", "blend", "balance", "validation", "test", "held_out", "folds",
+    "fold", "patience", "seed",
 )  # fmt: skip
 _STARTS = tuple(name for name in STARTS if name != "checkpoint")
 
@@ -112,6 +112,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
     )  # fmt: skip
     number("validation", float, "share of the originals", "SHARE")
     number("test", float, "share of the originals", "SHARE")
+    number("held_out", float, "share of the classes that are kept out of training and measured as never seen", "SHARE")
     number("folds", int, "cross-validation: so many parts; 0: none")
     number("fold", int, "the part to test with, from 0", "I")
     number("patience", int, "epochs without a better score before it stops; 0: never")
@@ -179,10 +180,16 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
 
 def _use(workspace: Workspace, run: Run, wanted: bool | None) -> None:
     """Promote the run where that is asked for, or where it is the first to be finished; else say how to."""
-    from core.training.promotion import promote
+    from core.collection.dataset import Dataset
+    from core.embedding.embedder import load_embedder
+    from core.training.promotion import beside, promote
     from core.training.used import promoted
 
     first = wanted is None and run.record.state == "finished" and promoted(workspace) is None
+    found = beside(Dataset(workspace), run, load_embedder(workspace)) if wanted or first else None
+    if found is not None and found.far_below:
+        _say(str(found.said()))
+        first = False  # only where it was asked for, and now that it was said
     if wanted or first:
         promote(workspace, run)
         undo = "" if wanted else " (no run was used before; python -m core promote --back undoes it)"

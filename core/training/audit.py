@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from core.training.families import families
 from core.training.splits import Split, near_duplicate_groups
 from core.variation.sources import Original
 from core.variation.transforms import _
@@ -36,21 +37,24 @@ class Leak:
 
 @dataclass(frozen=True)
 class LeakAudit:
-    """What `audit` found; ``images``: how many originals it looked at."""
+    """What `audit` found; ``images``: how many originals it looked at. ``open``: names (folder/file) that leave open
+    whether they are variants of one drawing, where some of them lie on several sides."""
 
     findings: tuple[Leak, ...] = ()
     images: int = 0
+    open: tuple[str, ...] = ()
 
     @property
     def clean(self) -> bool:
-        return not self.findings
+        """Whether nothing leaks; where that is `open`, it is not known to be clean."""
+        return not self.findings and not self.open
 
     def to_json(self) -> dict[str, Any]:
         findings = [
             {"kind": leak.kind, "sha256s": list(leak.sha256s), "sides": list(leak.sides), "names": list(leak.names)}
             for leak in self.findings
         ]
-        return {"clean": self.clean, "images": self.images, "findings": findings}
+        return {"clean": self.clean, "images": self.images, "findings": findings, "open": list(self.open)}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
@@ -58,7 +62,7 @@ class LeakAudit:
             Leak(leak["kind"], tuple(leak["sha256s"]), tuple(leak["sides"]), tuple(leak["names"]))
             for leak in record["findings"]
         ]
-        return cls(tuple(found), int(record["images"]))
+        return cls(tuple(found), int(record["images"]), tuple(record.get("open", ())))
 
 
 def audit(
@@ -69,28 +73,33 @@ def audit(
     manifest: Manifest | None = None,
 ) -> LeakAudit:
     """Look for pictures that are on several sides of ``split``: by the id of their original in the catalogue, by
-    the hash of a file, by ``manifest`` (a written variant that is filed as an original), and by how they look.
+    the hash of a file, by ``manifest`` (a written variant that is filed as an original), by what their names say
+    (`core.training.families`), and by how they look.
 
     ``groups``: as `near_duplicate_groups` gives them; looked for here where None, never taken from the split.
     """
     known = [original for original in originals if original.sha256 in split.side]
     named: dict[str, str] = {original.sha256: f"{original.folder}/{original.path.name}" for original in known}
     groups = near_duplicate_groups(known) if groups is None else groups
-    families: list[tuple[Kind, dict[Any, set[str]]]] = [
+    by_name = families(known)
+    looked_for: list[tuple[Kind, dict[Any, set[str]]]] = [
         ("content", _gathered((_content(original), original.sha256) for original in known)),
         ("original", _of_one_original(known, manifest)),
+        ("original", _gathered((family, sha256) for sha256, family in by_name.of.items())),
         ("near-duplicate", _gathered((groups[o.sha256], o.sha256) for o in known if o.sha256 in groups)),
     ]
     findings, said = [], set()
-    for kind, families_of_kind in families:
-        for family in families_of_kind.values():
+    for kind, found in looked_for:
+        for family in found.values():
             sides = {split.side[sha256] for sha256 in family}
             members = tuple(sorted(family))
             if len(sides) > 1 and members not in said:
                 said.add(members)
                 names = tuple(named[sha256] for sha256 in members)
                 findings.append(Leak(kind, members, tuple(sorted(sides)), names))
-    return LeakAudit(tuple(findings), len(known))
+    doubtful = tuple(sorted(named[sha256] for sha256 in by_name.open))
+    apart = len({split.side[sha256] for sha256 in by_name.open}) > 1
+    return LeakAudit(tuple(findings), len(known), doubtful if apart else ())
 
 
 def _content(original: Original) -> str:

@@ -69,8 +69,8 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
     groups = material.groups(workspace)
     split = deal(settings, origin(settings, workspace), material.originals, groups)
     found = audit(split, material.originals, groups=groups, manifest=material.manifest)
-    overrides = [LEAKS] if request.override_leaks and not found.clean else []
-    refused = not found.clean and not request.override_leaks
+    overrides = [LEAKS] if request.override_leaks and found.findings else []
+    refused = bool(found.findings) and not request.override_leaks
     left_out: dict[str, list[str]] = {}
     if settings.drawn is not None and not refused:
         if request.override_safety:
@@ -103,7 +103,7 @@ def deal(
         )
     return make_split(
         originals, groups=groups, seed=settings.seed, validation=settings.validation, test=settings.test,
-        folds=settings.folds, fold=settings.fold,
+        held_out=settings.held_out, folds=settings.folds, fold=settings.fold,
     )  # fmt: skip
 
 
@@ -151,7 +151,7 @@ def _audited_again(workspace: Workspace, run: Run, material: Material, request: 
     run.update(settings=settings.to_json())
     run = Runs(workspace).get(run.id)
     found = audit(run.split, material.originals, groups=material.groups(workspace), manifest=material.manifest)
-    if not found.clean and LEAKS not in run.record.overrides:
+    if found.findings and LEAKS not in run.record.overrides:
         raise _leaking(found)
     here = {original.sha256 for original in material.originals}
     gone = sum(1 for sha256 in run.split.side if sha256 not in here)

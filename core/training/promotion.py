@@ -12,20 +12,74 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED, sha256_of
-from core.ground.errors import NotFound
+from core.ground.errors import Conflict, NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id, write_atomic
+from core.recognition.metrics import wilson
 from core.training.runs import Run, Runs
 from core.training.used import ORIGIN, Promoted, promoted
+from core.training.validation import score
+from core.variation.sources import originals_of
 
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+FAR = 0.05  # of top-1: by how much a run may be below what is in use before that has to be said
 KEPT = 5  # earlier promotions that can be gone back to
 _FILES = (ORIGIN, PROMOTED, *(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt")))
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Top-1 (0 to 1) of a run's best weights and of what is in ``used``, on the same ``n`` validation originals."""
+
+    run: float
+    used: float
+    n: int
+
+    @property
+    def far_below(self) -> bool:
+        """Whether the run is worse by more than `FAR`, and by more than chance may do."""
+        below = wilson(round(self.run * self.n), self.n)[1] < wilson(round(self.used * self.n), self.n)[0]
+        return below and self.used - self.run > FAR
+
+    def said(self) -> Conflict:
+        """The sentence for whoever promotes it."""
+        return Conflict(
+            "On the same {n} images this run is right in {run} %, what is in use in {used} %.",
+            n=self.n, run=f"{100 * self.run:.1f}", used=f"{100 * self.used:.1f}",
+        )  # fmt: skip
+
+
+def beside(dataset: Dataset, run: Run, used: Embedder) -> Beside | None:
+    """The run beside the encoder in use, which is asked what the run was validated with; None where the run was not
+    measured, or its images are gone. What lacks a vector is embedded."""
+    from core.embedding.gallery import update
+
+    best = (run.record.best or {}).get("scores") or {}
+    if not best.get("n") or best.get("top1") is None or run.brought_in:
+        return None
+    update(dataset, used)
+    ids, classes, _kinds, vectors = dataset.vectors(used.space)
+    row = {int(item_id): at for at, item_id in enumerate(ids.tolist())}
+    originals = [o for o in originals_of(dataset) if o.item_id in row]
+    trained, asked = (
+        np.array([row[o.item_id] for o in run.split.of(originals, side) if o.item_id is not None], np.int64)
+        for side in ("train", "validation")
+    )
+    if not len(trained) or not len(asked):
+        return None
+    k = run.settings.neighbours
+    found = score(vectors[asked], classes[asked], vectors[trained], classes[trained], k=k)
+    return Beside(float(best["top1"]), found.top1, found.n) if found.n else None
 
 
 def promote(workspace: Workspace, run: Run) -> Promoted:
@@ -55,7 +109,8 @@ def run_promotion(
 ) -> dict[str, Any]:
     """The job: get all ready for the best weights of a run, then `promote` it, so that nobody waits for the change.
 
-    ``params``: ``run_id``. Its engine is made and every original embedded by it before it is used; stopped
+    ``params``: ``run_id``, and ``meant`` where it is to be promoted although it is far below what is in use: raises
+    `Conflict` otherwise. Its engine is made and every original embedded by it before it is used; stopped
     before that, nothing changes.
     """
     from core.embedding.embedder import load_embedder
@@ -64,13 +119,18 @@ def run_promotion(
     run = Runs(workspace).get(params["run_id"])
     if not run.best_path.is_file():
         raise NotFound("The run {name} has no weights yet.", name=run.record.name)
+    dataset = Dataset(workspace)
+    if not params.get("meant"):
+        found = beside(dataset, run, load_embedder(workspace))
+        if found is not None and found.far_below:
+            raise found.said()
     report(0, 0, "building")
     embedder = load_embedder(workspace, model=run.best_path)
 
     def on_progress(done: int, total: int) -> None:
         report(done, total, "embedding")
 
-    update(Dataset(workspace), embedder, on_progress=on_progress, should_stop=should_stop)
+    update(dataset, embedder, on_progress=on_progress, should_stop=should_stop)
     if should_stop():
         return {}
     promote(workspace, run)

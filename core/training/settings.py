@@ -168,7 +168,8 @@ class TrainSettings:
     trained weights in what is saved, the rest being the start's (Wortsman et al. 2022,
     https://arxiv.org/abs/2109.01903), where that is one of `TRAINED`: classes that were not trained on keep what the
     start knows of them. ``steps``: optimiser steps an epoch, 0: as many as see every training image
-    once. ``validation``, ``test``: shares of the originals. Raises `ConfigRefused`, with the rule and the value.
+    once. ``validation``, ``test``: shares of the originals; ``held_out``: share of the classes that are kept out of
+    training as a whole, and measured as marks that it never saw. Raises `ConfigRefused`, with the rule and the value.
     """
 
     architecture: str = "tf_efficientnet_lite0"
@@ -200,6 +201,7 @@ class TrainSettings:
     seed: int = 0
     validation: float = 0.15
     test: float = 0.15
+    held_out: float = 0.0
     folds: int = 0
     fold: int = 0
     neighbours: int = 10
@@ -219,7 +221,7 @@ class TrainSettings:
         for name, least, most in (
             ("learning_rate", 1e-7, 1.0), ("trunk_rate", 0.0, 10.0), ("weight_decay", 0.0, 1.0),
             ("clip_norm", 0.0, 1000.0), ("average", 0.0, 0.9999), ("blend", 0.01, 1.0),
-            ("validation", 0.0, 0.5), ("test", 0.0, 0.5),
+            ("validation", 0.0, 0.5), ("test", 0.0, 0.5), ("held_out", 0.0, 0.5),
         ):  # fmt: skip
             _between(name, getattr(self, name), least, most)
         if self.folds == 1:

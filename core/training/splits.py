@@ -17,6 +17,7 @@ import numpy as np
 from core.collection.looks import Looks
 from core.ground.errors import BadInput, BurinError
 from core.ground.sameness import Look, look, pairs
+from core.training.families import families
 from core.training.settings import Side
 from core.variation.sources import Original, by_class
 
@@ -62,6 +63,7 @@ def make_split(
     seed: int,
     validation: float,
     test: float,
+    held_out: float = 0.0,
     folds: int = 0,
     fold: int = 0,
 ) -> Split:
@@ -71,16 +73,23 @@ def make_split(
     least one group for training; with two it has one for testing, with three or more at least one on each
     side whose share is above 0. ``folds``: the test side is the ``fold``-th of so many parts (from 0), each
     group being in exactly one; ``test`` is then not looked at. A group that reaches into several classes goes
-    where the smallest of them sends it.
+    where the smallest of them sends it. ``held_out``: share of the classes (one at least, and two stay) that are for
+    testing as a whole, with everything that is one picture with theirs.
     """
     groups = groups or {sha256: i for i, sha256 in enumerate(sorted({o.sha256 for o in originals}))}
     members = _shuffled(originals, groups, seed)
     placed: dict[int, Side] = {}
+    kept_out = _held_out(sorted(members), held_out, seed)
+    for folder in kept_out:
+        placed.update(dict.fromkeys(members.pop(folder), "test"))
+    reserved = set(placed)
     for folder, own_groups in members.items():
         for group, side in _dealt(own_groups, validation, test, folds, fold, _number(folder)).items():
             placed.setdefault(group, side)
         if all(placed[group] != "train" for group in own_groups):  # its groups were sent away by smaller classes
-            placed[own_groups[0]] = "train"
+            own = [group for group in own_groups if group not in reserved]
+            if own:
+                placed[own[0]] = "train"
     return _split(seed, originals, groups, members, placed)
 
 
@@ -119,7 +128,8 @@ def near_duplicate_groups(
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> dict[str, int]:
-    """Content hash -> number of its group; contents that show one picture (`core.ground.sameness`) share one.
+    """Content hash -> number of its group; contents that show one picture (`core.ground.sameness`) share one, and so do
+    those that are variants of one by their names (`core.training.families`).
 
     Every pair is compared. ``known``: what was looked at before. A picture that cannot be read is a group of its own.
     """
@@ -148,6 +158,11 @@ def near_duplicate_groups(
 
     for one, other in pairs(looks, should_stop=should_stop):
         first, second = sorted((root(one), root(other)))
+        parent[second] = first
+    members: dict[str, int] = {}
+    place = {sha256: row for row, sha256 in enumerate(hashes)}
+    for sha256, family in families(originals).of.items():
+        first, second = sorted((root(place[sha256]), root(members.setdefault(family, place[sha256]))))
         parent[second] = first
     return {sha256: root(row) for row, sha256 in enumerate(hashes)}
 
@@ -201,6 +216,14 @@ def _dealt(
     sides.update({groups[i]: "test" for i in tested})
     sides.update({groups[i]: "validation" for i in checked})
     return sides
+
+
+def _held_out(folders: Sequence[str], share: float, seed: int) -> list[str]:
+    if not share or len(folders) < 3:
+        return []
+    count = min(len(folders) - 2, max(1, round(share * len(folders))))
+    drawn = np.random.default_rng([seed, len(folders)]).permutation(len(folders))[:count]
+    return [folders[at] for at in sorted(drawn.tolist())]
 
 
 def _name_of(group: int, originals: Sequence[Original], groups: Mapping[str, int]) -> str:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.evaluation import confusions, evaluating, measures, scores, takeaway, versus
+from pages.ui.evaluation import confusions, evaluating, measures, scores, takeaway, unseen, versus
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
@@ -12,6 +12,7 @@ scores.head(evaluation, evaluating.report_of(evaluation))
 views = {
     "confusions": ":material/grid_on: " + _("Confusions"),
     "classes": ":material/table: " + _("Classes"),
+    "unseen": ":material/visibility_off: " + _("Never trained on"),
     "curves": ":material/show_chart: " + _("Curves"),
     "compare": ":material/compare_arrows: " + _("Compare"),
     "files": ":material/download: " + _("Files"),
@@ -22,6 +23,8 @@ view = linked_choice(
 )  # fmt: skip
 if view == "classes":
     scores.classes(chosen, evaluation)
+elif view == "unseen":
+    unseen.show(chosen, evaluation)
 elif view == "curves":
     measures.curves(chosen, evaluation)
 elif view == "compare":

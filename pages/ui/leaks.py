@@ -15,6 +15,8 @@ def badge(audit: LeakAudit | None) -> str:
     """As Markdown; an imported model has no audit."""
     if audit is None or not audit.images:
         return ":gray-badge[:material/help: " + _("split not known") + "]"
+    if audit.open and not audit.findings:
+        return ":orange-badge[:material/help: " + _("leaks not known") + "]"
     if audit.clean:
         return ":green-badge[:material/verified_user: " + _("no leak") + "]"
     n = len(audit.findings)
@@ -23,7 +25,18 @@ def badge(audit: LeakAudit | None) -> str:
 
 
 def findings(audit: LeakAudit) -> None:
-    """The leaks one by one: which pictures, on which sides."""
+    """The leaks one by one: which pictures, on which sides; and what is open."""
+    if audit.open:
+        n = len(audit.open)
+        text = ngettext(
+            "{n} file is named as variants of one drawing are, or as drawings that were numbered; which of them, its"
+            " name does not tell. If it is a variant, the scores are too good.",
+            "{n} files are named as variants of one drawing are, or as drawings that were numbered; which of them, their"
+            " names do not tell. If they are variants, the scores are too good.",
+            n,
+        ).format(n=number(n))
+        st.markdown(f":orange[:material/help:] {text}")
+        st.caption(esc(", ".join(audit.open[:SHOWN]) + ("…" if n > SHOWN else "")))
     sides = {"train": _("training"), "validation": _("validation"), "test": _("test")}
     for kind, title in KINDS.items():
         leaks = [leak for leak in audit.findings if leak.kind == kind]

@@ -60,6 +60,13 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
     cause = _cause(found)
     groups = [narrowed for group in found if (narrowed := _of_cause(group, cause)) is not None]
     st.caption(_explained(cause))
+    if not doubts.telling:
+        st.caption(
+            _(
+                "The encoder in use agrees with {share} of the labels: too few for it to blame one, so that every error"
+                " is put down to the model."
+            ).format(share=percent(doubts.agreed))
+        )
     if chosen.run_id and evaluation.report.about.space != review.space():
         st.caption(
             _(

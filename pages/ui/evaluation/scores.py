@@ -26,6 +26,11 @@ def interval(share: Share) -> str:
     return f"{decimals(100 * low, 1)} – {percent(high)}"
 
 
+def between(low: float, high: float) -> str:
+    """An interval of shares: 83.1 – 91.0 %."""
+    return "–" if math.isnan(low) else f"{decimals(100 * low, 1)} – {percent(high)}"
+
+
 def figure(value: float) -> str:
     return "–" if math.isnan(value) else percent(value)
 
@@ -56,7 +61,7 @@ def head(evaluation: Evaluation, report: EvaluationReport) -> None:
                 note = (
                     _("weighted {value}").format(value=figure(report.weighted[2]))
                     if value is report.macro[2]
-                    else _("rank of the references")
+                    else between(*report.map_interval)
                 )
                 st.markdown(f":small[:gray[{note}]]  \n{badge}")
     about, interval_word = report.about, _("95 % intervals")

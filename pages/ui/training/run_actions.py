@@ -31,6 +31,11 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
     has_weights = run.best_path.is_file()
     used = training.in_use()
     in_use = used is not None and used.run_id == run.id
+    compared = training.beside(run) if has_weights and may and not in_use else None
+    below = compared is not None and compared.far_below
+    if below and compared is not None:
+        st.warning(esc(sentence(compared.said())), icon=":material/trending_down:")
+    meant = below and st.checkbox(_("Promote it all the same"), key=f"{key}.meant")
     with st.container(horizontal=True, vertical_alignment="center", key=f"{key}.actions"):
         if run.resumable:
             st.button(
@@ -41,7 +46,8 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
         if has_weights:
             st.button(
                 _("In use") if in_use else _("Promote"), type="primary", icon=":material/verified:",
-                key=f"{key}.promote", disabled=in_use or not may, on_click=training.promote, args=(run,),
+                key=f"{key}.promote", disabled=in_use or not may or (below and not meant), on_click=training.promote,
+                args=(run,), kwargs={"meant": bool(meant)},
                 help=_("Makes it the model that Identify uses. What was in use can be brought back."),
             )  # fmt: skip
             st.page_link(

@@ -111,6 +111,8 @@ def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
 def _leaks(run: Run) -> str:
     if not run.audit.images:
         return _("not audited")
+    if run.audit.open and not run.audit.findings:
+        return _("leaks not known")
     return _("no leak") if run.audit.clean else number(len(run.audit.findings))
 
 

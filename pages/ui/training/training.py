@@ -24,6 +24,7 @@ from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
 from core.training.used import Promoted, promoted
 from pages.ui import people, services
+from pages.ui.data import review
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
 
@@ -174,10 +175,25 @@ def stop(job_id: str, run: Run | None) -> None:
     _do(act)
 
 
-def promote(run: Run) -> None:
-    """Start what makes it the model in use, once everything is ready for it."""
+def promote(run: Run, *, meant: bool = False) -> None:
+    """Start what makes it the model in use, once everything is ready for it; ``meant``: although it is far below."""
     work = "core.training.promotion:run_promotion"
-    _do(lambda: services.jobs().start(PROMOTE, work, {"run_id": run.id}, key=PROMOTE))
+    _do(lambda: services.jobs().start(PROMOTE, work, {"run_id": run.id, "meant": meant}, key=PROMOTE))
+
+
+def beside(run: Run) -> promotion.Beside | None:
+    """The run beside what is in use, as far as that can be told at once."""
+    if services.preparation().stage != "ready":
+        return None
+    embedder, data = services.embedder(), services.dataset()
+    if len(data.missing_vectors(embedder.space)) > review.INLINE:
+        return None
+    return _beside(str(data.workspace.root), run.id, embedder.space, data.version)
+
+
+@st.cache_resource(show_spinner=False, max_entries=32)
+def _beside(root: str, run_id: str, space: str, version: int) -> promotion.Beside | None:
+    return promotion.beside(services.dataset(), runs().get(run_id), services.embedder())
 
 
 def promotion_of(run_id: str) -> Job | None:

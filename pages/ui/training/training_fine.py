@@ -142,6 +142,17 @@ def _split(now: Draft, fields: dict[str, Any]) -> None:
                 )
                 / 100
             )
+        fields["held_out"] = (
+            st.slider(
+                field_label("held_out"), 0, 50, round(100 * base.held_out), step=5, format="%d %%",
+                **now.kept("held_out"),
+                help=_(
+                    "Whole classes that are kept out of training. Evaluate then says how well marks that it never saw are"
+                    " recognised, which is the real task: 20 % to try settings, 0 for the run that is to be used."
+                ),
+            )
+            / 100
+        )  # fmt: skip
         _whole(now, fields, "seed", 0, 2**32 - 1, _("The same seed gives the same split, batches and variants."))
         folds = [0, 3, 5, 10] if base.folds in (0, 3, 5, 10) else sorted({0, 3, 5, 10, base.folds})
         fields["folds"] = st.selectbox(

@@ -67,7 +67,7 @@ def show(fields: Mapping[str, Any]) -> None:
         _batches(plan, settings)
         unsafe, looked_at = _safety(settings, originals)
         _time(plan, settings, len(originals), looked_at)
-        _start(settings, leaky=plan.audit is not None and not plan.audit.clean, unsafe=unsafe)
+        _start(settings, leaky=plan.audit is not None and bool(plan.audit.findings), unsafe=unsafe)
 
 
 def not_installed() -> None:
@@ -103,7 +103,7 @@ def _plan(settings: TrainSettings) -> Plan:
     before = origin(settings, data.workspace)
     split, found = _dealt(
         str(data.workspace.root), data.version, writing.stamp(), settings.seed, settings.validation, settings.test,
-        settings.folds, settings.fold, before.id if before else "", settings,
+        settings.held_out, settings.folds, settings.fold, before.id if before else "", settings,
     )  # fmt: skip
     trained = {original.sha256: original.folder for original in split.of(writing.stock(), "train")}
     counts = Counter(trained.values())
@@ -129,6 +129,7 @@ def _dealt(
     seed: int,
     validation: float,
     test: float,
+    held_out: float,
     folds: int,
     fold: int,
     before: str,
@@ -187,7 +188,9 @@ def _sides(plan: Plan, originals: Sequence[Original]) -> None:
         return
     st.markdown(leaks.badge(plan.audit) + " :gray[:small[" + _("Near-duplicates stay on one side.") + "]]")
     if not plan.audit.clean:
-        with st.expander(_("What leaks"), icon=":material/water_drop:"):
+        with st.expander(
+            _("What leaks") if plan.audit.findings else _("What is not known"), icon=":material/water_drop:"
+        ):
             leaks.findings(plan.audit)
 
 

@@ -89,6 +89,7 @@ def field_label(name: str) -> str:
         "seed": _("Seed"),
         "validation": _("Validation share"),
         "test": _("Test share"),
+        "held_out": _("Classes held out"),
         "folds": _("Folds"),
         "fold": _("Fold"),
         "neighbours": _("Neighbours"),
@@ -118,7 +119,7 @@ def field_value(name: str, value: Any) -> str:
         return ", ".join(steps) or _("everything from the first epoch")
     if name == "loss_parameters":
         return ", ".join(f"{key} {significant(each)}" for key, each in value.items()) or "–"
-    if name in ("validation", "test"):
+    if name in ("validation", "test", "held_out"):
         return percent(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")

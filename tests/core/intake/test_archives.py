@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from core.ground.errors import ArchiveRefused, ImageRefused
-from core.intake.archives import Archive, Limits, classes_of
+from core.intake.archives import Archive, Limits, classes_of, workspace_parts
 from tests.conftest import draw, png_bytes
 
 PNG = png_bytes(draw("wave"))
@@ -198,3 +198,28 @@ def test_a_csv_that_fits_no_member_is_said(tmp_path: Path) -> None:
         assert [str(remark.reason) for remark in archive.remarks] == [
             "labels.csv: rows that name no file here: 1 of 1 (x.png)."
         ]
+
+
+def test_a_copy_of_a_workspace_gives_its_originals_and_says_what_it_leaves_out():
+    names = [
+        "copy/data/raw_gravures/(e/a.png",
+        "copy/data/raw_gravures/e)/b.png",
+        "copy/data/augmented_gravures/(e/a_1.png",
+        "copy/data/augmented_gravures/manifest.jsonl",
+        "copy/data/unlabelled/c.png",
+        "copy/data/trash/e)/d.png",
+    ]
+    kept, left = workspace_parts(names)
+    assert [names[at] for at in kept] == [names[0], names[1], names[4]]
+    assert classes_of([names[at] for at in kept]) == ["(e", "e)", None]
+    assert [(o.name, o.outcome) for o in left] == [
+        ("copy/data/augmented_gravures", "refused"), ("copy/data/trash", "refused"),
+    ]  # fmt: skip
+    assert "2 written variants" in str(left[0].reason) and "1 files" in str(left[1].reason)
+
+
+@pytest.mark.parametrize(
+    "names", [["raw_gravures/(e/a.png", "raw_gravures/b/b.png"], ["a/1.png", "b/2.png"], ["1.png"]]
+)
+def test_what_is_no_copy_of_a_workspace_is_taken_whole(names):
+    assert workspace_parts(names) == (list(range(len(names))), [])

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import UNLABELLED, Actor, Dataset
@@ -508,3 +508,35 @@ def test_odd_class_names_from_the_hostile_list(dataset: Dataset) -> None:
     again = Dataset(dataset.workspace)
     again.rescan()
     assert {c.name for c in again.classes()} == set(hostile.ODD_CLASS_NAMES)
+
+
+def test_a_zip_with_originals_and_variants_makes_no_class_of_its_layout(dataset: Dataset, tmp_path: Path) -> None:
+    members = {
+        "raw_gravures/(e/a.png": random_png(1),
+        "raw_gravures/e)/b.png": random_png(2),
+        "augmented_gravures/(e/a_1.png": random_png(3),
+        "augmented_gravures/e)/b_1.png": random_png(4),
+    }
+    outcomes = import_archive(dataset, zipped(members, tmp_path / "both.zip"))
+    assert [o.outcome for o in outcomes] == ["added", "added", "refused"]
+    assert {record.name for record in dataset.classes()} == {"(e", "e)"}
+
+
+def test_a_copy_that_hid_behind_a_frame_or_a_turn_is_held_back(dataset: Dataset) -> None:
+    """What the model sees of them is the same; nothing of small marks on large pages is."""
+    known = draw("wave", side=160)
+    import_files(dataset, [IncomingFile("a.png", png_bytes(known))])
+    hidden = {
+        "framed.png": ImageOps.expand(known, 19, fill=(255, 255, 255)),
+        "inverted.png": ImageOps.invert(known),
+        "turned.png": known.rotate(5, Image.Resampling.BICUBIC, fillcolor=(255, 255, 255)),
+        "moved.png": known.transform(known.size, Image.Transform.AFFINE, (1, 0, -5, 0, 1, 5), fillcolor=(255,) * 3),
+    }
+    files = [IncomingFile(name, png_bytes(image)) for name, image in hidden.items()]
+    assert [o.outcome for o in import_files(dataset, files, admit=[])] == ["held"] * 4
+    pages = []
+    for shape in ("circle", "cross", "triangle", "square"):
+        pages.append(Image.new("RGB", (800, 800), "white"))
+        pages[-1].paste(draw(shape), (368, 368))
+    files = [IncomingFile(f"{n}.png", png_bytes(page)) for n, page in enumerate(pages)]
+    assert [o.outcome for o in import_files(dataset, files, admit=[])] == ["added"] * 4

@@ -14,6 +14,7 @@ from core.recognition.metrics import (
     macro_recall,
     map_at_r,
     mcnemar,
+    mean_interval,
     precision_recall_f1,
     top_k,
     wilson,
@@ -122,3 +123,11 @@ def test_mcnemar_as_the_binomial_test(only_a, only_b):
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def test_the_interval_of_a_mean_narrows_with_more_values_and_holds_the_mean():
+    values = np.random.default_rng(1).random(400)
+    low, high = mean_interval(values)
+    fewer = mean_interval(np.append(values[:40], math.nan))
+    assert low < values.mean() < high and 0.03 < high - low < 0.09 < fewer[1] - fewer[0]
+    assert all(math.isnan(end) for end in mean_interval(np.array([0.5, math.nan])))

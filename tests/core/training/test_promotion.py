@@ -7,23 +7,25 @@ import onnxruntime
 import pytest
 import torch
 
+from core.collection.dataset import Dataset
 from core.embedding.embedder import load_embedder
 from core.embedding.model import EmbeddingNet, load
 from core.ground.config import Preprocessing
 from core.ground.errors import Conflict, ModelRefused, NotFound
 from core.ground.workspace import Workspace
 from core.training.audit import LeakAudit
-from core.training.promotion import can_roll_back, promote, roll_back
+from core.training.promotion import beside, can_roll_back, promote, roll_back, run_promotion
 from core.training.runs import BEST, Run, Runs
-from core.training.splits import Split
+from core.training.splits import Split, make_split
 from core.training.transfer import export_onnx, export_pt, import_checkpoint
 from core.training.used import promoted
+from core.variation.sources import originals_of
 
 
-def finished(workspace: Workspace, tiny, seed: int) -> Run:
+def finished(workspace: Workspace, tiny, seed: int, split: Split | None = None) -> Run:
     torch.manual_seed(seed)
     net = EmbeddingNet("tf_efficientnet_lite0", embedding_size=8, stage=1, grid=2).eval()
-    run = Runs(workspace).create(tiny, Split(0, {}, {}), LeakAudit(), [], state="finished")
+    run = Runs(workspace).create(tiny, split or Split(0, {}, {}), LeakAudit(), [], state="finished")
     net.save(run.folder / BEST, preprocessing=tiny.preprocessing, classes=["(e", "étoile"])
     return run
 
@@ -146,3 +148,28 @@ def test_what_does_not_fit_is_not_imported(workspace, tiny, tmp_path):
     with pytest.raises(ModelRefused, match="is not a model file"):
         import_checkpoint(workspace, b"", "model.pkl")
     assert len(Runs(workspace).list()) == 1 and not any(workspace.staging.iterdir())
+
+
+@pytest.mark.parametrize(("top1", "below"), [(0.0, True), (1.0, False)])
+def test_a_run_far_below_what_is_in_use_is_promoted_only_when_it_is_meant(
+    filled, tiny, fake_embedder, monkeypatch, top1, below
+):
+    monkeypatch.setattr("core.embedding.embedder.load_embedder", lambda workspace, *, model=None: fake_embedder)
+    dataset = Dataset(filled)
+    dataset.rescan()
+    split = make_split(originals_of(dataset), seed=0, validation=0.4, test=0)
+    run = finished(filled, tiny, 5, split)
+    run.update(best={"epoch": 0, "scores": {"top1": top1, "n": split.counts()["validation"]}})
+    found = beside(dataset, run, fake_embedder)
+    assert found is not None and found.n == 8 and found.used > 0.7 and found.far_below is below
+    if below:
+        with pytest.raises(Conflict, match=r"On the same 8 images this run is right in 0\.0 %"):
+            run_promotion(filled, {"run_id": run.id}, lambda *_: None, lambda: False)
+        assert promoted(filled) is None
+    run_promotion(filled, {"run_id": run.id, "meant": below}, lambda *_: None, lambda: False)
+    assert promoted(filled).run_id == run.id
+
+
+def test_what_was_not_measured_is_not_compared(filled, tiny, fake_embedder):
+    run = finished(filled, tiny, 6)
+    assert beside(Dataset(filled), run, fake_embedder) is None

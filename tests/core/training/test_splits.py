@@ -11,6 +11,7 @@ from PIL import Image
 
 from core.ground.errors import BadInput
 from core.ground.images import content_hash
+from core.training.audit import audit
 from core.training.splits import SIDES, Split, extend_split, make_split, near_duplicate_groups
 from core.variation.sources import Original
 from tests.conftest import draw, png_bytes
@@ -150,3 +151,16 @@ def test_the_same_picture_saved_again_is_one_group(tmp_path):
     groups = near_duplicate_groups([*same, *others, broken])
     assert len({groups[o.sha256] for o in same}) == 1
     assert len({groups[o.sha256] for o in [same[0], *others, broken]}) == 4
+
+
+@pytest.mark.parametrize("share", [0.2, 0.5])
+def test_a_split_can_hold_whole_classes_out(originals, share):
+    split = make_split(originals, seed=1, validation=0.2, test=0.2, held_out=share)
+    sides: dict[str, set[str]] = {}
+    for original in originals:
+        sides.setdefault(original.folder, set()).add(split.side[original.sha256])
+    gone = [folder for folder, own in sides.items() if own == {"test"}]
+    assert len(gone) == (1 if share == 0.2 else 2)
+    assert all("train" in own for folder, own in sides.items() if folder not in gone)
+    assert audit(split, originals).clean
+    assert make_split(originals, seed=1, validation=0.2, test=0.2, held_out=share) == split
