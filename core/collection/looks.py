@@ -68,6 +68,7 @@ class Looks:
 
 
 def path_of(workspace: Workspace) -> Path:
+    """Where the looks of a workspace are kept."""
     return workspace.cache / "quality" / "looks.npz"
 
 

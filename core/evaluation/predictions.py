@@ -7,12 +7,12 @@ computed from pictures again. Scores are `core.evaluation.report`'s.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -29,15 +29,18 @@ from core.recognition.verdicts import answer_to
 from core.sight.marks import sight
 from core.training.runs import snapshot_of
 from core.training.settings import Side
-from core.training.splits import Split
+from core.training.splits import Split, make_split
 from core.variation.references import references
 from core.variation.sources import Original
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
+Asked = Literal[Side, "all"]  # "all": every original, each while it and its copies are out of the base
+
 KEPT = 10  # classes kept of every answer: as far as the top-k curve goes
 NONE = -1  # in place of a class where an answer has fewer
+FOLDS = 20  # parts at most that `predict_all` asks
 FORMAT = 1
 HEADER, ARRAYS = "predictions.json", "predictions.npz"
 
@@ -53,7 +56,7 @@ class About:
 
     run: str = ""
     name: str = ""
-    side: Side = "test"
+    side: Asked = "test"
     space: str = ""
     model: str = ""
     seed: int = 0
@@ -227,6 +230,59 @@ def predict(
         gallery_truth=owners[train],
         centres=_centres(gallery, len(embedded.folders)),
     )  # fmt: skip
+
+
+def predict_all(
+    originals: Sequence[Original],
+    groups: Mapping[str, int],
+    embedder: Embedder,
+    *,
+    about: About,
+    dataset: Dataset | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Predictions | None:
+    """Ask every original while it is out of the base: part after part, as many as the largest class has groups, which
+    leaves one group (`core.training.splits.near_duplicate_groups`) of each class out at a time, and `FOLDS` at most.
+
+    For an encoder that was trained on none of them. None when stopped; raises `BadInput` as `predict` does.
+    """
+    members: dict[str, set[int]] = {}
+    for original in originals:
+        members.setdefault(original.folder, set()).add(groups[original.sha256])
+    folds = min(FOLDS, max((len(own) for own in members.values()), default=0))
+    if folds < 2:
+        raise BadInput("There is nothing to measure: no class has two different originals.")
+    parts = []
+    for fold in range(folds):
+        split = make_split(originals, groups=groups, seed=about.seed, validation=0, test=0, folds=folds, fold=fold)
+        if not split.counts()["test"]:
+            continue
+        part = predict(
+            originals, split, embedder, about=replace(about, side="test"), dataset=dataset, should_stop=should_stop
+        )
+        if part is None:
+            return None
+        parts.append(part)
+        if on_progress:
+            on_progress(fold + 1, folds)
+    return replace(pooled(parts), about=replace(parts[0].about, side="all"))
+
+
+def pooled(parts: Sequence[Predictions]) -> Predictions:
+    """The answers of several splits of one collection as one, each with the verdict of its own base. The calibration
+    that is kept is the first one's."""
+    first = parts[0]
+    if any(part.folders != first.folders for part in parts):
+        raise BadInput("These predictions are of other classes: they cannot be pooled.")
+    asked = ("gallery", "gallery_truth", "centres")
+    columns = {name: np.concatenate([getattr(p, name) for p in parts]) for name in _arrays() if name not in asked}
+    gallery, rows = np.unique(np.concatenate([part.gallery for part in parts]), return_index=True)
+    truth = np.concatenate([part.gallery_truth for part in parts])[rows]
+    centres = np.mean([part.centres for part in parts], axis=0)
+    centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-12)
+    kept = {"gallery": gallery, "gallery_truth": truth, "centres": centres}
+    return Predictions(first.about, first.calibration, first.folders, first.names, **columns, **kept)
 
 
 @dataclass(frozen=True)

@@ -12,19 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from core.collection.dataset import Dataset
-from core.evaluation.predictions import Predictions
+from core.evaluation.predictions import Asked, Predictions
 from core.evaluation.report import EvaluationReport
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace, write_atomic
 from core.training.runs import Runs, snapshot_of
-from core.training.settings import Side
 from core.training.splits import Split
 from core.variation.sources import originals_of
 
 REPORT, SPLIT = "report.json", "split.json"
 
 
-def folder_of(workspace: Workspace, run_id: str, side: Side, *, space: str = "") -> Path:
+def folder_of(workspace: Workspace, run_id: str, side: Asked, *, space: str = "") -> Path:
     """The folder of a run's evaluation, or (``run_id`` "") of the encoder with this ``space``. It may not be there
     yet; raises `NotFound` for a run that is not."""
     if run_id:

@@ -1,6 +1,6 @@
 """Classes that training never saw: how well an encoder tells them apart, and how often it takes one for a known mark.
 
-That is what recognition meets in the end. Vectors in, figures out; which classes were held out is the split's to say.
+That is what recognition meets in the end. Vectors in, figures out, before strokes are compared; which classes were held out is the split's to say.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from core.embedding.gallery import Gallery
 from core.evaluation.report import Share
 from core.ground.workspace import write_atomic
 from core.recognition.calibrate import calibrate
-from core.recognition.ranking import rank
+from core.recognition.verdicts import answer_to
 
 FILE = "unseen.json"
 REFERENCES = (1, 2, 5)
@@ -104,12 +104,13 @@ def measure(
         known = ~outside & (sides != "train")
         gallery = _gallery(vectors[sides == "train"], folders[sides == "train"], space)
         calibration = calibrate(gallery, false_accept_rate=false_accept_rate, k=k)
-        answers = [rank(vector, gallery, k=k) for vector in vectors[outside]]
-        strangers = [calibration.score(answer) for answer in answers]
-        certain = sum(calibration.verdict(answer) == "certain" for answer in answers)
-        accepted = Share(certain, len(answers))
+        answers = [answer_to(vector, None, gallery, calibration, k=k) for vector in vectors[outside]]
+        strangers = [calibration.score(answer) for answer, _verdict in answers]
+        accepted = Share(sum(verdict == "certain" for _answer, verdict in answers), len(answers))
         if known.any():
-            own = [calibration.score(rank(vector, gallery, k=k)) for vector in vectors[known]]
+            own = [
+                calibration.score(answer_to(vector, None, gallery, calibration, k=k)[0]) for vector in vectors[known]
+            ]
             auroc = _auroc(own, strangers)
     return Unseen(tuple(held.tolist()), int(outside.sum()), draws, ranks, auroc, accepted)
 

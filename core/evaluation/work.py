@@ -18,7 +18,7 @@ from core.evaluation.artefacts import charts_in, write_artefacts
 from core.evaluation.corrections import unsettled
 from core.evaluation.faults import Doubts, doubts, groups
 from core.evaluation.html_report import html_report, pictures_of
-from core.evaluation.predictions import About, predict
+from core.evaluation.predictions import About, Asked, predict, predict_all
 from core.evaluation.projection import Points, keep, kept, latest, umap
 from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 HTML = "report.html"
 SIDES: tuple[Side, ...] = ("test", "validation")
+ALL: Asked = "all"  # besides them, of an encoder that was trained on none of the originals
 JOB, MAP_JOB = "core.evaluation.work:run_evaluation", "core.evaluation.work:run_projection"
 
 Progress = Callable[[int, int, str], None]
@@ -54,13 +55,16 @@ Progress = Callable[[int, int, str], None]
 @dataclass(frozen=True)
 class Subject:
     """What is evaluated: an encoder, the split that it is honest to ask it on, and the audit of that split as JSON
-    (None where nobody knows what the encoder was trained on). ``run_id`` "": the encoder in use."""
+    (None where nobody knows what the encoder was trained on). ``run_id`` "": the encoder in use. ``groups`` of the
+    originals where it was trained on none of them, so that every one may be asked; ``used``: Identify asks it."""
 
     run_id: str
     name: str
     embedder: Embedder
     split: Split
     leak: dict[str, Any] | None
+    groups: dict[str, int] | None = None
+    used: bool = False
 
 
 def subject(workspace: Workspace, run_id: str, originals: Sequence[Original], *, seed: int = 0) -> Subject:
@@ -114,14 +118,14 @@ def in_use(workspace: Workspace, embedder: Embedder, originals: Sequence[Origina
         try:
             run = Runs(workspace).get(origin.run_id)
             if not run.brought_in:
-                return Subject("", run.record.name, embedder, run.split, run.record.audit or None)
+                return Subject("", run.record.name, embedder, run.split, run.record.audit or None, used=True)
         except NotFound:
             pass  # the run was thrown away: what it was trained on is not known any more
     split, alike = _drawn(workspace, originals, seed, space=embedder.space)
-    leak = None
-    if origin is None:  # an encoder that was never trained on any of them
-        leak = audit(split, originals, groups=alike, manifest=Manifest(workspace.augmented)).to_json()
-    return Subject("", "", embedder, split, leak)
+    if origin is not None:
+        return Subject("", "", embedder, split, None, used=True)
+    leak = audit(split, originals, groups=alike, manifest=Manifest(workspace.augmented)).to_json()
+    return Subject("", "", embedder, split, leak, alike, used=True)  # it was never trained on any of them
 
 
 def _drawn(
@@ -154,10 +158,10 @@ def _last_split(workspace: Workspace, space: str, run_id: str) -> Split | None:
 def run_evaluation(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """The job. ``params``: "run" (an id, "" or None for the encoder in use), "side" ("test" or "validation") and,
+    """The job. ``params``: "run" (an id, "" or None for the encoder in use), "side" ("test", "validation", "all") and,
     without a run, "seed". Its result: the run, the side, the folder inside the workspace, and top-1."""
     run_id, side = str(params.get("run") or ""), params.get("side", "test")
-    if side not in SIDES:
+    if side not in (*SIDES, ALL):
         raise BadInput("There is no side {side} to measure on.", side=side)
     dataset = Dataset(workspace)
     originals = originals_of(dataset)
@@ -179,7 +183,7 @@ def run_evaluation(
 def evaluate_subject(
     dataset: Dataset,
     asked: Subject,
-    side: Side,
+    side: Asked,
     *,
     progress: Progress = lambda done, total, note: None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -202,7 +206,14 @@ def evaluate_subject(
         leak=asked.leak,
     )
     predictions = None
-    if not should_stop():
+    if side == ALL and asked.groups is None:
+        raise BadInput("Every image can be asked of an encoder only that was trained on none of them.")
+    if side == ALL and asked.groups is not None and not should_stop():
+        predictions = predict_all(
+            originals_of(dataset), asked.groups, asked.embedder, about=about, dataset=dataset,
+            on_progress=lambda d, t: progress(d, t, "asking"), should_stop=should_stop,
+        )  # fmt: skip
+    elif not should_stop():
         predictions = predict(
             originals_of(dataset), asked.split, asked.embedder, about=about, dataset=dataset,
             on_progress=lambda d, t: progress(d, t, "asking"), should_stop=should_stop,
@@ -225,7 +236,8 @@ def evaluate_subject(
     else:
         (made.folder / UNSEEN).unlink(missing_ok=True)
     write_artefacts(made.folder, predictions, figures)
-    write_atomic(made.folder / HTML, page_of(made, dataset).encode())
+    doubted = doubts_in(dataset, asked.embedder.space) if asked.used else None
+    write_atomic(made.folder / HTML, page_of(made, dataset, doubted=doubted).encode())
     return made
 
 
@@ -235,14 +247,13 @@ def unseen_by(dataset: Dataset, asked: Subject) -> Unseen | None:
     ids, _classes, _kinds, vectors = dataset.vectors(asked.embedder.space)
     row = {int(item_id): at for at, item_id in enumerate(ids.tolist())}
     originals = [o for o in originals_of(dataset) if o.item_id in row and o.sha256 in asked.split.side]
-    untrained = not asked.run_id and promoted(dataset.workspace) is None
     if asked.leak is None or not originals:
         return None
     config = dataset.workspace.config()
     return measure_unseen(
         vectors[[row[o.item_id] for o in originals if o.item_id is not None]],
         np.array([original.folder for original in originals]),
-        np.array(["test" if untrained else asked.split.side[original.sha256] for original in originals]),
+        np.array(["test" if asked.groups is not None else asked.split.side[original.sha256] for original in originals]),
         space=asked.embedder.space, seed=asked.split.seed, k=config.neighbours,
         false_accept_rate=config.false_accept_rate,
     )  # fmt: skip

@@ -30,7 +30,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
     asked = "class folders (default: the workspace's originals); variants are never asked"
     evaluate.add_argument("--data_dir", type=Path, metavar="DIR", help=asked)
     evaluate.add_argument("--output_dir", type=Path, metavar="DIR", help=f"default: model/{INCORRECT}")
-    evaluate.add_argument("--side", choices=("test", "validation"), default="test")
+    evaluate.add_argument("--side", choices=("test", "validation", "all"), default="test")
     evaluate.add_argument("--seed", type=int, default=0, help="of the split, where no run has one (default 0)")
     evaluate.add_argument("--json", action="store_true", help="the whole report as JSON")
     evaluate.set_defaults(run=lambda options: _evaluate(options, progress))

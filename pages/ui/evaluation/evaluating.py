@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.ground.jobs import Job
+from core.training.used import promoted
 from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of
@@ -37,7 +38,7 @@ class Chosen:
 
 
 def side_name(side: str) -> str:
-    names = {"train": _("training"), "validation": _("validation"), "test": _("test")}
+    names = {"train": _("training"), "validation": _("validation"), "test": _("test"), "all": _("every image")}
     return names.get(side, side)
 
 
@@ -63,10 +64,11 @@ def choose() -> Chosen:
         label_visibility="collapsed",
         width=300,
     )
+    untrained = not run_id and promoted(services.workspace()) is None
     side = linked_choice(
         st.segmented_control,
         _("Side"),
-        SIDES,
+        (*SIDES, "all") if untrained else SIDES,
         param="side",
         key="evaluation.side",
         default=SIDES[0],

@@ -7,14 +7,15 @@ import shutil
 import pytest
 
 from core.evaluation.store import Evaluation
+from core.evaluation.unseen import Unseen
 from core.evaluation.work import doubts_in, in_use, of_model, page_of, run_evaluation, run_projection, subject
 from core.ground.errors import BadInput, NotFound
 from core.review.kept import Kept, hint_parts
-from core.training.audit import audit
+from core.training.audit import LeakAudit, audit
 from core.training.promotion import PROMOTED
 from core.training.runs import Runs
 from core.training.settings import TrainSettings
-from core.training.splits import make_split
+from core.training.splits import Split, make_split
 from core.variation.sources import originals_of
 from tests.conftest import draw, png_bytes
 from tests.core.evaluation import made
@@ -59,6 +60,51 @@ def test_a_run_keeps_to_its_own_split_and_folder(dataset, run):
     assert {run.split.side[sha256] for sha256 in held.predictions.sha256.tolist()} == {"test"}
     assert held.report.about.name == run.record.name and held.report.leak_free is run.audit.clean is False
     assert held.split == run.split
+
+
+def test_a_checkpoint_brought_in_is_asked_on_a_split_drawn_for_it(dataset):
+    """Nobody knows what it was trained on: its scores say so, and the split stays from one evaluation to the next."""
+    brought = Runs(dataset.workspace).create(TrainSettings(), Split(0, {}, {}), LeakAudit(), [], state="finished")
+    brought.best_path.write_bytes(b"weights")
+    assert brought.brought_in
+    result = run_evaluation(dataset.workspace, {"run": brought.id, "side": "test"}, Notes(), lambda: False)
+    held = Evaluation(brought.folder / "evaluation" / "test")
+    assert result["queries"] == held.report.queries > 0 and held.report.leak_free is None
+    assert Unseen.read(held.folder) is None
+    assert subject(dataset.workspace, brought.id, originals_of(dataset)).split == held.split
+
+
+def test_every_image_is_asked_of_an_encoder_that_was_trained_on_none(dataset, run):
+    result = run_evaluation(dataset.workspace, {"run": "", "side": "all"}, Notes(), lambda: False)
+    held = Evaluation(dataset.workspace.root / result["folder"])
+    originals = originals_of(dataset)
+    assert held.report.about.side == "all" and held.report.leak_free
+    assert sorted(held.predictions.sha256.tolist()) == sorted({original.sha256 for original in originals})
+    assert all(row.measurable for row in held.report.classes)
+    assert not any(
+        query == reference
+        for query, own in zip(held.predictions.sha256, held.predictions.references, strict=True)
+        for reference in own
+    )
+    unseen = Unseen.read(held.folder)
+    assert unseen is not None and len(unseen.classes) == len(held.report.classes) and unseen.ranks[0].references == 1
+    with pytest.raises(BadInput, match="trained on none of them"):
+        run_evaluation(dataset.workspace, {"run": run.id, "side": "all"}, Notes(), lambda: False)
+
+
+def test_classes_held_out_of_training_are_measured_as_never_seen(dataset):
+    originals = originals_of(dataset)
+    split = make_split(originals, seed=1, validation=0.2, test=0.2, held_out=0.5)
+    trained = {original.folder for original in split.of(originals, "train")}
+    made_run = Runs(dataset.workspace).create(TrainSettings(seed=1), split, audit(split, originals), originals)
+    made_run.best_path.write_bytes(b"weights")
+    run_evaluation(dataset.workspace, {"run": made_run.id, "side": "test"}, Notes(), lambda: False)
+    found = Unseen.read(made_run.folder / "evaluation" / "test")
+    out = {original.folder for original in originals} - trained
+    if len(out) > 1:
+        assert found is not None and set(found.classes) == out and found.accepted.n == found.images
+    else:
+        assert found is None
 
 
 def test_stopped_it_keeps_nothing(dataset):
