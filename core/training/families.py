@@ -25,7 +25,7 @@ _LIKELY = (
 _AFTER = re.compile(rf"(?P<base>.+?){_PART}\(?{_SURE}\)?(?:[ _.\-()]*[\w()+\-.]*)?", re.IGNORECASE)
 _BEFORE = re.compile(rf"{_SURE}(?:{_PART}?\d+)?{_PART}(?P<base>.+?)(?:{_PART}\d+)?", re.IGNORECASE)
 _PERHAPS = re.compile(rf"(?P<base>.+?){_PART}\(?{_LIKELY}\)?[ _.\-()]*[\w()+\-.]*", re.IGNORECASE)
-_NUMBERED = re.compile(rf"(?P<base>.+?)(?:{_PART}|(?={_PART}?\())\(?\d{{1,4}}\)?")
+_NUMBERED = re.compile(rf"(?P<base>.+?)(?:{_PART}|(?={_PART}?\())\(?(?P<number>\d{{1,4}})\)?")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def families(originals: Sequence[Original]) -> Families:
     for (folder, sha256), stem in stems.items():
         there.setdefault((folder, key(stem)), set()).add(sha256)
     found: dict[str, str] = {}
-    numbered: dict[tuple[str, str], list[str]] = {}
+    numbered: dict[tuple[str, str], dict[str, str]] = {}
     by_digits = {original.sha256[:10]: original.sha256 for original in originals}
     for original in originals:
         folder, sha256, stem = original.folder, original.sha256, stems[original.folder, original.sha256]
@@ -60,14 +60,19 @@ def families(originals: Sequence[Original]) -> Families:
             for parent in there.get((folder, key(base)), ()):
                 found.setdefault(parent, name)
         elif match := _NUMBERED.fullmatch(stem):
-            numbered.setdefault((folder, key(match["base"])), []).append(sha256)
-    several = Counter(folder for (folder, _base), own in numbered.items() if len(own) > 1)
+            numbered.setdefault((folder, key(match["base"])), {})[sha256] = match["number"]
+    several = Counter((folder, _numbers(own)) for (folder, _base), own in numbered.items() if len(own) > 1)
     doubtful: set[str] = set()
     for (folder, base), own in numbered.items():
         parents = there.get((folder, base), set())
-        if parents or (len(own) > 1 and several[folder] > 1):  # one name alone, numbered, is how drawings are filed
+        # One name alone, numbered, is how drawings are filed; several, numbered alike, is how variants are.
+        if parents or several[folder, _numbers(own)] > 1:
             doubtful.update(sha256 for sha256 in (*own, *parents) if sha256 not in found)
     return Families(found, tuple(sorted(doubtful)))
+
+
+def _numbers(numbered: Mapping[str, str]) -> tuple[int, ...]:
+    return tuple(sorted(int(number) for number in numbered.values()))
 
 
 def _stem(original: Original) -> str:

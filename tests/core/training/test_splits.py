@@ -155,12 +155,13 @@ def test_the_same_picture_saved_again_is_one_group(tmp_path):
 
 @pytest.mark.parametrize("share", [0.2, 0.5])
 def test_a_split_can_hold_whole_classes_out(originals, share):
-    split = make_split(originals, seed=1, validation=0.2, test=0.2, held_out=share)
+    groups = near_duplicate_groups(originals)
+    split = make_split(originals, groups=groups, seed=1, validation=0.2, test=0.2, held_out=share)
     sides: dict[str, set[str]] = {}
     for original in originals:
         sides.setdefault(original.folder, set()).add(split.side[original.sha256])
     gone = [folder for folder, own in sides.items() if own == {"test"}]
     assert len(gone) == (1 if share == 0.2 else 2)
     assert all("train" in own for folder, own in sides.items() if folder not in gone)
-    assert audit(split, originals).clean
-    assert make_split(originals, seed=1, validation=0.2, test=0.2, held_out=share) == split
+    assert audit(split, originals, groups=groups).clean
+    assert make_split(originals, groups=groups, seed=1, validation=0.2, test=0.2, held_out=share) == split
