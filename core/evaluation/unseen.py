@@ -1,6 +1,7 @@
 """Classes that training never saw: how well an encoder tells them apart, and how often it takes one for a known mark.
 
-That is what recognition meets in the end. Vectors in, figures out, before strokes are compared; which classes were held out is the split's to say.
+That is what recognition meets in the end. Vectors in, figures out, before strokes are compared; which classes were
+held out is the split's to say.
 """
 
 from __future__ import annotations
