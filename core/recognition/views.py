@@ -19,8 +19,9 @@ from core.collection.dataset import Dataset
 from core.embedding.weights import PROMOTED
 from core.ground.config import Preprocessing
 from core.ground.errors import BadInput, Conflict, ExtrasMissing, ImageRefused
-from core.ground.images import COPY, decode, reduced
+from core.ground.images import decode
 from core.ground.jobs import Report
+from core.ground.sameness import Look, look, pairs
 from core.ground.workspace import Workspace, write_atomic
 from core.recognition.metrics import mcnemar, wilson
 from core.recognition.ranking import vote_weights
@@ -107,9 +108,10 @@ def compare(
     items, looks = _drawn(dataset, seed)
     own = np.unique([item.class_id for item in items], return_inverse=True)[1]
     order = np.argsort(own, kind="stable")
-    items, looks, own = [items[k] for k in order], looks[order], own[order]
-    hidden = (looks @ looks.T > COPY) & (own[:, None] == own)
-    np.fill_diagonal(hidden, True)
+    items, looks, own = [items[k] for k in order], [looks[k] for k in order], own[order]
+    hidden = np.eye(len(items), dtype=bool)
+    for one, other in pairs(looks):
+        hidden[one, other] = hidden[other, one] = own[one] == own[other]
     asked = ((own[:, None] == own) & ~hidden).any(axis=1)
     if asked.sum() < LEAST:
         raise BadInput(
@@ -185,7 +187,7 @@ def undo(dataset: Dataset) -> Preprocessing | None:
     return made.before
 
 
-def _drawn(dataset: Dataset, seed: int) -> tuple[list[Item], np.ndarray]:
+def _drawn(dataset: Dataset, seed: int) -> tuple[list[Item], list[Look]]:
     """The images to compare, none alone in its class as far as can be, and each one's small picture (N, 256)."""
     present = [item for item in dataset.items(limit=None) if item.class_id is not None]
     rng = np.random.default_rng(seed)
@@ -199,8 +201,8 @@ def _drawn(dataset: Dataset, seed: int) -> tuple[list[Item], np.ndarray]:
         except ImageRefused:
             continue
         items.append(present[k])
-        looks.append(reduced(picture))
-    return items, np.stack(looks) if looks else np.zeros((0, 256), np.float32)
+        looks.append(look(picture))
+    return items, looks
 
 
 def _reader(dataset: Dataset, item: Item) -> Callable:
