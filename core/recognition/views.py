@@ -188,11 +188,11 @@ def undo(dataset: Dataset) -> Preprocessing | None:
 
 
 def _drawn(dataset: Dataset, seed: int) -> tuple[list[Item], list[Look]]:
-    """The images to compare, none alone in its class as far as can be, and each one's small picture (N, 256)."""
+    """The images to compare, none alone in its class as far as can be, and how each one looks."""
     present = [item for item in dataset.items(limit=None) if item.class_id is not None]
     rng = np.random.default_rng(seed)
     items: list[Item] = []
-    looks: list[np.ndarray] = []
+    looks: list[Look] = []
     for k in rng.permutation(len(present)):
         if len(items) == SAMPLED:
             break
