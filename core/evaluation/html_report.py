@@ -40,6 +40,7 @@ WORDS: dict[str, str] = {
     "in_use": _("The encoder in use"),
     "side_test": _("test side"),
     "side_validation": _("validation side"),
+    "side_all": _("every image"),
     "leak_clean": _("No leak: nothing that is measured was seen in training."),
     "leak_leaky": _("Leak: something that is measured was seen in training. These figures are worth little."),
     "leak_unknown": _("It is not known what this encoder was trained on."),

@@ -25,8 +25,7 @@ PAGE = 16  # px: side of the whole page
 
 # Chosen on the 643 shared drawings and 2720 characters of Omniglot with 13 kinds of copies of each: no two drawings
 # pass, and of the copies 0 to 4 % of a kind are missed (half of 64 px is worst).
-_EXACT, _EXACT_GROWN, _EXACT_MOVED = 0.22, 0.02, 0.1  # px of SIDE, log of the scale: one drawing, moved on its page
-_IDENTICAL = 0.08  # px of SIDE: the pixels are the same, wherever they lie
+_EXACT, _EXACT_GROWN, _EXACT_MOVED = 0.22, 0.02, 0.075  # px of SIDE, log of the scale: one drawing, moved a little
 _APART, _MOVED, _GROWN = 0.75, 0.035, 0.045  # the most where the page's middle stayed (share of its side), less of both
 _STILL_APART, _STILL_MOVED, _STILL_GROWN, _STILL_TURNED = 1.1, 0.02, 0.035, 1.5  # the most where it was not turned
 _LINE = 0.2  # width to length: a straight line is like every other one, so that its place has to be the same too
@@ -221,8 +220,7 @@ def _within(one: Look, other: Look, fit: _Fit) -> bool:
         and apart / _STILL_APART + moved / _STILL_MOVED <= 1
         and grown <= _STILL_GROWN
     )
-    near = _IDENTICAL if moved > _EXACT_MOVED else _EXACT
-    exact = apart <= near and grown <= _EXACT_GROWN
+    exact = apart <= _EXACT and grown <= _EXACT_GROWN and moved <= _EXACT_MOVED
     return exact or still or (apart / _APART + moved / _MOVED <= 1 and grown <= _GROWN)
 
 
