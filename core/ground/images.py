@@ -77,6 +77,7 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
         raise ImageRefused("{name} is empty.", name=shown)
     if len(data) > MAX_BYTES:
         raise ImageRefused("{name} is larger than {limit} MB.", name=shown, limit=MAX_BYTES // 1_000_000)
+    container = None
     try:
         container = inspect(data)
         if container is None:
@@ -102,6 +103,10 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
     except MemoryError as error:
         raise ImageRefused("There is not enough memory for {name} just now: try again later.", name=shown) from error
     except Exception as error:  # a fault of the decoder or of ours: never said to be the file's
+        if (
+            isinstance(error, RuntimeError) and container is not None and container.format == "HEIF"
+        ):  # libheif's refusal
+            raise ImageRefused("{name} is damaged or cut short.", name=shown) from error
         _LOG.exception("unexpected in the decoding of %r", shown)
         raise ImageRefused(
             "{name} could not be opened: an unexpected error ({kind}). Its details are in the server's log.",

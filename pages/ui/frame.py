@@ -10,6 +10,7 @@ import streamlit as st
 
 from burin import __version__ as VERSION
 from core.ground.errors import BurinError
+from core.ground.workspace import Workspace
 from pages.ui import people, services, signing
 from pages.ui.home import guide
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
@@ -90,7 +91,7 @@ def _recall_language() -> None:
 
 def sidebar(url_path: str) -> None:
     """Who is at the screen, which workspace this is, what is promised about it, and help on the page at ``url_path``."""
-    workspace = services.workspace()
+    workspace = Workspace.open()  # nobody's: it only says where it is
     with st.sidebar:
         guide.link(url_path)
         with errors_said():

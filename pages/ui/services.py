@@ -102,10 +102,10 @@ def embedder() -> Embedder:
 def model_stamp() -> int:
     """Changes with the promoted network, and with the settings that another encoder follows from."""
     try:
-        at = (workspace().model / PROMOTED).stat().st_mtime_ns
+        at = (Workspace.open().model / PROMOTED).stat().st_mtime_ns
     except OSError:
         at = 0
-    config = workspace().config()
+    config = Workspace.open().config()
     seen = config.preprocessing
     return at + zlib.crc32(f"{seen.mode} {seen.size} {config.weights}".encode())
 
@@ -129,7 +129,7 @@ def base() -> Base:
 
 def preparation() -> Preparation:
     """Of the model in use: another promotion is prepared anew."""
-    held = _preparations(str(workspace().root))
+    held = _preparations(str(Workspace.open().root))
     return held.setdefault(model_stamp(), Preparation(again=bool(held)))
 
 

@@ -39,7 +39,8 @@ def in_place(monkeypatch, fake_embedder):
     monkeypatch.setattr(embedder, "load_embedder", lambda workspace, **_: fake_embedder)
     started: list[dict] = []
 
-    def start(self, kind, work, params, *, key=None):
+    def start(self, kind, work, params, *, key=None, alone=False):
+        self.workspace.allow(f"job {kind}")  # the door is in the real one
         started.append(params)
         run_augment(self.workspace, params, Told(), lambda: False)
 

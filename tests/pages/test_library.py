@@ -384,10 +384,10 @@ def test_the_drawer_shows_where_the_mark_is_and_whether_it_votes(open_page, draw
     data = dataset_of(drawn_workspace)
     data.rescan()
     item_id = data.item_ids(text="bar")[0]
-    data.set_region(item_id, Region(10, 10, 60, 50), sight="doubt")
+    data.set_region(item_id, Region(10, 10, 50, 44), sight="doubt")
     at = open_page(drawn_workspace, "library", item=str(item_id))
     assert not at.exception
     (shown,) = component(at, "burin_picture")
-    assert [(box["x"], box["width"], box["taken"]) for box in shown["boxes"]] == [(10, 60, True)]
+    assert [(box["x"], box["width"], box["taken"]) for box in shown["boxes"]] == [(10, 50, True)]
     at.button(key=f"detail.sure.{item_id}").click().run()
     assert dataset_of(drawn_workspace).item(item_id).sight == "sure"

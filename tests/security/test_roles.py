@@ -108,12 +108,13 @@ DATASET: list[Operation] = [
     _of("redo", lambda d, s: d.redo()),
     _of("revert", lambda d, s: d.revert(d.history()[0].id)),
     _of("rescan", lambda d, s: d.rescan()),
+    ("Dataset.set_settings", "settings", lambda s: s.dataset.set_settings(neighbours=7)),
     ("Dataset.report", "report", lambda s: s.dataset.report(IMAGE, verdict="unknown", said="unknown", answer={})),
 ]
 # What reads, and what writes only what follows from what is there: moves that wait, vectors of images, a cache.
 DATASET_READS = {
-    "acting_as", "allow", "classes", "count", "counts", "changes", "folders_of", "history", "image_bytes", "inbox",
-    "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle", "some", "thumbnail",
+    "acting_as", "allow", "classes", "count", "counts", "changes", "doubted", "folders_of", "history", "image_bytes",
+    "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle", "some", "thumbnail",
     "vectors",
     "add_vectors", "add_outlines", "outlines", "missing_outlines",
 }  # fmt: skip
@@ -129,7 +130,7 @@ RUNS: list[Operation] = [
     ("promotion.promote", "promotion", lambda s: promotion.promote(s.workspace, Runs(s.workspace).get(s.run))),
     ("promotion.roll_back", "promotion", lambda s: promotion.roll_back(s.workspace)),
 ]
-RUNS_READ = {"list", "get", "next_number", "deleted", "deleted_name"}
+RUNS_READ = {"find", "list", "get", "next_number", "deleted", "deleted_name"}
 FILES: list[Operation] = [
     ("policies.save", "policy", lambda s: policies.save(s.workspace, _policy())),
     ("policies.delete", "policy", lambda s: policies.delete(s.workspace, s.policy)),

@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import UNLABELLED, Actor, Dataset
+from core.ground.config import Preprocessing
 from core.ground.errors import ArchiveRefused, NotAllowed
 from core.ground.images import content_hash, difference_hash, encode_png
 from core.ground.jobs import JobRunner
@@ -266,6 +267,7 @@ def test_stopped_and_taken_up_again(dataset: Dataset, monkeypatch: pytest.Monkey
 def test_the_vector_comes_with_the_row(dataset: Dataset) -> None:
     class Widths:
         space = "width"
+        preprocessing = Preprocessing()
 
         def embed_images(self, images: Any) -> Any:
             for open_ in images:
@@ -437,10 +439,11 @@ def test_the_job_takes_files_and_archives(dataset: Dataset, tmp_path: Path) -> N
         ("set/pont/2.png", random_png(2)),
         ("set/arc/3.png", random_png(3)),
     ]
-    params = {"files": receive(dataset.workspace, ((name, io.BytesIO(data)) for name, data in uploads)), "who": "Ada"}
+    params = {"files": receive(dataset.workspace, ((name, io.BytesIO(data)) for name, data in uploads))}
+    ada = dataset.workspace.acting_as(Actor("Ada", "curator"))
     report = Reported()
     never: Callable[[], bool] = lambda: False  # noqa: E731
-    assert run_import(dataset.workspace, params, report, never) == {"added": 3, "present": 0, "refused": 1}  # type: ignore[arg-type]
+    assert run_import(ada, params, report, never) == {"added": 3, "present": 0, "refused": 1}  # type: ignore[arg-type]
     assert {c.name for c in dataset.classes()} == {"(e", "pont", "arc"} and dataset.history()[0].who == "Ada"
     assert [r["name"] for r in report.records] == ["(e/1.png", "bad.zip", "set/pont/2.png", "set/arc/3.png"]
     assert report.progress[-1] == (4, 4) and list(dataset.workspace.staging.iterdir()) == []

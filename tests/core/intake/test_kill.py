@@ -23,6 +23,7 @@ import numpy as np
 from PIL import Image
 
 from core.collection.dataset import Dataset
+from core.ground.config import Preprocessing
 from core.ground.images import content_hash, encode_png
 from core.ground.workspace import Workspace
 from core.intake.ingest import IncomingFile, import_files
@@ -38,6 +39,7 @@ class Greys:
     """An embedder with one number: the mean grey."""
 
     space = "grey"
+    preprocessing = Preprocessing()
 
     def embed_images(self, images: Iterable[Any]) -> Iterator[np.ndarray]:
         for image in images:

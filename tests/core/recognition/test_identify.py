@@ -14,7 +14,7 @@ from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
 from core.recognition.identify import identify, identify_marks
-from core.sight.marks import Mark
+from core.sight.marks import FOUND, Mark
 from tests.conftest import draw
 
 # Names whatever is nearest, without a look at the strokes.
@@ -156,7 +156,7 @@ def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_the_oth
 def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
     about, _ = base
     picture, left, right = table
-    found(monkeypatch, picture, (left, 0.3), (right, 0.2))
+    found(monkeypatch, picture, (left, FOUND - 0.01), (right, 0.2))
     (answer,) = identify_marks(picture, **about)
     assert (answer.verdict, answer.classes) == ("not_found", [])
     assert answer.instead == (left, right)  # to be clicked
