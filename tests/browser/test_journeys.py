@@ -224,7 +224,7 @@ def test_a_mark_is_drawn_undone_and_cleared(base, visit):
     tab = visit(base.server, width=390, height=844)
     page = tab.open("identify?way=draw")
     ready(tab)
-    sheet = page.locator("canvas")
+    sheet = page.get_by_label("Draw the mark here with a finger, a pen or the mouse")
     sheet.scroll_into_view_if_needed()
     box = sheet.bounding_box()
     x, y, r = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 4

@@ -125,14 +125,13 @@ def test_one_selection_in_the_grid_and_in_the_table(visit, start_server, tray):
     page.get_by_test_id("stSidebarNav").get_by_role("link", name="Table").click()
     expect(page.get_by_role("heading", level=1, name="Table")).to_be_visible()
     expect(page.get_by_text("2 images selected")).to_be_visible()
-    frame = page.frame_locator("iframe[title*='agGrid']")
-    expect(frame.locator(".ag-row").first).to_be_visible()
-    frame.locator(".ag-row[row-index='0'] .ag-checkbox-input").click()
+    expect(page.locator("tbody tr").first).to_be_visible()
+    page.locator("tbody tr[aria-selected=false]").first.get_by_role("checkbox").click()
     expect(page.get_by_text("3 images selected")).to_be_visible()
     at.wait()
     page.get_by_role("button", name="Clear").click()
     expect(page.get_by_text("0 images selected")).to_be_visible()
-    expect(frame.locator(".ag-row-selected")).to_have_count(0)
+    expect(page.locator("tbody tr[aria-selected=true]")).to_have_count(0)
 
 
 def test_escape_clears_the_selection(visit, start_server, tray):
@@ -145,12 +144,11 @@ def test_escape_clears_the_selection(visit, start_server, tray):
 
 
 def test_a_cell_of_the_table_is_edited_in_place(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "table?view=classes", "iframe[title*='agGrid']")
-    frame = at.page.frame_locator("iframe[title*='agGrid']")
-    frame.locator(".ag-row[row-index='0'] [col-id='name']").first.dblclick()
-    box = frame.locator(".ag-cell-inline-editing input")
-    box.fill("---e")
-    box.press("Enter")
+    at = opened(visit, start_server, tray, "table?view=classes", "tbody tr")
+    at.page.get_by_role("gridcell", name="bar", exact=True).first.dblclick()
+    at.page.keyboard.press("Control+a")
+    at.page.keyboard.type("---e")
+    at.page.keyboard.press("Enter")
     expect(at.page.get_by_text("The class is now called ---e.")).to_be_visible()
     assert "---e" in {record.name for record in Dataset(tray).classes()}
     assert Dataset(tray).count(class_id=UNLABELLED) == 24
