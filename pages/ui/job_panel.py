@@ -50,8 +50,8 @@ def job_panel(
                 st.subheader(title, anchor=False, width="stretch")
                 if not now.active:
                     st.button(
-                        "", icon=":material/close:", key=f"{key}.dismiss", type="tertiary", on_click=_dismiss,
-                        args=(now.id,), **people.bar(needed(f"job {now.kind}"), help=_("Dismiss")),
+                        _("Dismiss"), icon=":material/close:", key=f"{key}.dismiss", type="tertiary", on_click=_dismiss,
+                        args=(now.id,), **people.bar(needed(f"job {now.kind}")),
                     )  # fmt: skip
             if now.active:
                 _progress(now, stages or {})

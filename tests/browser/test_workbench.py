@@ -73,7 +73,7 @@ def test_work_under_way_is_seen_on_every_page_and_a_click_leads_there(warm, visi
     expect(link).to_be_visible(timeout=60_000)
     page = one.open()
     expect(page.get_by_text("an import is under way")).to_be_visible()
-    expect(page.get_by_text("Start here")).to_have_count(0)
+    expect(page.get_by_role("heading", name="Start here")).to_have_count(0)
     page.locator(".st-key-frame-work").get_by_role("link", name="Import").click()
     expect(page.locator(".st-key-library-import").get_by_role("button", name="Stop")).to_be_visible()
     JobRunner(warm.workspace).stop(job.id)
