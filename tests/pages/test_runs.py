@@ -198,7 +198,7 @@ def test_every_export_carries_the_run_and_the_hash_of_its_weights(open_page, dra
     at = open_page(drawn_workspace, "runs", run=run.id)
     buttons = [each.proto for each in at.get("download_button")]
     assert len(buttons) == 5
-    stem = f"{run.id}-{sha256_of(run.best_path)[:12]}"
+    stem = f"burin-1-tf-efficientnet-lite0-hard-triplet-96-px-{sha256_of(run.best_path)[:8]}"
     assert run_actions.stem(run) == stem
     assert run_actions.content(run, "safetensors") == run.best_path.read_bytes()
     assert run_actions.content(run, "metrics.jsonl").count(b"\n") == len(run.metrics())

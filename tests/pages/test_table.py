@@ -47,7 +47,7 @@ def test_the_images_with_what_their_neighbours_say(open_page, drawn_workspace, m
 
 def test_an_edited_cell_relabels_that_image_with_undo(open_page, drawn_workspace, dataset_of, monkeypatch):
     ids = ids_of(drawn_workspace)
-    said(monkeypatch, Said((Edit(1, "class", ids["cross"]),)))
+    said(monkeypatch, Said((Edit(1, "class", ids["cross"], ids["bar"]),)))
     at = open_page(drawn_workspace, "table")
     assert dataset_of(drawn_workspace).item(1).class_name == "cross"
     at.button(key="frame.undo.0").click().run()
@@ -55,14 +55,14 @@ def test_an_edited_cell_relabels_that_image_with_undo(open_page, drawn_workspace
 
 
 def test_the_kind_is_edited_in_its_cell(open_page, drawn_workspace, dataset_of, monkeypatch):
-    said(monkeypatch, Said((Edit(1, "kind", "photo"),)))
+    said(monkeypatch, Said((Edit(1, "kind", "photo", "drawing"),)))
     open_page(drawn_workspace, "table")
     assert dataset_of(drawn_workspace).item(1).kind == "photo"
 
 
 def test_cells_pasted_together_are_one_change_a_class(open_page, drawn_workspace, dataset_of, monkeypatch):
     ids = ids_of(drawn_workspace)
-    said(monkeypatch, Said(tuple(Edit(item_id, "class", ids["cross"]) for item_id in (1, 2, 3))))
+    said(monkeypatch, Said(tuple(Edit(item_id, "class", ids["cross"], ids["bar"]) for item_id in (1, 2, 3))))
     at = open_page(drawn_workspace, "table")
     assert {dataset_of(drawn_workspace).item(one).class_name for one in (1, 2, 3)} == {"cross"}
     assert "3 images are now of cross." in text_of(at)
@@ -109,7 +109,7 @@ def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(ope
 
 def test_classes_are_renamed_and_described_in_place(open_page, drawn_workspace, dataset_of, monkeypatch):
     bar = ids_of(drawn_workspace)["bar"]
-    events = [(bar, "name", "---e"), (bar, class_table._column("maker"), "Essilor"), (bar, "aliases", "e, é")]
+    events = [(bar, "name", "---e", "bar"), (bar, class_table._column("maker"), "Essilor"), (bar, "aliases", "e, é")]
     said(monkeypatch, *(Said((Edit(*event),)) for event in events))
     at = open_page(drawn_workspace, "table", view="classes")
     for _ in events:
@@ -163,7 +163,7 @@ def test_fields_come_from_a_spreadsheet(open_page, drawn_workspace, dataset_of, 
 
 def test_a_refused_name_is_said_and_changes_nothing(open_page, drawn_workspace, dataset_of, monkeypatch):
     bar = ids_of(drawn_workspace)["bar"]
-    said(monkeypatch, Said((Edit(bar, "name", "cross"),)))
+    said(monkeypatch, Said((Edit(bar, "name", "cross", "bar"),)))
     at = open_page(drawn_workspace, "table", view="classes")
     assert "There already is a class named cross." in text_of(at)
     assert {record.name for record in dataset_of(drawn_workspace).classes()} == {"bar", "circle", "cross"}

@@ -18,7 +18,7 @@ WRITTEN = {
 
 
 def test_everything_is_kept_beside_the_model(collection, evaluation):
-    assert {path.name for path in evaluation.folder.iterdir()} == WRITTEN
+    assert {path.name for path in evaluation.folder.iterdir()} == WRITTEN | {"unseen.json"}
     assert evaluation.folder == folder_of(collection.workspace, "", "test", space="fake-pixels-8x8")
     assert evaluation.folder.is_relative_to(collection.workspace.model)
 

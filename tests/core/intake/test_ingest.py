@@ -273,7 +273,7 @@ def test_the_vector_comes_with_the_row(dataset: Dataset) -> None:
             for open_ in images:
                 yield np.array([open_().width], dtype=np.float32)
 
-    import_files(dataset, incoming(3), embedder=Widths())  # type: ignore[arg-type]
+    import_files(dataset, incoming(3), kind="drawing", embedder=Widths())  # type: ignore[arg-type]
     assert dataset.missing_vectors("width") == [] and dataset.vectors("width")[3].tolist() == [[16.0]] * 3
 
 
