@@ -273,8 +273,9 @@ def test_the_vector_comes_with_the_row(dataset: Dataset) -> None:
             for open_ in images:
                 yield np.array([open_().width], dtype=np.float32)
 
-    import_files(dataset, incoming(3), kind="drawing", embedder=Widths())  # type: ignore[arg-type]
-    assert dataset.missing_vectors("width") == [] and dataset.vectors("width")[3].tolist() == [[16.0]] * 3
+    drawings = [IncomingFile(f"{n}.png", png_bytes(draw("cross", seed=n)), class_name="pont") for n in range(3)]
+    import_files(dataset, drawings, embedder=Widths())  # type: ignore[arg-type]
+    assert dataset.missing_vectors("width") == [] and dataset.vectors("width")[3].tolist() == [[64.0]] * 3
 
 
 def test_a_viewer_imports_nothing(dataset: Dataset) -> None:
