@@ -128,8 +128,10 @@ def seal(headers: MutableHeaders, *, host: str = "") -> None:
 def _here(scope: Scope, headers: Headers) -> bool:
     """Whether a program of this machine asks, and no proxy for somebody else."""
     client = scope.get("client")
+    if client is None or any(name in headers for name in _FORWARDED):
+        return False
     try:
-        return bool(client) and ip_address(client[0]).is_loopback and not any(name in headers for name in _FORWARDED)
+        return ip_address(client[0]).is_loopback
     except ValueError:
         return False
 
