@@ -314,7 +314,9 @@ def _trimmed(image: Image.Image) -> Image.Image:
 def _turned(ink: Floats, degrees: float) -> Floats:
     if not degrees:
         return ink
-    return cv2.warpAffine(ink, cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), degrees, 1), (SIDE, SIDE))
+    return np.asarray(
+        cv2.warpAffine(ink, cv2.getRotationMatrix2D((_MIDDLE, _MIDDLE), degrees, 1), (SIDE, SIDE)), dtype=np.float32
+    )
 
 
 def _coarse(ink: Floats) -> Floats:
