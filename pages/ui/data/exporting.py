@@ -69,12 +69,17 @@ def _start(form: str, class_ids: list[int], space: str | None) -> None:
 
 def _file(job: Job) -> None:
     """The finished file, and what is not in it."""
-    result = job.result
-    if not result:
-        return
-    count = ngettext("{n} image", "{n} images", result["images"]).format(n=number(result["images"]))
+    if job.result:
+        count = job.result["images"]
+        finished(job, ngettext("{n} image", "{n} images", count).format(n=number(count)), key="library.download")
+
+
+def finished(job: Job, counted: str, *, key: str, to_fetch: bool = True) -> None:
+    """The file that an export or a backup made: how much is in it (``counted``), what was gone, and, where it is still
+    there and ``to_fetch``, the button that fetches it."""
+    result = job.result or {}
     st.markdown(
-        f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {file_size(result['size'])}]"
+        f":green-badge[:material/check_circle: {counted}] :gray[{esc(result['name'])} · {file_size(result['size'])}]"
     )
     if result["missing"]:
         text = ngettext(
@@ -83,11 +88,11 @@ def _file(job: Job) -> None:
         st.warning(text.format(n=number(len(result["missing"]))), icon=":material/hide_image:")
     if exported(services.workspace(), result["token"], result["name"]) is None:
         st.caption(_("Later exports have taken its place."))
-        return
-    st.link_button(
-        _("Download"), address(result["token"], result["name"]), type="primary", icon=":material/download:",
-        key="library.download",
-    )  # fmt: skip
+    elif to_fetch:
+        st.link_button(
+            _("Download"), address(result["token"], result["name"]), type="primary", icon=":material/download:",
+            key=key,
+        )  # fmt: skip
 
 
 def file_size(count: int) -> str:

@@ -15,8 +15,7 @@ from core.ground.jobs import Job
 from core.ground.workspace import size_of
 from pages.ui import people, services, widgets
 from pages.ui.data import selecting
-from pages.ui.data.delivery import address
-from pages.ui.data.exporting import file_size
+from pages.ui.data.exporting import file_size, finished
 from pages.ui.home import seeing
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel, last_of
@@ -282,24 +281,7 @@ def _start() -> None:
 
 
 def _made(job: Job) -> None:
-    from core.evaluation.takeout import exported
-
-    result = job.result
-    if not result:
-        return
-    count = ngettext("{n} file", "{n} files", result["files"]).format(n=number(result["files"]))
-    st.markdown(
-        f":green-badge[:material/check_circle: {count}] :gray[{esc(result['name'])} · {file_size(result['size'])}]"
-    )
-    if result["missing"]:
-        text = ngettext(
-            "{n} file was gone from its folder.", "{n} files were gone from their folders.", len(result["missing"])
-        )
-        st.warning(text.format(n=number(len(result["missing"]))), icon=":material/hide_image:")
-    if exported(services.workspace(), result["token"], result["name"]) is None:
-        st.caption(_("Later exports have taken its place."))
-    elif people.may("researcher"):
-        st.link_button(
-            _("Download"), address(result["token"], result["name"]), type="primary", icon=":material/download:",
-            key="settings.download",
-        )  # fmt: skip
+    if job.result:
+        count = job.result["files"]
+        counted = ngettext("{n} file", "{n} files", count).format(n=number(count))
+        finished(job, counted, key="settings.download", to_fetch=people.may("researcher"))

@@ -12,13 +12,14 @@ from tests import conftest
 from tests.core.evaluation import made
 
 WRITTEN = {
+    "unseen.json",
     "predictions.json", "predictions.npz", "report.json", "split.json", "traits.npz", "report.txt", "classes.csv",
     "predictions.csv", "confusion.csv", "confusion.png", "curves.png", "confusion.fr.png", "curves.fr.png", HTML,
 }  # fmt: skip
 
 
 def test_everything_is_kept_beside_the_model(collection, evaluation):
-    assert {path.name for path in evaluation.folder.iterdir()} == WRITTEN | {"unseen.json"}
+    assert {path.name for path in evaluation.folder.iterdir()} == WRITTEN
     assert evaluation.folder == folder_of(collection.workspace, "", "test", space="fake-pixels-8x8")
     assert evaluation.folder.is_relative_to(collection.workspace.model)
 
