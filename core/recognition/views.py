@@ -90,7 +90,11 @@ class Comparison:
 
 
 def compare(
-    dataset: Dataset, *, seed: int = 0, report: Report | None = None, should_stop: Callable[[], bool] = lambda: False
+    dataset: Dataset,
+    *,
+    seed: int = 0,
+    report: Callable[[int, int], object] | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Comparison | None:
     """Ask up to `SAMPLED` originals, each of the others, seen in every one of `VIEWS` and as now; None if stopped.
 

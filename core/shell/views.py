@@ -29,7 +29,7 @@ def _compare(options: argparse.Namespace, progress: Callable[[str], Any]) -> int
 
     dataset = Dataset(Workspace.open(getattr(options, "workspace", None)))
     dataset.rescan(progress("reading"))
-    made = compare(dataset, report=lambda done, total, note="": progress("comparing")(done, total))
+    made = compare(dataset, report=progress("comparing"))
     assert made is not None  # nobody asks it to stop
     keep(dataset.workspace, made)
     if options.json:

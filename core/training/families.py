@@ -54,7 +54,7 @@ def families(originals: Sequence[Original]) -> Families:
             found[sha256] = digits
             if digits in by_digits:
                 found[by_digits[digits]] = digits
-        elif (base := _base(stem)) or (base := next(_likely(folder, stem, there), None)):
+        elif base := _base(stem) or next(_likely(folder, stem, there), None):
             name = f"{folder}/{key(base)}"
             found.setdefault(sha256, name)
             for parent in there.get((folder, key(base)), ()):

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from typing import get_args
+from typing import cast, get_args
 
 import streamlit as st
 
 from core.catalogue.database import reach, shown_url
-from core.ground.config import MODES, Preprocessing, Role
+from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import size_of
@@ -90,7 +90,7 @@ def encoder() -> None:
             )
         else:
             st.caption(_cost(int(size), seen.size))
-        wanted = Preprocessing(mode=mode, size=int(size))
+        wanted = Preprocessing(mode=cast(Mode, mode), size=int(size))
 
         def save() -> None:
             try:

@@ -295,12 +295,15 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
     meant_safety = unsafe and st.checkbox(
         _("Use the whole policy for every class, also where it makes one mark into another"), key="train.safety"
     )
+
+    def begin() -> None:
+        if settings:
+            training.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
+
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.act(
             _("Start training"),
-            lambda: (
-                settings and training.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
-            ),
+            begin,
             type="primary",
             icon=":material/play_arrow:",
             key="train.start",
