@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
+from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
 from tests.postgres import PostgreSQL, binaries
 
 ROOT = Path(__file__).resolve().parent.parent

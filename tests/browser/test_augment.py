@@ -11,7 +11,7 @@ from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace
 from core.synthesis.sample import make_sample
 from core.variation.variants import Manifest
-from tests.browser.conftest import Server
+from tests.chromium import Server
 
 SLOW_MS = 240_000  # the first draw loads the transforms, the first check builds the encoder
 

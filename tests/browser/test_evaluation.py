@@ -16,7 +16,7 @@ from core.evaluation.work import evaluate_subject, in_use
 from core.ground.images import content_hash
 from core.ground.workspace import Workspace
 from core.variation.sources import originals_of
-from tests.browser.conftest import Server
+from tests.chromium import Server
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import PAGES
 

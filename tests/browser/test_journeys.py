@@ -21,7 +21,7 @@ from core.collection.dataset import Dataset
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.synthesis.sample import make_sample, sample_images
-from tests.browser.conftest import Server, Visit
+from tests.chromium import Server, Visit
 from tests.conftest import SHARED, draw, png_bytes
 
 CLASSES = ("(e", "e)", "[sl", "^", "étoile", "lune", "triangle", "carré", "hexagone", "sablier")

@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from core.ground.workspace import Workspace
-from tests.browser.conftest import Server, Visit
 from tests.browser.test_journeys import FILES, answer, ready
+from tests.chromium import Server, Visit
 from tests.conftest import draw, png_bytes
 
 SIZES = pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)], ids=["wide", "phone"])

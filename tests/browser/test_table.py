@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace
-from tests.browser.conftest import Server
+from tests.chromium import Server
 from tests.conftest import draw, png_bytes
 
 NAMES = [f"class {n:02}" for n in range(30)]

@@ -15,7 +15,7 @@ from core.ground.workspace import Workspace
 from core.synthesis.sample import make_sample
 from core.training.runs import Run, Runs
 from core.training.used import promoted
-from tests.browser.conftest import Server
+from tests.chromium import Server
 
 SCORES = 4  # top-1, top-5, macro recall, mAP@R
 SLOW_MS = 240_000  # torch is loaded, and two epochs are trained, on a machine that does other things too

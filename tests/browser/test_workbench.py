@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from core.collection.dataset import Dataset
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
-from tests.browser.conftest import Server, Visit
+from tests.chromium import Server, Visit
 from tests.conftest import SHAPES, draw, png_bytes
 
 FILES = "[data-testid=stFileUploaderDropzoneInput]"

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from core.ground.workspace import Workspace
 from pages.server.guard import Guard
-from tests.browser.conftest import Server
+from tests.chromium import Server
 
 OWN = "http://localhost:8501"
 ROUTES = (

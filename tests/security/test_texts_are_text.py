@@ -19,7 +19,7 @@ from core.ground.config import WorkspaceConfig
 from core.ground.workspace import Workspace
 from core.variation.policies import PRESETS, Policy, save
 from core.variation.sources import originals_of
-from tests.browser.conftest import Server, Visit
+from tests.chromium import Server, Visit
 from tests.conftest import SHAPES, draw, png_bytes
 from tests.pages.conftest import PAGES
 from tests.pages.made_runs import make_run

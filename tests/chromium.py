@@ -1,0 +1,190 @@
+"""A real Streamlit server with its own workspace, and a real Chromium that can reach nothing else.
+
+Without a browser these tests are skipped by name; with CI=true that is a failure. A visit ends
+with a check that no page asked another host for anything and that the console stayed clean.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from core.ground.workspace import ENVIRONMENT, Workspace
+
+ROOT = Path(__file__).resolve().parents[1]
+READY = "[data-testid=stApp][data-test-script-state=notRunning]"
+START_TIMEOUT_S = 60
+PAGE_TIMEOUT_MS = 60_000  # two shared cores, software rendering
+expect.set_options(timeout=30_000)  # what is waited for is a state of the page, never a speed
+
+CHROMIUM_FLAGS = [
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+
+
+@dataclass(frozen=True)
+class Server:
+    """One running Streamlit server: its address, the workspace it serves, its log."""
+
+    url: str
+    workspace: Workspace
+    log_path: Path
+    process: subprocess.Popen[bytes]
+    tabs: list[Page] = field(default_factory=list)
+
+    def log(self) -> str:
+        """What the server has printed so far."""
+        return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def stop(self) -> None:
+        """Close its tabs, so that none complains of its absence, and end the server; safe to call twice."""
+        while self.tabs:
+            self.tabs.pop().context.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+@dataclass
+class Visit:
+    """A browser tab on a server, with everything it complained about or asked of other hosts."""
+
+    page: Page
+    server: Server
+    errors: list[str] = field(default_factory=list)
+    outside: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "") -> Page:
+        """Go to ``path`` of the server and wait until its script has run."""
+        self.page.goto(f"{self.server.url}/{path}")
+        self.wait()
+        return self.page
+
+    def wait(self) -> None:
+        """Until the app has run its script to the end and rests."""
+        self.page.wait_for_selector(READY)
+        self.page.wait_for_timeout(200)  # an event just sent has not started its run yet
+        self.page.wait_for_selector(READY)
+
+    def assert_clean(self) -> None:
+        """Fail on console errors, page errors and requests to other hosts."""
+        assert not self.outside, f"asked other hosts: {self.outside}"
+        assert not self.errors, f"in the browser's console: {self.errors}"
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium: BURIN_CHROMIUM, else the system's."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = os.environ.get("BURIN_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    if found:
+        return found
+    reason = "no Chromium found: install one (Debian: apt-get install chromium) or set BURIN_CHROMIUM"
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[Browser]:
+    """One Chromium for the whole session; every visit gets a fresh profile in it."""
+    as_root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_FLAGS, *as_root])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """``start_server(workspace)`` -> a `Server` that answers; all are stopped when the session ends."""
+    started: list[Server] = []
+
+    def start(workspace: Workspace, **environment: str) -> Server:
+        server = _start(workspace, tmp_path_factory.mktemp("server") / "log.txt", environment)
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
+    """``visit(server, locale="en-GB")`` -> a `Visit` in a fresh profile; each is checked at the end."""
+    visits: list[Visit] = []
+
+    def start(server: Server, *, locale: str = "en-GB", width: int = 1280, height: int = 900) -> Visit:
+        context = browser.new_context(locale=locale, viewport={"width": width, "height": height})
+        context.set_default_timeout(PAGE_TIMEOUT_MS)
+        visit = Visit(context.new_page(), server)
+        _listen(visit)
+        visits.append(visit)
+        return visit
+
+    yield start
+    for visit in visits:
+        if visit.page in visit.server.tabs:
+            visit.server.tabs.remove(visit.page)
+            visit.page.context.close()
+    for visit in visits:
+        visit.assert_clean()
+
+
+def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) -> Server:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "Home.py"), "--server.port", str(port)]
+    settings = {"STREAMLIT_SERVER_HEADLESS": "true", ENVIRONMENT: str(workspace.root), **environment}
+    with open(log_path, "wb") as log:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+        )
+    server = Server(f"http://127.0.0.1:{port}", workspace, log_path, process)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(OSError), urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2) as answer:
+            if answer.status == 200:
+                return server
+        time.sleep(0.1)
+    server.stop()
+    raise RuntimeError(f"the server did not start:\n{server.log()}")
+
+
+def _listen(visit: Visit) -> None:
+    own = (f"{visit.server.url}/", visit.server.url.replace("http:", "ws:") + "/", "data:", "blob:", "about:")
+    visit.page.on("console", lambda message: _note(visit, message))
+    visit.page.on("pageerror", lambda error: visit.errors.append(str(error)))
+    visit.page.on("request", lambda request: None if request.url.startswith(own) else visit.outside.append(request.url))
+
+
+def _note(visit: Visit, message: ConsoleMessage) -> None:
+    # On a deep link Streamlit's script looks for its server below the page's path first, and finds it at the root.
+    address = message.location.get("url", "")
+    looking = address.startswith(visit.server.url) and "/_stcore/" in address.removeprefix(visit.server.url)[1:]
+    if message.type == "error" and not (looking and "404" in message.text):
+        visit.errors.append(f"{message.text} ({address})")
