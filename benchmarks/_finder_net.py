@@ -116,7 +116,7 @@ def total(parts: dict[str, Tensor]) -> Tensor:
     return out
 
 
-def rate(step: int, steps: int, *, most: float) -> float:
+def rate(step: float, steps: int, *, most: float) -> float:
     """Linear to ``most`` over the first 5 %, then a cosine to a hundredth of it."""
     warm = max(1, round(0.05 * steps))
     if step < warm:

@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--build", type=Path, metavar="FOLDER")
     parser.add_argument("--steps", type=int, default=3600)
-    parser.add_argument("--minutes", type=float, default=600, help="stop the training after these, with what is learnt")
+    parser.add_argument("--minutes", type=float, default=600, help="be done with the training after these")
     parser.add_argument("--boxes", type=int, default=900, help="scenes that the second look is fitted on")
     parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER")
     parser.add_argument("--seed", type=int, default=1)
@@ -227,8 +227,9 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
     maker.start()
     started, shown = time.perf_counter(), dict.fromkeys(("strokes", "dice", "middle", "box"), 1.0)
     for step in range(steps):
+        gone = max(step, steps * (time.perf_counter() - started) / (60 * minutes))
         for group in optimiser.param_groups:
-            group["lr"] = rate(step, steps, most=FASTEST * (0.75 if again else 1))
+            group["lr"] = rate(gone, steps, most=FASTEST * (0.75 if again else 1))
         pictures, ink, heat, sides, counts = (torch.from_numpy(part) for part in queue.get())
         out = net(pictures.float().contiguous(memory_format=torch.channels_last))
         parts = loss(out, ink.float(), heat, sides, counts)
