@@ -37,6 +37,7 @@ from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
 from core.synthesis.scenes import Form, Scene, scene  # noqa: E402
 from core.synthesis.strokes import Template  # noqa: E402
+from core.synthesis.tables import table  # noqa: E402
 
 SIDE, BATCH = 128, 24  # px of a scene, and how many a step
 FASTEST = 4e-3  # learning rate
@@ -44,7 +45,9 @@ ICONS, GLYPHS, RANDOM, SCRIBBLES = 3000, 1500, 3500, 500  # marks of each origin
 PRINTED = 0.35  # of them are as printed, the others as somebody draws them
 REAL, PHOTOGRAPHS = 0.6, 0.55  # share of the scenes on real grounds, and of photographs among these
 PHOTOGRAPHED = ("mate", "lomiri", "plasma", "skimage", "sklearn", "matplotlib")  # the others hold textures
+TABLE, TABLES, OF_TABLES = 384, 2, 6  # px of whole photographs; how many a step, and how many of its scenes they give
 LOOKED_AT = (128, 192, 256, 384)  # px: sides of the scenes that the second look learns from
+SMALLEST = 9  # px: no mark of a piece is smaller
 KEPT_STEPS = 150
 
 
@@ -53,7 +56,7 @@ def main() -> None:
     parser.add_argument("--build", type=Path, metavar="FOLDER")
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--minutes", type=float, default=600, help="be done with the training after these")
-    parser.add_argument("--boxes", type=int, default=900, help="scenes that the second look is fitted on")
+    parser.add_argument("--boxes", type=int, default=900, help="scenes that the second look is fitted on (0: not)")
     parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -65,7 +68,8 @@ def main() -> None:
     built = Built(options.build)
     network.WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     train(built, steps=options.steps, minutes=options.minutes, again=options.again, seed=options.seed)
-    fit_second(built, scenes=options.boxes, seed=options.seed)
+    if options.boxes:
+        fit_second(built, scenes=options.boxes, seed=options.seed)
 
 
 @dataclass(frozen=True)
@@ -182,6 +186,33 @@ class Scenes:
         ground = self.grounds.piece(self.rng, side) if self.rng.random() < REAL else None
         return scene(self._form, self.rng, side=side, ground=ground, **options)  # type: ignore[arg-type]
 
+    def table(self, side: int, *, marks: int) -> Scene:
+        """A whole photograph."""
+        ground = self.grounds.piece(self.rng, side) if self.rng.random() < REAL else None
+        return table(self._form, self.rng, side=side, ground=ground, marks=marks)
+
+    def pieces(self, count: int) -> list[Scene]:
+        """``count`` pieces of one whole photograph, most of them around a mark where there is one."""
+        whole = self.table(TABLE, marks=int(self.rng.choice([0, 1, 2], p=[0.3, 0.5, 0.2])))
+        return [self._piece(whole) for _ in range(count)]
+
+    def _piece(self, whole: Scene) -> Scene:
+        rng = self.rng
+        most, at = float(TABLE), rng.uniform(0, TABLE, 2)
+        if len(whole.boxes):
+            x, y, w, h = whole.boxes[int(rng.integers(len(whole.boxes)))]
+            most = min(most, float(whole.boxes[:, 2:].max(axis=1).min()) * SIDE / SMALLEST)
+            if rng.random() < 0.6:
+                at = np.array([x + w / 2, y + h / 2]) + rng.normal(0, 0.5, 2) * max(w, h)
+        size = round(float(np.exp(rng.uniform(np.log(0.25 * TABLE), np.log(max(most, 0.26 * TABLE))))))
+        left, up = (int(np.clip(v - size / 2, 0, TABLE - size)) for v in at)
+        rows, columns = slice(up, up + size), slice(left, left + size)
+        how = cv2.INTER_AREA if size > SIDE else cv2.INTER_CUBIC
+        picture = cv2.resize(np.ascontiguousarray(whole.picture[rows, columns]), (SIDE, SIDE), interpolation=how)
+        ink = cv2.resize(np.ascontiguousarray(whole.ink[rows, columns]), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+        boxes = (whole.boxes - np.array([left, up, 0, 0], np.float32)) * np.float32(SIDE / size)
+        return Scene(picture, ink, boxes)
+
     def _form(self, rng: np.random.Generator) -> Form:
         return self.forms[int(rng.integers(len(self.forms)))]
 
@@ -196,7 +227,9 @@ def _batches(built: Built, seed: int, queue: multiprocessing.Queue[Batch]) -> No
     cv2.setNumThreads(1)
     scenes = Scenes(built.forms, built.grounds(held_out=False), np.random.default_rng(seed))
     while True:
-        made = [scenes.next(SIDE) for _ in range(BATCH)]
+        made = [scenes.next(SIDE) for _ in range(BATCH - OF_TABLES)]
+        for _ in range(TABLES):
+            made += scenes.pieces(OF_TABLES // TABLES)
         wanted = [targets(s.boxes, SIDE) for s in made]
         pictures = np.stack([channels(s.picture) for s in made]).astype(np.float16)
         ink = np.stack([s.ink > 0.4 for s in made])

@@ -9,7 +9,7 @@ sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, database, moves, journal, listing, vectorstore, operations
 collection   curation, walk, reconcile, rescan, salvage, inbox, dataset, backup, looks
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
-synthesis    strokes, hands, drawing, marks, sample, grounds, scenes
+synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures

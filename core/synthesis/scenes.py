@@ -69,25 +69,25 @@ def scene(
     covers: list[np.ndarray] = []
     faintest = 255.0
     for _ in range(marks):
-        laid = _laid(forms(rng), rng, side, extent, boxes)
-        if laid is None:
+        placed = laid(forms(rng), rng, side, extent, boxes)
+        if placed is None:
             continue
-        box, cover = laid
+        box, cover = placed
         with_mark = marked(page, cover, rng, extent=max(box[2:]))
-        seen = _visible(page, with_mark, cover.max(axis=2))
+        seen = stands_out(page, with_mark, cover.max(axis=2))
         if seen is None or seen >= LEAST_SEEN:
             page = with_mark
             boxes.append(box)
             covers.append(cover.max(axis=2))
             faintest = min(faintest, 255.0 if seen is None else seen)
-    _beside(page, rng, boxes)
-    picture = camera(_over(page, rng), rng, faintest)
-    kept = [i for i, cover in enumerate(covers) if not _washed_out(picture, cover)]
+    beside(page, rng, boxes)
+    picture = camera(lit(page, rng), rng, faintest)
+    kept = [i for i, cover in enumerate(covers) if not washed_out(picture, cover)]
     ink = np.max([covers[i] for i in kept], axis=0) if kept else np.zeros((side, side), np.float32)
     return Scene(picture, ink, np.array([boxes[i] for i in kept], np.float32).reshape(-1, 4))
 
 
-def _visible(before: np.ndarray, after: np.ndarray, cover: np.ndarray) -> float | None:
+def stands_out(before: np.ndarray, after: np.ndarray, cover: np.ndarray) -> float | None:
     """By how many grey levels a mark stands out, blurred a little; None where none of it is in the picture."""
     here = cover > 0.4
     if not here.any():
@@ -96,7 +96,7 @@ def _visible(before: np.ndarray, after: np.ndarray, cover: np.ndarray) -> float 
     return float(change[here].mean())
 
 
-def _washed_out(picture: np.ndarray, cover: np.ndarray) -> bool:
+def washed_out(picture: np.ndarray, cover: np.ndarray) -> bool:
     """Whether most of a mark lies where the camera saw only white or only black."""
     here = cover > 0.4
     if not here.any():
@@ -109,7 +109,7 @@ def _washed_out(picture: np.ndarray, cover: np.ndarray) -> bool:
 # ---- the mark
 
 
-def _laid(
+def laid(
     form: Form, rng: np.random.Generator, side: int, extent: tuple[float, float], others: Sequence[np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray] | None:
     """The mark somewhere in the picture beside the others: its box, its cover (side, side, 2: each a half of its
@@ -257,7 +257,7 @@ def behind(page: np.ndarray, rng: np.random.Generator, *, real: bool) -> None:
             put(page, rng)
 
 
-def _tone(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def tone_on(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A tone that can be seen on the page."""
     mean = float(page.mean())
     tone = mean + (1 if rng.random() < 0.5 else -1) * rng.uniform(18, 130)
@@ -266,7 +266,8 @@ def _tone(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.clip(tone, 0, 255) * grounds.tint(rng, 0.06)
 
 
-def _blend(page: np.ndarray, mask: np.ndarray, tone: np.ndarray) -> None:
+def blend(page: np.ndarray, mask: np.ndarray, tone: np.ndarray) -> None:
+    """Lay ``tone`` (3,) on the page where ``mask`` (H, W) uint8 says so, in place."""
     alpha = (mask.astype(np.float32) / 255)[..., None]
     page += alpha * (tone.astype(np.float32) - page)
 
@@ -293,7 +294,7 @@ def _rim(page: np.ndarray, rng: np.random.Generator) -> None:
         ellipse(inside, 1.0, -1)
         if rng.random() < 0.7:
             inside = 255 - inside
-        other = grounds.made(rng, side) if rng.random() < 0.6 else np.broadcast_to(_tone(page, rng), page.shape)
+        other = grounds.made(rng, side) if rng.random() < 0.6 else np.broadcast_to(tone_on(page, rng), page.shape)
         soft = cv2.GaussianBlur(inside, (0, 0), float(rng.uniform(0.3, 2)))
         page += (soft[..., None].astype(np.float32) / 255) * (other - page) * float(rng.uniform(0.3, 1))
     grow = 1.0
@@ -304,7 +305,7 @@ def _rim(page: np.ndarray, rng: np.random.Generator) -> None:
             mask = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.4, 2.5)))
         if rng.random() < 0.5:  # bright where the lamp is
             mask = (mask * _sector(page.shape[:2], middle, rng)).astype(np.uint8)
-        _blend(page, mask, _tone(page, rng))
+        blend(page, mask, tone_on(page, rng))
         grow *= 1 - float(rng.uniform(0.02, 0.12))
 
 
@@ -319,7 +320,7 @@ def _edge(page: np.ndarray, rng: np.random.Generator) -> None:
     angle, at = rng.uniform(0, 2 * np.pi), rng.uniform(-0.45, 0.45) * side
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) - side / 2
     beyond = np.clip((x * np.cos(angle) + y * np.sin(angle) - at) / float(rng.uniform(0.5, 3)) + 0.5, 0, 1)[..., None]
-    other = grounds.made(rng, side) if rng.random() < 0.5 else np.broadcast_to(_tone(page, rng), page.shape)
+    other = grounds.made(rng, side) if rng.random() < 0.5 else np.broadcast_to(tone_on(page, rng), page.shape)
     page += beyond * (other - page)
 
 
@@ -335,7 +336,7 @@ def _frame(page: np.ndarray, rng: np.random.Generator) -> None:
     cv2.polylines(
         mask, [np.rint(corners * 16).astype(np.int32)], True, 255, int(rng.integers(1, 5)), cv2.LINE_AA, shift=4
     )
-    _blend(page, mask, _tone(page, rng))
+    blend(page, mask, tone_on(page, rng))
 
 
 def _bars(page: np.ndarray, rng: np.random.Generator) -> None:
@@ -351,12 +352,12 @@ def _bars(page: np.ndarray, rng: np.random.Generator) -> None:
                 view[-wide:] = tone
 
 
-def _beside(page: np.ndarray, rng: np.random.Generator, boxes: list[np.ndarray]) -> None:
+def beside(page: np.ndarray, rng: np.random.Generator, boxes: list[np.ndarray]) -> None:
     """What is no mark and stands by itself: text, rulers, labels, never on a mark."""
     for chance, put in ((0.22, _text), (0.10, _ruler), (0.07, _label), (0.06, _code)):
         if rng.random() < chance:
             put(page, rng, boxes)
-    for chance, put_line in ((0.16, _scratches), (0.12, _dust)):
+    for chance, put_line in ((0.16, scratches), (0.12, _dust)):
         if rng.random() < chance:
             put_line(page, rng)
 
@@ -380,7 +381,7 @@ def _written(
     big = np.zeros((page.shape[0] * 2, page.shape[1] * 2), np.uint8)
     thick = max(1, round(height * float(rng.uniform(0.08, 0.25))))
     cv2.putText(big, text, (round(at[0] * 2), round((at[1] + height) * 2)), font, scale * 2, 255, thick, cv2.LINE_AA)
-    _blend(page, cv2.resize(big, page.shape[1::-1], interpolation=cv2.INTER_AREA), tone)
+    blend(page, cv2.resize(big, page.shape[1::-1], interpolation=cv2.INTER_AREA), tone)
 
 
 def _free_place(
@@ -402,7 +403,7 @@ def _text(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarray
     place = _free_place(page, (height * letters * 0.9, height * 1.7 * lines), boxes, rng)
     if place is None:
         return
-    tone = _tone(page, rng)
+    tone = tone_on(page, rng)
     for i in range(lines):
         text = "".join(rng.choice(_LETTERS, letters))
         _written(page, text, (place[0], place[1] + 1.7 * i * height), height, tone, rng)
@@ -422,13 +423,13 @@ def _code(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarray
         else (x + w + 0.4 * max(w, h), y + rng.uniform(0, 1) * max(0.0, h - height))
     )
     if not any(_overlap((*at, height * len(text), height), box, 1) for box in boxes):
-        _written(page, text, at, height, _tone(page, rng), rng)
+        _written(page, text, at, height, tone_on(page, rng), rng)
 
 
 def _ruler(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarray]) -> None:
     """A ruler's edge with its ticks, or a scale bar with its caption."""
     side = page.shape[0]
-    tone = _tone(page, rng)
+    tone = tone_on(page, rng)
     mask = np.zeros(page.shape[:2], np.uint8)
     length = side * float(rng.uniform(0.25, 0.9))
     place = _free_place(page, (length, 0.16 * side), boxes, rng)
@@ -441,7 +442,7 @@ def _ruler(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarra
         if rng.random() < 0.5:
             for end in (x, x + length):
                 cv2.line(mask, (round(end), round(y - 2 * thick)), (round(end), round(y + 3 * thick)), 255, thick)
-        _blend(page, mask, tone)
+        blend(page, mask, tone)
         text = f"{int(rng.integers(1, 100))} {rng.choice(['mm', 'cm', 'um'])}"
         _written(
             page, text, (x + rng.uniform(0, 0.4) * length, y + 2 * thick), side * rng.uniform(0.05, 0.1), tone, rng
@@ -455,7 +456,7 @@ def _ruler(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarra
         mask = mask.T.copy()
         if any(_overlap((y, x, 0.16 * side, length), box, 2) for box in boxes):
             return
-    _blend(page, mask, tone)
+    blend(page, mask, tone)
 
 
 def _label(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarray]) -> None:
@@ -468,16 +469,16 @@ def _label(page: np.ndarray, rng: np.random.Generator, boxes: Sequence[np.ndarra
     x, y = place
     mask = np.zeros(page.shape[:2], np.uint8)
     cv2.rectangle(mask, (round(x), round(y)), (round(x + width), round(y + height)), 255, -1)
-    _blend(page, mask, rng.uniform(200, 255) * grounds.tint(rng, 0.06))
+    blend(page, mask, rng.uniform(200, 255) * grounds.tint(rng, 0.06))
     if rng.random() < 0.5:
         edge = np.zeros_like(mask)
         cv2.rectangle(edge, (round(x), round(y)), (round(x + width), round(y + height)), 255, 1)
-        _blend(page, edge, rng.uniform(0, 90) * np.ones(3))
+        blend(page, edge, rng.uniform(0, 90) * np.ones(3))
     text = "".join(rng.choice(_LETTERS[:-1], int(rng.integers(4, 10))))
     _written(page, text, (x + 0.06 * width, y + 0.25 * height), 0.45 * height, rng.uniform(0, 80) * np.ones(3), rng)
 
 
-def _scratches(page: np.ndarray, rng: np.random.Generator) -> None:
+def scratches(page: np.ndarray, rng: np.random.Generator) -> None:
     """Long fine lines that go on out of the picture."""
     side = page.shape[0]
     for _ in range(int(rng.integers(1, 7))):
@@ -488,7 +489,7 @@ def _scratches(page: np.ndarray, rng: np.random.Generator) -> None:
         ahead, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         points = start + t * ahead + bend * t**2 / side * across
         cv2.polylines(mask, [np.rint(points * 16).astype(np.int32)], False, 255, 1, cv2.LINE_AA, shift=4)
-        _blend(page, (mask * float(rng.uniform(0.2, 0.9))).astype(np.uint8), _tone(page, rng))
+        blend(page, (mask * float(rng.uniform(0.2, 0.9))).astype(np.uint8), tone_on(page, rng))
 
 
 def _dust(page: np.ndarray, rng: np.random.Generator) -> None:
@@ -510,13 +511,13 @@ def _dust(page: np.ndarray, rng: np.random.Generator) -> None:
         else:
             walk = np.cumsum(rng.normal(0, 0.02 * side, (6, 2)), axis=0) + np.array([x, y])
             cv2.polylines(mask, [np.rint(walk * 16).astype(np.int32)], False, 255, 1, cv2.LINE_AA, shift=4)
-    _blend(page, (mask * float(rng.uniform(0.3, 1))).astype(np.uint8), _tone(page, rng))
+    blend(page, (mask * float(rng.uniform(0.3, 1))).astype(np.uint8), tone_on(page, rng))
 
 
 # ---- light and the camera
 
 
-def _over(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def lit(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Light on the picture: falling off, a shadow's edge, lamps and windows mirrored in glass."""
     side = page.shape[0]
     y, x = np.mgrid[0:side, 0:side].astype(np.float32) / side - 0.5
@@ -532,11 +533,13 @@ def _over(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         )
     if rng.random() < 0.3:
         for _ in range(int(rng.integers(1, 4))):
-            page = page + _glare(x, y, rng)[..., None] * grounds.tint(rng, 0.06)
+            page = page + glare(x, y, rng)[..., None] * grounds.tint(rng, 0.06)
     return page
 
 
-def _glare(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def glare(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A lamp, a panel, a window, a disc or a ring mirrored somewhere: what it adds at ``x`` and ``y``, each (H, W) and
+    -0.5 to 0.5 in the picture."""
     cx, cy, angle = *rng.uniform(-0.6, 0.6, 2), rng.uniform(0, np.pi)
     u = (x - cx) * np.cos(angle) + (y - cy) * np.sin(angle)
     v = -(x - cx) * np.sin(angle) + (y - cy) * np.cos(angle)
