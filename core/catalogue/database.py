@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.workspace import Workspace
 
-SCHEMA = 3
+SCHEMA = 4
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
@@ -71,6 +71,7 @@ items = sa.Table(
 )
 
 seen_as = sa.func.coalesce(items.c.view, items.c.sha256)  # what its vector is kept under
+_seen = sa.Index("items_by_seen", seen_as)
 
 vectors = sa.Table(
     "vectors",
@@ -79,6 +80,17 @@ vectors = sa.Table(
     sa.Column("space", sa.String(160), primary_key=True),
     sa.Column("vector", sa.LargeBinary, nullable=False),  # float32, little endian
     sa.Column("outline", sa.LargeBinary),  # points of its strokes (`core.recognition.alignment`); None: not made yet
+)
+
+# Which items changed, in label, kind, state, sight or vector, and at which version last: written by the database itself
+# (`_WATCHED`) in the transaction of the change, so that no way of writing forgets it. Whoever mirrors the references
+# (`core.embedding.mirror`) reads what is newer than it has.
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("item_id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Index("outbox_by_version", "version"),
 )
 
 moves = sa.Table(
@@ -232,6 +244,7 @@ class Catalogue:
     def _create(self) -> None:
         with self.write(quiet=True) as connection:
             metadata.create_all(connection, checkfirst=True)
+            _watch(connection)
             if not _get(connection, "schema", ""):
                 put(connection, "schema", str(SCHEMA))
 
@@ -256,8 +269,45 @@ def _add_regions(connection: sa.Connection) -> None:
         connection.execute(sa.text(f"ALTER TABLE items ADD COLUMN {column.name} {kind}{rule}"))
 
 
+def _add_outbox(connection: sa.Connection) -> None:
+    outbox.create(connection, checkfirst=True)
+    _seen.create(connection, checkfirst=True)
+    _watch(connection)
+
+
 # From schema N to N + 1.
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines, 2: _add_regions}
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines, 2: _add_regions, 3: _add_outbox}
+
+_CHANGED = "class_id, kind, state, sha256, view, sight"  # what an item's being a reference hangs on
+_NOTE = """
+    INSERT INTO outbox (item_id, version)
+    SELECT id, coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'version'), 0) + 1 FROM items WHERE {which}
+    ON CONFLICT (item_id) DO UPDATE SET version = excluded.version
+"""
+# Trigger -> when it fires, and which items it notes.
+_WATCHED = {
+    "item_came": ("AFTER INSERT ON items", "id = NEW.id"),
+    "item_changed": (f"AFTER UPDATE OF {_CHANGED} ON items", "id = NEW.id"),
+    "vector_came": ("AFTER INSERT ON vectors", "coalesce(view, sha256) = NEW.sha256"),
+    "vector_changed": ("AFTER UPDATE OF vector ON vectors", "coalesce(view, sha256) = NEW.sha256"),
+    "vector_went": ("AFTER DELETE ON vectors", "coalesce(view, sha256) = OLD.sha256"),
+}
+
+
+def _watch(connection: sa.Connection) -> None:
+    """Have the database write the outbox (in place of what watched before)."""
+    for name, (when, which) in _WATCHED.items():
+        note = _NOTE.format(which=which)
+        if connection.dialect.name == "postgresql":
+            body = f"$$ BEGIN {note}; RETURN NULL; END $$"
+            connection.exec_driver_sql(
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS {body}"
+            )
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name} ON {when.rpartition(' ')[2]}")
+            connection.exec_driver_sql(f"CREATE TRIGGER {name} {when} FOR EACH ROW EXECUTE FUNCTION {name}()")
+        else:
+            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+            connection.exec_driver_sql(f"CREATE TRIGGER {name} {when} FOR EACH ROW BEGIN {note}; END")
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:

@@ -78,3 +78,9 @@ def add_outlines(connection: sa.Connection, space: str, found: Mapping[str, byte
     if found:
         statement = sa.update(db.vectors).where(row).values(outline=sa.bindparam("made"))
         connection.execute(statement, [{"of": sha256, "made": made} for sha256, made in found.items()])
+
+
+def changed(connection: sa.Connection, since: int, *, limit: int | None = None) -> np.ndarray:
+    """The ids (N,) int64 of items whose label, kind, state, sight or vector changed after version ``since``."""
+    query = sa.select(db.outbox.c.item_id).where(db.outbox.c.version > since)
+    return np.array(connection.execute(query.order_by(db.outbox.c.item_id).limit(limit)).scalars().all(), np.int64)

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue import vectorstore
 from core.catalogue.database import Catalogue
 from core.collection.dataset import Dataset
 from core.ground.errors import WorkspaceRefused
@@ -134,12 +135,22 @@ def test_chunks() -> None:
     assert list(db.chunks([])) == []
 
 
+def without_outbox(connection: sa.Connection) -> None:
+    """Take away what schema 4 brought."""
+    for name, (when, _) in db._WATCHED.items():
+        on = f" ON {when.rpartition(' ')[2]}" if connection.dialect.name == "postgresql" else ""
+        connection.execute(sa.text(f"DROP TRIGGER {name}{on}"))
+    connection.execute(sa.text("DROP INDEX items_by_seen"))
+    connection.execute(sa.text("DROP TABLE outbox"))
+
+
 def test_a_catalogue_of_the_first_schema_opens_with_everything_in_it(drawn_workspace: Workspace) -> None:
     dataset = Dataset(drawn_workspace)
     dataset.rescan()
     sha256 = {item.sha256: np.full(4, n, np.float32) for n, item in enumerate(dataset.items())}
     dataset.add_vectors("s", sha256)
     with dataset.catalogue.write() as connection:
+        without_outbox(connection)
         for table, column in (("vectors", "outline"), ("items", "region"), ("items", "view"), ("items", "sight")):
             connection.execute(sa.text(f"ALTER TABLE {table} DROP COLUMN {column}"))
         db.put(connection, "schema", "1")
@@ -161,6 +172,7 @@ def test_a_catalogue_from_before_the_regions_opens_with_nothing_lost(drawn_works
     dataset.add_vectors("s", {item.sha256: np.full(4, n, np.float32) for n, item in enumerate(dataset.items())})
     before, vectors, history = dataset.items(limit=None), dataset.vectors("s"), dataset.history()
     with dataset.catalogue.write() as connection:
+        without_outbox(connection)
         for column in ("region", "view", "sight"):
             connection.execute(sa.text(f"ALTER TABLE items DROP COLUMN {column}"))
         db.put(connection, "schema", "2")
@@ -175,3 +187,21 @@ def test_a_catalogue_from_before_the_regions_opens_with_nothing_lost(drawn_works
     again.undo()
     again.undo()
     assert again.count(kind="icon") == 0
+
+
+@pytest.mark.both_databases
+def test_a_catalogue_from_before_the_outbox_opens_with_nothing_lost_and_writes_it(drawn_workspace: Workspace) -> None:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    before, history = dataset.items(limit=None), dataset.history()
+    with dataset.catalogue.write() as connection:
+        without_outbox(connection)
+        db.put(connection, "schema", "3")
+    dataset.catalogue.close()
+    again = Dataset(drawn_workspace)
+    assert again.catalogue.get("schema") == str(db.SCHEMA)
+    assert again.items(limit=None) == before and again.history() == history
+    version = again.version
+    again.trash([before[3].id])
+    with again.catalogue.read() as connection:
+        assert vectorstore.changed(connection, version).tolist() == [before[3].id]
