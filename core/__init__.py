@@ -4,10 +4,10 @@ One package a floor, in this order; a module imports only modules above it, in i
 a higher one (checked by tests/test_floors.py):
 
 ground       errors, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign, images
-ground       names, job, jobs, regions, preprocessing, sameness, outlines, extras
+ground       kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, database, moves, journal, listing, vectorstore, operations
-collection   curation, walk, reconcile, rescan, salvage, inbox, dataset, backup, looks
+collection   inbox, curation, walk, reconcile, rescan, salvage, dataset, backup, looks
 intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, engine, embedder, neighbours, gallery

@@ -15,6 +15,7 @@ from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry, Sight
+from core.collection import inbox
 from core.ground.config import Kind, WorkspaceConfig
 from core.ground.errors import Conflict, NotFound
 from core.ground.regions import Region
@@ -275,6 +276,8 @@ class Curation:
                 entry_id = turn(connection, who=self.actor.name)
                 if entry_id is not None:
                     self._settings_follow(connection)
+                    made = journal.changes_of(connection, entry_id)
+                    inbox.follow(connection, [change.row_id for change in made if change.noun == "item"])
         except (Conflict, NotFound):
             if give_up:
                 with self.catalogue.write() as connection:

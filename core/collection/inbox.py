@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -58,6 +59,25 @@ def entries(connection: sa.Connection, *, state: str | None) -> list[InboxEntry]
         )
         for r in connection.execute(query)
     ]
+
+
+def follow(connection: sa.Connection, item_ids: Iterable[int]) -> None:
+    """After an undo, a redo or a revert of changes of these items: a report waits again where the image that answered
+    it is gone, and is answered again where its own image is back."""
+    for some in db.chunks(item_ids):
+        there = sa.select(db.items.c.id).where(db.items.c.id.in_(some), db.items.c.state == "present")
+        own = sa.select(db.items.c.source).where(db.items.c.id == db.inbox.c.item_id).scalar_subquery()
+        of_these = db.inbox.c.item_id.in_(some)
+        gone = sa.update(db.inbox).where(of_these, db.inbox.c.state == "labelled", db.inbox.c.item_id.not_in(there))
+        connection.execute(gone.values(state="waiting"))
+        back = sa.update(db.inbox).where(of_these, db.inbox.c.state == "waiting", db.inbox.c.item_id.in_(there))
+        named = sa.literal("report ") + sa.cast(db.inbox.c.id, sa.Text) + sa.literal(".png")
+        connection.execute(back.where(own == named).values(state="labelled"))
+
+
+def source_of(entry_id: int) -> str:
+    """The name that an image of the inbox carries as its source."""
+    return f"report {entry_id}.png"
 
 
 def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int | None) -> None:

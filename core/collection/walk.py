@@ -16,7 +16,8 @@ from core.catalogue.listing import signed
 from core.catalogue.moves import RAW, TRASH, TRAY
 from core.catalogue.records import FileOutcome
 from core.ground.errors import BadInput, FileReplaced, ImageRefused
-from core.ground.images import content_hash, decode, difference_hash, guess_kind
+from core.ground.images import content_hash, decode, difference_hash
+from core.ground.kinds import guess_kind
 from core.ground.names import is_junk
 from core.ground.workspace import Workspace
 

@@ -1,6 +1,6 @@
 """The one door for image files: bytes in, an upright RGB picture out, or one clear refusal.
 
-Also what follows from a decoded picture alone: thumbnail, hashes, kind. It does not decide what the model sees
+Also what follows from a decoded picture alone: thumbnail, hashes. It does not decide what the model sees
 (`core.ground.preprocessing`) nor which pictures are copies (`core.ground.sameness`), and touches no folder.
 """
 
@@ -31,7 +31,6 @@ from PIL import (  # the decoders by name: asking Pillow for one it has not load
 
 from core.ground.boxes import TooIntricate
 from core.ground.budget import PIXELS
-from core.ground.config import Kind
 from core.ground.containers import Container, exif_orientation, inspect
 from core.ground.errors import ImageRefused
 from core.ground.foreign import refusal
@@ -152,26 +151,6 @@ def difference_hash(image: Image.Image) -> int:
     """
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX), dtype=np.int16)
     return int.from_bytes(np.packbits(grey[:, 1:] < grey[:, :-1]).tobytes(), "big")
-
-
-def guess_kind(image: Image.Image) -> Kind:
-    """``drawing`` where the background is one flat tone, else ``photo``. ``icon`` is for people to say.
-
-    Flat: the two commonest tones of the picture, each within 4 of 256 levels, hold at least
-    60 % of its pixels. Ink edges take less than the rest; paper grain and shadow take more.
-    """
-    small = image.convert("L")
-    if max(small.size) > 256:  # every n-th pixel: averaging would hide the grain that is looked for
-        scale = 256 / max(small.size)
-        small = small.resize([max(1, round(s * scale)) for s in small.size], Image.Resampling.NEAREST)
-    counts = np.array(small.histogram(), dtype=float)
-    share = 0.0
-    for _ in range(2):
-        window = np.convolve(counts, np.ones(9), mode="same")
-        tone = int(window.argmax())
-        share += window[tone]
-        counts[max(0, tone - 4) : tone + 5] = 0
-    return "drawing" if share >= 0.6 * small.width * small.height else "photo"
 
 
 def _shown(name: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from core.ground.images import guess_kind
+from core.ground.kinds import is_flat
 from core.ground.preprocessing import find_ink
 
 VERSION = 1  # goes up whenever `look` gives another picture for the same input
@@ -113,7 +113,7 @@ BYTES = SIDE * SIDE + PAGE * PAGE + 4 * 4 + 1
 def look(image: Image.Image) -> Look:
     """What is kept of a decoded picture to compare it with others."""
     image = _trimmed(image if image.mode in ("L", "RGB") else image.convert("RGB"))
-    photo = guess_kind(image) == "photo"
+    photo = not is_flat(image)
     page = np.asarray(image.convert("L").resize((PAGE, PAGE), Image.Resampling.BOX), np.uint8)
     ink, place = _inked(image)
     return Look(ink, place, page, photo)
@@ -308,7 +308,7 @@ def _trimmed(image: Image.Image) -> Image.Image:
     if len(rows) < PAGE or len(columns) < PAGE or (len(rows), len(columns)) == grey.shape:
         return image
     inner = image.crop((int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1))
-    return inner if guess_kind(inner) == "photo" else image
+    return image if is_flat(inner) else inner
 
 
 def _turned(ink: Floats, degrees: float) -> Floats:

@@ -28,7 +28,7 @@ def label_report(
     path = dataset.workspace.inside(entry.path)
     doubts = doubts_of(decode(path), dataset.workspace.config().preprocessing, region=region)
     look = Look(region, "doubt" if doubts else "")
-    file = IncomingFile(source_of(entry_id), path=path, class_name=class_name, look=look)
+    file = IncomingFile(inbox.source_of(entry_id), path=path, class_name=class_name, look=look)
     (outcome,) = import_files(dataset, [file])
     if outcome.outcome != "refused":
         _close(dataset, entry_id, "labelled", outcome.item_id)
@@ -49,10 +49,13 @@ def reopen_report(dataset: Dataset, entry_id: int) -> None:
     entry = next((entry for entry in dataset.inbox(state=None) if entry.id == entry_id), None)
     if entry is None or entry.state == "waiting":
         raise NotFound("This report is not closed.")
+    own = None
     for item in dataset.some([] if entry.item_id is None else [entry.item_id]):
-        if item.state == "present" and item.source == source_of(entry_id):
-            dataset.trash([item.id])
-    _close(dataset, entry_id, "waiting", None)
+        if item.source == inbox.source_of(entry_id):
+            own = item.id
+            if item.state == "present":
+                dataset.trash([item.id])
+    _close(dataset, entry_id, "waiting", own)  # its own image is kept in mind: taking this back answers it again
 
 
 def region_of(entry: InboxEntry) -> Region | None:
@@ -62,11 +65,6 @@ def region_of(entry: InboxEntry) -> Region | None:
         return Region.from_json(record) if isinstance(record, dict) else None
     except ConfigRefused:
         return None
-
-
-def source_of(entry_id: int) -> str:
-    """The name that an image of the inbox carries as its source."""
-    return f"report {entry_id}.png"
 
 
 def _waiting(dataset: Dataset, entry_id: int) -> InboxEntry:

@@ -1,6 +1,7 @@
 """What visitors of Identify reported: their image, what was answered, their note. Name it, or let it go."""
 
 import time
+from functools import partial
 
 import streamlit as st
 
@@ -51,13 +52,16 @@ def label(entry: InboxEntry, name: str | None = None) -> None:
     added = data.some([outcome.item_id] if outcome.item_id is not None else [])
     if outcome.outcome == "added" and any(item.sight == "doubt" for item in added):
         text += " " + _("Its sight is in doubt, so it does not vote: see Quality.")
-    bench.notices.append(Notice(text, ":material/label:", latest[0].id if latest else None))
+    back = partial(triage.reopen_report, data, entry.id) if not latest else None
+    bench.notices.append(Notice(text, ":material/label:", latest[0].id if latest else None, back=back))
 
 
 def dismiss(entry: InboxEntry) -> None:
     try:
         triage.dismiss_report(data, entry.id)
-        workbench().notices.append(Notice(_("Dismissed. It stays below, under the answered ones."), ":material/inbox:"))
+        back = partial(triage.reopen_report, data, entry.id)
+        text = _("Dismissed. It stays below, under the answered ones.")
+        workbench().notices.append(Notice(text, ":material/inbox:", back=back))
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
 

@@ -18,7 +18,7 @@ from PIL import Image
 
 from core.ground import images
 from core.ground.errors import ImageRefused
-from core.ground.images import content_hash, decode, difference_hash, encode_png, guess_kind, thumbnail
+from core.ground.images import content_hash, decode, difference_hash, encode_png, thumbnail
 from tests import hostile
 from tests.conftest import draw
 
@@ -443,19 +443,3 @@ def test_the_difference_hash_of_a_copy_is_near_and_of_another_drawing_far():
     copy = decode(hostile.saved(original.resize((150, 150)), "JPEG", quality=90))
     assert bits(original, copy) <= 6
     assert bits(original, draw("wave", side=200)) > 12
-
-
-def test_kind_is_told_by_the_background():
-    drawing = draw("circle", side=200)
-    shade = np.linspace(170, 235, 200)[None, :, None] + np.random.default_rng(1).normal(0, 5, (200, 200, 3))
-    photo = Image.fromarray((np.asarray(drawing) / 255 * shade).clip(0, 255).astype(np.uint8))
-    assert guess_kind(drawing) == "drawing"
-    assert guess_kind(photo) == "photo"
-    assert guess_kind(decode(hostile.saved(drawing, "JPEG", quality=80))) == "drawing"
-    assert guess_kind(Image.new("RGB", (1, 1))) == "drawing"
-    assert guess_kind(photo.resize((3000, 3000))) == "photo"
-
-
-def test_the_real_drawings_are_drawings(shared_data):
-    kinds = [guess_kind(decode(path)) for path in (shared_data / "gravures" / "raw_gravures").rglob("*.png")]
-    assert kinds.count("drawing") == len(kinds) > 600

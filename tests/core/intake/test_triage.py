@@ -10,7 +10,7 @@ from core.embedding.gallery import update
 from core.ground.errors import NotAllowed, NotFound
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
-from core.intake.triage import dismiss_report, label_report, region_of
+from core.intake.triage import dismiss_report, label_report, region_of, reopen_report
 from tests.conftest import draw, png_bytes
 
 
@@ -31,8 +31,34 @@ def test_a_report_becomes_an_original(dataset: Dataset) -> None:
     assert (done.state, done.item_id) == ("labelled", outcome.item_id)
     with pytest.raises(NotFound):
         label_report(dataset, wave.id, "(e")
+
+
+@pytest.mark.parametrize("answer", ["undo", "revert", "reopen"])
+def test_taking_the_label_back_puts_the_report_back_and_redo_answers_it_again(dataset: Dataset, answer: str) -> None:
+    square, wave = dataset.inbox()
+    outcome = label_report(dataset, wave.id, "(e")
+    ways = {
+        "undo": dataset.undo,
+        "revert": lambda: dataset.revert(dataset.history(1, action="import")[0].id),
+        "reopen": lambda: reopen_report(dataset, wave.id),
+    }
+    ways[answer]()
+    assert [entry.id for entry in dataset.inbox()] == [square.id, wave.id]
+    assert dataset.item(outcome.item_id).state == "trash"
+    if answer == "undo":
+        dataset.redo()
+    else:
+        dataset.undo()
+    assert [entry.id for entry in dataset.inbox()] == [square.id]
+    assert dataset.item(outcome.item_id).state == "present"
+
+
+def test_undoing_something_else_of_the_same_image_leaves_the_report_answered(dataset: Dataset) -> None:
+    square, wave = dataset.inbox()
+    outcome = label_report(dataset, wave.id, "(e")
+    dataset.set_kind([outcome.item_id], "icon")
     dataset.undo()
-    assert dataset.counts().trash == 1
+    assert [entry.id for entry in dataset.inbox()] == [square.id]
 
 
 def test_a_report_is_let_go(dataset: Dataset) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.ground.images import guess_kind
+from core.ground.kinds import guess_kind
 from core.synthesis.drawing import draw
 from core.synthesis.hands import HANDS, Hand, by_hand, random_hand
 from core.synthesis.marks import SIGNS, random_template
@@ -74,11 +74,11 @@ def test_an_icon_is_bold_and_fills_solid_forms():
     assert (hollow < 128).mean() > 2 * (grey(Template.of(SIGNS["circle"]), 0) < 128).mean()
 
 
-@pytest.mark.parametrize("style,kind", [("drawing", "drawing"), ("photo", "photo"), ("icon", "drawing")])
+@pytest.mark.parametrize("style,kind", [("drawing", "drawing"), ("photo", "photo"), ("icon", "icon")])
 def test_the_kind_is_seen_in_the_pixels(style, kind):
     rng = np.random.default_rng(8)
     guesses = [guess_kind(draw(random_template(rng), rng, style=style, size=224)) for _ in range(30)]
-    assert guesses.count(kind) >= 29
+    assert guesses.count(kind) >= 22  # some pens are as broad as an icon
 
 
 def test_some_photographs_are_of_a_lens_light_on_dark():
