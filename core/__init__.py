@@ -6,9 +6,9 @@ a higher one (checked by tests/test_floors.py):
 ground       errors, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign, images
 ground       kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
-catalogue    records, database, moves, journal, listing, vectorstore, operations
-collection   inbox, curation, walk, reconcile, rescan, salvage, dataset, backup, looks
-intake       originals, cells, labels, archives, admission, landing, ingest, exports, triage
+catalogue    records, database, moves, journal, listing, vectorstore, products, operations
+collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, dataset, backup, looks
+intake       originals, cells, labels, product_table, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.workspace import Workspace
 
-SCHEMA = 4
+SCHEMA = 5
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
@@ -124,7 +124,7 @@ changes = sa.Table(
     "changes",
     metadata,
     sa.Column("entry_id", sa.Integer, sa.ForeignKey("journal.id"), primary_key=True),
-    sa.Column("noun", sa.String(8), primary_key=True),  # item, class
+    sa.Column("noun", sa.String(8), primary_key=True),  # item, class, product
     sa.Column("row_id", sa.Integer, primary_key=True),
     sa.Column("before", sa.JSON, nullable=False),
     sa.Column("after", sa.JSON, nullable=False),
@@ -146,6 +146,23 @@ inbox = sa.Table(
     sa.Column("state", sa.String(16), nullable=False),  # waiting, labelled, dismissed
     sa.Column("item_id", sa.Integer),
 )
+
+products = sa.Table(
+    "products",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("maker", sa.Text, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("known_by", sa.Text, nullable=False),  # maker, name and code: no two present ones share it
+    sa.Column("fields", sa.JSON, nullable=False),
+    sa.Column("marks", sa.JSON, nullable=False),  # [class id, where] each (`core.catalogue.records.Carried`)
+    sa.Column("pictures", sa.JSON, nullable=False),  # file names in the workspace's folder of product pictures
+    sa.Column("state", sa.String(8), nullable=False),  # present, trash, absent (not made yet, or merged)
+    sa.Column("ver", sa.Integer, nullable=False),
+)
+_sold = products.c.state == "present"
+sa.Index("product_names", products.c.known_by, unique=True, sqlite_where=_sold, postgresql_where=_sold)
 
 meta = sa.Table(
     "meta", metadata, sa.Column("key", sa.String(40), primary_key=True), sa.Column("value", sa.Text, nullable=False)
@@ -275,8 +292,17 @@ def _add_outbox(connection: sa.Connection) -> None:
     _watch(connection)
 
 
+def _add_products(connection: sa.Connection) -> None:
+    products.create(connection, checkfirst=True)
+
+
 # From schema N to N + 1.
-_STEPS: dict[int, Callable[[sa.Connection], None]] = {1: _add_outlines, 2: _add_regions, 3: _add_outbox}
+_STEPS: dict[int, Callable[[sa.Connection], None]] = {
+    1: _add_outlines,
+    2: _add_regions,
+    3: _add_outbox,
+    4: _add_products,
+}
 
 _CHANGED = "class_id, kind, state, sha256, view, sight"  # what an item's being a reference hangs on
 _NOTE = """

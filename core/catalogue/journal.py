@@ -1,6 +1,6 @@
 """The journal: one durable entry per change, with what was before and after, undo and redo.
 
-`record` is the only way a row of classes or items changes: it checks that the row still is what
+`record` is the only way a row of classes, items or products changes: it checks that the row still is what
 the change was made from, writes it, plans the file moves that follow (see `core.catalogue.moves`) and keeps
 the entry, all in the caller's transaction. Creating is a change from deleted (a class) or from the
 trash (an item), so that its undo puts things there and nothing is ever lost.
@@ -21,9 +21,14 @@ from core.catalogue.records import Entry
 from core.ground.errors import Conflict, NotFound
 from core.ground.names import key
 
-_CHECKED = {"item": ("class_id", "state", "kind", "region", "sight"), "class": ("name", "state", "aliases", "fields")}
+_CHECKED = {
+    "item": ("class_id", "state", "kind", "region", "sight"),
+    "class": ("name", "state", "aliases", "fields"),
+    "product": ("name", "maker", "code", "fields", "marks", "pictures", "state"),
+}
 _ANSWERS = ("undo", "redo")
-_BRINGS_BACK = ("delete", "merge", "revert")  # reverting them may bring back what is gone
+# Reverting these may bring back what is gone.
+_BRINGS_BACK = ("delete", "merge", "revert", "product_trash", "product_merge")
 _READ = "rescan"  # what was found on disk: `revert` takes it back, "undo my last change" passes over it
 SETTINGS = "settings"  # the action, and its detail: setting -> [as it was, as it became]; no row changes
 
@@ -32,7 +37,7 @@ SETTINGS = "settings"  # the action, and its detail: setting -> [as it was, as i
 class Change:
     """One row's change: the columns that change, as they were and as they become."""
 
-    noun: Literal["item", "class"]
+    noun: Literal["item", "class", "product"]
     row_id: int
     before: dict[str, Any]
     after: dict[str, Any]
@@ -122,7 +127,9 @@ def apply(
     for change in (c for c in made if c.noun == "class"):
         _apply_to_class(connection, change, shelf)
     shelf.reload()
-    done = [c for c in made if c.noun == "class"]
+    for change in (c for c in made if c.noun == "product"):
+        _apply_to_product(connection, change)
+    done = [c for c in made if c.noun != "item"]
     todo = {c.row_id: c for c in made if c.noun == "item"}
     updates = []
     for ids in db.chunks(list(todo)):
@@ -164,6 +171,25 @@ def _apply_to_class(connection: sa.Connection, change: Change, shelf: moves.Shel
     shelf.class_changed(row.id, row.state, after["state"], row.folder, after["folder"])
 
 
+def _apply_to_product(connection: sa.Connection, change: Change) -> None:
+    row = connection.execute(sa.select(db.products).where(db.products.c.id == change.row_id)).one()
+    _check(change, row)
+    after = {**row._mapping, **change.changed(), "ver": row.ver + 1}
+    after["known_by"] = known_by(after["maker"], after["name"], after["code"])
+    if after["state"] == "present":
+        same = (db.products.c.known_by == after["known_by"]) & (db.products.c.state == "present")
+        others = sa.select(db.products.c.name).where(same, db.products.c.id != row.id)
+        if (taken := connection.execute(others).scalar()) is not None:
+            raise Conflict("There already is a product {name} of this maker with this code.", name=taken)
+    values = {k: v for k, v in after.items() if k != "id"}
+    connection.execute(sa.update(db.products).where(db.products.c.id == row.id).values(values))
+
+
+def known_by(maker: str, name: str, code: str) -> str:
+    """What makes two products the same: maker, name and code, whatever their case."""
+    return "\n".join(map(key, (maker, name, code)))
+
+
 def _check_emptied(connection: sa.Connection, class_ids: list[int]) -> None:
     """A class goes only when none of its images stays: not those that came into it later either."""
     if class_ids:
@@ -177,7 +203,7 @@ def _check(change: Change, row: sa.Row) -> None:
     """What the change changes must still be as it was; what it only mentions need not."""
     for name in _CHECKED[change.noun]:
         if change.before.get(name) != change.after.get(name) and getattr(row, name) != change.before[name]:
-            what = row.name if change.noun == "class" else row.file
+            what = row.file if change.noun == "item" else row.name
             raise Conflict("{name} was changed by another action in the meantime.", name=what)
 
 
@@ -239,12 +265,13 @@ def history(
     offset: int = 0,
     item_id: int | None = None,
     class_id: int | None = None,
+    product_id: int | None = None,
     action: str | None = None,
     who: str | None = None,
 ) -> list[Entry]:
-    """Entries, newest first; of one item, one class, one action or one person when asked."""
+    """Entries, newest first; of one item, class or product, one action or one person when asked."""
     query = sa.select(db.journal).order_by(db.journal.c.id.desc()).limit(limit).offset(offset)
-    for noun, row_id in (("item", item_id), ("class", class_id)):
+    for noun, row_id in (("item", item_id), ("class", class_id), ("product", product_id)):
         if row_id is not None:
             of_row = sa.select(db.changes.c.entry_id).where(db.changes.c.noun == noun, db.changes.c.row_id == row_id)
             query = query.where(db.journal.c.id.in_(of_row))
@@ -300,15 +327,18 @@ def _reverted(connection: sa.Connection, entry_ids: Iterable[int]) -> set[int]:
 
 
 def _gone(connection: sa.Connection, entry_ids: Iterable[int]) -> set[int]:
-    """Those of these entries of which nothing is left to take back: their classes are deleted, their files missing."""
+    """Those of these entries of which nothing is left to take back: their classes and products are deleted, their
+    files missing."""
     own = db.changes.c.entry_id == db.journal.c.id
     items = own & (db.changes.c.noun == "item") & (db.changes.c.row_id == db.items.c.id)
     classes = own & (db.changes.c.noun == "class") & (db.changes.c.row_id == db.classes.c.id)
+    products = own & (db.changes.c.noun == "product") & (db.changes.c.row_id == db.products.c.id)
     query = sa.select(db.journal.c.id).where(
         db.journal.c.id.in_(list(entry_ids)),
         db.journal.c.action.not_in((*_ANSWERS, *_BRINGS_BACK, SETTINGS)),
         ~sa.exists().where(items, db.items.c.state != "missing"),
         ~sa.exists().where(classes, db.classes.c.state == "present"),
+        ~sa.exists().where(products, db.products.c.state == "present"),
     )
     return set(connection.execute(query).scalars())
 

@@ -13,6 +13,7 @@ from typing import get_args
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue import products
 from core.catalogue.journal import Change
 from core.catalogue.records import Sight
 from core.ground.config import Kind
@@ -66,7 +67,7 @@ def rename(connection: sa.Connection, class_id: int, name: str, *, raw: Path, sh
 
 def merge(connection: sa.Connection, sources: Sequence[int], target: int) -> list[Change]:
     """Every image of ``sources`` becomes one of ``target`` (those in the trash too), which takes over
-    their names as aliases and the fields it lacks; ``sources`` are deleted."""
+    their names as aliases, the fields it lacks and their place on products; ``sources`` are deleted."""
     kept = present_class(connection, target)
     gone = [present_class(connection, class_id) for class_id in dict.fromkeys(sources) if class_id != target]
     if not gone:
@@ -81,7 +82,7 @@ def merge(connection: sa.Connection, sources: Sequence[int], target: int) -> lis
             made.append(_to_class(item, row.id, target))
     before = {"aliases": kept.aliases, "fields": kept.fields}
     made.append(Change("class", target, before, {"aliases": aliases, "fields": fields}))
-    return made
+    return made + products.remark(connection, {row.id: target for row in gone})
 
 
 def relabel(
@@ -181,7 +182,8 @@ def restore(connection: sa.Connection, item_ids: Iterable[int]) -> list[Change]:
         made.append(
             Change("item", row.id, before, {"state": "present", "class_id": home[row.class_id], "file": row.file})
         )
-    return made
+    heirs = {one: heir for one, heir in home.items() if one is not None and heir is not None and one != heir}
+    return made + products.remark(connection, heirs)
 
 
 def edit_class(

@@ -13,12 +13,16 @@ from core.ground.rights import Actor
 __all__ = [
     "NAMES",
     "Actor",
+    "Carried",
     "ClassRecord",
     "Counts",
     "Entry",
     "FileOutcome",
     "InboxEntry",
     "Item",
+    "Place",
+    "Product",
+    "ProductDraft",
     "RescanReport",
     "Sight",
     "State",
@@ -26,6 +30,7 @@ __all__ = [
 
 State = Literal["present", "trash", "missing"]
 Sight = Literal["", "doubt", "sure"]  # of what is seen: nothing said; in doubt, it does not vote; somebody vouches
+Place = Literal["", "left", "right", "above", "below"]  # of a mark on a lens, seen by who wears it; "": not known
 NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
 Outcome = Literal["added", "present", "held", "refused"]
 
@@ -74,6 +79,37 @@ class Item:
     region: Region | None = None
     sight: Sight = ""
     file_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """A mark that a product carries: its class, and where on the lens."""
+
+    class_id: int
+    at: Place = ""
+
+
+@dataclass(frozen=True)
+class ProductDraft:
+    """What a product is, before it is in the catalogue: a lens that somebody sells. ``code`` is what stands beside its
+    marks in letters; ``fields`` are free (index, material, coating, years, note); ``pictures`` are names of files
+    (`core.catalogue.products.keep_picture`)."""
+
+    name: str
+    maker: str = ""
+    code: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    marks: tuple[Carried, ...] = ()
+    pictures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Product(ProductDraft):
+    """A product of the catalogue; ``ver`` counts its changes."""
+
+    id: int = 0
+    ver: int = 0
+    state: Literal["present", "trash"] = "present"
 
 
 @dataclass(frozen=True)

@@ -237,11 +237,13 @@ class Curation:
         offset: int = 0,
         item_id: int | None = None,
         class_id: int | None = None,
+        product_id: int | None = None,
         action: str | None = None,
         who: str | None = None,
     ) -> list[Entry]:
-        """The journal, newest first; of one item, one class, one action or one person when asked."""
-        wanted: dict[str, Any] = {"item_id": item_id, "class_id": class_id, "action": action, "who": who}
+        """The journal, newest first; of one item, class or product, one action or one person when asked."""
+        wanted: dict[str, Any] = {"item_id": item_id, "class_id": class_id, "product_id": product_id}
+        wanted |= {"action": action, "who": who}
         with self.catalogue.read() as connection:
             return journal.history(connection, limit=limit, offset=offset, **wanted)
 

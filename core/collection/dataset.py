@@ -20,7 +20,7 @@ from core.catalogue import listing, moves, vectorstore
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
 from core.collection import inbox, rescan, salvage
-from core.collection.curation import Curation
+from core.collection.assortment import Assortment
 from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
 from core.ground.images import decode, thumbnail
@@ -35,8 +35,8 @@ __all__ = ["Actor", "ClassRecord", "Counts", "Dataset", "Entry", "FileOutcome", 
 UNLABELLED = listing.UNLABELLED  # as ``class_id`` in a filter: the images without a class
 
 
-class Dataset(Curation):
-    """The classes and items of ``workspace``. Thread-safe and cheap to open (one check of the catalogue).
+class Dataset(Assortment):
+    """The classes, items and products of ``workspace``. Thread-safe and cheap to open (one check of the catalogue).
 
     Moves that a killed process left behind are finished here; a damaged catalogue is set aside and
     rebuilt from the folders, and ``notice`` says so. ``rename`` is what moves a file (for tests); ``after`` is

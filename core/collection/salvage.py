@@ -1,4 +1,4 @@
-"""Salvage: what a damaged catalogue still says and the folders cannot: fields, aliases, kinds, reports.
+"""Salvage: what a damaged catalogue still says and the folders cannot: fields, aliases, kinds, products, reports.
 
 Labels and files come from the folders (`core.collection.rescan`); this only adds to what was rebuilt from them.
 It reads the damaged SQLite file row by row and keeps what it can read.
@@ -24,7 +24,7 @@ from core.ground.regions import Region
 def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
     """Bring over from ``damaged`` what belongs to classes and images that are there again; what makes no
     sense any more is left."""
-    for part in (_classes, _items, _reports):
+    for part in (_classes, _items, _products, _reports):
         with suppress(sa.exc.SQLAlchemyError, ValueError, TypeError, KeyError), catalogue.write() as connection:
             part(connection, damaged)
 
@@ -48,6 +48,18 @@ def _items(connection: sa.Connection, damaged: Path) -> None:
             if old["sight"] in get_args(Sight):
                 values["sight"] = old["sight"]
             connection.execute(sa.update(db.items).where(db.items.c.id == row.id).values(values))
+
+
+def _products(connection: sa.Connection, damaged: Path) -> None:
+    """The products, with the marks whose classes are there again: those have other ids now, and the same folders."""
+    folders = {row["id"]: row["folder"] for row in _rows(damaged, "classes")}
+    present = sa.select(db.classes.c.folder, db.classes.c.id).where(db.classes.c.state == "present")
+    ids = {row.folder: row.id for row in connection.execute(present)}
+    for row in _rows(damaged, "products"):
+        fields, marks, pictures = _json(row["fields"], dict), _json(row["marks"], list), _json(row["pictures"], list)
+        there = [[ids[folders[class_id]], at] for class_id, at in marks if folders.get(class_id) in ids]
+        values = {**row, "fields": fields, "marks": there, "pictures": pictures}
+        connection.execute(sa.insert(db.products).values(values))
 
 
 def _reports(connection: sa.Connection, damaged: Path) -> None:

@@ -95,6 +95,11 @@ class Workspace:
         return self.data / "inbox"
 
     @cached_property
+    def product_pictures(self) -> Path:
+        """Pictures of products, named by their content."""
+        return self.data / "product_pictures"
+
+    @cached_property
     def jobs(self) -> Path:
         return self.data / "jobs"
 

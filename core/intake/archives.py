@@ -14,6 +14,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
@@ -23,6 +24,7 @@ from core.ground.errors import ArchiveRefused, BadInput, ImageRefused
 from core.ground.images import MAX_BYTES
 from core.ground.names import is_junk, name_of
 from core.intake.labels import WHOLE, Labels, Look
+from core.intake.product_table import FILE, FOLDER, pictures_named
 
 _CHUNK = 1 << 20
 _LABELS_BYTES = 20_000_000  # of a CSV of labels
@@ -54,7 +56,8 @@ class Member:
 
 
 class Archive:
-    """An archive judged safe to read; a context manager. ``remarks``: what its CSV files say that fits no member.
+    """An archive judged safe to read; a context manager. ``remarks``: what its CSV files say that fits no member;
+    ``products``: its table of products, where it is one of our exports, and their ``pictures``.
 
     Raises `ArchiveRefused` with one sentence: not a zip, protected by a password, too much in it,
     names that lead outside, links or devices, overlapping members.
@@ -170,6 +173,23 @@ class Archive:
         if end > self._size:
             raise zipfile.BadZipFile
 
+    def _without_products(
+        self, kept: list[tuple[str, zipfile.ZipInfo]], tables: list[tuple[str, zipfile.ZipInfo]]
+    ) -> list[tuple[str, zipfile.ZipInfo]]:
+        """The members that are no pictures of products; those and their table are set aside."""
+        self.products: bytes | None = None
+        self.pictures: list[Member] = []
+        name, info = min((t for t in tables if _base(t[0]) == FILE), key=lambda t: len(t[0]), default=("", None))
+        if info is None:
+            return kept
+        with suppress(ImageRefused, csv.Error):
+            self.products = self.read(Member(name, None, info))
+            beside = name.removesuffix(FILE) + FOLDER
+            named = {f"{beside}/{one}" for one in pictures_named(self.products)}
+            self.pictures = [Member(n, None, i) for n, i in kept if n in named]
+            return [(n, i) for n, i in kept if n not in named]
+        return kept
+
     def _read_members(self, infos: list[zipfile.ZipInfo]) -> list[Member]:
         kept: list[tuple[str, zipfile.ZipInfo]] = []
         tables: list[tuple[str, zipfile.ZipInfo]] = []
@@ -179,6 +199,7 @@ class Archive:
                 continue
             table = name.lower().endswith(".csv") and info.file_size <= _LABELS_BYTES
             (tables if table else kept).append((name, info))
+        kept = self._without_products(kept, tables)
         labels = Labels()
         for name, info in tables:
             try:
@@ -196,6 +217,10 @@ class Archive:
                 kept, given, classes_of(names), labels.looks(len(names)), strict=True
             )
         ]
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def classes_of(names: Sequence[str]) -> list[str | None]:

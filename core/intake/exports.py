@@ -11,6 +11,7 @@ import io
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +24,7 @@ from core.ground.errors import BadInput, NotFound
 from core.ground.names import folder_for, free_name, key
 from core.intake.cells import neutral
 from core.intake.labels import table_rows
+from core.intake.product_table import FILE, FOLDER, products_csv
 
 COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at", "region", "sight")
 _PAGE = 1000
@@ -49,7 +51,8 @@ def export_zip(
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ExportReport:
     """Write ``<class>/<file>`` for every image (unlabelled ones at the top), ``labels.csv`` with
-    ``file_name,label`` and the regions, and ``classes.csv`` with aliases and fields, to a stream that need not seek.
+    ``file_name,label`` and the regions, ``classes.csv`` with aliases and fields, and where there are products
+    ``products.csv`` with their pictures, to a stream that need not seek.
 
     ``class_ids`` and ``item_ids`` narrow what goes out: images of these classes, these images.
     """
@@ -74,7 +77,18 @@ def export_zip(
                 on_progress(done, len(ids))
         archive.writestr("labels.csv", labels.getvalue().encode())
         archive.writestr("classes.csv", classes_csv(dataset.classes()))
+        _add_products(archive, dataset)
     return ExportReport(done, missing)
+
+
+def _add_products(archive: zipfile.ZipFile, dataset: Dataset) -> None:
+    products = dataset.products()
+    if products:
+        names = {record.id: record.name for record in dataset.classes()}
+        archive.writestr(FILE, products_csv(products, names))
+    for name in sorted({name for product in products for name in product.pictures}):
+        with suppress(NotFound):
+            archive.write(dataset.product_picture(name), f"{FOLDER}/{name}")
 
 
 def export_csv(

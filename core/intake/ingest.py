@@ -29,6 +29,7 @@ from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
 from core.intake.labels import WHOLE, Labels, Look
 from core.intake.landing import Landing, discard
+from core.intake.product_table import FILE, import_products
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -157,7 +158,29 @@ def import_archive(
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
             land = landing.preview if preview else landing.land
-            return [] if should_stop() else [*_settle_outcomes(iter(staged), land), *archive.remarks]
+            if should_stop():
+                return []
+            outcomes = _settle_outcomes(iter(staged), land)
+        return [*outcomes, *archive.remarks, *([] if preview else _take_products(dataset, archive))]
+
+
+def _take_products(dataset: Dataset, archive: Archive) -> list[FileOutcome]:
+    """Bring in the products of an export, with their pictures; what of it could not be taken."""
+    if archive.products is None:
+        return []
+    try:
+        for member in archive.pictures:
+            with suppress(ImageRefused):
+                dataset.keep_product_picture(archive.read(member))
+        taken = import_products(dataset, archive.products)
+    except BurinError as error:
+        return [FileOutcome(FILE, "refused", error)]
+    said = [FileOutcome(printable(name), "refused", error) for name, error in taken.refused]
+    if taken.unknown:
+        names = ", ".join(map(printable, taken.unknown[:NAMED]))
+        reason = BadInput("{name}: marks that are no class here: {names}.", name=FILE, names=names)
+        said.append(FileOutcome(FILE, "refused", reason))
+    return said
 
 
 def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], list[FileOutcome]]:

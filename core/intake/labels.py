@@ -18,7 +18,7 @@ from core.intake.cells import restored
 
 _FILE = ("file_name", "filename", "file", "image", "path", "fichier")  # a column's names, the likeliest first
 _LABEL = ("label", "class", "category", "name", "classe")
-_CLASSES = ["name", "aliases"]  # what the list of classes in our own exports begins with: no table of labels
+_OTHERS = (["name", "aliases"], ["product", "maker"])  # what our own exports of classes and products begin with
 _TOLD = 3  # rows that are named
 
 
@@ -62,7 +62,7 @@ class Labels:
                 one = _Row(name, _path(row[file_at]), row[label_at].strip(), _look(row, region_at, sight_at))
                 if one.file and (one.label or one.look != WHOLE):
                     self._rows.append(one)
-        elif columns[:2] != _CLASSES:
+        elif columns[:2] not in _OTHERS:
             reason = BadInput("{name} gives no labels: its columns file_name and label were not found.", name=name)
             self._said.append(FileOutcome(name, "refused", reason))
 

@@ -258,7 +258,7 @@ def follow(dataset: Dataset, made: Sequence[Change]) -> None:
 
 def _leaves(change: Change) -> bool:
     """Whether a change may take originals to another class folder."""
-    names = ("class_id", "state") if change.noun == "item" else ("folder", "state")
+    names = {"item": ("class_id", "state"), "class": ("folder", "state"), "product": ()}[change.noun]
     return any(change.before.get(name) != change.after.get(name) for name in names)
 
 

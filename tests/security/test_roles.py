@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from core.catalogue.records import Carried, ProductDraft
 from core.collection.dataset import Dataset
 from core.evaluation import takeout
 from core.ground.config import ROLES, Role
@@ -27,7 +28,7 @@ from core.ground.job import Job, publish
 from core.ground.jobs import JobRunner
 from core.ground.rights import ACTIONS, Actor, allow, includes, may, needed
 from core.ground.workspace import Workspace
-from core.intake import exports, ingest, triage
+from core.intake import exports, ingest, product_table, triage
 from core.review.kept import Kept
 from core.synthesis import sample
 from core.training import promotion, transfer
@@ -50,6 +51,7 @@ class Stage:
     dataset: Dataset
     run: str
     policy: str
+    product: int
 
     @property
     def ids(self) -> list[int]:
@@ -83,6 +85,10 @@ def _jobs(kind: str) -> list[Operation]:
     ]
 
 
+def _draft(stage: Stage) -> ProductDraft:
+    return ProductDraft("new", marks=(Carried(stage.classes()[0]),))
+
+
 def _of(name: str, call: Callable[[Dataset, Stage], Any]) -> Operation:
     return f"Dataset.{name}", "collection", lambda s: call(s.dataset, s)
 
@@ -108,6 +114,15 @@ DATASET: list[Operation] = [
     _of("redo", lambda d, s: d.redo()),
     _of("revert", lambda d, s: d.revert(d.history()[0].id)),
     _of("rescan", lambda d, s: d.rescan()),
+    _of("create_products", lambda d, s: d.create_products([_draft(s)])),
+    _of("edit_products", lambda d, s: d.edit_products({s.product: {"note": "x"}})),
+    _of("set_product_marks", lambda d, s: d.set_product_marks(s.product, [])),
+    _of("keep_product_picture", lambda d, s: d.keep_product_picture(IMAGE)),
+    _of("add_product_picture", lambda d, s: d.add_product_picture(s.product, IMAGE)),
+    _of("remove_product_picture", lambda d, s: d.remove_product_picture(s.product, "x.png")),
+    _of("merge_products", lambda d, s: d.merge_products([s.product + 1], s.product)),
+    _of("trash_products", lambda d, s: d.trash_products([s.product])),
+    _of("restore_products", lambda d, s: d.restore_products([s.product])),
     ("Dataset.set_settings", "settings", lambda s: s.dataset.set_settings(neighbours=7)),
     ("Dataset.report", "report", lambda s: s.dataset.report(IMAGE, verdict="unknown", said="unknown", answer={})),
 ]
@@ -116,6 +131,7 @@ DATASET_READS = {
     "acting_as", "allow", "classes", "count", "counts", "changes", "doubted", "folders_of", "history", "image_bytes",
     "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle", "some", "thumbnail",
     "vectors",
+    "product", "product_picture", "products",
     "add_vectors", "add_outlines", "outlines", "missing_outlines",
 }  # fmt: skip
 RUNS: list[Operation] = [
@@ -144,6 +160,8 @@ FILES: list[Operation] = [
     ("triage.dismiss_report", "collection", lambda s: triage.dismiss_report(s.dataset, 1)),
     ("triage.reopen_report", "collection", lambda s: triage.reopen_report(s.dataset, 1)),
     ("exports.import_class_fields", "collection", lambda s: exports.import_class_fields(s.dataset, b"name,a\nbar,x\n")),
+    ("product_table.import_products", "collection",
+     lambda s: product_table.import_products(s.dataset, b"product\nx\n")),
     ("exports.export_zip", "export", lambda s: exports.export_zip(s.dataset, io.BytesIO())),
     ("exports.export_csv", "export", lambda s: exports.export_csv(s.dataset, io.BytesIO())),
     ("takeout.run_export", "export", lambda s: takeout.run_export(s.workspace, {"form": "csv"}, _quiet, lambda: False)),
@@ -166,6 +184,7 @@ def stage(drawn_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callab
     dataset.rescan()
     dataset.trash(dataset.item_ids()[:1])
     dataset.report(IMAGE, verdict="unknown", said="unknown", answer={})
+    product, _other = dataset.create_products([ProductDraft("Clara"), ProductDraft("Clarus")])
     run = Runs(drawn_workspace).create(TrainSettings(), Split(0, {}, {}), LeakAudit(), [], state="finished")
     policy = _policy()
     policies.save(drawn_workspace, policy)
@@ -175,7 +194,7 @@ def stage(drawn_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Callab
 
     def act_as(role: Role) -> Stage:
         actor = Actor("Vi", role)
-        return Stage(drawn_workspace.acting_as(actor), dataset.acting_as(actor), run.id, policy.id)
+        return Stage(drawn_workspace.acting_as(actor), dataset.acting_as(actor), run.id, policy.id, product)
 
     return act_as
 

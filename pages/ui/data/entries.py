@@ -31,6 +31,12 @@ ICONS = {
     "restore": ":material/restore_from_trash:",
     "import": ":material/upload:",
     "rescan": ":material/folder_open:",
+    "product_create": ":material/add_box:",
+    "product_import": ":material/table_view:",
+    "product_edit": ":material/edit_note:",
+    "product_merge": ":material/call_merge:",
+    "product_trash": ":material/delete:",
+    "product_restore": ":material/restore_from_trash:",
     "settings": ":material/settings:",
     "undo": ":material/undo:",
     "redo": ":material/redo:",
@@ -57,6 +63,12 @@ def action_name(action: str) -> str:
         "restore": _("from the trash"),
         "import": _("import"),
         "rescan": _("folders read"),
+        "product_create": _("new products"),
+        "product_import": _("table of products"),
+        "product_edit": _("product described"),
+        "product_merge": _("products merged"),
+        "product_trash": _("product to the trash"),
+        "product_restore": _("product from the trash"),
         "settings": _("settings"),
         "undo": _("undo"),
         "redo": _("redo"),
@@ -115,6 +127,8 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         return _("Settings changed: {names}").format(
             names=", ".join(map(setting_name, changed)) if isinstance(changed, dict) else ""
         )
+    if action.startswith("product_"):
+        return _of_products(action, detail, names)
     texts = {
         "create": _("Class {name} made").format(name=name),
         "rename": _("Class {name} renamed {to}").format(name=name, to=to),
@@ -132,6 +146,22 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         "rescan": _("Folders read: {what}").format(what=_found(detail) or _classes(entry.classes)),
     }
     return texts.get(action, action)
+
+
+def _of_products(action: str, detail: Mapping[str, object], names: str) -> str:
+    """What was done to products: by their names, and how many they are where those are not all."""
+    count, named = detail.get("products"), len(_list(detail.get("names")))
+    if isinstance(count, int) and count > named:
+        names = ngettext("{n} product", "{n} products", count).format(n=number(count)) + f" ({names}, …)"
+    texts = {
+        "product_create": _("Products made: {names}"),
+        "product_import": _("From a table of products: {names}"),
+        "product_edit": _("Product {names} described"),
+        "product_merge": _("Products merged into {to}: {names}"),
+        "product_trash": _("Product {names} to the trash"),
+        "product_restore": _("Product {names} brought back"),
+    }
+    return texts.get(action, action).format(names=names, to=detail.get("to"))
 
 
 def _found(detail: Mapping[str, object]) -> str:
@@ -155,7 +185,12 @@ def moves(changes: Sequence[Change], classes: Mapping[int, str]) -> list[str]:
     """What was before and what came after, likes together: "(e → e), 3 images"."""
     found: Counter[tuple[str, str]] = Counter()
     for change in changes:
-        if change.noun == "item":
+        if change.noun == "product":
+            for column in ("name", "maker", "code", "fields", "marks"):
+                if column in change.after and change.before.get(column) != change.after[column]:
+                    both = [_of_product(column, side.get(column), classes) for side in (change.before, change.after)]
+                    found[both[0], both[1]] += 1
+        elif change.noun == "item":
             found[_state(change.before, change.after, classes), _state(change.after, change.before, classes)] += 1
         else:
             for column in ("name", "fields", "aliases"):
@@ -194,6 +229,15 @@ def _place(region: object) -> str:
         return _("the whole picture")
     return (
         " × ".join(str(region.get(side)) for side in ("width", "height")) + f" + {region.get('x')}, {region.get('y')}"
+    )
+
+
+def _of_product(column: str, value: object, classes: Mapping[int, str]) -> str:
+    """One column of a product, as a journal's change keeps it."""
+    if column != "marks":
+        return _value(value)
+    return ", ".join(
+        classes.get(mark[0], _("a class since deleted")) for mark in _list(value) if isinstance(mark, list)
     )
 
 

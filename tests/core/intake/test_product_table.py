@@ -1,0 +1,106 @@
+"""The table of products: what goes out comes back, a spreadsheet adds to it, and a zip brings it with its pictures."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import pytest
+
+from core.catalogue.records import Carried, ProductDraft
+from core.collection.dataset import Dataset
+from core.ground.errors import BadInput
+from core.ground.workspace import Workspace
+from core.intake.exports import export_zip
+from core.intake.ingest import import_archive
+from core.intake.product_table import import_products, products_csv
+from tests.conftest import draw, png_bytes
+
+
+@pytest.fixture
+def dataset(drawn_workspace: Workspace) -> Dataset:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    ids = {c.name: c.id for c in dataset.classes()}
+    dataset.rename_class(ids["bar"], "=a|b, c")
+    two = (Carried(ids["bar"], "above"), Carried(ids["circle"]))
+    dataset.create_products(
+        [ProductDraft("=1+1", "Lenso", "T67", {"index": "1.67", "Été": "a\tb"}, two), ProductDraft("Duo", code="-6")]
+    )
+    return dataset
+
+
+def table(dataset: Dataset) -> bytes:
+    return products_csv(dataset.products(), {c.id: c.name for c in dataset.classes()})
+
+
+def bare(dataset: Dataset) -> list[tuple]:
+    """The products without their numbers, their marks by name."""
+    names = {c.id: c.name for c in dataset.classes()}
+    return [
+        (p.name, p.maker, p.code, p.fields, [(names[m.class_id], m.at) for m in p.marks], p.pictures)
+        for p in dataset.products()
+    ]
+
+
+def test_what_goes_out_comes_back_and_no_cell_is_a_formula(dataset: Dataset) -> None:
+    out, before = table(dataset), bare(dataset)
+    assert not any(cell.startswith(("=", "-")) for row in csv.reader(io.StringIO(out.decode())) for cell in row)
+    dataset.trash_products([p.id for p in dataset.products()])
+    taken = import_products(dataset, out)
+    assert (taken.created, taken.changed, taken.unknown, taken.refused) == (2, 0, [], [])
+    assert bare(dataset) == before
+    assert import_products(dataset, out).changed == 0
+    dataset.undo()
+    assert dataset.products() == []
+
+
+def test_a_spreadsheet_adds_and_changes_and_empty_cells_change_nothing(dataset: Dataset) -> None:
+    rows = "Product;Maker;Code;Mark 1;Where 1;mark_2;coating\n"
+    rows += "duo;;-6;CROSS;Left;;blue\n=1+1;Lenso;T67;;;;green\nNew;M;;circle;middle;nothing like it;\n;;;;;;\n"
+    rows += f"{'x' * 300};;;;;;\n"
+    taken = import_products(dataset, rows.encode())
+    assert (taken.created, taken.changed, taken.unknown) == (1, 2, ["nothing like it"])
+    assert [name[:3] for name, _ in taken.refused] == ["xxx"]
+    found = {p[0]: p for p in bare(dataset)}
+    assert found["Duo"][3:5] == ({"coating": "blue"}, [("cross", "left")])
+    assert found["=1+1"][3:5] == (
+        {"index": "1.67", "Été": "a b", "coating": "green"},
+        [("=a|b, c", "above"), ("circle", "")],
+    )
+    assert found["New"][4] == [("circle", "")]
+    assert dataset.history(1)[0].action == "product_import"
+    with pytest.raises(BadInput, match="product"):
+        import_products(dataset, b"a,b\n1,2\n")
+
+
+def test_the_zip_brings_the_products_with_their_pictures(dataset: Dataset, tmp_path) -> None:
+    picture = dataset.add_product_picture(dataset.products()[0].id, png_bytes(draw("wave")))
+    with open(tmp_path / "all.zip", "wb") as stream:
+        export_zip(dataset, stream)
+    other = Dataset(Workspace(tmp_path / "other"))
+    outcomes = import_archive(other, tmp_path / "all.zip")
+    assert {outcome.outcome for outcome in outcomes} == {"added"} and len(outcomes) == 12
+    assert bare(other) == bare(dataset) and other.product_picture(picture).is_file()
+    assert other.counts().originals == 12
+    ver = {p.name: p.ver for p in other.products()}
+    import_archive(other, tmp_path / "all.zip")
+    assert {p.name: p.ver for p in other.products()} == ver
+
+
+def test_a_preview_and_a_strange_table_bring_no_product(dataset: Dataset, tmp_path) -> None:
+    import zipfile
+
+    with open(tmp_path / "all.zip", "wb") as stream:
+        export_zip(dataset, stream)
+    other = Dataset(Workspace(tmp_path / "other"))
+    import_archive(other, tmp_path / "all.zip", preview=True)
+    assert other.products() == []
+    with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+        archive.writestr("products.csv", "product,maker,pictures\nOne,M,../../x.png\n,,\n")
+        archive.writestr("product_pictures/photo.png", png_bytes(draw("bar")))
+    outcomes = import_archive(other, tmp_path / "odd.zip")
+    assert [(o.outcome, o.class_name) for o in outcomes] == [("added", "product_pictures")]  # a class like any other
+    (one,) = other.products()
+    assert one == replace(one, name="One", maker="M", pictures=())
