@@ -14,10 +14,11 @@ embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
+products     codes, matching, finding
 review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work
-shell        variation, training, runs, settings, evaluation, views, main
+shell        variation, training, runs, settings, evaluation, views, products, main
 """

@@ -21,6 +21,7 @@ from core.ground.images import decode
 from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
+from core.shell import products as cli_products
 from core.shell import runs as cli_runs
 from core.shell import settings as cli_settings
 from core.shell import training as cli_training
@@ -91,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_training.add_commands(commands, common, _progress)
     cli_evaluation.add_commands(commands, common, _progress)
     cli_views.add_commands(commands, common, _progress)
+    cli_products.add_commands(commands, common, _opened)
     cli_runs.add_commands(commands, common)
     cli_settings.add_commands(commands, common, _progress)
     return parser
@@ -237,6 +239,13 @@ def _open(options: argparse.Namespace) -> tuple[Dataset, Embedder]:
     if not workspace.root.exists():  # mistyped, more likely than meant: nothing is made there
         raise NotFound("There is no folder {path}.", path=workspace.root)
     return Dataset(workspace), load_embedder(workspace)
+
+
+def _opened(options: argparse.Namespace) -> tuple[Dataset, Embedder, Iterator[tuple[str, Image.Image | ImageRefused]]]:
+    """The dataset and the embedder with everything embedded, and the pictures that were named."""
+    dataset, embedder = _open(options)
+    _bring_up_to_date(dataset, embedder)
+    return dataset, embedder, _decoded(options.images)
 
 
 def _bring_up_to_date(dataset: Dataset, embedder: Embedder) -> bool:

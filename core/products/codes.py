@@ -1,0 +1,32 @@
+"""Codes: what stands beside the marks of a lens in letters and figures, compared as people and readers misread them."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+
+ALIKE = ("0OQD", "1IL|!", "2Z", "5S", "6G", "8B", "UV")  # each is easily taken for another of its group
+LOOKS_LIKE = 0.25  # what taking a sign for one that looks like it costs, of one edit
+_ONE_OF_EACH = str.maketrans({sign: group[0] for group in ALIKE for sign in group})
+
+
+def plain(code: str) -> str:
+    """A code as it is compared: capitals and figures, without spaces and what only parts them."""
+    folded = unicodedata.normalize("NFKC", code).upper()
+    return "".join(sign for sign in folded if sign.isalnum() or sign in "+|!")
+
+
+def distances(asked: str, held: Sequence[str]) -> np.ndarray:
+    """How many edits part ``asked`` from each of ``held`` (N,) float32, all of them `plain`: signs put in, left out or
+    changed (Levenshtein); between two that look alike, `LOOKS_LIKE` of one."""
+    from rapidfuzz.distance import Levenshtein
+    from rapidfuzz.process import cdist
+
+    if not held:
+        return np.empty(0, np.float32)
+    alike = [code.translate(_ONE_OF_EACH) for code in held]
+    strict = cdist([asked], held, scorer=Levenshtein.distance, dtype=np.float32)[0]
+    lenient = cdist([asked.translate(_ONE_OF_EACH)], alike, scorer=Levenshtein.distance, dtype=np.float32)[0]
+    return lenient + LOOKS_LIKE * (strict - lenient)
