@@ -7,7 +7,7 @@ ground       errors, config, rights, budget, translations, arrays, workspace, bo
 ground       kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, database, moves, journal, listing, vectorstore, products, operations
-collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, dataset, backup, looks
+collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, engine, embedder, neighbours, gallery

@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.workspace import Workspace
 
-SCHEMA = 5
+SCHEMA = 6
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
@@ -63,6 +63,7 @@ items = sa.Table(
     sa.Column("region", sa.JSON(none_as_null=True)),  # where its mark is (`core.ground.regions`); None: the whole
     sa.Column("view", sa.String(64)),  # with a region: the identity of what that shows, in place of sha256
     sa.Column("sight", sa.String(8), nullable=False, server_default=""),  # doubt: does not vote; sure: somebody looked
+    sa.Column("tags", sa.JSON(none_as_null=True)),  # free words, sorted; None: none
     sa.Index("items_by_class", "state", "class_id", "file"),
     sa.Index("items_by_kind", "state", "kind", "class_id", "file"),
     sa.Index("items_by_age", "state", "id"),
@@ -253,7 +254,7 @@ class Catalogue:
 
     def get(self, key: str, default: str = "") -> str:
         with self.read() as connection:
-            return _get(connection, key, default)
+            return value(connection, key, default)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -262,13 +263,13 @@ class Catalogue:
         with self.write(quiet=True) as connection:
             metadata.create_all(connection, checkfirst=True)
             _watch(connection)
-            if not _get(connection, "schema", ""):
+            if not value(connection, "schema", ""):
                 put(connection, "schema", str(SCHEMA))
 
     def _migrate(self) -> None:
         """Bring an older catalogue to `SCHEMA`, step by step, all of it or nothing."""
         with self.write(quiet=True) as connection:
-            found = int(_get(connection, "schema", "1"))  # another process may have done it meanwhile
+            found = int(value(connection, "schema", "1"))  # another process may have done it meanwhile
             for schema in range(found, SCHEMA):
                 _STEPS[schema](connection)
             put(connection, "schema", str(max(found, SCHEMA)))
@@ -296,12 +297,18 @@ def _add_products(connection: sa.Connection) -> None:
     products.create(connection, checkfirst=True)
 
 
+def _add_tags(connection: sa.Connection) -> None:
+    kind = items.c.tags.type.compile(dialect=connection.dialect)
+    connection.execute(sa.text(f"ALTER TABLE items ADD COLUMN tags {kind}"))
+
+
 # From schema N to N + 1.
 _STEPS: dict[int, Callable[[sa.Connection], None]] = {
     1: _add_outlines,
     2: _add_regions,
     3: _add_outbox,
     4: _add_products,
+    5: _add_tags,
 }
 
 _CHANGED = "class_id, kind, state, sha256, view, sight"  # what an item's being a reference hangs on
@@ -344,7 +351,7 @@ def put(connection: sa.Connection, key: str, value: str) -> None:
 
 def bump(connection: sa.Connection) -> None:
     """Increase the version (inside a writing transaction)."""
-    put(connection, "version", str(int(_get(connection, "version", "0")) + 1))
+    put(connection, "version", str(int(value(connection, "version", "0")) + 1))
 
 
 def next_id(connection: sa.Connection, table: sa.Table) -> int:
@@ -360,7 +367,8 @@ def chunks(values: Iterable[Any], size: int = _CHUNK) -> Iterator[Sequence[Any]]
         yield values[start : start + size]
 
 
-def _get(connection: sa.Connection, key: str, default: str) -> str:
+def value(connection: sa.Connection, key: str, default: str = "") -> str:
+    """One value of ``meta``."""
     value = connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
     return default if value is None else value
 

@@ -22,7 +22,7 @@ from core.ground.errors import Conflict, NotFound
 from core.ground.names import key
 
 _CHECKED = {
-    "item": ("class_id", "state", "kind", "region", "sight"),
+    "item": ("class_id", "state", "kind", "region", "sight", "tags"),
     "class": ("name", "state", "aliases", "fields"),
     "product": ("name", "maker", "code", "fields", "marks", "pictures", "state"),
 }
@@ -152,7 +152,7 @@ def apply(
     return done
 
 
-_WRITTEN = ("class_id", "file", "trashed_as", "state", "kind", "region", "view", "sight", "ver")
+_WRITTEN = ("class_id", "file", "trashed_as", "state", "kind", "region", "view", "sight", "tags", "ver")
 
 
 def _apply_to_class(connection: sa.Connection, change: Change, shelf: moves.Shelf) -> None:

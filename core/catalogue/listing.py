@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -66,7 +67,7 @@ def counts(connection: sa.Connection, *, variants: Callable[[str], int]) -> Coun
 
 
 def where(
-    connection: sa.Connection, *, class_id: int | None, kind: str | None, text: str, state: str
+    connection: sa.Connection, *, class_id: int | None, kind: str | None, text: str, state: str, tag: str | None = None
 ) -> list[sa.ColumnElement[bool]]:
     """The filter of `items` and `count`; ``class_id`` `UNLABELLED` asks for the tray."""
     terms = [db.items.c.state == state]
@@ -74,6 +75,8 @@ def where(
         terms.append(db.items.c.class_id.is_(None) if class_id == UNLABELLED else db.items.c.class_id == class_id)
     if kind is not None:
         terms.append(db.items.c.kind == kind)
+    if tag is not None:
+        terms.append(sa.cast(db.items.c.tags, sa.Text).contains(json.dumps(tag), autoescape=True))
     if wanted := search_key(text).strip():
         rows = connection.execute(
             sa.select(db.classes.c.id, db.classes.c.name, db.classes.c.aliases, db.classes.c.fields)
@@ -82,6 +85,16 @@ def where(
         in_file = db.items.c.file.icontains(text.strip(), autoescape=True)
         terms.append(db.items.c.class_id.in_(named) | in_file if named else in_file)
     return terms
+
+
+def tags(connection: sa.Connection) -> dict[str, int]:
+    """Every tag of a present item, sorted, and how many have it."""
+    text = sa.cast(db.items.c.tags, sa.Text)
+    query = sa.select(text, sa.func.count()).where(db.items.c.tags.is_not(None), db.items.c.state == "present")
+    found: Counter[str] = Counter()
+    for words, many in connection.execute(query.group_by(text)):
+        found.update(dict.fromkeys(json.loads(words), many))
+    return {tag: found[tag] for tag in sorted(found, key=lambda tag: (search_key(tag), tag))}
 
 
 def _names(row: sa.Row) -> Iterator[str]:
@@ -197,5 +210,5 @@ def item_of(row: sa.Row) -> Item:
     return Item(
         row.id, row.class_id, row.class_name or "", f"data/{place}", row.view or row.sha256, row.dhash % UNSIGNED,
         row.width, row.height, row.kind, row.source, row.added_at, row.ver, row.state,
-        Region.from_json(row.region) if row.region else None, row.sight, row.sha256,
+        Region.from_json(row.region) if row.region else None, row.sight, row.sha256, tuple(row.tags or ()),
     )  # fmt: skip

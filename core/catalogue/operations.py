@@ -151,11 +151,42 @@ def set_sight(connection: sa.Connection, item_ids: Iterable[int], sight: Sight) 
     return [Change("item", row.id, {"sight": row.sight}, {"sight": sight}) for row in rows if row.sight != sight]
 
 
+def set_tags(
+    connection: sa.Connection,
+    item_ids: Iterable[int],
+    *,
+    add: Iterable[str] = (),
+    remove: Iterable[str] = (),
+    versions: Mapping[int, int] | None = None,
+) -> list[Change]:
+    """Give items tags, and take others away. ``versions`` as in `relabel`. Raises `NameRefused` for a word that cannot
+    be a tag."""
+    wanted, gone = {clean_tag(tag) for tag in add}, set(remove)
+    made = []
+    for row in items_of(connection, item_ids, versions=versions):
+        held = set(row.tags or ())
+        after = sorted((held | wanted) - gone) or None
+        if after != (row.tags or None):
+            made.append(Change("item", row.id, {"tags": row.tags or None}, {"tags": after}))
+    return made
+
+
+def clean_tag(tag: str) -> str:
+    """A tag as it is kept: a name without the sign that parts tags in a table."""
+    return clean_name(tag.replace("|", "/"))
+
+
 def trash(
     connection: sa.Connection, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None
 ) -> list[Change]:
     """These present items go to the trash; they remember their class. ``versions`` as in `relabel`."""
     return [_to_trash(row) for row in items_of(connection, item_ids, state="present", versions=versions)]
+
+
+def discard(connection: sa.Connection, item_ids: Iterable[int]) -> list[Change]:
+    """These items of the trash are no longer on disk; their rows stay, so that the history can name them."""
+    rows = items_of(connection, item_ids, state="trash")
+    return [Change("item", row.id, {"state": "trash"}, {"state": "missing"}) for row in rows]
 
 
 def trash_class(connection: sa.Connection, class_id: int) -> list[Change]:

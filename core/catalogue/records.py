@@ -32,7 +32,7 @@ State = Literal["present", "trash", "missing"]
 Sight = Literal["", "doubt", "sure"]  # of what is seen: nothing said; in doubt, it does not vote; somebody vouches
 Place = Literal["", "left", "right", "above", "below"]  # of a mark on a lens, seen by who wears it; "": not known
 NAMES = ("name_fr", "name_en")  # the fields that hold a class's name in a language
-Outcome = Literal["added", "present", "held", "refused"]
+Outcome = Literal["added", "present", "held", "refused", "read"]
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Item:
     ``dhash`` is unsigned, 64 bits; ``added_at`` in seconds since 1970; ``ver`` counts its changes.
 
     ``region`` is where its mark lies in the picture (None: the whole). ``sha256`` is the identity of what is seen:
-    the hash of its file (``file_sha256``), or with a region that of both. ``sight``: see `Sight`.
+    the hash of its file (``file_sha256``), or with a region that of both. ``sight``: see `Sight`; ``tags``: free words.
     """
 
     id: int
@@ -79,6 +79,7 @@ class Item:
     region: Region | None = None
     sight: Sight = ""
     file_sha256: str = ""
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,8 @@ class Counts:
 class FileOutcome:
     """How one file ended. ``reason`` is a sentence (`BurinError`: template and values, translatable)
     or None; ``item_id`` is the item added or found, ``class_name`` its class (None: without one); ``near`` an item
-    that looks almost the same. A file that is "held" for that is known by its ``sha256``, and shown by its
-    ``picture`` (a WebP)."""
+    that looks almost the same. A file that is "held" for that is known by its ``sha256``, has so many ``pixels``, and
+    is shown by its ``picture`` (a WebP). A list of classes that was taken in is "read"."""
 
     name: str
     outcome: Outcome
@@ -139,6 +140,7 @@ class FileOutcome:
     class_name: str | None = None
     sha256: str = ""
     picture: bytes = field(default=b"", repr=False)
+    pixels: int = 0
 
 
 @dataclass(frozen=True)

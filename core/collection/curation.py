@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
 from core.catalogue import database as db
-from core.catalogue import journal, moves, operations
+from core.catalogue import journal, listing, moves, operations
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry, Sight
 from core.collection import inbox
@@ -175,6 +176,23 @@ class Curation:
         """Say that what is seen of items is in doubt (they do not vote then), or that somebody vouches for it."""
         self._change("sight", lambda c: operations.set_sight(c, item_ids, sight), to=sight)
 
+    def tag(
+        self,
+        item_ids: Iterable[int],
+        *,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        versions: Mapping[int, int] | None = None,
+    ) -> None:
+        """Give items tags and take others away, as one change. ``versions`` as in `relabel`. Raises `NameRefused`."""
+        added, removed = list(add), list(remove)
+        self._change(
+            "tag",
+            lambda c: operations.set_tags(c, item_ids, add=added, remove=removed, versions=versions),
+            added=added,
+            removed=removed,
+        )
+
     def trash(self, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None) -> None:
         """Send items to the trash. ``versions`` as in `relabel`."""
         self._change("trash", lambda c: operations.trash(c, item_ids, versions=versions))
@@ -182,6 +200,27 @@ class Curation:
     def restore(self, item_ids: Iterable[int]) -> None:
         """Bring items back from the trash to their class (which comes back too if it was deleted)."""
         self._change("restore", lambda c: operations.restore(c, item_ids))
+
+    def discard(self, item_ids: Iterable[int]) -> int:
+        """Delete images of the trash for good, their files and small pictures with them; how many. The history keeps
+        that it was done, and nothing takes it back. Raises `NotFound` where one is not in the trash."""
+        self.allow("collection")
+        self.settle()
+        with self.catalogue.write() as connection:
+            made = operations.discard(connection, item_ids)
+            ids = [change.row_id for change in made]
+            gone = listing.some(connection, ids)
+            waiting = moves.pending(connection)
+            if made:
+                journal.record(connection, made, action="discard", who=self.actor.name, undoable=False)
+        for item in gone:
+            for path in (self.workspace.root / item.path, self.workspace.thumbnail(item.sha256)):
+                path.unlink(missing_ok=True)
+            if item.id in waiting:
+                (self.workspace.data / waiting[item.id]).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.workspace.root / item.path).parent.rmdir()
+        return len(ids)
 
     # Changing: the workspace's settings
 

@@ -83,15 +83,17 @@ class Dataset(Assortment):
         class_id: int | None = None,
         kind: Kind | None = None,
         text: str = "",
+        tag: str | None = None,
         state: str = "present",
         limit: int | None = 60,
         offset: int = 0,
         order: str = "class",
     ) -> list[Item]:
         """One page of items. ``class_id`` `UNLABELLED` asks for the tray; ``text`` is searched in names,
-        aliases and file names, without regard to case and accents; ``order``: `listing.ORDERS`."""
+        aliases and file names, without regard to case and accents; ``tag``: one that they have; ``order``:
+        `listing.ORDERS`."""
         with self.catalogue.read() as connection:
-            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state, tag=tag)
             return listing.items(connection, terms, limit=limit, offset=offset, order=order)
 
     def item_ids(
@@ -100,22 +102,34 @@ class Dataset(Assortment):
         class_id: int | None = None,
         kind: Kind | None = None,
         text: str = "",
+        tag: str | None = None,
         state: str = "present",
         order: str = "class",
     ) -> list[int]:
         """The ids of all items that the same filter finds, in order."""
         with self.catalogue.read() as connection:
-            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+            terms = listing.where(connection, class_id=class_id, kind=kind, text=text, state=state, tag=tag)
             return listing.item_ids(connection, terms, order=order)
 
     def count(
-        self, *, class_id: int | None = None, kind: Kind | None = None, text: str = "", state: str = "present"
+        self,
+        *,
+        class_id: int | None = None,
+        kind: Kind | None = None,
+        text: str = "",
+        tag: str | None = None,
+        state: str = "present",
     ) -> int:
         """How many items the same filter finds."""
         with self.catalogue.read() as connection:
             return listing.count(
-                connection, listing.where(connection, class_id=class_id, kind=kind, text=text, state=state)
+                connection, listing.where(connection, class_id=class_id, kind=kind, text=text, state=state, tag=tag)
             )
+
+    def tags(self) -> dict[str, int]:
+        """Every tag of a present image, sorted, and how many have it."""
+        with self.catalogue.read() as connection:
+            return listing.tags(connection)
 
     def item(self, item_id: int) -> Item:
         """One item, whatever its state; raises `NotFound`."""

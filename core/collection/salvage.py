@@ -1,4 +1,5 @@
-"""Salvage: what a damaged catalogue still says and the folders cannot: fields, aliases, kinds, products, reports.
+"""Salvage: what a damaged catalogue still says and the folders cannot: fields, aliases, kinds, tags, products, reports,
+views.
 
 Labels and files come from the folders (`core.collection.rescan`); this only adds to what was rebuilt from them.
 It reads the damaged SQLite file row by row and keeps what it can read.
@@ -24,7 +25,7 @@ from core.ground.regions import Region
 def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
     """Bring over from ``damaged`` what belongs to classes and images that are there again; what makes no
     sense any more is left."""
-    for part in (_classes, _items, _products, _reports):
+    for part in (_classes, _items, _products, _reports, _views):
         with suppress(sa.exc.SQLAlchemyError, ValueError, TypeError, KeyError), catalogue.write() as connection:
             part(connection, damaged)
 
@@ -47,6 +48,8 @@ def _items(connection: sa.Connection, damaged: Path) -> None:
                 values |= {"region": region, "view": Region.from_json(region).of(row.sha256)}
             if old["sight"] in get_args(Sight):
                 values["sight"] = old["sight"]
+            if tags := [tag for tag in _json(old["tags"] or "", list) if isinstance(tag, str)]:
+                values["tags"] = tags
             connection.execute(sa.update(db.items).where(db.items.c.id == row.id).values(values))
 
 
@@ -66,6 +69,12 @@ def _reports(connection: sa.Connection, damaged: Path) -> None:
     reports = [{**row, "answer": _json(row["answer"], dict), "item_id": None} for row in _rows(damaged, "inbox")]
     if reports:
         connection.execute(sa.insert(db.inbox), reports)
+
+
+def _views(connection: sa.Connection, damaged: Path) -> None:
+    for row in _rows(damaged, "meta"):
+        if str(row["key"]).startswith("views ") and _json(row["value"], dict):
+            db.put(connection, row["key"], row["value"])
 
 
 def _rows(damaged: Path, table: str) -> Iterator[dict[str, Any]]:

@@ -32,7 +32,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}")
 def run_export(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
-    """The job. ``params``: ``form`` (one of `FORMS`), perhaps ``class_ids``; ``space`` for Parquet.
+    """The job. ``params``: ``form`` (one of `FORMS`), perhaps ``class_ids``; ``space`` for Parquet, ``original_names``
+    for a zip.
 
     The result has the file's ``token`` and ``name``, how many ``images`` are in it, which were ``missing``, and
     its ``size`` in bytes; a stopped job leaves no file.
@@ -47,7 +48,7 @@ def run_export(
     missing: list[str] = []
     with writing(path) as stream:
         if form == "zip":
-            done = export_zip(dataset, stream, **how)
+            done = export_zip(dataset, stream, original_names=bool(params.get("original_names")), **how)
             images, missing = done.images, done.missing
         elif form == "csv":
             images = export_csv(dataset, stream, **how)

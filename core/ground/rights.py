@@ -31,6 +31,7 @@ ACTIONS: dict[str, Role] = {
     "export": "curator",
     "sample": "curator",  # load it, remove it
     "finding": "curator",  # call a finding right as it is
+    "view": "curator",  # keep a view of a page under a name, drop it
     "policy": "curator",  # save, delete
     "variants": "curator",  # write, take back
     "run": "researcher",  # name, note, pause, go on, delete, restore, bring in

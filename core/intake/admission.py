@@ -7,7 +7,7 @@ the curator put it. Nothing is written here but the rows of new classes.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from core.collection.walk import Facts
 from core.ground import sameness
 from core.ground.errors import BurinError, Conflict
 from core.ground.images import decode, thumbnail
-from core.ground.names import file_for, key, printable
+from core.ground.names import clean_name, file_for, key, printable
 from core.ground.workspace import Workspace
-from core.intake.labels import WHOLE, Look
+from core.intake.labels import WHOLE, Described, Look
 
 NEAR = 2  # bits of 64 by which the hashes of what was not looked at may differ, to be opened and compared
 SHOWN = 96  # px of the picture of a file that is held back
@@ -111,7 +111,8 @@ class Admission:
     ``staged`` files lie (item id -> path in the data folder).
 
     ``ours``: items that earlier landings of the same import added. ``admit``: near copies are held back for a person
-    to see, but those whose uploads have these hashes; None takes all in. ``dry``: only the outcomes count.
+    to see, but those whose uploads have these hashes; None takes all in. ``replace``: uploads (by their hashes) that
+    take the place of an item, which goes to the trash. ``dry``: only the outcomes count.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class Admission:
         ours: set[int],
         near: Near,
         admit: Collection[str] | None = None,
+        replace: Mapping[str, int] | None = None,
         dry: bool = False,
     ) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -130,8 +132,9 @@ class Admission:
         self.new_ids: set[int] = set()
         self.added = 0
         self._connection, self._workspace, self._kind = connection, workspace, kind
-        self._ours, self._near, self._admit, self._dry = ours, near, admit, dry
-        self._new_classes: list[Change] = []
+        self._ours, self._near, self._admit, self._replace, self._dry = ours, near, admit, replace or {}, dry
+        self._new_classes: dict[int, Change] = {}
+        self._described: dict[int, Change] = {}
         self._changes: dict[int, Change] = {}
         self._next = db.next_id(connection, db.items)
         self._names: dict[int | None, str] = {}
@@ -144,12 +147,38 @@ class Admission:
     @property
     def made(self) -> list[Change]:
         """The changes, one a row."""
-        return [*self._new_classes, *self._changes.values()]
+        return [*self._new_classes.values(), *self._described.values(), *self._changes.values()]
 
     def judge(self, uploads: Sequence[Staged]) -> list[FileOutcome]:
         """The outcome of each staged upload, in order."""
         self._look_up({sha256 for one in uploads for sha256 in (one.facts.sha256, one.source_sha256)})
         return [self._judge(one) for one in uploads]
+
+    def describe(self, classes: Sequence[Described]) -> tuple[int, int]:
+        """Make the classes that a list names and that are not there, and add what they lack of its fields and aliases:
+        what somebody wrote here stays. How many were made, and how many described. Raises `NameRefused`."""
+        made = told = 0
+        for one in classes:
+            made += key(one.name) not in self._classes
+            class_id = self._class_of(clean_name(one.name))
+            if class_id is None or (self._dry and class_id < 0):
+                continue
+            row = self._connection.execute(sa.select(db.classes).where(db.classes.c.id == class_id)).one()
+            added = [clean_name(alias) for alias in one.aliases]
+            aliases = list(dict.fromkeys([*row.aliases, *(each for each in added if key(each) != key(row.name))]))
+            fields = {**one.fields, **row.fields}
+            if (aliases, fields) == (row.aliases, row.fields):
+                continue
+            told += 1
+            new = self._new_classes.get(class_id)
+            before, after = {"aliases": row.aliases, "fields": row.fields}, {"aliases": aliases, "fields": fields}
+            if new is not None:
+                self._new_classes[class_id] = Change(
+                    "class", class_id, {**new.before, **before}, {**new.after, **after}
+                )
+            else:
+                self._described[class_id] = Change("class", class_id, before, after)
+        return made, told
 
     def _judge(self, one: Staged) -> FileOutcome:
         wanted = None if one.class_name is None else self._classes.get(key(one.class_name), _NEW)
@@ -206,8 +235,10 @@ class Admission:
         near = self._near.find(facts.dhash, one.shown) if one.look.region is None else None
         if near is not None and self._admit is not None and one.source_sha256 not in self._admit:
             return self._hold(one, path, near)
+        old = self._replaced(one)
+        class_id = old.class_id if old is not None and one.class_name is None else self._class_of(one.class_name)
         item = _Known(
-            self._next, self._class_of(one.class_name), "present", file_for(one.name, facts.sha256, path.suffix),
+            self._next, class_id, "present", file_for(one.name, facts.sha256, path.suffix),
             None if one.look.region is None else one.seen_as,
         )  # fmt: skip
         self._next += 1
@@ -218,23 +249,36 @@ class Admission:
         if not self._dry:
             self._near.add(item.id, one.shown)
             row: dict[str, Any] = {"id": item.id, "class_id": item.class_id, "file": item.file, "trashed_as": None}
-            row |= {"state": "trash", "ver": 0, "kind": self._kind or facts.kind, "added_at": time.time()}
-            row |= {"source": printable(one.name)[:1000], "source_sha256": one.source_sha256}
+            kind, source = self._kind or one.look.kind or facts.kind, one.look.source or one.name
+            row |= {"state": "trash", "ver": 0, "kind": kind, "added_at": time.time()}
+            row |= {"source": printable(source)[:1000], "source_sha256": one.source_sha256}
             row |= {"size": one.size, "mtime_ns": one.mtime_ns, "sight": one.look.sight}
+            row |= {"tags": list(one.look.tags) or None}
             region = one.look.region
             row |= {"region": region and region.to_json(), "view": region and one.seen_as}
             self.rows.append({**row, **facts.columns()})
             self.staged[item.id] = self._place(path)
             where = {"class_id": item.class_id}
             self._change(item, {"state": "trash", **where}, {"state": "present", **where})
+            if old is not None:
+                self._change(old, {"state": "present"}, {"state": "trash"})
+                reason = BurinError("It takes the place of the image that looks almost the same.")
         class_name = self._names.get(item.class_id)
         return FileOutcome(one.name, "added", reason, self._shown(item.id), near, class_name)
+
+    def _replaced(self, one: Staged) -> _Known | None:
+        """The item that makes room for this better copy of it, where that is still there."""
+        columns = (db.items.c.id, db.items.c.class_id, db.items.c.state, db.items.c.file)
+        query = sa.select(*columns).where(db.items.c.id == self._replace.get(one.source_sha256))
+        row = self._connection.execute(query).one_or_none() if one.source_sha256 in self._replace else None
+        return None if row is None or row.state != "present" or row.id in self.new_ids else _Known(*row)
 
     def _hold(self, one: Staged, path: Path, near: int) -> FileOutcome:
         class_name = None if one.class_name is None else self._named(one.class_name)
         picture = thumbnail(decode(path, name=one.name), side=SHOWN)
         reason = BurinError("It looks almost like an image that is there, and waits to be looked at.")
-        return FileOutcome(one.name, "held", reason, None, near, class_name, one.source_sha256, picture)
+        pixels = one.facts.width * one.facts.height
+        return FileOutcome(one.name, "held", reason, None, near, class_name, one.source_sha256, picture, pixels)
 
     def _named(self, name: str) -> str:
         """How the class of that name is written here."""
@@ -276,8 +320,9 @@ class Admission:
             if self._dry:
                 class_id = _NEW - 1 - len(self._classes)
             else:
-                self._new_classes.append(operations.new_class(self._connection, name))
-                class_id = self._new_classes[-1].row_id
+                made = operations.new_class(self._connection, name)
+                class_id = made.row_id
+                self._new_classes[class_id] = made
             self._classes[key(name)], self._names[class_id] = class_id, name
         return class_id
 

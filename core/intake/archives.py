@@ -57,7 +57,8 @@ class Member:
 
 class Archive:
     """An archive judged safe to read; a context manager. ``remarks``: what its CSV files say that fits no member;
-    ``products``: its table of products, where it is one of our exports, and their ``pictures``.
+    ``classes``: what its list of classes says; ``products``: its table of products, where it is one of our exports, and
+    their ``pictures``.
 
     Raises `ArchiveRefused` with one sentence: not a zip, protected by a password, too much in it,
     names that lead outside, links or devices, overlapping members.
@@ -210,7 +211,7 @@ class Archive:
         kept = [kept[at] for at in in_place]
         names = [name for name, _ in kept]
         given, remarks = labels.of(names)
-        self.remarks = [*remarks, *left_out]
+        self.remarks, self.classes = [*remarks, *left_out], labels.classes
         return [
             Member(name, label or class_name, info, look)
             for (name, info), label, class_name, look in zip(

@@ -21,12 +21,12 @@ import numpy as np
 from core.catalogue.records import ClassRecord, Item
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, NotFound
-from core.ground.names import folder_for, free_name, key
+from core.ground.names import basename, folder_for, free_name, key
 from core.intake.cells import neutral
-from core.intake.labels import table_rows
+from core.intake.labels import described, table_rows
 from core.intake.product_table import FILE, FOLDER, products_csv
 
-COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at", "region", "sight")
+COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at", "region", "sight", "tags")
 _PAGE = 1000
 _ALIASES = " | "
 
@@ -47,14 +47,16 @@ def export_zip(
     *,
     class_ids: Sequence[int] | None = None,
     item_ids: Sequence[int] | None = None,
+    original_names: bool = False,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ExportReport:
     """Write ``<class>/<file>`` for every image (unlabelled ones at the top), ``labels.csv`` with
-    ``file_name,label`` and the regions, ``classes.csv`` with aliases and fields, and where there are products
-    ``products.csv`` with their pictures, to a stream that need not seek.
+    ``file_name,label`` and all that is said of an image, ``classes.csv`` with aliases and fields, and where there are
+    products ``products.csv`` with their pictures, to a stream that need not seek.
 
-    ``class_ids`` and ``item_ids`` narrow what goes out: images of these classes, these images.
+    ``class_ids`` and ``item_ids`` narrow what goes out: images of these classes, these images. ``original_names`` gives
+    the files the names that they were uploaded under, numbered where two are alike.
     """
     labels = io.StringIO(newline="")
     rows = csv.writer(labels)
@@ -62,9 +64,11 @@ def export_zip(
     done, missing = 0, []
     ids = _narrowed(dataset, class_ids, item_ids)
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # images do not shrink
-        for name, item in _places(dataset, ids):
+        classes: set[int | None] = set()
+        for name, item in _places(dataset, ids, original_names=original_names):
             if should_stop():
                 break
+            classes.add(item.class_id)
             try:
                 content = dataset.image_bytes(item)
             except NotFound:
@@ -76,7 +80,10 @@ def export_zip(
             if on_progress:
                 on_progress(done, len(ids))
         archive.writestr("labels.csv", labels.getvalue().encode())
-        archive.writestr("classes.csv", classes_csv(dataset.classes()))
+        whole = class_ids is None and item_ids is None
+        wanted = classes.union(class_ids or ())
+        kept = [record for record in dataset.classes() if whole or record.id in wanted]
+        archive.writestr("classes.csv", classes_csv(kept))
         _add_products(archive, dataset)
     return ExportReport(done, missing)
 
@@ -136,7 +143,8 @@ def export_parquet(
         wanted = np.isin(labels, class_ids)
         ids, vectors = ids[wanted], vectors[wanted]
     names = {item.id: name for name, item in _places(dataset, _narrowed(dataset, class_ids, None))}
-    text = [(name, pa.string()) for name in ("file_name", "label", "kind", "sha256", "source", "region", "sight")]
+    words = ("file_name", "label", "kind", "sha256", "source", "region", "sight", "tags")
+    text = [(name, pa.string()) for name in words]
     numbers = [("item_id", pa.int64()), ("width", pa.int32()), ("height", pa.int32()), ("added_at", pa.float64())]
     extra = [("x", pa.float32()), ("y", pa.float32())] if places is not None else []
     schema = pa.schema([*text, *numbers, ("embedding", pa.list_(pa.float32())), *extra])
@@ -180,17 +188,15 @@ def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
     at = [name.casefold() for name in header].index(column)
     by_name = {key(record.name): record for record in dataset.classes()}
     unknown = []
-    for row in rows:
-        record = by_name.get(key(row[at].strip())) if len(row) > at else None
+    for one in described("", header, rows, at=at):
+        record = by_name.get(key(one.name))
         if record is None:
-            unknown += row[at : at + 1]
+            unknown.append(one.name)
             continue
-        cells = {name: cell.strip() for n, (name, cell) in enumerate(zip(header, row, strict=False)) if n != at}
-        aliases = [alias.strip() for alias in cells.pop("aliases", "").split("|")]
-        added = [alias for alias in aliases if alias and alias not in record.aliases]
+        added = [alias for alias in one.aliases if alias not in record.aliases]
         if added:
             dataset.set_aliases(record.id, [*record.aliases, *added])
-        dataset.edit_fields(record.id, **{name: cell for name, cell in cells.items() if name and cell})
+        dataset.edit_fields(record.id, **one.fields)
     return unknown
 
 
@@ -207,16 +213,24 @@ def _narrowed(dataset: Dataset, class_ids: Sequence[int] | None, item_ids: Seque
     return ids
 
 
-def _places(dataset: Dataset, ids: Sequence[int]) -> Iterator[tuple[str, Item]]:
+def _places(dataset: Dataset, ids: Sequence[int], *, original_names: bool = False) -> Iterator[tuple[str, Item]]:
     """Each of these images with its name in an export, unique whatever the letters' case."""
     taken: dict[str, set[str]] = {}
     for start in range(0, len(ids), _PAGE):
         for item in dataset.some(ids[start : start + _PAGE]):
             folder = "" if item.class_id is None else f"{folder_for(item.class_name)}/"
             here = taken.setdefault(key(folder), set())
-            file = free_name(item.path.rpartition("/")[2], here)
+            file = free_name(_original_name(item) if original_names else item.path.rpartition("/")[2], here)
             here.add(key(file))
             yield f"{folder}{file}", item
+
+
+def _original_name(item: Item) -> str:
+    """The name that an image was uploaded under, as every platform can keep it, with the extension of what is stored;
+    its own where that is not known."""
+    own = item.path.rpartition("/")[2]
+    stem = folder_for(basename(item.source).rpartition(".")[0])
+    return f"{stem}.{own.rpartition('.')[2]}" if stem else own
 
 
 def _row(name: str, item: Item) -> list[str]:
@@ -227,7 +241,8 @@ def _cells(name: str, item: Item) -> tuple[Any, ...]:
     added = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(item.added_at))
     region = item.region.to_text() if item.region else ""
     size = (item.width, item.height)
-    return (name, item.class_name, item.kind, *size, item.file_sha256, item.source, added, region, item.sight)
+    about = (item.file_sha256, item.source, added, region, item.sight, _ALIASES.join(item.tags))
+    return (name, item.class_name, item.kind, *size, *about)
 
 
 def _record(name: str, item: Item, vector: np.ndarray) -> dict[str, Any]:

@@ -12,9 +12,11 @@ import os
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as changed
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -27,7 +29,7 @@ from core.ground.names import basename, is_junk, printable
 from core.ground.workspace import Workspace, new_id
 from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
-from core.intake.labels import WHOLE, Labels, Look
+from core.intake.labels import WHOLE, Described, Labels, Look
 from core.intake.landing import Landing, discard
 from core.intake.product_table import FILE, import_products
 
@@ -71,6 +73,8 @@ def import_files(
     kind: Kind | None = None,
     embedder: Embedder | None = None,
     admit: Collection[str] | None = None,
+    replace: Mapping[str, int] | None = None,
+    classes: Sequence[Described] = (),
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     on_outcomes: Callable[[list[FileOutcome]], None] | None = None,
@@ -78,14 +82,15 @@ def import_files(
     """Import files in batches, each durable before the next begins; one outcome a file, in order.
 
     ``kind`` None is guessed. With an ``embedder`` the vectors are written with the rows. With ``admit``, near copies
-    are held back, but those whose content hashes it holds. Stopping
-    keeps what has landed: importing the same files again goes on from there. All of it is one
-    entry of the journal; undo sends the images to the trash. System files are passed over.
+    are held back, but those whose content hashes it holds; ``replace`` (hash -> item id) sends to the trash what such a
+    file takes the place of. ``classes`` are described too. Stopping keeps what has landed: importing the same files
+    again goes on from there. All of it is one entry of the journal; undo sends the images to the trash. System files
+    are passed over.
     """
     total = len(files) if isinstance(files, Sequence) else 0
     outcomes: list[FileOutcome] = []
     waiting = (file for file in files if not is_junk(basename(file.name)))
-    with Landing(dataset, source=_source(files), kind=kind, embedder=embedder, admit=admit) as landing:
+    with Landing(dataset, source=_source(files), kind=kind, embedder=embedder, admit=admit, replace=replace) as landing:
         while not should_stop() and (batch := list(islice(waiting, BATCH))):
             uploads = [(f.name, f.class_name, f.read, f.look) for f in batch]
             landed = _settle_outcomes(landing.stage(uploads), landing.land)
@@ -94,6 +99,11 @@ def import_files(
                 on_outcomes(landed)
             if on_progress:
                 on_progress(len(outcomes), max(total, len(outcomes)))
+        if classes and not should_stop():
+            told = landing.land([], classes)
+            outcomes += told
+            if on_outcomes:
+                on_outcomes(told)
     return outcomes
 
 
@@ -103,6 +113,7 @@ def preview_files(
     *,
     kind: Kind | None = None,
     admit: Collection[str] | None = None,
+    classes: Sequence[Described] = (),
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[FileOutcome]:
@@ -116,7 +127,7 @@ def preview_files(
             staged += landing.stage([(f.name, f.class_name, f.read, f.look) for f in kept[start : start + BATCH]])
             if on_progress:
                 on_progress(len(staged), len(kept))
-        return _settle_outcomes(iter(staged), landing.preview)
+        return _settle_outcomes(iter(staged), partial(landing.preview, classes=classes))
 
 
 def import_archive(
@@ -128,6 +139,7 @@ def import_archive(
     kind: Kind | None = None,
     embedder: Embedder | None = None,
     admit: Collection[str] | None = None,
+    replace: Mapping[str, int] | None = None,
     on_progress: Progress | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     limits: Limits | None = None,
@@ -147,7 +159,8 @@ def import_archive(
         if shutil.disk_usage(dataset.workspace.data).free < 2 * need:
             raise ArchiveRefused("There is not enough room on the disk for {name}.", name=archive.name)
         staged: list[Staged | FileOutcome] = []
-        with Landing(dataset, source=printable(archive.name), kind=kind, embedder=embedder, admit=admit) as landing:
+        how: dict[str, Any] = {"kind": kind, "embedder": embedder, "admit": admit, "replace": replace}
+        with Landing(dataset, source=printable(archive.name), **how) as landing:
             for start in range(0, len(archive.members), BATCH):
                 if should_stop():
                     return []
@@ -157,7 +170,7 @@ def import_archive(
                 )
                 if on_progress:
                     on_progress(len(staged), len(archive.members))
-            land = landing.preview if preview else landing.land
+            land = partial(landing.preview if preview else landing.land, classes=archive.classes)
             if should_stop():
                 return []
             outcomes = _settle_outcomes(iter(staged), land)
@@ -183,9 +196,11 @@ def _take_products(dataset: Dataset, archive: Archive) -> list[FileOutcome]:
     return said
 
 
-def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], list[FileOutcome]]:
+def with_classes(
+    files: Sequence[IncomingFile],
+) -> tuple[list[IncomingFile], list[FileOutcome], list[Described]]:
     """``files`` with the classes that their folders, or CSV files of labels among them, give; those are left out, and
-    have an outcome where they fit none of the files."""
+    have an outcome where they fit none of the files. Last what lists of classes among them say."""
     labels = Labels()
     images = []
     for file in files:
@@ -203,10 +218,10 @@ def with_classes(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], lis
     classes = [label or folder for label, folder in zip(given, classes_of(names), strict=True)]
     looks = labels.looks(len(names))
     known = [
-        replace(file, class_name=file.class_name or own, look=look if file.look == WHOLE else file.look)
+        changed(file, class_name=file.class_name or own, look=look if file.look == WHOLE else file.look)
         for file, own, look in zip(images, classes, looks, strict=True)
     ]
-    return known, [*remarks, *left_out]
+    return known, [*remarks, *left_out], labels.classes
 
 
 def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:
@@ -234,7 +249,8 @@ def run_import(
     embedder: Embedder | None = None,
 ) -> dict[str, Any]:
     """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``;
-    archives are known by their first bytes). Also ``kind``, ``who``, ``role``, ``admit`` (see `import_files`); with
+    archives are known by their first bytes). Also ``kind``, ``who``, ``role``, ``admit``, ``replace`` (see
+    `import_files`); with
     ``preview`` true nothing is taken in. The files stay for the import that may follow, as they do where near copies
     were held back.
 
@@ -245,9 +261,10 @@ def run_import(
     _sweep(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
-    files, remarks = with_classes([file for file in given if file not in archives])
+    files, remarks, classes = with_classes([file for file in given if file not in archives])
     preview = bool(params.get("preview"))
     how: dict[str, Any] = {"kind": params.get("kind"), "admit": params.get("admit"), "should_stop": should_stop}
+    better: dict[str, Any] = {} if preview else {"replace": params.get("replace")}
     count: Counter[str] = Counter()
 
     def publish(outcomes: list[FileOutcome]) -> None:
@@ -261,7 +278,7 @@ def run_import(
             progress = _shifted(report, done, len(files), archive.name)
             own: dict[str, Any] = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
             outcomes = import_archive(
-                dataset, Path(archive.path or ""), embedder=embedder, preview=preview, **own, **how
+                dataset, Path(archive.path or ""), embedder=embedder, preview=preview, **own, **how, **better
             )
         except BadInput as refusal:
             outcomes = [FileOutcome(archive.name, "refused", refusal)]
@@ -269,15 +286,16 @@ def run_import(
         publish(outcomes)
     progress = _shifted(report, done, 0, "")
     if preview:
-        publish(preview_files(dataset, files, on_progress=progress, **how))
+        publish(preview_files(dataset, files, classes=classes, on_progress=progress, **how))
     else:
-        import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how)
+        better |= {"classes": classes}
+        import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how, **better)
     publish(remarks)
     if not should_stop() and not preview and not count["held"]:
         _discard(workspace, given)
     result: dict[str, Any] = {name: count[name] for name in ("added", "present", "refused")}
-    held = {"held": count["held"]} if count["held"] else {}
-    return result | held | ({"preview": True} if preview else {})
+    more = {name: count[name] for name in ("held", "read") if count[name]}
+    return result | more | ({"preview": True} if preview else {})
 
 
 def record_of(outcome: FileOutcome) -> dict[str, Any]:
@@ -292,6 +310,7 @@ def record_of(outcome: FileOutcome) -> dict[str, Any]:
         "class_name": outcome.class_name,
         "sha256": outcome.sha256,
         "picture": base64.b64encode(outcome.picture).decode("ascii"),
+        "pixels": outcome.pixels,
     }
     return {**record, "template": reason.template if reason else "", "values": values}
 
@@ -303,7 +322,7 @@ def _plain(value: object) -> int | float | str:
 def outcome_of(record: dict[str, Any]) -> FileOutcome:
     """The outcome that `record_of` kept."""
     reason = BurinError(record["template"], **record["values"]) if record["template"] else None
-    kept = {name: record[name] for name in ("item_id", "near", "class_name", "sha256") if name in record}
+    kept = {name: record[name] for name in ("item_id", "near", "class_name", "sha256", "pixels") if name in record}
     picture = base64.b64decode(record.get("picture", ""))
     return FileOutcome(record["name"], record["outcome"], reason, **kept, picture=picture)
 
@@ -314,7 +333,7 @@ def _settle_outcomes(
     """Outcomes in the order of the files: those that were refused on the way, and those of the landing."""
     ready = list(staged)
     landed = iter(land([one for one in ready if isinstance(one, Staged)]))
-    return [next(landed) if isinstance(one, Staged) else one for one in ready]
+    return [*(next(landed) if isinstance(one, Staged) else one for one in ready), *landed]
 
 
 def _reader(archive: Archive, member: Member) -> Callable[[], bytes]:

@@ -6,19 +6,22 @@ import csv
 import io
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import cast, get_args
+from typing import Literal, cast, get_args
 
+from core.catalogue.operations import clean_tag
 from core.catalogue.records import FileOutcome, Sight
-from core.ground.errors import BadInput, ConfigRefused
+from core.ground.config import Kind
+from core.ground.errors import BadInput, ConfigRefused, NameRefused
 from core.ground.regions import Region
 from core.intake.cells import restored
 
 _FILE = ("file_name", "filename", "file", "image", "path", "fichier")  # a column's names, the likeliest first
 _LABEL = ("label", "class", "category", "name", "classe")
-_OTHERS = (["name", "aliases"], ["product", "maker"])  # what our own exports of classes and products begin with
+_CLASSES = ["name", "aliases"]  # what the list of classes in our own exports begins with
+_OTHERS = (["product", "maker"],)  # and that of products: no tables of labels
 _TOLD = 3  # rows that are named
 
 
@@ -32,20 +35,48 @@ class _Row:
 
 @dataclass(frozen=True)
 class Look:
-    """Where the mark lies in a file (None: the whole picture), and what was said of what is seen there."""
+    """What is said of a file beside its label: where the mark lies in it (None: the whole picture), and what is to be
+    thought of what is seen there; its kind and source ("": not said) and its tags."""
 
     region: Region | None = None
     sight: Sight = ""
+    kind: Kind | Literal[""] = ""
+    source: str = ""
+    tags: tuple[str, ...] = ()
 
 
 WHOLE = Look()  # nothing said: the whole picture
 
 
+@dataclass(frozen=True)
+class Described:
+    """A class as a list of classes describes it: it may have no image at all."""
+
+    table: str
+    name: str
+    aliases: tuple[str, ...]
+    fields: dict[str, str]
+
+
+def described(table: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, at: int = 0) -> list[Described]:
+    """The rows of a list of classes: the name in column ``at``, in another aliases (parted by ``|``), in every other
+    one a field; an empty cell says nothing."""
+    found = []
+    for row in rows:
+        if len(row) > at and row[at].strip():
+            cells = {name: cell.strip() for n, (name, cell) in enumerate(zip(header, row, strict=False)) if n != at}
+            aliases = tuple(alias for part in cells.pop("aliases", "").split("|") if (alias := part.strip()))
+            fields = {name: cell for name, cell in cells.items() if name and cell}
+            found.append(Described(table, row[at].strip(), aliases, fields))
+    return found
+
+
 class Labels:
     """What the CSV files among some uploads say: `add` each of them, then ask for the labels `of` the files, and for
-    the `looks` of those that have one."""
+    the `looks` of those that have one. ``classes``: what lists of classes say."""
 
     def __init__(self) -> None:
+        self.classes: list[Described] = []
         self._rows: list[_Row] = []
         self._said: list[FileOutcome] = []
         self._given: dict[int, _Row] = {}
@@ -57,11 +88,13 @@ class Labels:
         file_at, label_at = _column(columns, _FILE), _column(columns, _LABEL)
         if file_at is not None and label_at is not None:
             rows = [row for row in cells if len(row) > max(file_at, label_at)]
-            region_at, sight_at = (columns.index(one) if one in columns else None for one in ("region", "sight"))
             for row in rows:
-                one = _Row(name, _path(row[file_at]), row[label_at].strip(), _look(row, region_at, sight_at))
+                look = _look(dict(zip(columns, (cell.strip() for cell in row), strict=False)))
+                one = _Row(name, _path(row[file_at]), row[label_at].strip(), look)
                 if one.file and (one.label or one.look != WHOLE):
                     self._rows.append(one)
+        elif columns[:2] == _CLASSES:
+            self.classes += described(name, ["name", "aliases", *header[2:]], cells)
         elif columns[:2] not in _OTHERS:
             reason = BadInput("{name} gives no labels: its columns file_name and label were not found.", name=name)
             self._said.append(FileOutcome(name, "refused", reason))
@@ -128,14 +161,24 @@ def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
     return [cell.strip() for cell in next(cells, [])], cells
 
 
-def _look(row: Sequence[str], region_at: int | None, sight_at: int | None) -> Look:
-    """What a row says of its file's sight; a cell that is no region or no such word says nothing."""
-    region, sight = ("" if at is None or at >= len(row) else row[at].strip() for at in (region_at, sight_at))
+def _look(cells: Mapping[str, str]) -> Look:
+    """What a row says of its file; a cell that is no region, or no such word, says nothing."""
     found = None
-    if region:
+    if region := cells.get("region"):
         with suppress(ConfigRefused):
             found = Region.from_text(region)
-    return Look(found, cast(Sight, sight) if sight in get_args(Sight) else "")
+    sight, kind = cells.get("sight", ""), cells.get("kind", "")
+    tags = []
+    for tag in cells.get("tags", "").split("|"):
+        with suppress(NameRefused):
+            tags.append(clean_tag(tag))
+    return Look(
+        found,
+        cast(Sight, sight) if sight in get_args(Sight) else "",
+        cast(Kind, kind) if kind in get_args(Kind) else "",
+        cells.get("source", ""),
+        tuple(sorted(set(tags))),
+    )
 
 
 def _column(columns: Sequence[str], names: Sequence[str]) -> int | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -28,12 +28,12 @@ from core.collection.looks import Looks, looks_of
 from core.collection.walk import Facts, facts_of
 from core.ground import sameness
 from core.ground.config import Preprocessing
-from core.ground.errors import BurinError
+from core.ground.errors import BurinError, NameRefused
 from core.ground.images import content_hash, decode, room_for
 from core.ground.names import basename, clean_name
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
-from core.intake.labels import Look
+from core.intake.labels import Described, Look
 from core.intake.originals import stored_form
 from core.sight.doubts import doubts_of
 from core.sight.marks import pointed_at
@@ -51,8 +51,8 @@ _THREADS = min(8, max(2, os.cpu_count() or 2))
 class Landing:
     """One import into ``dataset``: `stage` as often as wanted, then `land`, all under one journal entry.
 
-    ``admit``: near copies are held back, see `core.intake.admission.Admission`. Use as a context manager: what was
-    staged and not landed is removed at the end.
+    ``admit``, ``replace``: near copies are held back, see `core.intake.admission.Admission`. Use as a context manager:
+    what was staged and not landed is removed at the end.
     """
 
     def __init__(
@@ -63,9 +63,11 @@ class Landing:
         kind: str | None,
         embedder: Embedder | None = None,
         admit: Collection[str] | None = None,
+        replace: Mapping[str, int] | None = None,
     ) -> None:
         dataset.allow("import")
-        self._dataset, self._kind, self._embedder, self._admit = dataset, kind, embedder, admit
+        self._dataset, self._kind, self._embedder = dataset, kind, embedder
+        self._admit, self._replace = admit, replace
         self._preprocessing = dataset.workspace.config().preprocessing
         self._detail: dict[str, Any] = {"source": source, "added": 0}
         self._entry: int | None = None
@@ -94,15 +96,16 @@ class Landing:
         yield from self._pool.map(lambda one, sha256: self._stage(one, sha256, there), uploads, hashes)
         sync_folder(self._folder)
 
-    def land(self, staged: Sequence[Staged]) -> list[FileOutcome]:
-        """Make items of what was staged, in one transaction with their vectors; one outcome each, in order."""
-        if not staged:
+    def land(self, staged: Sequence[Staged], classes: Sequence[Described] = ()) -> list[FileOutcome]:
+        """Make items of what was staged, in one transaction with their vectors, and of the ``classes`` that a list
+        describes what is described; an outcome for each staged one, in order, and for each list."""
+        if not staged and not classes:
             return []
         vectors = self._vectors(staged)
         self._look_first()
         with self._dataset.catalogue.write() as connection:
             plan = self._admission(connection)
-            outcomes = plan.judge(staged)
+            outcomes = [*plan.judge(staged), *_described(plan, classes)]
             if plan.rows:
                 connection.execute(sa.insert(db.items), plan.rows)
             if vectors and self._embedder is not None:
@@ -115,15 +118,17 @@ class Landing:
         self._dataset.settle()
         return outcomes
 
-    def preview(self, staged: Sequence[Staged]) -> list[FileOutcome]:
+    def preview(self, staged: Sequence[Staged], classes: Sequence[Described] = ()) -> list[FileOutcome]:
         """The outcomes that `land` would give, with nothing changed (added ones have no item yet)."""
         self._look_first()
         with self._dataset.catalogue.read() as connection:
-            return self._admission(connection, dry=True).judge(staged)
+            plan = self._admission(connection, dry=True)
+            return [*plan.judge(staged), *_described(plan, classes)]
 
     def _admission(self, connection: sa.Connection, *, dry: bool = False) -> Admission:
         self._near = self._near or Near(connection, self._looks, self._look)
-        how: dict[str, Any] = {"kind": self._kind, "ours": self._ours, "near": self._near, "admit": self._admit}
+        how: dict[str, Any] = {"kind": self._kind, "ours": self._ours, "near": self._near}
+        how |= {"admit": self._admit, "replace": self._replace}
         return Admission(connection, self._dataset.workspace, **how, dry=dry)
 
     def _look_first(self) -> None:
@@ -201,6 +206,20 @@ class Landing:
         found = self._embedder.embed_images(_opener(one, self._embedder.preprocessing) for one in wanted)
         vectors = zip(wanted, found, strict=True)
         return {one.seen_as: vector for one, vector in vectors if isinstance(vector, np.ndarray)}
+
+
+def _described(plan: Admission, classes: Sequence[Described]) -> list[FileOutcome]:
+    """Have a plan describe classes; an outcome for each list of them."""
+    outcomes = []
+    for table in dict.fromkeys(one.table for one in classes):
+        try:
+            made, told = plan.describe([one for one in classes if one.table == table])
+        except NameRefused as refusal:
+            outcomes.append(FileOutcome(table, "refused", refusal))
+            continue
+        reason = BurinError("Classes: {made} made, {told} described.", made=made, told=told)
+        outcomes.append(FileOutcome(table, "read", reason))
+    return outcomes
 
 
 def _hash(upload: Upload) -> str | BurinError:

@@ -32,15 +32,16 @@ class Kept:
         except (OSError, ValueError, TypeError):
             return cls(path, actor=workspace.actor)
 
-    def add(self, kind: str, parts: Iterable[str]) -> None:
+    def add(self, kind: str, *findings: Iterable[str]) -> None:
+        """Keep findings of ``kind``, each by its parts."""
         allow(self.actor, "finding")
-        self.keys.add(_key(kind, parts))
+        self.keys.update(_key(kind, parts) for parts in findings)
         self._write()
 
-    def remove(self, kind: str, parts: Iterable[str]) -> None:
-        """Take `add` back: the finding is shown again."""
+    def remove(self, kind: str, *findings: Iterable[str]) -> None:
+        """Take `add` back: the findings are shown again."""
         allow(self.actor, "finding")
-        self.keys.discard(_key(kind, parts))
+        self.keys.difference_update(_key(kind, parts) for parts in findings)
         self._write()
 
     def __contains__(self, finding: tuple[str, Iterable[str]]) -> bool:

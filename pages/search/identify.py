@@ -1,6 +1,9 @@
 """The main job: give a mark, read which gravure it is, or that it is not in the base."""
 
+from __future__ import annotations
+
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -8,12 +11,17 @@ from core.ground.errors import ImageRefused
 from pages.ui import cached, services, widgets
 from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.search import answers, model_line
+from pages.ui.links import linked_choice
+from pages.ui.search import answers, answers_table, model_line
 from pages.ui.search.intake import Query, intake
 from pages.ui.state import workbench
 from pages.ui.text import esc
 
-UNFOLDED = 3  # answers shown open at once; the further ones are one click away
+if TYPE_CHECKING:
+    from core.recognition.identify import Answer
+
+UNFOLDED = 1  # answers shown open at once; the further ones are one click away
+THUMBNAIL = 48  # px: beside a folded answer
 
 data = services.dataset()
 classes = {record.id: record for record in data.classes()}
@@ -38,6 +46,7 @@ if not counts.originals - counts.unlabelled and not services.preparation().activ
 
 given, answered = st.columns([2, 3], gap="large")
 kinds = st.session_state.get("identify.kinds", [])
+names = {record.id: record.name for record in classes.values()}
 only = st.session_state.get("identify.classes", [])
 class_ids = [record.id for record in classes.values() if record.name in only]
 
@@ -48,35 +57,63 @@ def part_of_the_base() -> None:
         _("Compare with a part of the base only"), icon=":material/filter_alt:", expanded=bool(kinds or only)
     ):
         widgets.choose_kinds(key="identify.kinds")
-        names = [record.name for record in classes.values()]
-        st.multiselect(_("Classes"), names, key="identify.classes", placeholder=_("All classes"))
+        st.multiselect(_("Classes"), list(names.values()), key="identify.classes", placeholder=_("All classes"))
 
 
-def answer_to(query: Query, *, folded: bool | None) -> None:
-    """Answer one image, or say why it is refused; ``folded`` None shows it without a fold."""
+def ask(query: Query) -> list[Answer] | ImageRefused:
+    """The answers to one image, or why it is refused."""
     pointed = workbench().pointed.get(query.token, ())
     try:
         found = cached.answers(
             query.data, query.token, name=query.name, kinds=kinds, class_ids=class_ids, regions=pointed
         )
     except ImageRefused as error:
-        st.error(esc(sentence(error)), icon=":material/broken_image:")
-        return
+        return error
     # A class that went since the page began is no answer any more.
-    found = [replace(one, classes=[c for c in one.classes if c.class_id in classes]) for one in found]
+    return [replace(one, classes=[c for c in one.classes if c.class_id in classes]) for one in found]
+
+
+def answer_to(query: Query, *, folded: bool | None) -> None:
+    """Answer one image, or say why it is refused; ``folded`` None shows it without a fold."""
+    found = ask(query)
+    if isinstance(found, ImageRefused):
+        st.error(esc(sentence(found)), icon=":material/broken_image:")
+        return
     calibration = services.base().calibration
     if folded is None:
+        with said, st.container(horizontal=True, vertical_alignment="center", key="identify.said"):
+            answers.in_short(found, names)
         answers.show(query, found, classes, calibration)
         return
-    names = {record.id: record.name for record in classes.values()}
-    said = " · ".join(answers.headline(one, names) for one in found)
-    label = f"{esc(query.name)} — **{esc(said)}**"
+    text = " · ".join(answers.headline(one, names) for one in found)
+    label = f"{esc(query.name)} — **{esc(text)}**"
     icon = answers.LOOK[found[0].verdict][1]
-    with st.expander(label, expanded=not folded, icon=icon, key=f"identify.fold.{query.token}"):
-        answers.show(query, found, classes, calibration, card=False)
+    with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"identify.row.{query.token}"):
+        with st.container(width=THUMBNAIL):
+            st.image(cached.cut(query.data, query.token, None, side=96), width=THUMBNAIL, alt=_("Your image"))
+        with st.expander(label, expanded=not folded, icon=icon, key=f"identify.fold.{query.token}"):
+            answers.show(query, found, classes, calibration, card=False)
+
+
+def answer_all(queries: list[Query]) -> None:
+    """Answer several images: one under another, folded, or as one table."""
+    shapes = {"answers": _("Answers"), "table": _("Table")}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        text = ngettext("{n} image", "{n} images", len(queries)).format(n=number(len(queries)))
+        st.subheader(text, anchor=False, width="stretch")
+        shape = linked_choice(
+            st.segmented_control, _("Show as"), list(shapes), param="as", key="identify.as", default="answers",
+            required=True, format_func=shapes.__getitem__, label_visibility="collapsed",
+        )  # fmt: skip
+    if shape == "table":
+        answers_table.show([(query, ask(query)) for query in queries], names)
+        return
+    for position, query in enumerate(queries):
+        answer_to(query, folded=position >= UNFOLDED)
 
 
 with given:
+    said = st.container()  # on a phone the answer in short, above the sheet that it is drawn on
     queries = list({query.token: query for query in intake()}.values())
     if not queries:
         part_of_the_base()
@@ -88,7 +125,7 @@ with answered:
         with st.spinner(_("Getting the references ready…")):
             services.base()
         if len(queries) > 1:
-            st.subheader(ngettext("{n} image", "{n} images", len(queries)).format(n=number(len(queries))), anchor=False)
-        for position, query in enumerate(queries):
-            answer_to(query, folded=position >= UNFOLDED if len(queries) > 1 else None)
+            answer_all(queries)
+        else:
+            answer_to(queries[0], folded=None)
         part_of_the_base()

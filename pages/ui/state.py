@@ -45,6 +45,7 @@ class Workbench:
     ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
     curator; ``given``: images dropped or pasted on Identify, newest first; ``pinned``: those that Identify sent to the map; ``pointed``: the marks that somebody pointed at, by the token of their
     image;
+    ``asked_class``: a class that the address asked for and that is not there; ``binned``: the item ids selected in the trash;
     ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
     to it; ``seen``: of each item the ``ver`` that was shown last; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
     ticked in their table; ``refused``: cells of each table whose new text was not taken,
@@ -61,6 +62,8 @@ class Workbench:
     given: list[Query] = field(default_factory=list)
     pinned: list[Query] = field(default_factory=list)
     pointed: dict[str, tuple[Region, ...]] = field(default_factory=dict)
+    asked_class: str = ""
+    binned: list[int] = field(default_factory=list)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
     desk: Desk | None = None

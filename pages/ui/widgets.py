@@ -11,6 +11,7 @@ from core.catalogue.records import ClassRecord
 from core.ground.config import KINDS
 from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
+from pages.ui.state import workbench
 from pages.ui.text import esc
 
 LIVE_S = 2.0  # between two looks at what an import has taken in
@@ -75,7 +76,38 @@ def class_names(classes: Iterable[str]) -> list[str]:
     the URL asks for is an option too: Streamlit would take it out of the address."""
     names = list(classes)
     asked = st.query_params.get("class", "")
+    if asked:
+        workbench().asked_class = asked if asked not in names else ""
     return [*names, asked] if asked and asked not in names and services.preparation().active else names
+
+
+def no_such_class() -> None:
+    """Say that the address asked for a class that is not there: that filter is left out."""
+    bench = workbench()
+    if bench.asked_class and not services.preparation().active:
+        text = _("There is no class named {name} here: its filter is left out.").format(name=esc(bench.asked_class))
+        with st.container(horizontal=True, vertical_alignment="center", key="no_such_class"):
+            st.warning(text, icon=":material/search_off:")
+            st.button("", icon=":material/close:", key="no_such_class.close", type="tertiary", help=_("Dismiss"),
+                      on_click=_forget_class)  # fmt: skip
+
+
+def _forget_class() -> None:
+    workbench().asked_class = ""
+
+
+def orders() -> dict[str, str]:
+    """The orders in which images may come, page after page, in words (`core.catalogue.listing.ORDERS`)."""
+    return {
+        "class": _("By class"),
+        "name": _("By file name"),
+        "kind": _("By kind"),
+        "newest": _("Newest first"),
+        "oldest": _("Oldest first"),
+        "largest": _("Largest first"),
+        "smallest": _("Smallest first"),
+        "source": _("By source"),
+    }
 
 
 def choose_class(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from core.collection.dataset import Dataset
 from core.ground.images import content_hash, decode
 from core.ground.regions import Region
+from core.recognition.identify import Answer
+from core.recognition.ranking import ClassAnswer
 from core.sight.marks import read_region
 from pages.ui import pictures, services
 from pages.ui.components.picture import regions_in
+from pages.ui.search import answers_table
+from pages.ui.search.intake import Query
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -79,6 +86,31 @@ def test_several_images_are_answered_in_order_each_once(asked):
     assert [label.split(" ")[0] for label in labels] == ["a.png", "b.png"]
     assert "circle" in labels[0]
     assert "bar" in labels[1]
+
+
+def test_several_answers_are_one_table_and_a_csv(asked):
+    images = [("a.png", png_bytes(draw("circle", seed=1))), ("=b.png", png_bytes(draw("bar", seed=1)))]
+    at = asked(*images, ("letter.png", b"Dear sir"))
+    at.get_by_key("identify.as").set_value("table").run()
+    assert not at.exception
+    table = at.dataframe[0].value
+    assert list(table["File"]) == ["a.png", "=b.png", "letter.png"]
+    assert list(table["Nearest"])[:2] == ["circle", "bar"] and "not an image Burin opens" in table["Verdict"][2]
+    assert at.query_params["as"] == "table"
+
+
+def test_a_csv_of_answers_holds_no_formula_and_labels_only_what_is_certain():
+    seen, vector = np.zeros((8, 8, 3), np.uint8), np.zeros(4, np.float32)
+    found = [
+        Answer(
+            verdict, [ClassAnswer(1, 0.9, 0.9, 7), ClassAnswer(2, 0.5, 0.1, 8)], seen, vector, region=Region(1, 2, 3, 4)
+        )
+        for verdict in ("certain", "hesitates")
+    ]
+    rows = answers_table.rows_of([(Query("=x.png", b"", "t"), found)], {1: "-e", 2: "e"})
+    table = list(csv.DictReader(io.StringIO(answers_table.to_csv(rows).decode("utf-8-sig"))))
+    assert [row["label"] for row in table] == ["'-e", ""] and [row["second"] for row in table] == ["e", "e"]
+    assert {row["file_name"] for row in table} == {"'=x.png"} and table[0]["box"] == "1,2,3,4"
 
 
 def test_a_blank_image_is_told_from_an_unknown_mark(asked):

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.collection import saved
 from core.collection.dataset import Dataset
 from core.ground.job import publish
 from core.ground.jobs import JobRunner
@@ -194,16 +195,39 @@ def test_near_copies_wait_beside_what_they_copy(open_page, workspace, button):
     assert "1 held back" in said and "1 new file looks almost like an image that is there" in said
     assert Dataset(workspace).counts().originals == (1 if button == "look" else 2)
     pairs = at.dataframe[0].value
-    assert list(pairs["Leave out"]) == [True] and list(pairs["Class"]) == ["circle"]
+    assert list(pairs["What becomes of it"]) == ["leave out"] and list(pairs["Class"]) == ["circle"]
     assert pairs["New file"][0].startswith("data:image/webp") and pairs["There"][0].startswith("/thumbnail/")
     assert at.button(key="library.go_on").disabled == (button == "import_now")
-    at.session_state[f"library.alike.{job.id}.en"] = {
-        "edited_rows": {0: {"Leave out": False}}, "added_rows": [], "deleted_rows": [],
+    at.session_state[f"library.alike.{job.id}.leave.en"] = {
+        "edited_rows": {0: {"What becomes of it": "take in"}}, "added_rows": [], "deleted_rows": [],
     }  # fmt: skip
     at.run()
     at.button(key="library.go_on").click().run()
     assert finish(at, workspace).result["added"] == (2 if button == "look" else 1)
     assert Dataset(workspace).counts().originals == 3
+
+
+@pytest.mark.parametrize("rule,left", [("take", 3), ("larger", 1)])
+def test_all_near_copies_are_decided_on_at_once_and_one_undo_takes_it_back(open_page, workspace, rule, left):
+    Dataset(workspace).create_class("circle")
+    (workspace.raw / "circle" / "small.png").write_bytes(png_bytes(draw("circle", side=96)))
+    at = open_page(workspace, "library", view="add")
+    for number, side in enumerate((160, 192)):
+        at.file_uploader[0].upload(f"{number}.png", png_bytes(draw("circle", side=side)), "image/png")
+    at.run()
+    at.button(key="library.look").click().run()
+    job = finish(at, workspace)
+    at.get_by_key(f"library.alike.{job.id}.rule").set_value(rule).run()
+    at.button(key="library.go_on").click().run()
+    finish(at, workspace)
+    dataset = Dataset(workspace)
+    there = dataset.items()
+    assert len(there) == left and max(item.width for item in there) == 192
+    if rule == "larger":  # the best of them takes the place of what was there, and its label
+        assert dataset.counts().trash == 1 and [item.source for item in there if item.width == 192] == ["1.png"]
+        assert "circle" in {item.class_name for item in there if item.width == 192}
+    dataset.undo()
+    assert [(item.width, item.class_name) for item in dataset.items()] == [(96, "circle")]
 
 
 def test_a_look_takes_the_new_ones_in_and_leaves_near_copies_out(open_page, workspace):
@@ -391,3 +415,80 @@ def test_the_drawer_shows_where_the_mark_is_and_whether_it_votes(open_page, draw
     assert [(box["x"], box["width"], box["taken"]) for box in shown["boxes"]] == [(10, 50, True)]
     at.button(key=f"detail.sure.{item_id}").click().run()
     assert dataset_of(drawn_workspace).item(item_id).sight == "sure"
+
+
+def grid_of(at, key="burin_picker"):
+    (found,) = component(at, key)
+    return [tile["id"] for tile in found["tiles"]]
+
+
+def test_the_order_and_the_size_are_in_the_address(open_page, drawn_workspace, dataset_of):
+    at = open_page(drawn_workspace, "library", order="newest", size="large")
+    (wall,) = component(at, "burin_gallery")
+    ids = [tile["id"] for tile in wall["groups"][0]["tiles"]]
+    assert ids == sorted(ids, reverse=True) and len(ids) == 12 and wall["side"] == "11rem"
+    at.get_by_key("library.order").set_value("oldest").run()
+    assert at.query_params["order"] == "oldest"
+
+
+def test_many_are_selected_tagged_and_found_again_by_their_tag(open_page, drawn_workspace, dataset_of):
+    dataset = dataset_of(drawn_workspace)
+    dataset.rescan()
+    dataset.tag(dataset.item_ids(text="circle_0"), add=["worn"])
+    at = open_page(drawn_workspace, "library", select="true", **{"class": "bar"})
+    assert len(grid_of(at)) == 4
+    at.button(key="select.all").click().run()
+    next(box for box in at.selectbox if box.key.startswith("select.tag")).set_value("worn").run()
+    assert dataset_of(drawn_workspace).tags() == {"worn": 5} and "4 images have the tag worn now." in text_of(at)
+    again = open_page(drawn_workspace, "library", tag="worn")
+    assert {name: len(ids) for name, ids in shown(again).items()} == {"bar": 4, "circle": 1}
+    at.button(key="frame.undo.0").click().run()
+    assert dataset_of(drawn_workspace).tags() == {"worn": 1}
+
+
+def test_a_view_is_kept_under_a_name_opened_and_dropped(open_page, drawn_workspace, dataset_of):
+    at = open_page(drawn_workspace, "library", order="newest", **{"class": "bar"})
+    next(one for one in at.text_input if one.key.startswith("library.view_name")).set_value("Bars").run()
+    at.button(key="library.view_keep").click().run()
+    assert saved.views(dataset_of(drawn_workspace), "library") == {"Bars": {"order": "newest", "class": "bar"}}
+    other = open_page(drawn_workspace, "library")
+    assert list(shown(other)) == ["bar", "circle", "cross"]
+    other.button(key="library.view.0").click().run()
+    (wall,) = component(other, "burin_gallery")
+    assert [len(group["tiles"]) for group in wall["groups"]] == [4] and other.query_params["order"] == "newest"
+    other.button(key="library.view_drop.0").click().run()
+    assert saved.views(dataset_of(drawn_workspace), "library") == {}
+    other.button(key="frame.undo.0").click().run()
+    assert "Bars" in saved.views(dataset_of(drawn_workspace), "library")
+
+
+def test_what_is_like_an_image_comes_first(open_page, drawn_workspace, dataset_of):
+    open_page(drawn_workspace, "identify")  # the vectors are there
+    item = dataset_of(drawn_workspace).items(text="cross")[0]
+    at = open_page(drawn_workspace, "library", item=str(item.id))
+    at.button(key=f"detail.similar.{item.id}").click().run()
+    at = open_page(drawn_workspace, "library", similar=str(item.id))
+    ids = grid_of(at)
+    assert len(ids) == 11 and item.id not in ids and "Like this image of **cross**" in text_of(at)
+    assert {each.class_name for each in dataset_of(drawn_workspace).some(ids[:3])} == {"cross"}
+
+
+def test_a_class_that_is_not_there_is_said(open_page, drawn_workspace):
+    for page in ("library", "table", "label"):
+        at = open_page(drawn_workspace, page, **{"class": "no [such]"})
+        assert "There is no class named no [such] here" in text_of(at), page
+
+
+def test_a_part_of_the_trash_comes_back_and_the_rest_is_deleted_for_good(open_page, drawn_workspace, dataset_of):
+    dataset = dataset_of(drawn_workspace)
+    dataset.rescan()
+    ids = dataset.item_ids(text="bar")
+    dataset.trash(ids)
+    at = open_page(drawn_workspace, "library", view="trash")
+    at.session_state["workbench"].binned = ids[:2]
+    at.run()
+    at.button(key="library.restore_all").click().run()
+    assert dataset_of(drawn_workspace).item_ids(text="bar") == ids[:2] and "2 images are back." in text_of(at)
+    assert at.button(key="trash.discard_now").label == "Delete 2 images for good"
+    at.button(key="trash.discard_now").click().run()
+    assert dataset_of(drawn_workspace).counts().trash == 0 and "The trash is empty" in [i.proto.title for i in at.info]

@@ -91,6 +91,23 @@ def test_one_of_the_copies_is_kept(open_page, messy, dataset_of):
     assert "in several classes" not in text_of(at)
 
 
+def test_one_of_each_group_of_copies_is_kept_at_once(open_page, drawn_workspace, dataset_of):
+    raw = drawn_workspace.raw
+    for name in ("cross", "bar"):
+        (raw / name / "again.png").write_bytes((raw / name / f"{name}_0.png").read_bytes())
+    (raw / "circle" / "elsewhere.png").write_bytes((raw / "bar" / "bar_1.png").read_bytes())
+    dataset_of(drawn_workspace).rescan()
+    at = open_page(drawn_workspace, "quality", list="copies")
+    assert "1 group is in several classes" in text_of(at)
+    at.get_by_key("quality.copies.rule").set_value("older").run()
+    at.button(key="quality.copies.one").click().run()
+    assert dataset_of(drawn_workspace).counts().trash == 2 and "2 images are in the trash." in text_of(at)
+    at.button(key="frame.undo.0").click().run()
+    assert dataset_of(drawn_workspace).counts().trash == 0
+    at.button(key="quality.copies.keep").click().run()
+    assert "3 findings are settled." in text_of(at) and "No picture is there twice." in text_of(at)
+
+
 def test_copies_that_are_all_kept_can_be_shown_again(open_page, messy):
     at = open_page(messy, "quality", list="copies")
     next(b for b in at.button if b.key.startswith("quality.copies.") and b.key.endswith(".all")).click().run()

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from core.catalogue.records import Carried, ProductDraft
+from core.collection import saved
 from core.collection.dataset import Dataset
 from core.evaluation import takeout
 from core.ground.config import ROLES, Role
@@ -108,8 +109,10 @@ DATASET: list[Operation] = [
     _of("set_kind", lambda d, s: d.set_kind(s.ids[:1], "icon")),
     _of("set_region", lambda d, s: d.set_region(s.ids[0], None)),
     _of("set_sight", lambda d, s: d.set_sight(s.ids[:1], "doubt")),
+    _of("tag", lambda d, s: d.tag(s.ids[:1], add=["odd"])),
     _of("trash", lambda d, s: d.trash(s.ids[:1])),
     _of("restore", lambda d, s: d.restore(d.item_ids(state="trash"))),
+    _of("discard", lambda d, s: d.discard(d.item_ids(state="trash"))),
     _of("undo", lambda d, s: d.undo()),
     _of("redo", lambda d, s: d.redo()),
     _of("revert", lambda d, s: d.revert(d.history()[0].id)),
@@ -129,8 +132,8 @@ DATASET: list[Operation] = [
 # What reads, and what writes only what follows from what is there: moves that wait, vectors of images, a cache.
 DATASET_READS = {
     "acting_as", "allow", "classes", "count", "counts", "changes", "doubted", "folders_of", "history", "image_bytes",
-    "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle", "some", "thumbnail",
-    "vectors",
+    "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle", "some", "tags",
+    "thumbnail", "vectors",
     "product", "product_picture", "products",
     "add_vectors", "add_outlines", "outlines", "missing_outlines",
 }  # fmt: skip
@@ -153,6 +156,8 @@ FILES: list[Operation] = [
     ("balance.undo", "variants", lambda s: balance.undo(s.dataset, "none")),
     ("Kept.add", "finding", lambda s: Kept.read(s.workspace).add("hint", ["x"])),
     ("Kept.remove", "finding", lambda s: Kept.read(s.workspace).remove("hint", ["x"])),
+    ("saved.keep", "view", lambda s: saved.keep(s.dataset, "library", "mine", {"q": "x"})),
+    ("saved.drop", "view", lambda s: saved.drop(s.dataset, "library", "mine")),
     ("Workspace.save_config", "settings", lambda s: s.workspace.save_config(s.workspace.config())),
     ("sample.make_sample", "sample", lambda s: sample.make_sample(s.workspace)),
     ("sample.remove_sample", "sample", lambda s: sample.remove_sample(s.workspace)),

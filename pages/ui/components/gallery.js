@@ -6,6 +6,7 @@ const columns = tiles => {
 }
 export default function ({ data, parentElement, setTriggerValue }) {
   const wall = parentElement.querySelector('.wall')
+  wall.style.setProperty('--side', data.side)
   if (wall.dataset.version !== data.version) {
     wall.dataset.version = data.version
     wall.replaceChildren(...data.groups.map(group => {

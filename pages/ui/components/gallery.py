@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -41,12 +42,18 @@ _COMPONENT = st.components.v2.component(
 )
 
 
-def gallery(groups: list[Group], *, version: str, key: str, current: int | None = None) -> int | None:
+Size = Literal["small", "medium", "large"]
+SIDES: dict[Size, str] = {"small": "4.25rem", "medium": "6.25rem", "large": "11rem"}  # the least side of a tile
+
+
+def gallery(
+    groups: list[Group], *, version: str, key: str, current: int | None = None, size: Size = "medium"
+) -> int | None:
     """Draw the wall; returns the id of the tile opened in this run, else None.
 
     ``version`` names what is shown: the tiles are drawn again only when it changes.
     """
-    data = {"groups": [asdict(group) for group in groups], "version": version, "current": current}
+    data = {"groups": [asdict(group) for group in groups], "version": version, "current": current, "side": SIDES[size]}
     return _COMPONENT(data=data, key=key, on_opened_change=lambda: None).opened
 
 

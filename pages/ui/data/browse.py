@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import cast
 
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Item
 from core.collection.dataset import UNLABELLED
 from core.ground.config import KINDS
-from pages.ui import services, widgets
-from pages.ui.components.gallery import Group, gallery
-from pages.ui.i18n import _, ngettext, number
+from pages.ui import saved_views, services, widgets
+from pages.ui.components.gallery import Group, Size, gallery
+from pages.ui.data import selecting, similar
+from pages.ui.i18n import _, decimals, ngettext, number
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 from pages.ui.tiles import tile
 
 PAGE = 60
+SELECTABLE = 20_000  # images that one click selects
 NAMED = 500  # images that a URL may name: a longer address is cut by browsers and proxies
 
 
@@ -26,6 +29,8 @@ def browse() -> list[int]:
     classes = {record.id: record for record in data.classes()}
     if "ids" in st.query_params:
         return _those_of_another_page(classes)
+    if (item := similar.asked()) is not None:
+        return _alike(item)
     wanted = _filters(list(classes.values()))
     total = data.count(**wanted)
     if not total:
@@ -36,17 +41,60 @@ def browse() -> list[int]:
         st.session_state["page"] = 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(ngettext("{n} image", "{n} images", total).format(n=number(total)), width="stretch")
+        order, size, select = _looks()
         top = st.container(width="content")
     page = 1
     if pages > 1:
         with top:
             page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
-    items = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1))
-    version = f"{data.version}.{page}.{workbench().language}.{sorted(wanted.items())}"
-    opened = gallery(_groups(items, classes), version=version, key="library.wall", current=_current())
+    items = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
+    version = f"{data.version}.{page}.{workbench().language}.{order}.{sorted(wanted.items(), key=str)}"
+    if select:
+        selecting.hold_present()
+        selecting.actions(data.item_ids(**wanted, order=order) if total <= SELECTABLE else [], total=total, let_go=True)
+        opened = selecting.grid(items, version=version, key="library.grid", size=size)
+    else:
+        groups = _groups(items, classes) if order == "class" else [Group("", "", [tile(i, named=True) for i in items])]
+        opened = gallery(groups, version=version, key="library.wall", current=_current(), size=size)
     if opened:
         st.query_params["item"] = str(opened)
     return [item.id for item in items]
+
+
+def _looks() -> tuple[str, Size, bool]:
+    """How the images are shown: their order, how large, and whether to select among them or to open them."""
+    orders = widgets.orders()
+    order = linked_choice(
+        st.selectbox, _("Order"), list(orders), param="order", key="library.order", default="class",
+        format_func=orders.__getitem__, label_visibility="collapsed", width=180, on_change=_first_page,
+    )  # fmt: skip
+    sizes = {"small": _("Small"), "medium": _("Medium"), "large": _("Large")}
+    icons = {"small": ":material/grid_on:", "medium": ":material/grid_view:", "large": ":material/crop_square:"}
+    size = linked_choice(
+        st.segmented_control, _("Size of the images"), list(sizes), param="size", key="library.size",
+        default="medium", required=True, sticky=True, format_func=lambda name: icons[name], label_visibility="collapsed",
+        help=", ".join(sizes.values()),
+    )  # fmt: skip
+    select = st.toggle(_("Select"), key="select", bind="query-params")
+    return order or "class", cast(Size, size or "medium"), select
+
+
+def _alike(item: Item) -> list[int]:
+    """What is like an image, to open or to select among."""
+    similar.header(item)
+    likeness = dict(similar.alike(item))
+    items = [each for each in services.dataset().some(likeness) if each.state == "present"]
+    if not items:
+        st.info(_("There is nothing to compare it with."), icon=":material/image_search:")
+        return []
+    selecting.hold_present()
+    selecting.actions([each.id for each in items])
+    notes = {each.id: _("similarity {n}").format(n=decimals(likeness[each.id], 2)) for each in items}
+    version = f"{services.dataset().version}.{item.id}"
+    opened = selecting.grid(items, version=version, key="library.similar", notes=notes)
+    if opened:
+        st.query_params["item"] = str(opened)
+    return [each.id for each in items]
 
 
 def _those_of_another_page(classes: dict[int, ClassRecord]) -> list[int]:
@@ -109,8 +157,26 @@ def _filters(classes: list[ClassRecord]) -> dict:
             or services.dataset().counts().unlabelled
         ):
             unlabelled = st.toggle(_("Without a class"), key="unlabelled", bind="query-params", on_change=_first_page)
+        tag = _tag()
+        saved_views.menu(
+            "library",
+            linked=("kind", "order", "size"),
+            bound={"q": "", "class": None, "tag": None, "unlabelled": False, "select": False},
+        )
+    widgets.no_such_class()
     class_id = UNLABELLED if unlabelled else next((record.id for record in classes if record.name == name), None)
-    return {"class_id": class_id, "kind": kind, "text": text or ""}
+    return {"class_id": class_id, "kind": kind, "text": text or "", "tag": tag}
+
+
+def _tag() -> str | None:
+    """The tag that the images are to have, where there are any tags."""
+    tags = services.dataset().tags()
+    if not tags:
+        return None
+    return st.selectbox(
+        _("Tag"), [*tags, *({st.query_params.get("tag")} - {*tags, None})], index=None, placeholder=_("Any tag"),
+        key="tag", bind="query-params", on_change=_first_page, width=160,
+    )  # fmt: skip
 
 
 def _first_page() -> None:

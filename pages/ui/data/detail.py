@@ -12,7 +12,7 @@ from core.ground.config import KINDS
 from core.ground.errors import BurinError
 from core.ground.regions import Region
 from pages.ui import cached, people, services, widgets
-from pages.ui.data import sighting
+from pages.ui.data import sighting, similar
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, sentence
 from pages.ui.state import Notice, workbench
@@ -91,7 +91,9 @@ def _content(item_id: int) -> None:
     if record and any(record.fields.values()):
         with st.container(horizontal=True, gap="large", border=True):
             widgets.class_fields(record)
+    _tags(item)
     _facts(item)
+    similar.link(item, key=f"detail.similar.{item_id}")
     st.page_link(
         "pages/data/history.py",
         label=_("History of this image"),
@@ -106,6 +108,25 @@ def _content(item_id: int) -> None:
         on_click=_act,
         args=("trash", item_id),
         **people.bar(),
+    )
+
+
+def _tags(item: Item) -> None:
+    """Free words of the image, given and taken away."""
+    known = services.dataset().tags()
+    key = f"detail.tags.{item.id}.{item.ver}"
+    st.multiselect(
+        _("Tags"), sorted({*known, *item.tags}), default=list(item.tags), accept_new_options=True, key=key,
+        placeholder=_("Type a word"), on_change=_set_tags, args=(item, key), **people.bar(),
+    )  # fmt: skip
+
+
+def _set_tags(item: Item, key: str) -> None:
+    wanted = set(st.session_state[key])
+    add, remove = wanted - set(item.tags), set(item.tags) - wanted
+    _change(
+        lambda: services.dataset().tag([item.id], add=add, remove=remove, versions={item.id: item.ver}),
+        Notice(_("The tags are changed."), ":material/sell:"),
     )
 
 

@@ -26,9 +26,11 @@ ICONS = {
     "kind": ":material/category:",
     "region": ":material/crop:",
     "sight": ":material/visibility:",
+    "tag": ":material/sell:",
     "correct": ":material/rule:",
     "trash": ":material/delete:",
     "restore": ":material/restore_from_trash:",
+    "discard": ":material/delete_forever:",
     "import": ":material/upload:",
     "rescan": ":material/folder_open:",
     "product_create": ":material/add_box:",
@@ -58,9 +60,11 @@ def action_name(action: str) -> str:
         "kind": _("kind"),
         "region": _("place of the mark"),
         "sight": _("sight"),
+        "tag": _("tags"),
         "correct": _("corrections"),
         "trash": _("to the trash"),
         "restore": _("from the trash"),
+        "discard": _("deleted for good"),
         "import": _("import"),
         "rescan": _("folders read"),
         "product_create": _("new products"),
@@ -122,6 +126,11 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
             "sure": _("{images}: the sight is right, they vote"),
         }
         return frames.get(str(to), _("{images}: nothing said of the sight")).format(images=many)
+    if action == "tag":
+        words = [f"+{word}" for word in _list(detail.get("added"))] + [
+            f"−{word}" for word in _list(detail.get("removed"))
+        ]
+        return _("{images}: tags {words}").format(images=many, words=", ".join(words))
     if action == "settings":
         changed = detail.get("settings")
         return _("Settings changed: {names}").format(
@@ -140,6 +149,7 @@ def _done(action: str, detail: Mapping[str, object], entry: Entry) -> str:
         "region": _("{images}: place of the mark set").format(images=many),
         "correct": _("{images} corrected after a review").format(images=many),
         "restore": _("{images} brought back").format(images=many),
+        "discard": _("{images} deleted for good").format(images=many),
         "import": (_("{images} imported from {source}") if detail.get("source") else _("{images} imported")).format(
             images=many, source=detail.get("source")
         ),
@@ -218,6 +228,8 @@ def _state(own: Mapping[str, object], other: Mapping[str, object], classes: Mapp
         parts.append(states.get(str(own.get("state")), _("not there")))
     if own.get("kind") != other.get("kind") and own.get("kind") in ("drawing", "photo", "icon"):
         parts.append(kind_name(str(own["kind"])))
+    if own.get("tags") != other.get("tags"):
+        parts.append(", ".join(map(str, _list(own.get("tags")))))
     if own.get("region") != other.get("region"):
         parts.append(_place(own.get("region")))
     return ", ".join(parts)

@@ -52,17 +52,21 @@ def _form() -> None:
         if form == "parquet" and space is None:
             st.caption(_("The vectors are not ready yet."))
         label = ngettext("Export {n} image", "Export {n} images", total).format(n=number(total))
+        names = form == "zip" and st.toggle(
+            _("Keep the names that the files came with"), key="library.export_names",
+            help=_("Else they have the names that they have here, which end in part of their content’s hash."),
+        )  # fmt: skip
         st.button(
             label, type="primary", icon=":material/download:", key="library.export_now", on_click=_start,
-            args=(form or "zip", [records[name].id for name in chosen], space),
+            args=(form or "zip", [records[name].id for name in chosen], space, names),
             **people.bar(
                 disabled=not total or bool(services.jobs().active(KIND)) or (form == "parquet" and space is None)
             ),
         )  # fmt: skip
 
 
-def _start(form: str, class_ids: list[int], space: str | None) -> None:
-    params = {"form": form, "class_ids": class_ids or None, "space": space}
+def _start(form: str, class_ids: list[int], space: str | None, original_names: bool) -> None:
+    params = {"form": form, "class_ids": class_ids or None, "space": space, "original_names": original_names}
     with attempt():
         services.jobs().start(KIND, "core.evaluation.takeout:run_export", params, key=KIND)
 
@@ -108,7 +112,8 @@ def _advice() -> None:
         st.subheader(_("What goes out comes back"), anchor=False)
         st.markdown(
             _(
-                "- The zip imports into the same classes with the same files, whatever their names.\n"
+                "- The zip brings everything back: classes with their fields and aliases, empty ones too, kinds, tags and "
+                "the places of the marks.\n"
                 "- Cells that a spreadsheet would take for a formula are made harmless, and restored at import.\n"
                 "- You may leave the page: the export goes on, and the last three are kept."
             )

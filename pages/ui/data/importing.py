@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.catalogue.records import FileOutcome
+from core.catalogue.records import FileOutcome, Item
+from core.collection.copies import Rule, Taken, one_of_each
 from core.ground.config import KINDS
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
@@ -31,6 +32,7 @@ ICONS = {
     "present": ":material/content_copy:",
     "held": ":material/compare:",
     "refused": ":material/error:",
+    "read": ":material/table:",
 }
 
 
@@ -106,7 +108,7 @@ def _start(
     if class_name:
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
-    params = {"files": received, "kind": kind, "preview": preview, "admit": []}
+    params: dict[str, Any] = {"files": received, "kind": kind, "preview": preview, "admit": [], "replace": {}}
     services.jobs().start("import", "core.intake.ingest:run_import", params, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
@@ -124,8 +126,9 @@ def _outcomes(job: Job) -> None:
         "present": ngettext("{n} already there", "{n} already there", count["present"]),
         "held": ngettext("{n} held back", "{n} held back", count["held"]),
         "refused": ngettext("{n} refused", "{n} refused", count["refused"]),
+        "read": ngettext("{n} list of classes", "{n} lists of classes", count["read"]),
     }
-    colours = {"added": "green", "present": "gray", "held": "orange", "refused": "red"}
+    colours = {"added": "green", "present": "gray", "held": "orange", "refused": "red", "read": "blue"}
     badges = [
         f":{colours[name]}-badge[{ICONS[name]} {text.format(n=number(count[name]))}]"
         for name, text in names.items()
@@ -141,17 +144,18 @@ def _outcomes(job: Job) -> None:
         )  # fmt: skip
     if not outcomes:
         return
-    admit = _alike([outcome for outcome in outcomes if outcome.outcome == "held"], key=f"library.alike.{job.id}")
+    held = [outcome for outcome in outcomes if outcome.outcome == "held"]
+    taken = _alike(held, key=f"library.alike.{job.id}")
     if looked or count["held"]:
         st.button(
             _("Take the new ones in") if looked else _("Take in what is not left out"),
             type="primary", icon=":material/upload:", key="library.go_on", on_click=_go_on,
-            args=(job.id,), kwargs={"preview": False, "admit": admit},
-            **people.bar(disabled=not (admit or (looked and count["added"]))),
+            args=(job.id,), kwargs={"preview": False, "admit": list(taken.admit), "replace": dict(taken.replace or {})},
+            **people.bar(disabled=not (taken.admit or (looked and count["added"]))),
         )  # fmt: skip
     for outcome in [outcome for outcome in outcomes if outcome.outcome == "refused"][:5]:
         _say_refusal(outcome)
-    order = ("refused", "held", "present", "added")
+    order = ("refused", "held", "read", "present", "added")
     rows = sorted(outcomes, key=lambda outcome: order.index(outcome.outcome))
     with st.expander(_("Every file"), icon=":material/list:"):
         st.dataframe(
@@ -172,38 +176,73 @@ def _go_on(job_id: str, **changes: object) -> None:
         services.jobs().again(job_id, **changes)
 
 
-def _alike(outcomes: list[FileOutcome], *, key: str) -> list[str]:
-    """New files that look almost like an image that is there, beside that image, each with a tick to leave it out;
-    the content hashes of those that are to be taken in."""
+def _alike(outcomes: list[FileOutcome], *, key: str) -> Taken:
+    """New files that look almost like an image that is there, beside that image: what becomes of them all, and of each."""
     if not outcomes:
-        return []
+        return Taken()
     text = ngettext(
         "{n} new file looks almost like an image that is there", "{n} new files look almost like images that are there",
         len(outcomes),
     )  # fmt: skip
     st.markdown(f"{ICONS['held']} **{text.format(n=number(len(outcomes)))}**")
     there = {item.id: item for item in services.dataset().some(outcome.near or 0 for outcome in outcomes)}
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.near or 0)  # those of one image side by side
+    rules = {
+        "leave": _("Leave all out"),
+        "take": _("Take all in"),
+        "larger": _("Keep the larger"),
+        "labelled": _("Keep the labelled"),
+    }
+    rule = st.segmented_control(
+        _("For all of them"), list(rules), default="leave", required=True, format_func=rules.__getitem__,
+        key=f"{key}.rule", wrap=True,
+        help=_("Of each image that is there and what looks like it one stays, with its label; the others go to the trash "
+               "or are left out. Importing is one change, and one undo takes it back."),
+    )  # fmt: skip
+    proposed = {"leave": Taken(), "take": Taken(tuple(outcome.sha256 for outcome in outcomes))}
+    first = proposed.get(rule or "leave") or one_of_each(outcomes, there, cast(Rule, rule))
+    fates = {"leave": _("leave out"), "take": _("take in"), "replace": _("in its place")}
     items = [there.get(outcome.near or 0) for outcome in outcomes]
     edited: dict[str, Any] = st.data_editor(
         {
-            _("Leave out"): [True] * len(outcomes),
+            _("What becomes of it"): [fates[_fate(outcome, first)] for outcome in outcomes],
             _("New file"): [webp_url(outcome.picture) for outcome in outcomes],
             _("There"): [source(item) if item is not None else "" for item in items],
             _("Class"): [(item.class_name or _("Without a class")) if item is not None else "?" for item in items],
+            _("Larger"): [_larger(outcome, item) for outcome, item in zip(outcomes, items, strict=True)],
             _("File"): [outcome.name for outcome in outcomes],
         },
         column_config={
-            _("Leave out"): st.column_config.CheckboxColumn(width=100),
+            _("What becomes of it"): st.column_config.SelectboxColumn(
+                width=130, options=list(fates.values()), required=True,
+                help=_("In its place: the new file comes in, and the image that is there goes to the trash."),
+            ),
             _("New file"): st.column_config.ImageColumn(width="small"),
             _("There"): st.column_config.ImageColumn(width="small"),
         },
-        disabled=[_("New file"), _("There"), _("Class"), _("File")],
+        disabled=[_("New file"), _("There"), _("Class"), _("Larger"), _("File")],
         hide_index=True,
         row_height=PICTURE,
-        key=f"{key}.{workbench().language}",
+        key=f"{key}.{rule}.{workbench().language}",
         alt=text.format(n=number(len(outcomes))),
     )  # fmt: skip
-    return [outcome.sha256 for outcome, out in zip(outcomes, edited[_("Leave out")], strict=True) if not out]
+    said = list(zip(outcomes, edited[_("What becomes of it")], strict=True))
+    admit = tuple(outcome.sha256 for outcome, fate in said if fate != fates["leave"])
+    return Taken(admit, {outcome.sha256: outcome.near or 0 for outcome, fate in said if fate == fates["replace"]})
+
+
+def _fate(outcome: FileOutcome, taken: Taken) -> str:
+    if outcome.sha256 in (taken.replace or {}):
+        return "replace"
+    return "take" if outcome.sha256 in taken.admit else "leave"
+
+
+def _larger(outcome: FileOutcome, item: Item | None) -> str:
+    """Which of the two has more pixels."""
+    there = item.width * item.height if item is not None else 0
+    if outcome.pixels == there:
+        return _("alike")
+    return _("new") if outcome.pixels > there else _("there")
 
 
 def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:
@@ -214,7 +253,13 @@ def _say_refusal(outcome: FileOutcome, *, named: bool = False) -> None:
 
 
 def _outcome_name(outcome: FileOutcome) -> str:
-    names = {"added": _("added"), "present": _("already there"), "held": _("held back"), "refused": _("refused")}
+    names = {
+        "added": _("added"),
+        "present": _("already there"),
+        "held": _("held back"),
+        "refused": _("refused"),
+        "read": _("read"),
+    }
     return names[outcome.outcome]
 
 

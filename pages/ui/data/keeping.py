@@ -16,8 +16,7 @@ def keep_all(kind: str, findings: Sequence[Sequence[str]]) -> None:
         return
     kept = Kept.read(services.workspace())
     new = [parts for parts in findings if (kind, parts) not in kept]
-    for parts in new:
-        kept.add(kind, parts)
+    kept.add(kind, *new)
     if kind == "hint":
         text = ngettext(
             "{n} label was called right: it is not doubted again.",
@@ -30,8 +29,6 @@ def keep_all(kind: str, findings: Sequence[Sequence[str]]) -> None:
     def back() -> None:
         if not people.may("curator"):
             return
-        kept = Kept.read(services.workspace())
-        for parts in new:
-            kept.remove(kind, parts)
+        Kept.read(services.workspace()).remove(kind, *new)
 
     workbench().notices.append(Notice(text.format(n=number(len(findings))), back=back))

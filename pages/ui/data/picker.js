@@ -8,6 +8,7 @@ export default function ({ data, parentElement, setStateValue, setTriggerValue }
   const own = grids.get(parentElement) ?? { selected: new Set(), anchor: 0, at: 0 }
   grids.set(parentElement, own)
   grid.setAttribute('aria-label', data.words.grid)
+  grid.style.setProperty('--side', data.side ?? '6.5rem')
   const here = data.tiles.map(tile => tile.id)
   if (own.version !== data.version) {
     own.version = data.version

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
@@ -18,6 +19,7 @@ from core.ground.errors import BurinError, Conflict
 from core.review.predictions import NONE
 from core.review.queue import ORDERS, Order, ordered
 from pages.ui import people, services, widgets
+from pages.ui.components.gallery import SIDES, Size
 from pages.ui.data import labelling, review
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
@@ -93,6 +95,7 @@ def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
             format_func=lambda value: widgets.kind_name(value),
         )
         bare = st.toggle(_("Without a class"), key="unlabelled", bind="query-params")
+    widgets.no_such_class()
     picked: Order = next((known for known in ORDERS if known == order), ORDERS[0])
     return Chosen(picked, NONE if bare else classes.get(name or ""), kind, ())
 
@@ -136,9 +139,9 @@ def nothing_at_all() -> None:
 
 def show(chosen: Chosen) -> None:
     """The grid: one page of the queue, what is selected of it all, and what to do with that."""
-    data, bench = services.dataset(), workbench()
+    data = services.dataset()
     ids = _grid_queue(chosen)
-    bench.selection = [item.id for item in data.some(bench.selection) if item.state == "present"]
+    hold_present()
     pages = max(1, -(-len(ids) // PAGE))
     if st.session_state.get("page", 1) > pages:
         st.session_state["page"] = 1
@@ -153,9 +156,24 @@ def show(chosen: Chosen) -> None:
         st.rerun()
 
 
-def grid(shown: Sequence[Item], *, version: str, key: str, notes: Mapping[int, str] | None = None) -> int | None:
+def hold_present() -> None:
+    """Let go of what is selected and no longer there."""
+    bench = workbench()
+    bench.selection = [item.id for item in services.dataset().some(bench.selection) if item.state == "present"]
+
+
+def grid(
+    shown: Sequence[Item],
+    *,
+    version: str,
+    key: str,
+    notes: Mapping[int, str] | None = None,
+    size: Size = "medium",
+    of: Literal["selection", "binned"] = "selection",
+) -> int | None:
     """These images to select among, and what their neighbours say where that differs; the id of one opened in this
-    run, else None. ``version`` names what is shown, labels, notes and language apart; ``notes``: words under an item."""
+    run, else None. ``version`` names what is shown, labels, notes and language apart; ``notes``: words under an item;
+    ``of``: which of the session's selections it shows."""
     data, bench = services.dataset(), workbench()
     opinion = review.recent()
     names = {record.id: record.name for record in data.classes()}
@@ -180,16 +198,17 @@ def grid(shown: Sequence[Item], *, version: str, key: str, notes: Mapping[int, s
             "tiles": tiles,
             # Predictions come in without a change of the collection: what is said of the images counts too.
             "version": f"{data.version}.{bench.language}.{version}.{[(each['said'], each['note']) for each in tiles]}",
-            "selected": bench.selection,
+            "selected": getattr(bench, of),
+            "side": SIDES[size],
             "words": {
                 "said": _("neighbours say"),
                 "grid": _("Images: click, Shift and click for a range, Esc to clear"),
             },
         },
         key=key,
-        on_selected_change=partial(_selected, key),
+        on_selected_change=partial(_selected, key, of),
         on_opened_change=lambda: None,
-        on_cleared_change=lambda: _select([]),
+        on_cleared_change=lambda: setattr(workbench(), of, []),
         on_undo_change=_undo,
     ).opened
 
@@ -229,10 +248,57 @@ def actions(ids: list[int], *, total: int | None = None, let_go: bool = False) -
             args=(let_go,),
             **people.bar(),
         )
+        _more(count)
         st.button(
             _("Move to the trash"), icon=":material/delete:", key="select.trash", on_click=_trash,
             **people.bar(disabled=not count),
         )  # fmt: skip
+
+
+def _more(count: int) -> None:
+    """What else can be said of those selected: their kind, their tags."""
+    data, bench = services.dataset(), workbench()
+    with st.popover(_("More"), icon=":material/more_horiz:", key="select.more", disabled=not count):
+        st.segmented_control(
+            _("They are"), KINDS, format_func=widgets.kind_name, key=bench.round_of("select.kind"), on_change=_set_kind,
+            **people.bar(),
+        )  # fmt: skip
+        st.selectbox(
+            _("Add a tag"), list(data.tags()), index=None, accept_new_options=True, placeholder=_("Type a word"),
+            key=bench.round_of("select.tag"), on_change=_tag, args=("tag",), **people.bar(),
+        )  # fmt: skip
+        held = sorted({tag for item in data.some(bench.selection[:PAGE]) for tag in item.tags})
+        if held:
+            st.selectbox(
+                _("Take a tag away"), held, index=None, placeholder=_("Choose one"), key=bench.round_of("select.untag"),
+                on_change=_tag, args=("untag",), **people.bar(),
+            )  # fmt: skip
+
+
+def _tag(which: str) -> None:
+    bench, ids = workbench(), list(workbench().selection)
+    word = st.session_state.get(bench.round_of(f"select.{which}"))
+    bench.empty(f"select.{which}")
+    if not word or not ids:
+        return
+    frames = {
+        "tag": ngettext("{n} image has the tag {tag} now.", "{n} images have the tag {tag} now.", len(ids)),
+        "untag": ngettext("{n} image has the tag {tag} no more.", "{n} images have the tag {tag} no more.", len(ids)),
+    }
+    how = {"add": [word]} if which == "tag" else {"remove": [word]}
+    text = frames[which].format(n=number(len(ids)), tag=word)
+    change(lambda: services.dataset().tag(ids, versions=versions(ids), **how), text, ":material/sell:")
+
+
+def _set_kind() -> None:
+    bench, ids = workbench(), list(workbench().selection)
+    kind = st.session_state.get(bench.round_of("select.kind"))
+    bench.empty("select.kind")
+    if not kind or not ids:
+        return
+    text = ngettext("{n} image is now a {kind}.", "{n} images are now of the kind {kind}.", len(ids))
+    said = text.format(n=number(len(ids)), kind=widgets.kind_name(kind))
+    change(lambda: services.dataset().set_kind(ids, kind, versions=versions(ids)), said, ":material/category:")
 
 
 def _grid_queue(chosen: Chosen) -> list[int]:
@@ -251,7 +317,7 @@ def _select(ids: list[int]) -> None:
     workbench().selection = list(ids)
 
 
-def _selected(key: str) -> None:
+def _selected(key: str, of: str) -> None:
     """What the browser says is selected on its page; what is selected elsewhere stays so."""
     said = st.session_state[key].selected
     if not isinstance(said, dict):
@@ -259,7 +325,7 @@ def _selected(key: str) -> None:
     here = {value for value in said.get("here", ()) if isinstance(value, int)}
     wanted = [value for value in said.get("ids", ()) if isinstance(value, int)]
     bench = workbench()
-    bench.selection = [item_id for item_id in bench.selection if item_id not in here] + wanted
+    setattr(bench, of, [item_id for item_id in getattr(bench, of) if item_id not in here] + wanted)
 
 
 def _relabel(let_go: bool) -> None:

@@ -29,7 +29,7 @@ def items() -> None:
     if st.session_state.get("page", 1) > pages:
         st.session_state["page"] = 1
     ids = data.item_ids(**wanted) if total <= 20_000 else []
-    bench.selection = [item.id for item in data.some(bench.selection) if item.state == "present"]
+    selecting.hold_present()
     selecting.actions(ids, total=total, let_go=True)
     page, order = 1, "class"
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -125,16 +125,7 @@ def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) 
 
 def _order() -> str:
     """In which order the images come, page after page."""
-    orders = {
-        "class": _("By class"),
-        "name": _("By file name"),
-        "kind": _("By kind"),
-        "newest": _("Newest first"),
-        "oldest": _("Oldest first"),
-        "largest": _("Largest first"),
-        "smallest": _("Smallest first"),
-        "source": _("By source"),
-    }
+    orders = widgets.orders()
     chosen = linked_choice(
         st.selectbox, _("Order"), list(orders), param="order", key="table.order", default="class",
         format_func=orders.__getitem__, label_visibility="collapsed", width=190, on_change=_first_page,
@@ -162,4 +153,5 @@ def _filters() -> dict:
             bind="query-params",
             width=220,
         )
+    widgets.no_such_class()
     return {"class_id": known.get(name or ""), "text": text or ""}

@@ -31,6 +31,8 @@ LOOK = {
     "unknown": ("gray", ":material/block:"),
     "not_found": ("blue", ":material/crop_free:"),
 }
+# A column is under the other from this width down (Streamlit's own break), and there is no setting to show a thing there only.
+ONLY_NARROW = "<style>@media (min-width: 641px) { .st-key-identify-said { display: none } }</style>"
 ABREAST = 2  # answers to marks of one image side by side
 MOST_POINTED = 8  # marks that somebody may point at in one image
 SAME_INK = 0.5  # of the smaller of two boxes: from there on they are of one mark
@@ -60,6 +62,14 @@ def headline(answer: Answer, names: dict[int, str]) -> str:
     if answer.verdict == "hesitates" and len(found) > 1:
         return _("{first} or {second}").format(first=found[0], second=found[1])
     return found[0]
+
+
+def in_short(answers: Sequence[Answer], names: dict[int, str]) -> None:
+    """The answers in a few words, for a screen on which they lie below what they answer; hidden on a wide one."""
+    st.html(ONLY_NARROW)
+    for answer in answers:
+        colour, icon = LOOK[answer.verdict]
+        st.markdown(f":{colour}-badge[{icon} {verdict_name(answer.verdict)}] **{esc(headline(answer, names))}**")
 
 
 def explained(answer: Answer, names: dict[int, str]) -> str:

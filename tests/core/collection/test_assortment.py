@@ -175,6 +175,7 @@ def test_a_catalogue_from_before_the_products_opens_with_nothing_lost(drawn_work
     before, history = dataset.items(limit=None), dataset.history()
     with dataset.catalogue.write() as connection:
         db.products.drop(connection)
+        connection.execute(sa.text("ALTER TABLE items DROP COLUMN tags"))
         db.put(connection, "schema", "4")
     dataset.catalogue.close()
     again = Dataset(drawn_workspace)

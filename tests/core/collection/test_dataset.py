@@ -315,3 +315,43 @@ def test_two_people_relabel_at_once(dataset: Dataset) -> None:
         people[0].undo()
     assert people[0].undo() is None
     assert dataset.count(class_id=cross) == 4 and dataset.count(class_id=circle) == 0
+
+
+@pytest.mark.both_databases
+def test_tags_are_given_found_and_taken_away(drawn_workspace: Workspace) -> None:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    ids = dataset.item_ids()
+    dataset.tag(ids[:3], add=["worn", "50 %"])
+    dataset.tag(ids[2:4], add=[" côté ", "a|b"], remove=["worn"])
+    assert dataset.tags() == {"50 %": 3, "a/b": 2, "côté": 2, "worn": 2}
+    assert dataset.item_ids(tag="worn") == ids[:2] and dataset.count(tag="côté") == 2 and dataset.count(tag="50 _") == 0
+    assert dataset.item(ids[2]).tags == ("50 %", "a/b", "côté")
+    with pytest.raises(Conflict):
+        dataset.tag(ids[:1], add=["x"], versions={ids[0]: 0})
+    dataset.undo()
+    dataset.undo()
+    assert dataset.tags() == {} and dataset.item(ids[0]).tags == ()
+
+
+def test_what_is_deleted_for_good_is_gone_from_the_disk_and_stays_in_the_history(drawn_workspace: Workspace) -> None:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    gone, kept = dataset.item_ids()[:2]
+    content = dataset.image_bytes(dataset.item(gone))
+    thumbnail = dataset.thumbnail(dataset.item(gone))
+    with pytest.raises(NotFound):
+        dataset.discard([gone])  # only what lies in the trash
+    dataset.trash([gone, kept])
+    entry = dataset.history(1)[0]
+    path = drawn_workspace.root / dataset.item(gone).path
+    assert dataset.discard([gone]) == 1
+    assert not path.exists() and not thumbnail.exists() and dataset.item_ids(state="trash") == [kept]
+    assert [e.action for e in dataset.history(item_id=gone)][:1] == ["discard"] and not dataset.history(1)[0].undoable
+    with pytest.raises(Conflict):
+        dataset.undo()
+    dataset.restore([kept])
+    assert dataset.item(kept).state == "present" and entry.items == 2
+    (drawn_workspace.raw / "bar" / "again.png").write_bytes(content)
+    dataset.rescan()
+    assert dataset.counts().originals == 12

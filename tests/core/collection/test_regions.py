@@ -174,6 +174,9 @@ def test_a_damaged_catalogue_gives_its_regions_back_and_an_older_one_what_it_has
     assert (found.region, found.sight, found.kind) == (RIGHT, "doubt", "icon")
     assert found.sha256 == RIGHT.of(found.file_sha256)
     connection = sqlite3.connect(copy)
+    connection.execute("DROP INDEX IF EXISTS items_by_seen")
+    for trigger in connection.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        connection.execute(f"DROP TRIGGER {trigger[0]}")
     for column in ("region", "view", "sight"):
         connection.execute(f"ALTER TABLE items DROP COLUMN {column}")
     connection.commit()

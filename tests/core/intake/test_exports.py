@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,11 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput
+from core.ground.regions import Region
 from core.ground.workspace import Workspace
 from core.intake.exports import COLUMNS, classes_csv, export_csv, export_parquet, export_zip, import_class_fields
+from core.intake.ingest import IncomingFile, import_archive, import_files, preview_files, with_classes
+from tests.conftest import draw, png_bytes
 
 
 class Pipe(io.RawIOBase):
@@ -113,3 +117,59 @@ def test_class_fields_come_back_from_their_csv(dataset: Dataset) -> None:
         import_class_fields(dataset, b"a,b\n1,2\n")
     assert import_class_fields(dataset, b"label;produit\r\n---E;Varilux\r\n") == []
     assert next(c for c in dataset.classes() if c.id == bar).fields["produit"] == "Varilux"
+
+
+def test_a_zip_brings_everything_back(dataset: Dataset, tmp_path: Path) -> None:
+    names = {c.name: c.id for c in dataset.classes()}
+    dataset.create_class("nothing yet")
+    dataset.edit_fields(names["circle"], product="X | Y")
+    ids = dataset.item_ids(text="cross")
+    dataset.set_kind(ids[:2], "photo")
+    dataset.tag(ids[1:], add=["worn", "côté", "=1"])
+    dataset.tag(dataset.item_ids(class_id=0)[:1], add=["worn"])
+    dataset.set_region(ids[0], Region(3, 4, 40, 30), sight="sure")
+    dataset.set_sight(ids[3:], "doubt")
+    with open(tmp_path / "out.zip", "wb") as target:
+        export_zip(dataset, target)
+    other = Dataset(Workspace(tmp_path / "other"))
+    outcomes = import_archive(other, tmp_path / "out.zip")
+    assert Counter(outcome.outcome for outcome in outcomes) == {"added": 12, "read": 1}
+
+    def facts(where: Dataset) -> tuple[object, object]:
+        classes = sorted((c.name, c.aliases, sorted(c.fields.items()), c.originals) for c in where.classes())
+        items = [(i.class_name, i.file_sha256, i.kind, i.tags, i.region, i.sight) for i in where.items(limit=None)]
+        return classes, sorted(items, key=repr)
+
+    assert facts(other) == facts(dataset)
+    other.undo()
+    assert other.classes() == [] and other.counts().originals == 0
+    other.redo()
+    assert facts(other) == facts(dataset)
+
+
+def test_a_list_of_classes_changes_nothing_that_somebody_wrote(dataset: Dataset) -> None:
+    table = IncomingFile("classes.csv", b"name,aliases,maker,period\n---e,tirets | new,other,1990\nfresh,,,2001\n")
+    files, _, classes = with_classes([table])
+    (told,) = preview_files(dataset, files, classes=classes)
+    before = dataset.version
+    assert (told.outcome, told.reason and told.reason.values) == ("read", {"made": 1, "told": 1}) and before
+    (done,) = import_files(dataset, files, classes=classes)
+    assert done.reason is not None and done.reason.values == {"made": 1, "told": 2}
+    by_name = {c.name: c for c in dataset.classes()}
+    assert by_name["---e"].fields == {"maker": "=1+1", "note": "a, b", "period": "1990"}
+    assert by_name["---e"].aliases == ["@e", "tirets", "new"] and by_name["fresh"].fields == {"period": "2001"}
+    dataset.undo()
+    assert "fresh" not in {c.name for c in dataset.classes()}
+
+
+def test_a_part_takes_only_its_own_classes_along_and_files_may_keep_their_first_names(dataset: Dataset) -> None:
+    circle = next(c.id for c in dataset.classes() if c.name == "circle")
+    photo = png_bytes(draw("wave", seed=3))
+    for name in ("IMG 0001.HEIC", "sub/IMG 0001.jpg"):
+        import_files(dataset, [IncomingFile(name, photo, class_name="circle")])
+        photo = png_bytes(draw("wave", seed=4))
+    target = io.BytesIO()
+    export_zip(dataset, target, class_ids=[circle], original_names=True)
+    with zipfile.ZipFile(target) as archive:
+        assert {"circle/IMG 0001.png", "circle/IMG 0001_2.png"} <= set(archive.namelist())
+        assert archive.read("classes.csv").decode().splitlines()[1:] == ["circle,"]

@@ -367,12 +367,12 @@ def test_odd_names_make_the_round_trip(tmp_path: Path, monkeypatch: pytest.Monke
     with open(tmp_path / "out.zip", "wb") as target:
         assert export_zip(first, target).images == 2 * len(ODD)
     second = Dataset(Workspace(tmp_path / "two"))
-    assert {o.outcome for o in import_archive(second, tmp_path / "out.zip")} == {"added"}
+    assert {o.outcome for o in import_archive(second, tmp_path / "out.zip")} == {"added", "read"}
     assert multiset(second) == multiset(first)
     assert {item.path.rpartition("/")[2] for item in second.items(limit=None)} == {
         item.path.rpartition("/")[2] for item in first.items(limit=None)
     }
-    assert {o.outcome for o in import_archive(second, tmp_path / "out.zip")} == {"present"}
+    assert {o.outcome for o in import_archive(second, tmp_path / "out.zip")} == {"present", "read"}
     second.rescan()
     assert multiset(second) == multiset(first)
 
@@ -385,7 +385,7 @@ def test_a_folder_upload_gives_its_classes() -> None:
     ]
     assert [f.class_name for f in with_classes(files)[0]] == ["(e", "e)", "x"]
     table = IncomingFile("labels.csv", b"file_name,label\na.png,pont\n")
-    labelled, remarks = with_classes([table, *files[:1]])
+    labelled, remarks, _ = with_classes([table, *files[:1]])
     assert [(f.name, f.class_name) for f in labelled] == [("set\\(e\\a.png", "pont")] and remarks == []
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -81,7 +82,7 @@ def test_the_zip_brings_the_products_with_their_pictures(dataset: Dataset, tmp_p
         export_zip(dataset, stream)
     other = Dataset(Workspace(tmp_path / "other"))
     outcomes = import_archive(other, tmp_path / "all.zip")
-    assert {outcome.outcome for outcome in outcomes} == {"added"} and len(outcomes) == 12
+    assert Counter(outcome.outcome for outcome in outcomes) == {"added": 12, "read": 1}
     assert bare(other) == bare(dataset) and other.product_picture(picture).is_file()
     assert other.counts().originals == 12
     ver = {p.name: p.ver for p in other.products()}
