@@ -131,5 +131,5 @@ def _draft(
             fields[title.strip()] = cell
     kept = dataset.workspace.product_pictures
     pictures = [one for one in cells.get("pictures", "").split() if _PICTURE.fullmatch(one) and (kept / one).is_file()]
-    texts = [clean(cells.get(column, "")) for column in (name, "maker", "code")]
-    return ProductDraft(*texts, fields, tuple(marks[n] for n in sorted(marks)), tuple(pictures))
+    title, maker, code = (clean(cells.get(column, "")) for column in (name, "maker", "code"))
+    return ProductDraft(title, maker, code, fields, tuple(marks[n] for n in sorted(marks)), tuple(pictures))

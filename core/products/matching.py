@@ -106,8 +106,8 @@ def _gains(products: Sequence[Product], marks: Sequence[Mapping[int, float]]) ->
         for at, mark in enumerate(product.marks):
             carried[row, at] = columns.setdefault(mark.class_id, len(columns))
     likely = np.full((len(marks), len(columns) + 1), UNLIKELY, np.float32)  # the last column: no mark
-    for row, mark in enumerate(marks):
-        for class_id, probability in mark.items():
+    for row, shares in enumerate(marks):
+        for class_id, probability in shares.items():
             if class_id in columns:
                 likely[row, columns[class_id]] = max(probability, UNLIKELY)
     gains = np.log(likely * SPREAD)[:, carried]

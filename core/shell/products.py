@@ -45,11 +45,11 @@ def _find(options: argparse.Namespace, opened: Callable[..., Any]) -> int:
             if found := probabilities(answer):
                 evidence.append(found)
     products = {product.id: product for product in dataset.products()}
-    answer = find(list(products.values()), evidence, code=options.code, top=options.k).to_json(products)
+    said = find(list(products.values()), evidence, code=options.code, top=options.k).to_json(products)
     if options.json:
-        print(json.dumps({"code": options.code, "marks": marks, **answer}, ensure_ascii=False))
+        print(json.dumps({"code": options.code, "marks": marks, **said}, ensure_ascii=False))
     else:
-        print(_in_words(answer, len(evidence), options.code))
+        print(_in_words(said, len(evidence), options.code))
     return 2 if not products else 1 if refused else 0
 
 
