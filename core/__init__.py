@@ -20,5 +20,6 @@ training     settings, families, splits, audit, siamese, losses, sampling, sched
 training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work
+showcase     laid, shipped, photographs, tried, sample
 shell        variation, training, runs, settings, evaluation, views, products, main
 """

@@ -83,3 +83,12 @@ def source_of(entry_id: int) -> str:
 def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int | None) -> None:
     """Note what became of a report: "labelled" as that item, or "dismissed"."""
     connection.execute(sa.update(db.inbox).where(db.inbox.c.id == entry_id).values(state=state, item_id=item_id))
+
+
+def withdraw(catalogue: db.Catalogue, workspace: Workspace, entry_id: int) -> None:
+    """Take a report back as if it had never been sent, with its picture; nothing where it is gone."""
+    with catalogue.write() as connection:
+        entry = next((entry for entry in entries(connection, state=None) if entry.id == entry_id), None)
+        connection.execute(sa.delete(db.inbox).where(db.inbox.c.id == entry_id))
+    if entry is not None:
+        workspace.inside(entry.path).unlink(missing_ok=True)

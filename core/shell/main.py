@@ -213,16 +213,18 @@ def _embed(options: argparse.Namespace) -> int:
 
 
 def _sample(options: argparse.Namespace) -> int:
-    from core.synthesis.sample import make_sample, remove_sample
+    from core.showcase.sample import load, remove
 
     workspace = Workspace.open(getattr(options, "workspace", None))
     if options.remove:
-        remove_sample(workspace)
+        remove(workspace)
         print("The sample is removed.")
         return 0
     if options.if_empty and _has_originals(workspace):
         return 0
-    count = make_sample(workspace, seed=options.seed, on_progress=_progress("drawing the sample"))
+    count = load(
+        workspace, seed=options.seed, on_progress=lambda done, total, stage: _progress(f"sample, {stage}")(done, total)
+    )
     print(f"{count} sample marks are in {workspace.raw}.")
     return 0
 

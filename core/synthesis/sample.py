@@ -1,7 +1,8 @@
 """The sample: two dozen invented classes of marks, drawn by `core.synthesis.drawing`, to try Burin on.
 
 Written only into a workspace without images, listed with their hashes in ``data/sample.json``,
-and removed by that list. It is no real data and says so wherever it is shown.
+and removed by that list. It is no real data and says so wherever it is shown. A few near copies and wrong labels are
+planted in it, for the pages that look for such. What else the sample has is laid out by `core.showcase`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from PIL import Image, ImageOps
 
 from core.collection.dataset import Actor, Dataset
 from core.collection.walk import walk
 from core.ground.config import Kind
 from core.ground.errors import Conflict, NotFound
-from core.ground.images import content_hash, encode_png
+from core.ground.images import content_hash, decode, encode_png
 from core.ground.names import folder_for
 from core.ground.workspace import Workspace, write_atomic
 from core.synthesis.drawing import Style, draw
-from core.synthesis.hands import random_hand
+from core.synthesis.hands import HANDS, random_hand
 from core.synthesis.marks import FENCES, LETTERS, SIGNS, fenced, written
 from core.synthesis.strokes import Stroke, Template, path, placed
 
@@ -57,12 +59,15 @@ class SampleClass:
 
 @dataclass(frozen=True)
 class SampleImage:
-    """One original: its class, file name, kind and bytes."""
+    """One original: its class, file name, kind and bytes. ``shows``: the class that a planted wrong label really is
+    of; ``copy_of``: the file of the same class that a planted near copy was made from."""
 
     class_name: str
     file: str
     kind: Kind
     data: bytes
+    shows: str = ""
+    copy_of: str = ""
 
 
 def _product(maker: str, product: str) -> dict[str, str]:
@@ -116,6 +121,16 @@ CLASSES: tuple[SampleClass, ...] = (
     SampleClass("=A", Template.of(_over(written("A"), "", "bar", "bar")), 4),
 )
 
+# Drawings of the second class that lie in the folder of the first.
+WRONG_LABELS = (("ancre", "étoile"), ("vague", "ø"), ("π", "^"))
+# Drawings that lie a second time in their class's folder: on a larger page, white on black, made smaller.
+NEAR_COPIES: tuple[tuple[str, int, Callable[[Image.Image], Image.Image]], ...] = (
+    ("(e", 3, lambda image: ImageOps.expand(image, 10, "white")),
+    ("étoile", 5, ImageOps.invert),
+    ("ø", 2, lambda image: image.resize((image.width * 3 // 4,) * 2)),
+)
+PLANTED = len(WRONG_LABELS) + len(NEAR_COPIES)
+
 
 def make_sample(workspace: Workspace, *, seed: int = 7, on_progress: Callable[[int, int], None] | None = None) -> int:
     """Write the sample into ``workspace`` and say so in its settings; how many images.
@@ -128,7 +143,7 @@ def make_sample(workspace: Workspace, *, seed: int = 7, on_progress: Callable[[i
     held = dataset.counts()
     if held.originals or held.trash or walk(workspace).files:
         raise Conflict("This workspace already holds images: the sample goes into an empty one.")
-    total = sum(len(c.styles) for c in CLASSES)
+    total = sum(len(c.styles) for c in CLASSES) + PLANTED
     images = []
     for image in sample_images(seed=seed):
         images.append(image)
@@ -172,8 +187,33 @@ def remove_sample(workspace: Workspace) -> int:
     return removed
 
 
+def remove_too(workspace: Workspace, *files: Path) -> None:
+    """Let `remove_sample` remove files of these contents as well, should they become originals."""
+    manifest = _manifest(workspace)
+    for file in files:
+        content = file.read_bytes()
+        manifest["files"].append({"path": "", "sha256": content_hash(content), "size": len(content)})
+    _save(workspace, manifest)
+
+
 def sample_images(*, seed: int = 7) -> Iterator[SampleImage]:
-    """Every image of the sample, class by class; the same seed gives the same bytes."""
+    """Every image of the sample, class by class, then what is planted; the same seed gives the same bytes."""
+    images = list(_drawn(seed))
+    yield from images
+    yield from _planted(images, seed)
+
+
+def wrong_files() -> list[str]:
+    """Where the planted wrong labels lie, as folder/file."""
+    return [f"{folder_for(label)}/{_next_file(label)}" for label, _shows in WRONG_LABELS]
+
+
+def _next_file(name: str) -> str:
+    """What a planted image of this class's folder is called."""
+    return f"sample_{sum(len(c.styles) for c in CLASSES if c.name == name) + 1:02d}.png"
+
+
+def _drawn(seed: int) -> Iterator[SampleImage]:
     people = [random_hand(np.random.default_rng([seed, 0, person])) for person in range(_PEOPLE)]
     for number, sample in enumerate(CLASSES, start=1):
         for i, style in enumerate(sample.styles):
@@ -189,6 +229,20 @@ def sample_images(*, seed: int = 7) -> Iterator[SampleImage]:
                 yield SampleImage(sample.name, f"sample_{i + 1:02d}.png", style, encode_png(picture))
 
 
+def _planted(images: Sequence[SampleImage], seed: int) -> Iterator[SampleImage]:
+    """Wrong labels and near copies of these images, under the next numbers of their folders."""
+    templates, careful = {c.name: c.template for c in CLASSES}, HANDS["careful"]
+    for place, (label, shows) in enumerate(WRONG_LABELS):
+        rng = np.random.default_rng([seed, 132, place])
+        data = encode_png(draw(templates[shows], rng, hand=careful, size=192))
+        yield SampleImage(label, _next_file(label), "drawing", data, shows=shows)
+    for name, which, changed in NEAR_COPIES:
+        file = f"sample_{which:02d}.png"
+        (original,) = (image for image in images if image.class_name == name and image.file == file)
+        data = encode_png(changed(decode(original.data)))
+        yield SampleImage(name, _next_file(name), "drawing", data, copy_of=file)
+
+
 def _write(workspace: Workspace, images: Sequence[SampleImage], seed: int) -> None:
     """The list first, so that whatever a crash leaves behind can be removed by it."""
     files = [
@@ -201,9 +255,13 @@ def _write(workspace: Workspace, images: Sequence[SampleImage], seed: int) -> No
     ]
     folders = [folder for c in CLASSES if not (workspace.raw / (folder := folder_for(c.name))).exists()]
     manifest = {"seed": seed, "folders": folders, "files": files}
-    write_atomic(workspace.data / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+    _save(workspace, manifest)
     for entry, image in zip(files, images, strict=True):
         write_atomic(workspace.raw / str(entry["path"]), image.data)
+
+
+def _save(workspace: Workspace, manifest: dict[str, Any]) -> None:
+    write_atomic(workspace.data / MANIFEST, (json.dumps(manifest, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
 
 
 def _describe(dataset: Dataset, images: Sequence[SampleImage]) -> None:

@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui import services, widgets
 from pages.ui.components.gallery import gallery
 from pages.ui.components.pipeline import pipeline
-from pages.ui.home import overview, seeing
+from pages.ui.home import overview, seeing, try_this
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.state import workbench
 
@@ -66,6 +66,8 @@ if not counts.originals and not services.preparation().active and not services.i
         st.markdown(_("Drawings, scans or photographs: files, a folder with one sub-folder a class, or a zip of it."))
         if st.button(_("Add images"), icon=":material/upload:", key="overview.add"):
             st.switch_page(PAGES["library"], query_params={"view": "add"})
+
+try_this.show()
 
 stations = overview.stations(counts, classes, pages=PAGES)
 opened = pipeline(stations, label=_("The pipeline"), key="overview.pipeline")

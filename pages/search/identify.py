@@ -12,7 +12,7 @@ from pages.ui import cached, services, widgets
 from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
-from pages.ui.search import answers, answers_table, model_line
+from pages.ui.search import answers, answers_table, model_line, trying
 from pages.ui.search.intake import Query, intake
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -116,6 +116,7 @@ with given:
     said = st.container()  # on a phone the answer in short, above the sheet that it is drawn on
     queries = list({query.token: query for query in intake()}.values())
     if not queries:
+        trying.offer()
         part_of_the_base()
 
 with answered:
@@ -124,6 +125,7 @@ with answered:
     else:
         with st.spinner(_("Getting the references ready…")):
             services.base()
+        trying.noted("identify")
         if len(queries) > 1:
             answer_all(queries)
         else:

@@ -131,12 +131,12 @@ def sample_banner() -> None:
 
 
 def _remove_sample() -> None:
-    from core.synthesis.sample import remove_sample
+    from core.showcase.sample import remove
 
     if not people.may("curator"):
         return
     before = services.dataset().counts().originals
-    remove_sample(services.workspace())
+    remove(services.workspace())
     services.dataset().rescan()
     gone = before - services.dataset().counts().originals
     text = ngettext("The sample is removed: {n} image.", "The sample is removed: {n} images.", gone)

@@ -62,7 +62,13 @@ def test_a_promoted_model_is_told(open_page, drawn_workspace):
     assert stations(open_page(drawn_workspace))["evaluate"]["figure"] == "yes"
 
 
-def test_the_sample_is_loaded_in_one_click_and_said_to_be_one(open_page, workspace):
+def test_the_sample_is_loaded_in_one_click_and_said_to_be_one(open_page, workspace, monkeypatch):
+    def load(workspace, *, on_progress):
+        make_sample(workspace, on_progress=lambda done, total: on_progress(done, total, "drawing"))
+        on_progress(0, 0, "embedding")
+        on_progress(4, 4, "measuring")
+
+    monkeypatch.setattr("core.showcase.sample.load", load)  # the whole of it: tests/core/showcase
     at = open_page(workspace)
     at.button(key="overview.sample").click().run()
     assert not at.exception

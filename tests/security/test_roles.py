@@ -31,6 +31,7 @@ from core.ground.rights import ACTIONS, Actor, allow, includes, may, needed
 from core.ground.workspace import Workspace
 from core.intake import exports, ingest, product_table, triage
 from core.review.kept import Kept
+from core.showcase import sample as showcase
 from core.synthesis import sample
 from core.training import promotion, transfer
 from core.training.audit import LeakAudit
@@ -159,6 +160,8 @@ FILES: list[Operation] = [
     ("saved.keep", "view", lambda s: saved.keep(s.dataset, "library", "mine", {"q": "x"})),
     ("saved.drop", "view", lambda s: saved.drop(s.dataset, "library", "mine")),
     ("Workspace.save_config", "settings", lambda s: s.workspace.save_config(s.workspace.config())),
+    ("showcase.load", "sample", lambda s: showcase.load(s.workspace)),
+    ("showcase.remove", "sample", lambda s: showcase.remove(s.workspace)),
     ("sample.make_sample", "sample", lambda s: sample.make_sample(s.workspace)),
     ("sample.remove_sample", "sample", lambda s: sample.remove_sample(s.workspace)),
     ("ingest.import_files", "import", lambda s: ingest.import_files(s.dataset, [ingest.IncomingFile("x.png", IMAGE)])),

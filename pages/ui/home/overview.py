@@ -224,15 +224,20 @@ def latest_group(items: Sequence[Item]) -> Group:
 
 
 def sample_button(key: str) -> None:
-    """Draw the sample into the empty workspace, with its progress on the screen."""
+    """Lay the sample out in the empty workspace, with its progress on the screen."""
     if not st.button(_("Load the sample"), type="primary", icon=":material/science:", key=key, **people.bar()):
         return
-    from core.synthesis.sample import make_sample
+    from core.showcase.sample import load
 
-    bar = st.progress(0.0, _("Drawing the sample…"))
+    stages = {
+        "drawing": _("Drawing the sample…"),
+        "embedding": _("Looking at its marks…"),
+        "measuring": _("Measuring how well they are told apart…"),
+    }
+    bar = st.progress(0.0, stages["drawing"])
 
-    def report(done: int, total: int) -> None:
-        bar.progress(done / total, _("Drawing the sample…") + f" {number(done)} / {number(total)}")
+    def report(done: int, total: int, stage: str) -> None:
+        bar.progress(done / total if total else 1.0, f"{stages[stage]} {number(done)} / {number(total)}")
 
-    make_sample(services.workspace(), on_progress=report)
+    load(services.workspace(), on_progress=report)
     st.rerun()

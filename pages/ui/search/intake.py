@@ -64,7 +64,7 @@ def _dropped() -> list[Query]:
         key=bench.round_of("identify.files"),
     )
     if files:
-        _take([query_of(file.name, file.getvalue()) for file in files])
+        take([query_of(file.name, file.getvalue()) for file in files])
         bench.empty("identify.files")  # it is ready for the next ones, and would forget these with the page
         st.rerun()
     if bench.given:
@@ -72,7 +72,8 @@ def _dropped() -> list[Query]:
     return list(bench.given)
 
 
-def _take(queries: list[Query]) -> None:
+def take(queries: list[Query]) -> None:
+    """Put these before the images that wait for an answer."""
     bench = workbench()
     bench.given = list({query.token: query for query in (*queries, *bench.given)}.values())
 
@@ -114,7 +115,7 @@ def _listen(way: str) -> None:
     }
     button = way == "drop" and not workbench().given
     if pasted := clipboard(words=words, key="identify.clipboard", button=button):
-        _take([query_of(_("Pasted image"), pasted)])
+        take([query_of(_("Pasted image"), pasted)])
         st.query_params.pop("way", None)
         st.rerun()
 

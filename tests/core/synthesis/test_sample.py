@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import shutil
+from collections import Counter
 
 import pytest
 from PIL import Image
@@ -15,13 +16,14 @@ from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, decode
 from core.ground.kinds import guess_kind
 from core.ground.names import folder_for
+from core.ground.sameness import look, pairs
 from core.ground.workspace import Workspace
-from core.synthesis.sample import CLASSES, MANIFEST, make_sample, remove_sample, sample_images
+from core.synthesis.sample import CLASSES, MANIFEST, PLANTED, WRONG_LABELS, make_sample, remove_sample, sample_images
 from tests.conftest import draw as shape
 from tests.conftest import png_bytes
 
 BY_NAME = {c.name: c for c in CLASSES}
-TOTAL = sum(len(c.styles) for c in CLASSES)
+TOTAL = sum(len(c.styles) for c in CLASSES) + PLANTED
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,22 @@ def test_about_two_dozen_classes_from_3_to_20_originals(images):
     counts = [len(c.styles) for c in CLASSES]
     assert len(CLASSES) == 24 and min(counts) == 3 and max(counts) == 20
     assert max(counts) / min(counts) > 5 and len(set(counts)) > 10, "imbalanced on purpose"
-    assert [sum(i.class_name == c.name for i in images) for c in CLASSES] == counts
+    own = [i for i in images if not i.shows and not i.copy_of]
+    assert [sum(i.class_name == c.name for i in own) for c in CLASSES] == counts
+
+
+def test_wrong_labels_and_near_copies_are_planted(images):
+    wrong = [i for i in images if i.shows]
+    assert [(i.class_name, i.shows) for i in wrong] == list(WRONG_LABELS)
+    copies = [i for i in images if i.copy_of]
+    assert len(wrong) + len(copies) == PLANTED
+    by_place = {(i.class_name, i.file): i for i in images}
+    assert len(by_place) == TOTAL, "no file has the place of another"
+    for copy in copies:
+        original = by_place[copy.class_name, copy.copy_of]
+        assert original.data != copy.data
+        one, other = (look(decode(i.data)) for i in (original, copy))
+        assert list(pairs([one, other])) == [(0, 1)]
 
 
 def test_names_are_as_odd_as_real_ones():
@@ -90,11 +107,11 @@ def test_photographs_look_like_photographs_and_drawings_do_not(images):
     assert kinds.count("photo") >= 15 and kinds.count("icon") >= 6
 
 
-def test_it_lands_in_the_workspace_with_kinds_and_fields(sampled):
+def test_it_lands_in_the_workspace_with_kinds_and_fields(sampled, images):
     dataset = Dataset(sampled)
-    assert {c.name: c.originals for c in dataset.classes()} == {c.name: len(c.styles) for c in CLASSES}
+    assert {c.name: c.originals for c in dataset.classes()} == Counter(i.class_name for i in images)
     for kind in ("drawing", "photo", "icon"):
-        assert dataset.count(kind=kind) == sum(c.styles.count(kind) for c in CLASSES)
+        assert dataset.count(kind=kind) == sum(i.kind == kind for i in images)
     fields = {c.name: c.fields for c in dataset.classes()}
     assert "(sample)" in fields["(e"]["maker"] and "not a real mark" in fields["(e"]["note"]
     assert sampled.config().sample
