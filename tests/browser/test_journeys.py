@@ -348,6 +348,9 @@ def test_the_sample_is_loaded_used_and_removed(cold, visit):
     ready(tab)
     page.get_by_role("button", name="Identify").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Which gravure is it?")
+    page.get_by_role("button", name="On a lens").click()
+    expect(answer(page).get_by_role("heading")).to_contain_text("Ω", timeout=120_000)
+    page.get_by_role("button", name="Start again").click()
     item = Dataset(cold.workspace).items(text="étoile")[0]
     page.set_input_files(FILES, Dataset(cold.workspace).path(item))
     expect(answer(page).get_by_role("heading")).to_contain_text("étoile", timeout=120_000)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import io
+from pathlib import Path
 
 import streamlit as st
-from PIL import Image
 
+from core.ground.errors import ImageRefused
+from core.ground.images import decode
+from core.ground.images import thumbnail as small
 from core.showcase import tried
 from core.showcase.laid import Laid, path_of
 from pages.ui import services
@@ -16,7 +18,6 @@ from pages.ui.search.intake import query_of, take
 from pages.ui.state import workbench
 
 FIRST = "lens.jpg"
-SIDE = 192  # px
 
 
 def offer() -> None:
@@ -58,10 +59,6 @@ def noted(task: tried.Task) -> None:
 @st.cache_data(show_spinner=False, max_entries=20)
 def _thumbnail(path: str) -> str:
     try:
-        image = Image.open(path)
-    except OSError:
+        return webp_url(small(decode(Path(path).read_bytes())))
+    except (OSError, ImageRefused):
         return ""
-    image.thumbnail((SIDE, SIDE))
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=80)
-    return webp_url(buffer.getvalue())
