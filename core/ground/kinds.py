@@ -75,4 +75,4 @@ def _is_broad(grey: Image.Image) -> bool:
     outline = float(np.hypot(padded[1:, :-1] - padded[:-1, :-1], padded[:-1, 1:] - padded[:-1, :-1]).sum())
     width = 2 * float(ink.sum()) / outline
     soft = float((ink[ink > 0] < 0.9).mean())
-    return width >= BROAD_PX and width >= BROAD * extent and soft > SOFT
+    return bool(width >= BROAD_PX and width >= BROAD * extent and soft > SOFT)

@@ -86,10 +86,7 @@ def _drop(page: str, name: str, query: Mapping[str, str]) -> None:
 def _open(query: Mapping[str, str], linked: Sequence[str], bound: Mapping[str, str | bool | None]) -> None:
     """Put the address, and the widgets that are bound to it, to what the view says."""
     for name in linked:
-        if name in query:
-            st.query_params[name] = query[name]
-        else:
-            st.query_params.pop(name, None)
+        st.query_params[name] = query.get(name, "")  # nothing: the default, also of what follows from page to page
     for key, rest in bound.items():
         value = query.get(key)
         st.session_state[key] = value == "true" if isinstance(rest, bool) else value or rest

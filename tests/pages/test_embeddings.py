@@ -9,6 +9,7 @@ import zipfile
 import numpy as np
 import pytest
 
+from core.collection import saved
 from core.collection.dataset import Dataset
 from core.evaluation import projection
 from core.evaluation.store import Evaluation, folder_of
@@ -213,3 +214,13 @@ def test_in_french(open_page, measured):
     words = parts(at)["state"]["words"]
     assert words["count"] == "{n} sur {total} sélectionnées" and words["pan"] == "Déplacer"
     assert parts(at)["points"]["colourings"]["split"]["names"][0] == "entraînement"
+
+
+def test_a_map_is_kept_as_it_is_coloured(open_page, measured, dataset_of):
+    at = open_page(measured, "embeddings", colour="kind")
+    next(one for one in at.text_input if one.key.startswith("embeddings.view_name")).set_value("Kinds").run()
+    at.button(key="embeddings.view_keep").click().run()
+    assert saved.views(dataset_of(measured), "embeddings") == {"Kinds": {"colour": "kind"}}
+    at.get_by_key("embeddings.colour").set_value("class").run()
+    at.button(key="embeddings.view.0").click().run()
+    assert not at.exception and at.query_params["colour"] == "kind"

@@ -66,14 +66,12 @@ def _looks() -> tuple[str, Size, bool]:
     orders = widgets.orders()
     order = linked_choice(
         st.selectbox, _("Order"), list(orders), param="order", key="library.order", default="class",
-        format_func=orders.__getitem__, label_visibility="collapsed", width=180, on_change=_first_page,
+        format_func=orders.__getitem__, label_visibility="collapsed", width=220, on_change=_first_page,
     )  # fmt: skip
-    sizes = {"small": _("Small"), "medium": _("Medium"), "large": _("Large")}
-    icons = {"small": ":material/grid_on:", "medium": ":material/grid_view:", "large": ":material/crop_square:"}
+    sizes = {"small": "S", "medium": "M", "large": "L"}
     size = linked_choice(
         st.segmented_control, _("Size of the images"), list(sizes), param="size", key="library.size",
-        default="medium", required=True, sticky=True, format_func=lambda name: icons[name], label_visibility="collapsed",
-        help=", ".join(sizes.values()),
+        default="medium", required=True, sticky=True, format_func=sizes.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
     select = st.toggle(_("Select"), key="select", bind="query-params")
     return order or "class", cast(Size, size or "medium"), select

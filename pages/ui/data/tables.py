@@ -128,7 +128,7 @@ def _order() -> str:
     orders = widgets.orders()
     chosen = linked_choice(
         st.selectbox, _("Order"), list(orders), param="order", key="table.order", default="class",
-        format_func=orders.__getitem__, label_visibility="collapsed", width=190, on_change=_first_page,
+        format_func=orders.__getitem__, label_visibility="collapsed", width=220, on_change=_first_page,
     )  # fmt: skip
     return chosen or "class"
 

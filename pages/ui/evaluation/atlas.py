@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.ground import extras
 from core.ground.jobs import Job
-from pages.ui import contents, people, services
+from pages.ui import contents, people, saved_views, services
 from pages.ui.components import pointmap
 from pages.ui.components.pointmap import Pin, Points
 from pages.ui.data import selecting
@@ -67,6 +67,7 @@ def show() -> None:
     with more:
         layout = _layout(made_from, space, chosen.run_id, under)
         pins = pinning.pins(chosen, layout, made_from)
+        saved_views.menu("embeddings", linked=("run", "side", "layout", "colour"))
     with under:
         pinning.pinned_line(chosen)
         if not evaluating.under_way(chosen, evaluation) and evaluation.exists:
