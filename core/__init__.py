@@ -19,7 +19,7 @@ review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
-evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work
+evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
 shell        variation, training, runs, settings, evaluation, views, products, main
 """

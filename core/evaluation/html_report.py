@@ -58,6 +58,7 @@ WORDS: dict[str, str] = {
     "certain": _("certain"),
     "hesitates": _("hesitates"),
     "unknown": _("not in the base"),
+    "not_found": _("no mark found"),
     "charts": _("Charts"),
     "errors": _("Errors"),
     "no_errors": _("Every query got the right name."),

@@ -38,6 +38,7 @@ from core.variation.policies import PRESETS, find
 from core.variation.variants import MANIFEST
 
 if TYPE_CHECKING:
+    from core.training.prepare import Request
     from core.training.runs import Run
 
 _DEFAULTS = TrainSettings()
@@ -56,6 +57,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
         "train", parents=[common], argument_default=argparse.SUPPRESS, help="train an encoder on your classes"
     )
     flag = argparse.BooleanOptionalAction
+    yes: dict[str, Any] = {"action": "store_true", "default": False}
 
     def number(name: str, kind: type, said: str, metavar: str = "N") -> None:
         train.add_argument(
@@ -115,6 +117,13 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
     number("held_out", float, "share of the classes that are kept out of training and measured as never seen", "SHARE")
     number("folds", int, "cross-validation: so many parts; 0: none")
     number("fold", int, "the part to test with, from 0", "I")
+    train.add_argument(
+        "--every_fold", **yes, help="train once for each part, evaluate each, and pool the scores (with --folds)"
+    )
+    train.add_argument(
+        "--seeds", type=int, default=1, metavar="N",
+        help="repeat it with so many seeds, from --seed on, and say mean and spread",
+    )  # fmt: skip
     number("patience", int, "epochs without a better score before it stops; 0: never")
     number("seed", int, "")
     train.add_argument("--name", help="of the run")
@@ -122,7 +131,6 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
         "--resume", metavar="RUN",
         help="go on with a run (its name, number or id) that was stopped or interrupted, or give it more --epochs",
     )  # fmt: skip
-    yes = {"action": "store_true", "default": False}
     train.add_argument("--override_leaks", **yes, help="train in spite of the leak audit; the run says so")
     train.add_argument("--override_safety", **yes, help="train with unsafe transforms; the run says so")
     train.add_argument(
@@ -161,7 +169,10 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         if total:
             shown.setdefault(note, progress(note))(done, total)
 
+    repeats = options.seeds > 1 or options.every_fold
     try:
+        if repeats:
+            return _repeat(workspace, request, options, on_progress, stop)
         run = train(workspace, request, on_progress=on_progress, on_event=_tell, should_stop=stop.is_set)
     finally:
         signal.signal(signal.SIGINT, previous)
@@ -169,13 +180,49 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         return 0
     for warning in run.record.warnings:
         _say(warning["template"].format(**warning["values"]))
+    _ended(run)
+    best = run.record.best
+    if best:
+        _use(workspace, run, typed.get("promote"))
+    return 0 if run.record.state == "finished" else 1
+
+
+def _ended(run: Run) -> None:
     why = f": {run.reason}" if run.reason else "."
     print(f"Run {run.number or run.id} ({printable(run.record.name)}) {run.record.state}{why}")
     best = run.record.best
     if best:
         print(f"Best epoch {best['epoch'] + 1}: {in_words(best['scores'])}. Weights: {run.best_path}")
-        _use(workspace, run, typed.get("promote"))
-    return 0 if run.record.state == "finished" else 1
+
+
+def _repeat(
+    workspace: Workspace, request: Request, options: argparse.Namespace, on_progress: Any, stop: threading.Event
+) -> int:
+    """Train a series, and say what its runs say together."""
+    from core.evaluation.series import repeated, summary
+
+    if "resume" in vars(options):
+        raise BadInput("A series is trained anew, on the workspace's own images.")
+    series, failed = repeated(
+        workspace, request, seeds=options.seeds, every_fold=options.every_fold, on_progress=on_progress,
+        on_run=_ended, should_stop=stop.is_set,
+    )  # fmt: skip
+    for error in failed:
+        _say(str(error))
+    found = summary(workspace, series)
+    if found is None:
+        return 1
+    for each in found.seeds:
+        low, high = each.top1.interval
+        print(
+            f"Seed {each.seed}, {len(each.runs)} runs pooled: top-1 {100 * each.top1.value:.1f} % "
+            f"[{100 * low:.1f}, {100 * high:.1f}] of {each.top1.n} queries, mAP@R {100 * each.map_at_r:.1f} %"
+        )
+    if len(found.seeds) > 1:
+        for name, value in (("top-1", lambda each: each.top1.value), ("mAP@R", lambda each: each.map_at_r)):
+            mean, deviation = found.spread(value)
+            print(f"{len(found.seeds)} seeds, {name}: {100 * mean:.1f} % +- {100 * deviation:.1f}")
+    return 1 if failed or found.missing else 0
 
 
 def _use(workspace: Workspace, run: Run, wanted: bool | None) -> None:

@@ -34,7 +34,7 @@ CHANGEABLE = ("epochs", "patience")  # of a run that goes on
 class Request:
     """What is to be trained. ``run_id``: a run to go on with, or the id that a new one is to have. ``data_dir``:
     another folder than the workspace's own. The overrides train in spite of a leak, or with transforms that lead
-    out of a class; they are kept with the run."""
+    out of a class; they are kept with the run. ``series``: what it is one of (`core.evaluation.series`)."""
 
     settings: TrainSettings
     run_id: str | None = None
@@ -43,6 +43,7 @@ class Request:
     data_dir: str | None = None
     override_leaks: bool = False
     override_safety: bool = False
+    series: str = ""
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Request:
@@ -79,7 +80,7 @@ def prepared(workspace: Workspace, request: Request, material: Material, on_prog
             left_out = _left_out(workspace, settings, material, split, on_progress)
     run = Runs(workspace).create(
         settings, split, found, list(material.originals), run_id=request.run_id or new_id(), name=request.name,
-        note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "",
+        note=request.note, overrides=overrides, left_out=left_out, source=request.data_dir or "", series=request.series,
         dataset_version=material.dataset.version if material.dataset else None,
         warnings=[*_unknown_past(settings, workspace),
                   *(outcome.reason.to_json() for outcome in material.refused if outcome.reason)],

@@ -43,8 +43,8 @@ class RunRecord:
     """What ``run.json`` holds. ``state`` is as it was last written: ask `Run.state`. ``reason``: why it ended, a
     sentence (template and values). ``snapshot``: hash over the originals' (folder, sha256). ``classes``:
     {folder, name, originals}. ``best``: {epoch, scores} or None. ``overrides``: what a person set aside
-    ("leak audit", "label safety"). ``number``: which one of the workspace it is, 0 where that was not kept. Times in
-    seconds since 1970."""
+    ("leak audit", "label safety"). ``number``: which one of the workspace it is, 0 where that was not kept;
+    ``series``: what several repetitions of one training share. Times in seconds since 1970."""
 
     id: str
     name: str
@@ -70,6 +70,7 @@ class RunRecord:
     overrides: list[str] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     number: int = 0
+    series: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {"format": 1, **asdict(self)}

@@ -16,6 +16,7 @@ from pages.ui.search import answers, answers_table, model_line, trying
 from pages.ui.search.intake import Query, intake
 from pages.ui.state import workbench
 from pages.ui.text import esc
+from pages.ui.verdict_words import LOOK
 
 if TYPE_CHECKING:
     from core.recognition.identify import Answer
@@ -87,7 +88,7 @@ def answer_to(query: Query, *, folded: bool | None) -> None:
         return
     text = " · ".join(answers.headline(one, names) for one in found)
     label = f"{esc(query.name)} — **{esc(text)}**"
-    icon = answers.LOOK[found[0].verdict][1]
+    icon = LOOK[found[0].verdict][1]
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"identify.row.{query.token}"):
         with st.container(width=THUMBNAIL):
             st.image(cached.cut(query.data, query.token, None, side=96), width=THUMBNAIL, alt=_("Your image"))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 from streamlit.util import AttributeDictionary
 
 from core.collection.dataset import Dataset
-from core.evaluation.report import evaluate
+from core.evaluation.report import Share, evaluate
 from core.evaluation.store import Evaluation, folder_of
+from core.evaluation.unseen import FILE, FirstRank, Unseen
+from core.recognition.calibrate import Verdict
 from pages.ui.evaluation import takeaway
+from pages.ui.verdict_words import LOOK, verdict_badge
 from tests.conftest import FakeEmbedder
 from tests.pages.conftest import PAGES, component, text_of
 from tests.pages.made_runs import make_run
@@ -189,6 +193,33 @@ def test_a_verdict_leads_to_its_images(open_page, measured):
     at.button(key=f"evaluate.verdict.{row.verdict}").click().run()
     assert not component(at, "burin_compare")
     assert not component(open_page(measured, "evaluate", view="curves", verdict="nonsense"), "burin_compare")
+
+
+def test_every_verdict_has_its_words_and_look():
+    assert set(LOOK) == set(get_args(Verdict))
+    badges = [verdict_badge(verdict) for verdict in get_args(Verdict)]
+    assert len(set(badges)) == len(badges) and not any(
+        verdict in badge for verdict in ("not_found", "unknown") for badge in badges
+    )
+
+
+def test_without_held_out_classes_it_says_how_to_have_some(open_page, measured):
+    (evaluation_of(measured).folder / FILE).unlink()
+    text = text_of(open_page(measured, "evaluate", view="unseen"))
+    assert "This run was trained on every class" in text and "Train one with classes held out" in text
+
+
+def test_classes_never_trained_on_have_their_own_figures(open_page, measured):
+    ranks = (FirstRank(1, 0.912, 0.021, 3, 40), FirstRank(5, 0.987, 0.004, 2, 12))
+    Unseen(("bar", "cross", "circle"), 46, 10, ranks, 0.934, Share(2, 46)).save(evaluation_of(measured).folder)
+    at = open_page(measured, "evaluate", view="unseen")
+    text, shown = text_of(at), metrics(at)
+    assert "3 classes that were never trained on, with 46 images." in text and "bar, cross, circle" in text
+    assert shown["1 reference a class"] == "91.2%" and shown["5 references a class"] == "98.7%"
+    assert "± 2.1 · 3 classes" in text
+    assert shown["Called certain all the same"] == "4.3%" and shown["Known against new (AUROC)"] == "0.934"
+    french = open_page(measured, "evaluate", view="unseen", locale="fr-FR")
+    assert "3 classes" in text_of(french) and "never trained" not in text_of(french)
 
 
 def test_alone_there_is_nothing_to_compare_with(open_page, measured):

@@ -120,6 +120,36 @@ def test_a_promotion_that_fails_says_why_and_changes_nothing(open_page, drawn_wo
     assert promoted(drawn_workspace) is None and "best.safetensors is damaged" in text_of(at)
 
 
+def test_a_run_far_below_what_is_in_use_is_promoted_only_when_that_is_meant(
+    open_page, drawn_workspace, fake_embedder, monkeypatch
+):
+    from core.training.promotion import Beside
+    from pages.ui.training import training
+
+    jobs_here(monkeypatch, fake_embedder)
+    monkeypatch.setattr(training, "beside", lambda run: Beside(run=0.165, used=0.992, n=200))
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    said = "On the same 200 images this run is right in 16.5 %, what is in use in 99.2 %."
+    assert said in text_of(at) and at.button("runs.run.promote").disabled
+    at.checkbox("runs.run.meant").set_value(True).run()
+    at.button("runs.run.promote").click().run()
+    assert promoted(drawn_workspace).run_id == run.id
+
+
+@pytest.mark.parametrize(("of", "used", "n"), [(0.97, 0.99, 200), (0.99, 0.5, 200), (0.0, 1.0, 2)])
+def test_a_run_that_may_be_as_good_is_promoted_without_a_question(
+    open_page, drawn_workspace, fake_embedder, monkeypatch, of, used, n
+):
+    from core.training.promotion import Beside
+    from pages.ui.training import training
+
+    monkeypatch.setattr(training, "beside", lambda run: Beside(run=of, used=used, n=n))
+    run = make_run(drawn_workspace, name="Monday", weights=True)
+    at = open_page(drawn_workspace, "runs", run=run.id)
+    assert "On the same" not in text_of(at) and not at.button("runs.run.promote").disabled
+
+
 def test_a_promotion_under_way_says_how_far_it_is(open_page, drawn_workspace):
     from core.ground.job import Job, publish
 

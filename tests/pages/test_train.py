@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -208,6 +209,17 @@ def test_leaks_must_be_meant(open_page, drawn_workspace, started, monkeypatch):
     at.checkbox("train.leaks").set_value(True).run()
     at.button("train.start").click().run()
     assert started[0]["override_leaks"] is True
+
+
+def test_names_that_leave_open_what_is_a_variant_are_said_to_be_not_known(open_page, drawn_workspace):
+    for file in sorted((drawn_workspace.raw / "circle").iterdir())[:6]:
+        for number in (1, 2, 3):
+            image = draw("circle", seed=1000 * number + zlib.crc32(file.stem.encode()) % 1000)
+            file.with_name(f"{file.stem}_{number}.png").write_bytes(png_bytes(image))
+    at = open_page(drawn_workspace, "train")
+    text = text_of(at)
+    assert "leaks not known" in text and "no leak" not in text
+    assert "is a variant, the scores are too good" in text or "are variants, the scores are too good" in text
 
 
 # Start

@@ -23,6 +23,7 @@ from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.tiles import tile
+from pages.ui.verdict_words import verdict_badge
 
 if TYPE_CHECKING:
     from core.evaluation.predictions import Predictions
@@ -30,17 +31,6 @@ if TYPE_CHECKING:
 PAGE = 6  # cases on one page: each has four pictures
 ALIKE = 16
 LABELLING = ("relabel", "split", "merge", "correct")  # entries of the journal that give an image another class
-
-
-def verdict_badge(verdict: str) -> str:
-    """As Markdown."""
-    looks = {
-        "certain": ("green", ":material/check_circle:", _("certain")),
-        "hesitates": ("orange", ":material/help:", _("hesitates")),
-        "unknown": ("gray", ":material/block:", _("not in the base")),
-    }
-    colour, icon, name = looks.get(verdict, ("gray", "", verdict))
-    return f":{colour}-badge[{icon} {name}]"
 
 
 def show(

@@ -17,6 +17,7 @@ from pages.ui.evaluation import evaluating
 from pages.ui.i18n import _
 from pages.ui.state import workbench
 from pages.ui.tiles import source
+from pages.ui.verdict_words import LOOK, verdict_name
 
 if TYPE_CHECKING:
     from core.evaluation import projection
@@ -124,13 +125,13 @@ def _evaluated(hashes: np.ndarray, evaluation: Evaluation) -> dict[str, Colourin
     rows = np.array([row_of.get(one, -1) for one in texts])
     right = predictions.predicted == predictions.truth
     answered = np.where(rows < 0, 2, np.where(right[rows], 0, 1))
-    verdicts = ("certain", "hesitates", "unknown")
+    verdicts = [verdict for verdict in LOOK if (predictions.verdicts == verdict).any()]
     given = np.array([verdicts.index(str(one)) for one in predictions.verdicts.tolist()])
-    names = [_("certain"), _("hesitates"), _("not in the base"), _("not asked")]
+    names = [*map(verdict_name, verdicts), _("not asked")]
     return {
         "split": Colouring(side, [*(evaluating.side_name(one) for one in sides), _("in no split")]),
         "correctness": Colouring(answered, [_("right"), _("wrong"), _("not asked")]),
-        "verdict": Colouring(np.where(rows < 0, 3, given[rows]), names),
+        "verdict": Colouring(np.where(rows < 0, len(verdicts), given[rows]), names),
     }
 
 

@@ -10,6 +10,7 @@ from pages.ui import charts
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.evaluation.scores import figure, interval
 from pages.ui.i18n import _, decimals, number, percent
+from pages.ui.verdict_words import verdict_badge
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -76,7 +77,7 @@ def _verdict(row: VerdictRow, report: EvaluationReport, *, opened: bool) -> None
 
     with st.container(border=True, gap="xxsmall"):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(cases.verdict_badge(row.verdict), width="stretch")
+            st.markdown(verdict_badge(row.verdict), width="stretch")
             if row.n:
                 st.button(
                     _("Hide the images") if opened else _("Show the images"), icon=":material/photo_library:",
@@ -115,7 +116,7 @@ def _images(chosen: Chosen, evaluation: Evaluation, verdict: str) -> None:
     predictions = evaluation.predictions
     rows = np.flatnonzero(predictions.known & (predictions.verdicts == verdict))
     order = rows[np.argsort(-predictions.gap[rows], kind="stable")].tolist()
-    st.markdown(cases.verdict_badge(verdict))
+    st.markdown(verdict_badge(verdict))
     st.caption(_("The most wrong first."))
     cases.show(
         predictions, order, key=f"evaluate.verdict.of.{verdict}", preprocessing=evaluating.preprocessing_of(chosen)

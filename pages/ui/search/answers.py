@@ -20,17 +20,12 @@ from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.search.intake import Query
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
+from pages.ui.verdict_words import verdict_badge
 
 if TYPE_CHECKING:
     from core.recognition.calibrate import Calibration
     from core.recognition.identify import Answer, ClassAnswer
 
-LOOK = {
-    "certain": ("green", ":material/verified:"),
-    "hesitates": ("orange", ":material/balance:"),
-    "unknown": ("gray", ":material/block:"),
-    "not_found": ("blue", ":material/crop_free:"),
-}
 # A column is under the other from this width down (Streamlit's own break), and there is no setting to show a thing there only.
 ONLY_NARROW = "<style>@media (min-width: 641px) { .st-key-identify-said { display: none } }</style>"
 ABREAST = 2  # answers to marks of one image side by side
@@ -40,16 +35,6 @@ LAID = 2  # classes that the mark can be seen laid over
 MOST_PINNED = 8  # images that a session keeps for the map
 COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1, "not_found": 0}  # classes shown beside the query, by verdict
 NAMED = {"certain": 1, "hesitates": 2, "unknown": 0, "not_found": 0}  # classes whose fields are shown
-
-
-def verdict_name(verdict: str) -> str:
-    names = {
-        "certain": _("certain"),
-        "hesitates": _("hesitates"),
-        "unknown": _("not in the base"),
-        "not_found": _("no mark found"),
-    }
-    return names[verdict]
 
 
 def headline(answer: Answer, names: dict[int, str]) -> str:
@@ -68,8 +53,7 @@ def in_short(answers: Sequence[Answer], names: dict[int, str]) -> None:
     """The answers in a few words, for a screen on which they lie below what they answer; hidden on a wide one."""
     st.html(ONLY_NARROW)
     for answer in answers:
-        colour, icon = LOOK[answer.verdict]
-        st.markdown(f":{colour}-badge[{icon} {verdict_name(answer.verdict)}] **{esc(headline(answer, names))}**")
+        st.markdown(f"{verdict_badge(answer.verdict)} **{esc(headline(answer, names))}**")
 
 
 def explained(answer: Answer, names: dict[int, str]) -> str:
@@ -122,8 +106,7 @@ def guide() -> None:
             "not_found": _("Nothing in the image is surely a mark, so nothing is compared: show where it is."),
         }
         for verdict, meaning in meanings.items():
-            colour, icon = LOOK[verdict]
-            st.markdown(f":{colour}-badge[{icon} {verdict_name(verdict)}]  \n{meaning}")
+            st.markdown(f"{verdict_badge(verdict)}  \n{meaning}")
         if services.preparation().stage == "ready":
             st.caption(rate_sentence(services.base().calibration))
 
@@ -160,9 +143,8 @@ def _mark(
 ) -> None:
     """The answer to one mark: its verdict, the comparison, the way to object; ``number_`` where there are several."""
     names = {record.id: record.name for record in classes.values()}
-    colour, icon = LOOK[answer.verdict]
     with st.container(border=card, key=f"identify.answer.{key}"):
-        badge = f":{colour}-badge[{icon} {verdict_name(answer.verdict)}]"
+        badge = verdict_badge(answer.verdict)
         st.markdown(f"**{number_}**  {badge}" if number_ else badge)
         text = esc(headline(answer, names))
         st.subheader(text, anchor=False) if number_ else st.title(text, anchor=False)

@@ -13,8 +13,8 @@ from core.ground.errors import ImageRefused
 from core.intake.cells import neutral
 from pages.ui import cached
 from pages.ui.i18n import _, sentence
-from pages.ui.search.answers import verdict_name
 from pages.ui.search.intake import Query
+from pages.ui.verdict_words import verdict_name
 
 if TYPE_CHECKING:
     from core.recognition.identify import Answer

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from html.parser import HTMLParser
+from typing import get_args
 
 import pytest
 
@@ -15,6 +16,7 @@ from core.evaluation.html_report import ASSETS, ENGINES, MODELS, WORDS, html_rep
 from core.evaluation.report import evaluate
 from core.evaluation.work import HTML
 from core.ground.translations import LANGUAGES, catalogue, decimals, percent
+from core.recognition.calibrate import Verdict
 from tests.core.evaluation import made
 
 
@@ -171,7 +173,8 @@ def test_every_word_is_used():
     code = (ASSETS.parents[1] / "core" / "evaluation" / "html_report.py").read_text(encoding="utf-8")
     used = set(re.findall(r'"(\w+)"', template + code.partition("def html_report")[2]))
     stems = ("side_", "leak_", "cause_", "sort_", "column_")
-    verdicts = {"certain", "hesitates", "unknown"}
+    verdicts = set(get_args(Verdict))
+    assert verdicts <= set(WORDS)
     assert [word for word in WORDS if word not in used | verdicts and not word.startswith(stems)] == []
 
 
