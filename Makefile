@@ -12,7 +12,7 @@ READY := $(VENV)/.ready-
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run test test-light guide wheel lint format bench engines lock
+.PHONY: help setup tools run test test-light guide pictures wheel lint format bench engines lock
 
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -38,6 +38,9 @@ test-light: tools  ## the wheel in an environment of its own, without PyTorch: i
 
 guide: tools  ## build the guide as a site in dist/guide; a broken link is an error
 	$(BIN)/mkdocs build --quiet --strict
+
+pictures: tools  ## take the pictures of the README and the guide anew (minutes; needs Chromium)
+	$(BIN)/python docs/pictures.py
 
 wheel: tools  ## build dist/burin-*.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

@@ -11,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.shell import main as cli
 
@@ -65,6 +66,41 @@ def test_links_between_documents_lead_somewhere(path):
     for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
         if not target.startswith(("https://", "http://", "#", "mailto:")):
             assert (path.parent / target.split("#")[0]).exists(), target
+
+
+def pictures() -> list[tuple[Path, str]]:
+    """Every picture that a document shows, with the document."""
+    found = []
+    for path in DOCUMENTS:
+        text = path.read_text("utf-8")
+        for one in (r"!\[[^\]]*\]\(([^)\s]+)\)", r"<img\b[^>]*\bsrc=\"([^\"]+)", r"<source\b[^>]*\bsrcset=\"([^\"]+)"):
+            found += [(path, target) for target in re.findall(one, text)]
+    return found
+
+
+def test_the_readme_shows_every_kind_of_page_by_day_and_by_night():
+    shown = {target.rpartition("/")[2] for path, target in pictures() if path.name == "README.md"}
+    for name in ("identify", "label", "augment", "run", "confusion", "map", "phone"):
+        assert {f"{name}-light.webp", f"{name}-dark.webp"} <= shown
+    assert "tour.webp" in shown
+
+
+@pytest.mark.parametrize(("path", "target"), pictures(), ids=lambda value: getattr(value, "stem", value))
+def test_a_picture_that_is_shown_is_there_and_small(path, target):
+    picture = path.parent / target
+    assert picture.is_file(), "make pictures"
+    with Image.open(picture) as opened:
+        opened.verify()
+        animated = getattr(opened, "is_animated", False)
+    assert picture.stat().st_size <= (3_000_000 if animated else 150_000)
+
+
+def test_no_picture_lies_about_unused():
+    shown = {(path.parent / target).resolve() for path, target in pictures()}
+    dark = {
+        path.with_name(path.name.replace("-light.", "-dark.")) for path in shown
+    }  # the guide shows them in the dark
+    assert set((ROOT / "docs" / "guide" / "pictures").glob("*.webp")) <= shown | dark
 
 
 def test_the_changelog_has_a_place_for_what_comes():

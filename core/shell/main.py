@@ -222,6 +222,7 @@ def _sample(options: argparse.Namespace) -> int:
         return 0
     if options.if_empty and _has_originals(workspace):
         return 0
+    print("The workspace is empty: it gets a sample, which takes about a minute.", flush=True)
     count = load(
         workspace, seed=options.seed, on_progress=lambda done, total, stage: _progress(f"sample, {stage}")(done, total)
     )

@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.collection.dataset import Dataset
+from core.embedding.card import read_sealed
 from core.embedding.weights import PROMOTED, sha256_of
 from core.ground.errors import Conflict, NotFound
+from core.ground.extras import trains_here
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id, write_atomic
 from core.recognition.metrics import wilson
@@ -86,21 +88,23 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
     """Let Identify use the best weights of ``run``; what was in use is kept for `roll_back`.
 
     The file is checked before it replaces anything: raises `ModelRefused`, and `NotFound` where the run has no
-    weights yet.
+    weights yet. Where PyTorch is not installed, its digest alone is, and there is no plain state dict beside it.
     """
-    from core.embedding.model import load
-
     workspace.allow("promotion")
     if not run.best_path.is_file():
         raise NotFound("The run {name} has no weights yet.", name=run.record.name)
-    net, card = load(run.best_path)
+    card, content = read_sealed(run.best_path)
+    state = None
+    if trains_here():
+        from core.embedding.model import load
+
+        state = load(run.best_path)[0].state_dict()
     _keep(workspace)
-    content = run.best_path.read_bytes()
     record = Promoted(run.id, sha256_of(run.best_path), time.time())
     write_atomic(workspace.model / ORIGIN, json.dumps(asdict(record)).encode())
     target = workspace.model / PROMOTED
     write_atomic(target, content)
-    _beside(target, card.to_json() | {"sha256": record.sha256}, net.state_dict())
+    _beside(target, card.to_json() | {"sha256": record.sha256}, state)
     return record
 
 
@@ -179,10 +183,13 @@ def _earlier(workspace: Workspace) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
 
 
-def _beside(target: Path, card: dict, state: dict) -> None:
+def _beside(target: Path, card: dict, state: dict | None) -> None:
+    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
+    if state is None:
+        target.with_suffix(".pt").unlink(missing_ok=True)  # that of what was in use before
+        return
     import torch
 
-    write_atomic(target.with_suffix(".json"), (json.dumps(card, indent=2, ensure_ascii=False) + "\n").encode())
     content = io.BytesIO()
     torch.save(dict(state), content)
     write_atomic(target.with_suffix(".pt"), content.getvalue())

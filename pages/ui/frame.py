@@ -115,17 +115,18 @@ def sample_banner() -> None:
     """Says that the marks on show are drawn by Burin, and removes them in one click."""
     if not services.workspace().config().sample:
         return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key="frame.sample"):
-        st.markdown(
+    with st.container(border=True, key="frame.sample"):
+        said, button = st.columns([3, 1], vertical_alignment="center")
+        said.markdown(
             ":material/science: "
-            + _("**Sample workspace.** These marks are drawn by Burin to try things out; they are no maker's marks."),
-            width="stretch",
+            + _("**Sample workspace.** These marks are drawn by Burin to try things out; they are no maker's marks.")
         )
-        st.button(
+        button.button(
             _("Remove the sample"),
             key="frame.remove_sample",
             icon=":material/delete:",
             on_click=_remove_sample,
+            width="stretch",
             **people.bar(),
         )
 

@@ -19,7 +19,9 @@ def test_every_section_is_written_in_both_languages_and_its_links_lead_somewhere
         text = (GUIDE / language / f"{name}.md").read_text(encoding="utf-8")
         assert text.startswith("# ") and len(text) > 400, name
         assert set(re.findall(r"\]\((\w+)\.md\)", text)) <= set(SECTIONS)
-        assert text.count("](") == len(re.findall(r"\]\((\w+)\.md\)", text)), "no link leads out of the guide"
+        shown = re.findall(r"!\[[^\]]+\]\(\.\./pictures/([\w-]+)\.webp\)", text)
+        assert text.count("](") == len(re.findall(r"\]\((\w+)\.md\)", text)) + len(shown), "no link leads out of it"
+        assert {picture.rpartition("-")[2] for picture in shown} <= {"light" if language == "en" else "fr"}
 
 
 def test_the_site_has_every_section_too():
@@ -37,7 +39,8 @@ def test_a_section_opens_by_its_address(open_page, workspace, locale, title):
 def test_an_address_that_names_no_section_opens_the_list(open_page, workspace):
     at = open_page(workspace, "guide", section="../../SECURITY")
     assert at.main.markdown[0].value.startswith("# Burin's guide")
-    assert "](guide?section=identify)" in at.main.markdown[0].value
+    assert any("](guide?section=identify)" in part.value for part in at.main.markdown)
+    assert len(at.image) == 1, "with its picture"
 
 
 def test_every_page_leads_to_a_section_of_its_own():

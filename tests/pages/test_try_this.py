@@ -32,7 +32,7 @@ def sampled(drawn_workspace):
 
 
 def ticked(at) -> list[str]:
-    lines = [str(element.value) for element in at.subheader]
+    lines = [str(element.value) for element in at.markdown]
     return [title for title in TITLES if any("check_circle" in line and title in line for line in lines)]
 
 

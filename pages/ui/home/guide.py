@@ -40,6 +40,7 @@ ABOUT = {
     "products": "identify",
 }
 _LINK = re.compile(r"\]\((\w+)\.md\)")
+_PICTURE = re.compile(r"^!\[(.*)\]\(\.\./pictures/([\w-]+\.webp)\)$", re.M)
 
 
 def section() -> None:
@@ -50,7 +51,12 @@ def section() -> None:
     if name != "index":
         st.page_link(PAGE, label=_("All of the guide"), icon=":material/arrow_back:", query_params={"section": "index"})
     with st.container(width=760):
-        st.markdown(_LINK.sub(r"](guide?section=\1)", text))
+        words, *pictured = _PICTURE.split(_LINK.sub(r"](guide?section=\1)", text))
+        st.markdown(words)
+        for caption, file, following in zip(pictured[::3], pictured[1::3], pictured[2::3], strict=True):
+            dark = st.context.theme.type == "dark"
+            st.image(str(GUIDE / "pictures" / (file.replace("-light.", "-dark.") if dark else file)), caption=caption)
+            st.markdown(following)
 
 
 def link(url_path: str) -> None:

@@ -30,17 +30,15 @@ def show() -> None:
             _("Do not show this again"), key="overview.try.dismiss", type="tertiary", icon=":material/close:",
             on_click=lambda: tried.note(services.workspace(), tried.DISMISSED),
         )  # fmt: skip
-    with st.grid(4, min_column_width=220):
+    with st.grid(4, min_column_width=180):
         for task in tried.TASKS:
             with st.container(border=True, key=f"overview.try.{task}", height="stretch", gap="xsmall"):
                 _CARDS[task](task in done)
 
 
 def _title(text: str, done: bool) -> None:
-    icon = f":green[:material/check_circle:] {text}" if done else f":gray[:material/radio_button_unchecked:] {text}"
-    st.subheader(icon, anchor=False)
-    if done:
-        st.caption(_("Done"))
+    icon = ":green[:material/check_circle:]" if done else ":gray[:material/radio_button_unchecked:]"
+    st.markdown(f"{icon} **{text}**" + (f"  \n:small[:green[{_('Done')}]]" if done else ""))
 
 
 def _identify(done: bool) -> None:

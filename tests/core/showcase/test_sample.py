@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from core.collection.dataset import Dataset
 from core.collection.looks import Looks
 from core.embedding.embedder import load_embedder
 from core.embedding.gallery import Gallery
+from core.embedding.weights import PROMOTED
 from core.evaluation.store import Evaluation, folder_of
 from core.ground.images import decode
 from core.ground.rights import Actor
@@ -127,6 +129,17 @@ def test_other_bytes_of_the_same_pictures_are_named_in_the_run(workspace):
     assert set(run.split.side) == set(other.values()) and run.record.snapshot == "snap"
     assert [path.suffix for path in beside] == [".onnx"]
     assert sum(path.stat().st_size for path in shipped.SHIPPED.rglob("*") if path.is_file()) < 7e6
+
+
+def test_the_run_is_promoted_without_pytorch(sampled, monkeypatch):
+    monkeypatch.setattr("core.training.promotion.trains_here", lambda: False)
+    monkeypatch.setitem(sys.modules, "core.embedding.model", None)  # so that importing it fails
+    run = Runs(sampled).list()[0]
+    (sampled.model / PROMOTED).with_suffix(".pt").write_bytes(b"of another")
+    promotion.run_promotion(sampled, {"run_id": run.id}, lambda *_: None, lambda: False)
+    assert promotion.promoted(sampled).run_id == run.id
+    assert not (sampled.model / PROMOTED).with_suffix(".pt").exists()
+    assert load_embedder(sampled).engine == "onnxruntime"
 
 
 def test_removing_it_leaves_nothing_of_it(sampled):
