@@ -38,7 +38,8 @@ def show() -> None:
 
 def _title(text: str, done: bool) -> None:
     icon = ":green[:material/check_circle:]" if done else ":gray[:material/radio_button_unchecked:]"
-    st.markdown(f"{icon} **{text}**" + (f"  \n:small[:green[{_('Done')}]]" if done else ""))
+    ticked = _("Done")
+    st.markdown(f"{icon} **{text}**" + (f"  \n:small[:green[{ticked}]]" if done else ""))
 
 
 def _identify(done: bool) -> None:
