@@ -45,9 +45,12 @@ pictures: tools  ## take the pictures of the README and the guide anew (minutes;
 wheel: tools  ## build dist/burin-*.whl
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
 
-lint: tools  ## style, format and types
+lint: tools  ## style, format, arrows between the rooms, requirements, types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports
+	$(BIN)/deptry . --config deptry.toml
+	$(BIN)/python -m pip check
 	$(BIN)/mypy
 
 format: tools  ## mend what ruff can mend by itself

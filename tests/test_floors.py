@@ -126,6 +126,18 @@ def test_no_script_lies_directly_in_pages():
     assert not (ROOT / "pages" / "__init__.py").read_text(encoding="utf-8").strip()
 
 
+def test_the_rooms_of_the_interface_import_one_another_one_way():
+    """The contracts of pyproject.toml: no ring in core or pages, ground below services below components below pages."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
 # What is never written
 
 BANNED_OPTIONS = {

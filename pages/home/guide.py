@@ -1,5 +1,5 @@
 """Guide: how to do each thing, one section a task."""
 
-from pages.ui.home import guide
+from pages.ui import guide
 
 guide.section()

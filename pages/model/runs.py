@@ -4,27 +4,25 @@ import streamlit as st
 
 from pages.ui.i18n import _
 from pages.ui.search import model_line
-from pages.ui.training import run_view, runs_compare, runs_list, training
+from pages.ui.training import actions, run_comparison, run_list, run_view
 
 wanted = st.query_params.get("run", "")
-found = training.found()
+found = actions.found()
 if wanted and any(run.id == wanted for run in found):
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.button(
-            _("All runs"), icon=":material/arrow_back:", key="runs.back", type="tertiary", on_click=runs_list.back
-        )
+        st.button(_("All runs"), icon=":material/arrow_back:", key="runs.back", type="tertiary", on_click=run_list.back)
     run_view.show(wanted, key="runs.run")
     st.stop()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Runs"), width="stretch")
-    runs_list.bring_in()
+    run_list.bring_in()
 model_line.in_use()
 if not found:
-    runs_list.nothing_yet()
+    run_list.nothing_yet()
 else:
-    picked = runs_list.picked(found)
+    picked = run_list.picked(found)
     if len(picked) > 1:
-        runs_compare.show(picked)
-    runs_list.show(found, picked)
-runs_list.trash()
+        run_comparison.show(picked)
+    run_list.show(found, picked)
+run_list.trash()

@@ -6,14 +6,14 @@ from core.ground import extras
 from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
-from pages.ui.training import run_view, training, training_form, training_plan
+from pages.ui.training import actions, form, plan, run_view
 
 st.title(_("Train"))
 if not any(record.originals for record in services.dataset().classes()):
-    training_plan.nothing_yet()
+    plan.nothing_yet()
     st.stop()
 
-shown = training.shown()
+shown = actions.shown()
 views = {"new": ":material/tune: " + _("New run")}
 if shown:
     views["run"] = ":material/show_chart: " + _("Run and curves")
@@ -24,10 +24,10 @@ view = linked_choice(
 if view == "run" and shown:
     run_view.show(shown, key="train.run")
 elif not extras.trains_here():
-    training_plan.not_installed()
+    plan.not_installed()
 else:
-    form, plan = st.columns([3, 2], gap="large")
-    with form:
-        fields = training_form.edit()
-    with plan:
-        training_plan.show(fields)
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        fields = form.edit()
+    with right:
+        plan.show(fields)

@@ -11,8 +11,7 @@ import streamlit as st
 from burin import __version__ as VERSION
 from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
-from pages.ui import people, services, signing
-from pages.ui.home import guide
+from pages.ui import guide, people, services, signing
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench

@@ -1,4 +1,4 @@
-"""What one browser session remembers: a single typed record, and nothing else in the session.
+"""What one browser session remembers: a record of what several pages share, and each feature's own slice beside it.
 
 Widgets keep their own values under keys that read ``page.thing``; linkable state is in the URL.
 """
@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import streamlit as st
 
 if TYPE_CHECKING:
     from core.ground.regions import Region
-    from pages.ui.data.labelling import Desk
-    from pages.ui.search.intake import Query
-    from pages.ui.training.training_form import Draft
-    from pages.ui.variation.recipe import Recipe
 
 KEY = "workbench"
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -43,15 +41,13 @@ class Workbench:
     """``language``: "en" or "fr"; ``who``: the name picked by whoever is at the screen, where nobody signs in;
     ``rounds``: per uploader, how many times it was emptied;
     ``notices``: sentences to show on the next run; ``offers``: those in view that can be taken back; ``reported``: the answers already sent to the
-    curator; ``given``: images dropped or pasted on Identify, newest first; ``pinned``: those that Identify sent to the map; ``pointed``: the marks that somebody pointed at, by the token of their
+    curator; ``pointed``: the marks that somebody pointed at, by the token of their
     image;
     ``asked_class``: a class that the address asked for and that is not there; ``binned``: the item ids selected in the trash;
-    ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``desk``: the labelling queue and what was done
-    to it; ``seen``: of each item the ``ver`` that was shown last; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
+        ``stale``: a drawer changed what the page shows; ``links``: what each linked choice last had in the URL; ``seen``: of each item the ``ver`` that was shown last; ``selection``: the item ids selected in a grid or a table, the same ones everywhere; ``ticked``: the classes
     ticked in their table; ``refused``: cells of each table whose new text was not taken,
     numbered by ``refusals``; ``handled``: the number of the last entry of each
-    table's log that was done; ``recipe``: the augmentation policy as it is being changed; ``training``: the
-    settings of the next training."""
+    table's log that was done."""
 
     language: str = "en"
     who: str = ""
@@ -59,22 +55,17 @@ class Workbench:
     notices: list[Notice] = field(default_factory=list)
     offers: list[Notice] = field(default_factory=list)
     reported: set[str] = field(default_factory=set)
-    given: list[Query] = field(default_factory=list)
-    pinned: list[Query] = field(default_factory=list)
     pointed: dict[str, tuple[Region, ...]] = field(default_factory=dict)
     asked_class: str = ""
     binned: list[int] = field(default_factory=list)
     stale: bool = False
     links: dict[str, str | None] = field(default_factory=dict)
-    desk: Desk | None = None
     selection: list[int] = field(default_factory=list)
     seen: dict[int, int] = field(default_factory=dict)
     ticked: list[int] = field(default_factory=list)
     handled: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     refusals: int = 0
-    recipe: Recipe | None = None
-    training: Draft | None = None
 
     def round_of(self, uploader: str) -> str:
         """The widget key of ``uploader``; `empty` changes it, which is how an uploader is cleared."""
@@ -89,3 +80,15 @@ def workbench() -> Workbench:
     if KEY not in st.session_state:
         st.session_state[KEY] = Workbench()
     return st.session_state[KEY]
+
+
+def session_slice(feature: str, factory: Callable[[], T]) -> T:
+    """This session's part of one feature, made on first use; `put_slice` replaces it."""
+    key = f"slice.{feature}"
+    if key not in st.session_state:
+        st.session_state[key] = factory()
+    return st.session_state[key]
+
+
+def put_slice(feature: str, value: object) -> None:
+    st.session_state[f"slice.{feature}"] = value

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from pages.ui.home.guide import ABOUT, GUIDE, SECTIONS, address
+from pages.ui.guide import ABOUT, GUIDE, SECTIONS, address
 from tests.pages.conftest import PAGES
 
 ROOT = GUIDE.parents[1]

@@ -111,7 +111,7 @@ def test_after_a_large_import_it_says_what_it_waits_for_and_then_predicts(
 
 def test_what_comes_to_be_known_moves_nothing_under_the_hands_of_somebody_at_work(open_page, untidy, monkeypatch):
     at = open_page(untidy, "label")
-    work = at.session_state["workbench"].desk
+    work = at.session_state["slice.desk"]
     queue, work.index, epoch = list(reversed(work.queue)), 2, work.epoch
     work.queue, work.likely = queue, (work.likely[0], [[] for _ in work.likely[1]])
     monkeypatch.setattr(review, "ended", lambda: 7.0)

@@ -22,7 +22,7 @@ from core.training.used import promoted
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest, Variant
 from pages.ui import services
-from pages.ui.training import training_words
+from pages.ui.training import words
 from pages.ui.training.curves import MOST_POINTS, curves, frame, reach, smoothed, spec, staggered, steps_per_epoch
 from pages.ui.training.run_progress import left
 from tests.conftest import draw, png_bytes
@@ -199,10 +199,10 @@ def test_written_variants_are_counted_and_need_no_policy(open_page, drawn_worksp
 
 
 def test_leaks_must_be_meant(open_page, drawn_workspace, started, monkeypatch):
-    from pages.ui.training import training_plan
+    from pages.ui.training import plan
 
     leak = Leak("content", ("a", "b"), ("test", "train"), ("circle/1.png", "circle/2.png"))
-    monkeypatch.setattr(training_plan, "audit", lambda *_, **__: LeakAudit((leak,), 12))
+    monkeypatch.setattr(plan, "audit", lambda *_, **__: LeakAudit((leak,), 12))
     at = open_page(drawn_workspace, "train")
     assert "1 leak" in text_of(at) and "circle/1.png = circle/2.png" in text_of(at)
     assert button(at, "train.start").disabled
@@ -239,7 +239,7 @@ def test_ten_clicks_make_one_job_and_the_page_follows_it(open_page, drawn_worksp
 
 def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, monkeypatch):
     from pages.ui import people
-    from pages.ui.training import training
+    from pages.ui.training import actions
 
     at = open_page(drawn_workspace, "train")
     for module in (people, services):
@@ -248,8 +248,8 @@ def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, mo
     enabled.click().run()  # the page was drawn before the role was taken away
     assert not started
     with pytest.raises(NotAllowed, match="Zoé may look and report, not change"):
-        services.jobs().start("train", training.WORK, {})
-    assert button(at, "train.start").disabled and not training.allowed()
+        services.jobs().start("train", actions.WORK, {})
+    assert button(at, "train.start").disabled and not actions.allowed()
 
 
 def test_a_training_that_failed_before_it_was_a_run_says_why(open_page, drawn_workspace, started):
@@ -267,9 +267,9 @@ def test_a_training_that_failed_before_it_was_a_run_says_why(open_page, drawn_wo
 
 
 def test_of_a_large_collection_leaks_are_looked_for_by_the_run(open_page, drawn_workspace, monkeypatch):
-    from pages.ui.training import training_plan
+    from pages.ui.training import plan
 
-    monkeypatch.setattr(training_plan, "MOST", 5)
+    monkeypatch.setattr(plan, "MOST", 5)
     said = text_of(open_page(drawn_workspace, "train"))
     assert "looked for when the run starts" in said and "no leak" not in said
 
@@ -437,8 +437,8 @@ def test_an_axis_reaches_round_numbers_and_is_never_empty():
 
 
 def test_a_tiny_rate_is_written_as_a_power(monkeypatch):
-    monkeypatch.setattr(training_words, "workbench", lambda: SimpleNamespace(language="en"))
-    assert training_words.significant(4e-9) == "4\u00a0×\u00a010⁻⁹" and training_words.significant(1e-3) == "0.001"
+    monkeypatch.setattr(words, "workbench", lambda: SimpleNamespace(language="en"))
+    assert words.significant(4e-9) == "4\u00a0×\u00a010⁻⁹" and words.significant(1e-3) == "0.001"
 
 
 def test_marks_that_have_no_room_beside_one_another_go_one_line_up():

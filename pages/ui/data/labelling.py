@@ -23,7 +23,7 @@ from pages.server.thumbnails import address
 from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.i18n import _, number, sentence
-from pages.ui.state import workbench
+from pages.ui.state import session_slice
 from pages.ui.tiles import source
 from pages.ui.widgets import kind_name
 
@@ -78,10 +78,7 @@ class Desk:
 
 def desk() -> Desk:
     """This session's desk."""
-    bench = workbench()
-    if bench.desk is None:
-        bench.desk = Desk()
-    return bench.desk
+    return session_slice("desk", Desk)
 
 
 def receive(work: Desk, sent: Any, data: Dataset) -> None:

@@ -13,8 +13,7 @@ from pages.ui import cached, contents, people, services
 from pages.ui.components.pointmap import Pin
 from pages.ui.data import selecting
 from pages.ui.i18n import _, sentence
-from pages.ui.search.intake import Query, query_of
-from pages.ui.state import workbench
+from pages.ui.search.intake import Query, pinned, query_of
 from pages.ui.text import esc
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 def pins(chosen: Chosen, layout: projection.Projection, points: projection.Points) -> list[Pin]:
     """The uploader, and what was dropped or came from Identify, with its place. Only the encoder in use is in memory:
     on the map of a run it is said why nothing can be dropped."""
-    bench = workbench()
     queries: list[Query] = []
     vectors: list[np.ndarray] = []
     with st.popover(_("Drop new images onto it"), icon=":material/add_photo_alternate:", key="embeddings.drop"):
@@ -46,13 +44,13 @@ def pins(chosen: Chosen, layout: projection.Projection, points: projection.Point
             accept_multiple_files=True,
             key="embeddings.files",
         )
-        if bench.pinned:
+        if pinned():
             st.button(
                 _("Take away what came from Identify"), icon=":material/close:", key="embeddings.unpin",
-                on_click=bench.pinned.clear,
+                on_click=pinned().clear,
             )  # fmt: skip
         dropped = [query_of(file.name, file.getvalue()) for file in files or ()]
-        for query in {query.token: query for query in (*bench.pinned, *dropped)}.values():
+        for query in {query.token: query for query in (*pinned(), *dropped)}.values():
             try:
                 vector = _vector(query.data, query.token, points.space)
             except ImageRefused as error:
@@ -75,9 +73,8 @@ def pins(chosen: Chosen, layout: projection.Projection, points: projection.Point
 
 def pinned_line(chosen: Chosen) -> None:
     """What came from Identify, in sight."""
-    pinned = workbench().pinned
-    if pinned and not chosen.run_id:
-        names = ", ".join(esc(query.name) for query in pinned)
+    if pinned() and not chosen.run_id:
+        names = ", ".join(esc(query.name) for query in pinned())
         st.caption(":material/location_on: " + _("Pinned on the map, from Identify: {names}.").format(names=names))
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, decimals, number, percent, translated
 from pages.ui.text import esc
-from pages.ui.training.training_words import when
+from pages.ui.training.words import when
 
 if TYPE_CHECKING:
     from core.evaluation.report import ClassRow, EvaluationReport, Share

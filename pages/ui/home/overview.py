@@ -16,7 +16,7 @@ from pages.ui.i18n import _, decimals, ngettext, number, percent
 from pages.ui.search import model_line
 from pages.ui.text import esc
 from pages.ui.tiles import tile
-from pages.ui.training import training
+from pages.ui.training import actions
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
 def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collection[str]) -> list[Station]:
     """The six stations with their live figures; a step without one of our ``pages`` says that it is still to come."""
     full = [record.originals for record in classes if record.originals]
-    runs = training.found()
+    runs = actions.found()
     ready = bool(counts.originals)
     begun: State = "ready" if ready else "waiting"
     later: State = "open" if ready else "waiting"
@@ -75,7 +75,7 @@ def stations(counts: Counts, classes: Sequence[ClassRecord], *, pages: Collectio
             _trained(runs),
             "ready" if runs else later,
         ),
-        ("evaluate", "evaluate", _("Evaluate"), *_promoted(), later if training.in_use() is None else "ready"),
+        ("evaluate", "evaluate", _("Evaluate"), *_promoted(), later if actions.in_use() is None else "ready"),
         (
             "identify",
             "identify",
@@ -105,7 +105,7 @@ def _trained(runs: Sequence[Run]) -> str:
 
 def _promoted() -> tuple[str, str, str]:
     """Figure, caption and note of the model in use."""
-    used = training.in_use()
+    used = actions.in_use()
     if used is None:
         return _("none"), _("promoted model"), _("untrained")
     run = model_line.run_of(used)
@@ -192,8 +192,8 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
 
 def _training_step(counts: Counts) -> list[Step]:
     """What training asks for now, if anything."""
-    found = training.found()
-    used = training.in_use()
+    found = actions.found()
+    used = actions.in_use()
 
     def step(title: str, text: str, link: str, icon: str, run: Run | None = None) -> list[Step]:
         return [Step(title, text, "train", link, icon, {"run": run.id, "view": "run"} if run else {})]

@@ -21,9 +21,9 @@ from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
-from pages.ui.training import training
-from pages.ui.training.training_time import recognition_s
-from pages.ui.training.training_words import duration, field_label, mode_name
+from pages.ui.training import actions
+from pages.ui.training.time_estimate import recognition_s
+from pages.ui.training.words import duration, field_label, mode_name
 
 KIND = "backup"
 RESTORE = "python -m core --workspace FOLDER settings restore FILE.zip"
@@ -82,7 +82,7 @@ def encoder() -> None:
             placeholder=_("the bundled ones"),
             help=_("A file in the workspace (.safetensors, .pt), or an architecture whose weights are fetched once."),
         )  # fmt: skip
-        if training.in_use() is not None:
+        if actions.in_use() is not None:
             st.caption(
                 _(
                     "A promoted network is in use and keeps how it sees: this holds for new trainings, and once it is gone."

@@ -17,7 +17,7 @@ from pages.ui import cached, contents, pictures, services, widgets
 from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
 from pages.ui.i18n import _, decimals, number, percent, sentence
-from pages.ui.search.intake import Query
+from pages.ui.search.intake import Query, pinned
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.verdict_words import verdict_badge
@@ -159,12 +159,11 @@ def _mark(
 def _to_map(query: Query, region: Region | None) -> None:
     """A button that opens the map of the encoder in use with the query pinned where it belongs."""
     if st.button(_("Show it on the map"), icon=":material/scatter_plot:", key=f"identify.map.{query.token}"):
-        bench = workbench()
         if region is not None:  # the map is told of the mark alone
             query = replace(
                 query, data=cached.mark(query.data, query.token, region), token=f"{query.token}.{region.box}"
             )
-        bench.pinned = [query, *(other for other in bench.pinned if other.token != query.token)][:MOST_PINNED]
+        pinned()[:] = [query, *(other for other in pinned() if other.token != query.token)][:MOST_PINNED]
         st.switch_page("pages/model/embeddings.py", query_params={"run": ""})
 
 

@@ -11,7 +11,7 @@ from pages.ui.components.clipboard import clipboard
 from pages.ui.components.sketch import sketch
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
-from pages.ui.state import workbench
+from pages.ui.state import session_slice, workbench
 from pages.ui.text import esc, file_name
 
 WAYS = ("drop", "draw", "camera")
@@ -67,20 +67,29 @@ def _dropped() -> list[Query]:
         take([query_of(file.name, file.getvalue()) for file in files])
         bench.empty("identify.files")  # it is ready for the next ones, and would forget these with the page
         st.rerun()
-    if bench.given:
+    if _given():
         _list()
-    return list(bench.given)
+    return list(_given())
+
+
+def pinned() -> list[Query]:
+    """This session's images that Identify sent to the map."""
+    return session_slice("pinned", list[Query])
+
+
+def _given() -> list[Query]:
+    """This session's images that were dropped or pasted, newest first."""
+    return session_slice("given", list[Query])
 
 
 def take(queries: list[Query]) -> None:
     """Put these before the images that wait for an answer."""
-    bench = workbench()
-    bench.given = list({query.token: query for query in (*queries, *bench.given)}.values())
+    _given()[:] = {query.token: query for query in (*queries, *_given())}.values()
 
 
 def _list() -> None:
     """What was given, each with a button that takes it out again."""
-    given = workbench().given
+    given = _given()
     with st.container(horizontal=True, gap="small", key="identify.given"):
         for query in given[:LISTED]:
             name = query.name if len(query.name) <= NAME else f"{query.name[: NAME - 1]}…"
@@ -97,12 +106,11 @@ def _list() -> None:
 
 
 def _remove(token: str) -> None:
-    bench = workbench()
-    bench.given = [query for query in bench.given if query.token != token]
+    _given()[:] = [query for query in _given() if query.token != token]
 
 
 def _restart() -> None:
-    workbench().given = []
+    _given().clear()
 
 
 def _listen(way: str) -> None:
@@ -113,7 +121,7 @@ def _listen(way: str) -> None:
         "refused": _("The browser did not allow it: press Ctrl+V instead."),
         "large": _("This image is too large to paste: save it and drop the file."),
     }
-    button = way == "drop" and not workbench().given
+    button = way == "drop" and not _given()
     if pasted := clipboard(words=words, key="identify.clipboard", button=button):
         take([query_of(_("Pasted image"), pasted)])
         st.query_params.pop("way", None)

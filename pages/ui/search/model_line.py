@@ -11,13 +11,13 @@ from core.training.used import Promoted
 from pages.ui import services
 from pages.ui.i18n import _, percent
 from pages.ui.text import esc
-from pages.ui.training import training
-from pages.ui.training.training_words import interval, when
+from pages.ui.training import actions
+from pages.ui.training.words import interval, when
 
 
 def line() -> str:
     """As Markdown: the model in use in a sentence."""
-    used = training.in_use()
+    used = actions.in_use()
     if used is None:
         badge = ":gray-badge[:material/hub: " + _("not trained yet") + "] "
         return badge + _("The encoder as it comes, before any training.")
@@ -29,15 +29,15 @@ def line() -> str:
 def _name(used: Promoted, run: Run | None) -> str:
     if run is not None:
         return esc(run.record.name)
-    if used.run_id and used.run_id in training.runs().deleted():  # gone back to after it was thrown away
-        return _("{name} (in the trash)").format(name=esc(training.runs().deleted_name(used.run_id)))
+    if used.run_id and used.run_id in actions.runs().deleted():  # gone back to after it was thrown away
+        return _("{name} (in the trash)").format(name=esc(actions.runs().deleted_name(used.run_id)))
     return _("a model that was put here by hand")
 
 
 def run_of(used: Promoted) -> Run | None:
     """The run that the model in use came from, where it is still there."""
     try:
-        return training.runs().get(used.run_id) if used.run_id else None
+        return actions.runs().get(used.run_id) if used.run_id else None
     except BurinError:
         return None
 
@@ -58,5 +58,5 @@ def in_use() -> None:
         if can_roll_back(services.workspace()):
             st.button(
                 _("Back to the one before"), icon=":material/undo:", key="runs.roll_back",
-                on_click=training.roll_back, disabled=not training.allowed(),
+                on_click=actions.roll_back, disabled=not actions.allowed(),
             )  # fmt: skip

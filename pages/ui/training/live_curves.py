@@ -16,7 +16,7 @@ from pages.ui import charts
 from pages.ui.i18n import _, decimals, number, percent
 from pages.ui.state import workbench
 from pages.ui.training.curves import Curves, Row, frame, reach, spec, staggered
-from pages.ui.training.training_words import SCORES, part_name, score_name, significant
+from pages.ui.training.words import SCORES, part_name, score_name, significant
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from core.training.transfer import file_stem
 from pages.ui import services
 from pages.ui.i18n import _, number, sentence
 from pages.ui.text import esc
-from pages.ui.training import training, training_form
+from pages.ui.training import actions, draft
 
 
 def show(run: Run, promotion: Job | None, *, key: str) -> None:
@@ -26,12 +26,12 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
         return
     if promotion is not None and promotion.state == "failed" and promotion.error:
         st.error(esc(sentence(promotion.error)), icon=":material/error:")
-    free = not services.jobs().active(training.KIND)
-    may = training.allowed()
+    free = not services.jobs().active(actions.KIND)
+    may = actions.allowed()
     has_weights = run.best_path.is_file()
-    used = training.in_use()
+    used = actions.in_use()
     in_use = used is not None and used.run_id == run.id
-    compared = training.beside(run) if has_weights and may and not in_use else None
+    compared = actions.beside(run) if has_weights and may and not in_use else None
     below = compared is not None and compared.far_below
     if below and compared is not None:
         st.warning(esc(sentence(compared.said())), icon=":material/trending_down:")
@@ -40,13 +40,13 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
         if run.resumable:
             st.button(
                 _("Resume"), type="secondary" if has_weights else "primary", icon=":material/play_arrow:",
-                key=f"{key}.resume", disabled=not (free and may), on_click=training.resume, args=(run,),
+                key=f"{key}.resume", disabled=not (free and may), on_click=actions.resume, args=(run,),
                 help=_("Goes on from the last whole epoch, as if it had never stopped."),
             )  # fmt: skip
         if has_weights:
             st.button(
                 _("In use") if in_use else _("Promote"), type="primary", icon=":material/verified:",
-                key=f"{key}.promote", disabled=in_use or not may or (below and not meant), on_click=training.promote,
+                key=f"{key}.promote", disabled=in_use or not may or (below and not meant), on_click=actions.promote,
                 args=(run,), kwargs={"meant": bool(meant)},
                 help=_("Makes it the model that Identify uses. What was in use can be brought back."),
             )  # fmt: skip
@@ -59,7 +59,7 @@ def show(run: Run, promotion: Job | None, *, key: str) -> None:
             _("Use these settings"), icon=":material/tune:", key=f"{key}.take",
             help=_("Puts them into the form for a new run."), disabled=not run.record.settings,
         ):  # fmt: skip
-            training_form.take(run.settings)
+            draft.take(run.settings)
             st.switch_page("pages/model/train.py", query_params={"view": "new"})
         _more(run, key, may=may, in_use=in_use)
 
@@ -123,15 +123,15 @@ def _more(run: Run, key: str, *, may: bool, in_use: bool) -> None:
     with st.popover(_("More"), icon=":material/more_horiz:", key=f"{key}.more"):
         name, note = f"{key}.name.{run.id}", f"{key}.note.{run.id}"
         st.text_input(
-            _("Name"), run.record.name, max_chars=LONGEST_NAME, key=name, on_change=training.rename, args=(run, name),
+            _("Name"), run.record.name, max_chars=LONGEST_NAME, key=name, on_change=actions.rename, args=(run, name),
             disabled=not may,
         )  # fmt: skip
         st.text_area(
-            _("Note"), run.record.note, key=note, on_change=training.note, args=(run, note), disabled=not may,
+            _("Note"), run.record.note, key=note, on_change=actions.note, args=(run, note), disabled=not may,
             placeholder=_("What this run was for, what it showed"),
         )  # fmt: skip
         st.button(
-            _("Move to the trash"), icon=":material/delete:", key=f"{key}.delete", on_click=training.delete,
+            _("Move to the trash"), icon=":material/delete:", key=f"{key}.delete", on_click=actions.delete,
             args=(run,), disabled=not may or in_use or run.state == "running",
             help=_("Identify uses this run: promote another one, or go back to the one before, first.") if in_use else None,
         )  # fmt: skip

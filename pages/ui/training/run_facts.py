@@ -12,7 +12,7 @@ from core.training.runs import Run
 from pages.ui import leaks
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.text import esc
-from pages.ui.training.training_words import SCORES, asked, duration, field_label, field_value, interval, score_name
+from pages.ui.training.words import SCORES, asked, duration, field_label, field_value, interval, score_name
 
 
 def scores(run: Run, records: Sequence[Mapping[str, Any]]) -> None:

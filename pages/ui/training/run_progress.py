@@ -14,8 +14,8 @@ from core.ground.jobs import Job
 from core.training.runs import Run
 from pages.ui.i18n import _, number
 from pages.ui.text import esc
-from pages.ui.training import training
-from pages.ui.training.training_words import duration
+from pages.ui.training import actions
+from pages.ui.training.words import duration
 
 PACE = 40  # steps that the pace is taken from
 PAUSED = "paused"
@@ -106,16 +106,16 @@ def _stage(note: str) -> str:
 
 
 def _buttons(run: Run | None, job: Job, key: str) -> None:
-    may = training.allowed()
+    may = actions.allowed()
     with st.container(horizontal=True, vertical_alignment="center"):
         if run is not None and run.paused:
             st.button(
                 _("Resume"), type="primary", icon=":material/play_arrow:", key=f"{key}.go_on",
-                on_click=training.go_on, args=(run,), disabled=not may,
+                on_click=actions.go_on, args=(run,), disabled=not may,
             )  # fmt: skip
         elif run is not None:
             st.button(
-                _("Pause"), icon=":material/pause:", key=f"{key}.pause", on_click=training.pause, args=(run,),
+                _("Pause"), icon=":material/pause:", key=f"{key}.pause", on_click=actions.pause, args=(run,),
                 disabled=job.stopping or not may or job.note not in (*TRAINING, "reading"),
             )  # fmt: skip
         st.button(
@@ -124,7 +124,7 @@ def _buttons(run: Run | None, job: Job, key: str) -> None:
             key=f"{key}.stop",
             disabled=job.stopping or not may,
             help=_("Ends after the step under way. The best weights so far are kept, and the run can go on later."),
-            on_click=training.stop,
+            on_click=actions.stop,
             args=(job.id, run),
         )
         if run is not None and run.paused:

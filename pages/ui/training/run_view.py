@@ -19,10 +19,10 @@ from pages.ui.frame import errors_said
 from pages.ui.i18n import _, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.training import live_curves, run_actions, run_facts, training
+from pages.ui.training import actions, live_curves, run_actions, run_facts
 from pages.ui.training.curves import curves, steps_per_epoch
 from pages.ui.training.run_progress import PAUSED, progress
-from pages.ui.training.training_words import facts, mode_name, state_badge
+from pages.ui.training.words import facts, mode_name, state_badge
 
 POLL_S = 1.0
 STEPS_A_SECOND = 5000  # with more steps behind it, a run is looked at less often: reading them takes time too
@@ -48,16 +48,16 @@ def show(run_id: str, *, key: str) -> None:
 
 def _jobs_of(run_id: str) -> tuple[Job | None, Job | None]:
     """The last job that trained this run, and its promotion where that was the last of all."""
-    trained = next((job for job in services.jobs().list(training.KIND) if training.run_of(job) == run_id), None)
+    trained = next((job for job in services.jobs().list(actions.KIND) if actions.run_of(job) == run_id), None)
     if trained is None or not trained.active:
         with suppress(BurinError):  # there may be no run yet
-            trained = training.outside(training.runs().get(run_id)) or trained
-    return trained, training.promotion_of(run_id)
+            trained = actions.outside(actions.runs().get(run_id)) or trained
+    return trained, actions.promotion_of(run_id)
 
 
 def _draw(run_id: str, job: Job | None, promotion: Job | None, key: str) -> None:
     try:
-        run = training.runs().get(run_id)  # as it is now
+        run = actions.runs().get(run_id)  # as it is now
     except BurinError:
         if job is None:
             raise
@@ -94,7 +94,7 @@ def _before(job: Job, key: str) -> None:
 def _head(run: Run, job: Job | None) -> None:
     """``job``: the one that trains it now."""
     state = run.state if job is None else "paused" if run.paused and job.note == PAUSED else "running"
-    used = training.in_use()
+    used = actions.in_use()
     with st.container(gap="xsmall"):
         st.header(esc(run.record.name), anchor=False)
         badges = [state_badge(state)]

@@ -13,9 +13,8 @@ import streamlit as st
 from PIL import Image
 
 from core.catalogue.records import Item
-from core.ground.images import decode, thumbnail
+from core.ground.images import thumbnail
 from core.ground.preprocessing import see
-from core.sight.marks import read_region
 from core.variation.augment import Draw, preview, strips
 from core.variation.policies import Policy
 from core.variation.transforms import GROUPS, TRANSFORMS
@@ -23,9 +22,9 @@ from pages.ui import services
 from pages.ui.components.draws import Drawn, Picture, Row
 from pages.ui.i18n import _, number, translated
 from pages.ui.text import file_name
+from pages.ui.variation.judged_draws import judged_draws, picture_of
 from pages.ui.variation.recipe import title_of, value_text
 
-SIDE = 320  # pixels: larger originals are drawn smaller here; strengths are shares of the side, so they look alike
 SHOWN = 208
 
 
@@ -100,7 +99,7 @@ class _Made:
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def _draws(_item: Item, sha256: str, _policy: Policy, digest: str, seed: int, n: int, seen: bool, space: str) -> _Made:
-    picture = _picture(_item, sha256)
+    picture = picture_of(_item)
     made = preview(picture, _policy, seed=seed, n=n, of=sha256)
     return _Made(
         _url(picture),
@@ -115,7 +114,7 @@ def _draws(_item: Item, sha256: str, _policy: Policy, digest: str, seed: int, n:
 @st.cache_data(max_entries=16, show_spinner=False)
 def _strips(_item: Item, sha256: str, seed: int) -> list[tuple[str, list[tuple[str, dict[str, float]]]]]:
     made = []
-    for strip in strips(_picture(_item, sha256), seed=seed):
+    for strip in strips(picture_of(_item), seed=seed):
         drawn = [(_url(each.image), dict(each.parameters[0].values)) for each in strip.draws]
         made.append((strip.transform, drawn))
     return made
@@ -123,11 +122,8 @@ def _strips(_item: Item, sha256: str, seed: int) -> list[tuple[str, list[tuple[s
 
 def _verdicts(item: Item, policy: Policy, seed: int, n: int) -> list[tuple[str, bool]]:
     """For each draw which class it is nearest to; nothing where the encoder or another class is missing."""
-    from pages.ui.variation import safety_view
-
-    judged = safety_view.judged(item, policy, seed=seed, n=n)
     words = []
-    for each in judged:
+    for each in judged_draws(item, policy, seed=seed, n=n):
         if not each.nearest:
             words.append((_("no other class to compare with"), False))
         elif each.unsafe:
@@ -135,19 +131,6 @@ def _verdicts(item: Item, policy: Policy, seed: int, n: int) -> list[tuple[str, 
         else:
             words.append((_("still {name}").format(name=item.class_name), False))
     return words
-
-
-def picture_of(item: Item) -> Image.Image:
-    """An original as it is drawn on here; raises `ImageRefused`."""
-    return _picture(item, item.sha256)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _picture(_item: Item, sha256: str) -> Image.Image:
-    image = decode(services.workspace().inside(_item.path))
-    image = image if _item.region is None else read_region(image, _item.region).picture
-    image.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
-    return image
 
 
 def _space(looks: Looks) -> str:

@@ -12,9 +12,10 @@ from core.variation.policies import MAX_STEPS, Policy, Step
 from core.variation.transforms import TRANSFORMS
 from pages.ui import services
 from pages.ui.i18n import decimals, number, percent, translated
-from pages.ui.state import workbench
+from pages.ui.state import put_slice, session_slice
 
 KEYS = "augment.step."
+SLICE = "recipe"
 PARAM = "policy"  # in the URL
 
 
@@ -68,15 +69,12 @@ class Recipe:
 
 def recipe() -> Recipe:
     """This session's; the default preset at first."""
-    bench = workbench()
-    if bench.recipe is None:
-        bench.recipe = Recipe.of(policies.PRESETS[policies.DEFAULT])
-    return bench.recipe
+    return session_slice(SLICE, lambda: Recipe.of(policies.PRESETS[policies.DEFAULT]))
 
 
 def take(policy: Policy) -> None:
     """Put ``policy`` on the bench, and into the URL, in place of what is there; its widgets begin anew."""
-    workbench().recipe = Recipe.of(policy)
+    put_slice(SLICE, Recipe.of(policy))
     if policy.id == policies.DEFAULT:
         st.query_params.pop(PARAM, None)
     else:

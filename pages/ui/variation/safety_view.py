@@ -5,12 +5,10 @@ Measuring is core's: one draw at a time here, every class as a job.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from core.variation.checks import Checked, labels_digest, remembered
 from core.variation.figures import MOST_CLASSES, safety_map
@@ -24,11 +22,10 @@ from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, tran
 from pages.ui.job_panel import job_panel
 from pages.ui.refusals import attempt
 from pages.ui.text import esc
-from pages.ui.variation import previews
 from pages.ui.variation.recipe import recipe, title_of
 
 if TYPE_CHECKING:
-    from core.variation.references import Judged, References
+    pass
 
 TWINS = 12  # pairs shown at once
 
@@ -52,15 +49,6 @@ def show(policy: Policy, seed: int) -> None:
     _control(policy, seed, checked)
     if checked is not None:
         _report(checked.report)
-
-
-def judged(item: Item, policy: Policy, *, seed: int, n: int) -> Sequence[Judged]:
-    """The preview's draws of ``item``, each against the references; none while there is nothing to judge by."""
-    if item.class_id is None or services.preparation().active:
-        return []
-    return _judged(
-        item.id, item.sha256, policy, policy.digest, seed, n, services.embedder().space, services.dataset().version
-    )
 
 
 def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
@@ -274,27 +262,3 @@ def _first_of_each() -> dict[str, Original]:
 @st.cache_resource(show_spinner=False, max_entries=2)
 def _firsts(root: str, version: int) -> dict[str, Original]:
     return {original.folder: original for original in reversed(originals_of(services.dataset()))}
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _references(root: str, space: str, version: int) -> References:
-    from core.variation.references import references
-
-    data = services.dataset()
-    return references(originals_of(data), services.embedder(), data)
-
-
-@st.cache_data(show_spinner=False, max_entries=64)
-def _judged(
-    item_id: int, sha256: str, _policy: Policy, digest: str, seed: int, n: int, space: str, version: int
-) -> Sequence[Judged]:
-    from core.variation.augment import preview
-    from core.variation.safety import judge
-
-    refs = _references(str(services.workspace().root), space, version)
-    original = next((each for each in refs.originals if each.sha256 == sha256 and each.item_id == item_id), None)
-    if original is None:
-        return []
-    item = services.dataset().item(item_id)
-    made = preview(previews.picture_of(item), _policy, seed=seed, n=n, of=sha256)
-    return judge(made, original, refs, services.embedder())

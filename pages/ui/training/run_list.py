@@ -15,9 +15,9 @@ from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.training import training
-from pages.ui.training.training_form import SIZES
-from pages.ui.training.training_words import duration, facts, field_label, interval, mode_name, score_name, state_badge
+from pages.ui.training import actions
+from pages.ui.training.form import SIZES
+from pages.ui.training.words import duration, facts, field_label, interval, mode_name, score_name, state_badge
 
 PAGE = 25
 MOST_COMPARED = 6
@@ -35,7 +35,7 @@ def show(found: Sequence[Run], picked: Sequence[Run]) -> None:
             required=True, format_func=orders.__getitem__, label_visibility="collapsed",
         )  # fmt: skip
     ordered = sorted(found, key=lambda run: -_top1(run)) if order == "best" else list(found)
-    used = training.in_use()
+    used = actions.in_use()
     ids = {run.id for run in picked}
     for run in ordered[:PAGE]:
         _frame(run, in_use=used is not None and used.run_id == run.id, picked=run.id in ids, full=len(ids))
@@ -128,7 +128,7 @@ def bring_in() -> None:
             seen = None if has_card(file.name) else _seen()
             st.button(
                 _("Make it a run"), type="primary", icon=":material/check:", key="runs.bring_in",
-                on_click=training.bring_in, args=(file.getvalue(), file.name, seen), disabled=not training.allowed(),
+                on_click=actions.bring_in, args=(file.getvalue(), file.name, seen), disabled=not actions.allowed(),
             )  # fmt: skip
 
 
@@ -150,7 +150,7 @@ def _seen() -> Preprocessing:
 
 def trash() -> None:
     """The deleted runs, each with its way back."""
-    gone = training.runs().deleted()
+    gone = actions.runs().deleted()
     if not gone:
         return
     text = ngettext("Trash: {n} run", "Trash: {n} runs", len(gone)).format(n=number(len(gone)))
@@ -158,9 +158,9 @@ def trash() -> None:
         for run_id in gone[:PAGE]:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.markdown(
-                    esc(training.runs().deleted_name(run_id)) + f" :gray[:small[{esc(run_id)}]]", width="stretch"
+                    esc(actions.runs().deleted_name(run_id)) + f" :gray[:small[{esc(run_id)}]]", width="stretch"
                 )
                 st.button(
                     _("Restore"), icon=":material/restore_from_trash:", key=f"runs.restore.{run_id}",
-                    on_click=training.restore, args=(run_id,), disabled=not training.allowed(),
+                    on_click=actions.restore, args=(run_id,), disabled=not actions.allowed(),
                 )  # fmt: skip

@@ -17,7 +17,7 @@ from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training.curves import Row, curves, frame, reach, spec, steps_per_epoch
 from pages.ui.training.live_curves import legend
-from pages.ui.training.training_words import SCORES, asked, field_label, field_value, interval, score_name
+from pages.ui.training.words import SCORES, asked, field_label, field_value, interval, score_name
 
 MEASURES = (*SCORES, "loss", "active")
 

@@ -29,9 +29,10 @@ from pages.ui import charts, leaks, people, services, widgets
 from pages.ui.i18n import _, decimals, ngettext, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.training import training, training_form
-from pages.ui.training.training_time import estimate
-from pages.ui.training.training_words import duration
+from pages.ui.training import actions
+from pages.ui.training.draft import draft
+from pages.ui.training.time_estimate import estimate
+from pages.ui.training.words import duration
 from pages.ui.variation import writing
 
 MOST = 4000  # originals that are compared here for near-duplicates; with more, the run does it
@@ -54,7 +55,7 @@ def show(fields: Mapping[str, Any]) -> None:
     with st.container(border=True, key="train.plan"):
         st.subheader(_("What will happen"), anchor=False)
         try:
-            settings = training_form.draft().base.with_(**fields)
+            settings = draft().base.with_(**fields)
             plan = _plan(settings)
         except BurinError as error:
             st.error(esc(sentence(error)), icon=":material/error:")
@@ -283,11 +284,11 @@ def _time(plan: Plan, settings: TrainSettings, originals: int, looked_at: int) -
 
 def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None:
     """Name and Start; what is dangerous has to be meant."""
-    busy = bool(services.jobs().active(training.KIND))
-    may = training.allowed()
+    busy = bool(services.jobs().active(actions.KIND))
+    may = actions.allowed()
     name = st.text_input(
         _("Name of the run"), key=workbench().round_of("train.name"), max_chars=80,
-        placeholder=default_name(settings, training.runs().next_number()) if settings is not None else "",
+        placeholder=default_name(settings, actions.runs().next_number()) if settings is not None else "",
     )  # fmt: skip
     meant_leaks = leaky and st.checkbox(
         _("Train in spite of the leaks: every score of this run will carry a red badge"), key="train.leaks"
@@ -298,7 +299,7 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
 
     def begin() -> None:
         if settings:
-            training.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
+            actions.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
 
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.act(
@@ -312,4 +313,4 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
         if busy:
             st.markdown(":gray[" + _("One training at a time: the next can start when this one is over.") + "]")
         elif not may:
-            st.markdown(f":gray[{esc(people.reason(training.RESEARCHER))}]")
+            st.markdown(f":gray[{esc(people.reason(actions.RESEARCHER))}]")

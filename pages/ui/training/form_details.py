@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import streamlit as st
 
 from core.training.settings import BALANCES, LOSSES, MINING, SOURCES, Part, Thaw, gradual, schedule_of
 from pages.ui.i18n import _, translated
-from pages.ui.training.training_words import field_label, part_name
-
-if TYPE_CHECKING:
-    from pages.ui.training.training_form import Draft
+from pages.ui.training.draft import Draft
+from pages.ui.training.words import field_label, part_name
 
 ROWS = 8  # of the unfreezing table at most
 

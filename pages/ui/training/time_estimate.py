@@ -15,7 +15,7 @@ from core.training.runs import Run
 from core.training.sampling import PlannedSampling
 from core.training.settings import TRAINED, TrainSettings
 from pages.ui import services
-from pages.ui.training import training
+from pages.ui.training import actions
 from pages.ui.variation import writing
 
 RUNS = 12  # looked at, newest first
@@ -41,7 +41,7 @@ def estimate(
     images = settings.epochs * planned.steps * planned.classes * planned.images
     policy = settings.drawn
     check = looked_at * writing.cost_of(policy).check if policy and looked_at else 0.0
-    for run in training.found()[:RUNS]:
+    for run in actions.found()[:RUNS]:
         if _like(run, settings) and (speed := _speed(str(run.folder), run.record.ended_at)):
             per_epoch, per_second = speed
             return Estimate(check + images / per_second + settings.epochs * per_epoch, True, check)

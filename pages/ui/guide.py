@@ -14,7 +14,7 @@ import streamlit as st
 from pages.ui.i18n import _
 from pages.ui.state import workbench
 
-GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guide"
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGE = "pages/home/guide.py"
 SECTIONS = (
     "index", "identify", "import", "label", "errors", "augment", "train", "figures", "share", "backup", "troubleshooting",

@@ -7,7 +7,6 @@ a value set from here; taking other settings begins a new round of controls.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +14,19 @@ import streamlit as st
 
 from core.embedding.card import ModelCard, read_sealed
 from core.ground.config import MODES, Preprocessing
-from core.training.settings import BACKBONES, LOSSES, MODELS, STARTS, Thaw, TrainSettings
+from core.training.settings import BACKBONES, LOSSES, MODELS, STARTS
 from core.variation import policies
 from core.variation.policies import Policy
 from pages.ui import services
 from pages.ui.i18n import _, number, translated
-from pages.ui.state import workbench
 from pages.ui.text import esc
-from pages.ui.training import training, training_fine
-from pages.ui.training.training_words import field_label, mode_name
+from pages.ui.training import actions, form_details
+from pages.ui.training.draft import Draft, draft
+from pages.ui.training.words import field_label, mode_name
 from pages.ui.variation.recipe import name_of, recipe
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 288)
 NONE, KEPT = "none", "kept"
-
-
-@dataclass
-class Draft:
-    """``base``: what the controls began with; ``round`` counts how often they began anew; ``thaws``: the unfreezing
-    table as it is now, ``shown``: as its editor was last given it, which is its ``table``-th; ``epochs``: what the
-    table was last made for."""
-
-    base: TrainSettings
-    round: int = 0
-    thaws: tuple[Thaw, ...] = ()
-    shown: tuple[Thaw, ...] = ()
-    epochs: int = 0
-    table: int = 0
-
-    def key(self, name: str) -> str:
-        return f"train.{name}.{self.round}"
-
-    def kept(self, name: str) -> dict[str, Any]:
-        """The key of a control, whose value stays while another page is open."""
-        return {"key": self.key(name), "persist_state": "session"}
-
-
-def draft() -> Draft:
-    """This session's; the defaults at first, seen as this workspace's marks are."""
-    bench = workbench()
-    if bench.training is None:
-        take(TrainSettings(preprocessing=services.workspace().config().preprocessing))
-    assert bench.training is not None
-    return bench.training
-
-
-def take(settings: TrainSettings) -> None:
-    """Put ``settings`` into the form in place of what is there."""
-    bench = workbench()
-    count = bench.training.round + 1 if bench.training is not None else 0
-    bench.training = Draft(settings, count, settings.unfreezing, settings.unfreezing, settings.epochs)
 
 
 def edit() -> dict[str, Any]:
@@ -78,7 +40,7 @@ def edit() -> dict[str, Any]:
         st.subheader(_("How it learns"), anchor=False)
         _learning(now, fields)
     with st.expander(_("Everything else"), icon=":material/tune:", key=now.key("fold"), on_change="ignore"):
-        training_fine.edit(now, fields)
+        form_details.edit(now, fields)
     return {**fields, **_of_the_start(fields["start_from"])}
 
 
@@ -108,7 +70,7 @@ def _network(now: Draft, fields: dict[str, Any]) -> None:
 
 def _run_to_start_from(now: Draft) -> str:
     """The id of the run whose network is trained further; a model file that the settings came with stays."""
-    runs = {run.id: run.record.name for run in training.found() if run.best_path.is_file()}
+    runs = {run.id: run.record.name for run in actions.found() if run.best_path.is_file()}
     base = now.base.start_from
     if base and base not in runs:
         runs[base] = base
@@ -124,7 +86,7 @@ def _run_to_start_from(now: Draft) -> str:
 
 def _of_the_start(run_id: str) -> dict[str, Any]:
     """What follows from the run that a training starts from."""
-    run = next((run for run in training.found() if run.id == run_id), None)
+    run = next((run for run in actions.found() if run.id == run_id), None)
     if run is None:
         return {}
     card = _card(str(run.best_path), run.best_path.stat().st_mtime_ns)
