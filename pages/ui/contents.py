@@ -21,6 +21,7 @@ from pages.ui import cached, services
 from pages.ui.tiles import source
 
 if TYPE_CHECKING:
+    from core.evaluation import projection
     from core.recognition.alignment import Overlay
     from core.review.predictions import Labels
 
@@ -31,6 +32,18 @@ def item_ids(hashes: Iterable[str]) -> list[int]:
     """The present items with these contents, in order; what is gone is left out."""
     known = _known(str(services.workspace().root), services.dataset().version)
     return [known[sha256] for sha256 in hashes if sha256 in known]
+
+
+def vectors(space: str) -> projection.Points:
+    """What is embedded in ``space`` of the images of now."""
+    return _vectors(str(services.workspace().root), space, services.dataset().version)
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _vectors(root: str, space: str, version: int) -> projection.Points:
+    from core.evaluation import projection
+
+    return projection.Points.load(services.dataset(), space)
 
 
 def items(hashes: Iterable[str]) -> dict[str, Item]:

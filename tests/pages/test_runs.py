@@ -124,10 +124,10 @@ def test_a_run_far_below_what_is_in_use_is_promoted_only_when_that_is_meant(
     open_page, drawn_workspace, fake_embedder, monkeypatch
 ):
     from core.training.promotion import Beside
-    from pages.ui.training import training
+    from pages.ui.training import actions
 
     jobs_here(monkeypatch, fake_embedder)
-    monkeypatch.setattr(training, "beside", lambda run: Beside(run=0.165, used=0.992, n=200))
+    monkeypatch.setattr(actions, "beside", lambda run: Beside(run=0.165, used=0.992, n=200))
     run = make_run(drawn_workspace, name="Monday", weights=True)
     at = open_page(drawn_workspace, "runs", run=run.id)
     said = "On the same 200 images this run is right in 16.5 %, what is in use in 99.2 %."
@@ -142,9 +142,9 @@ def test_a_run_that_may_be_as_good_is_promoted_without_a_question(
     open_page, drawn_workspace, fake_embedder, monkeypatch, of, used, n
 ):
     from core.training.promotion import Beside
-    from pages.ui.training import training
+    from pages.ui.training import actions
 
-    monkeypatch.setattr(training, "beside", lambda run: Beside(run=of, used=used, n=n))
+    monkeypatch.setattr(actions, "beside", lambda run: Beside(run=of, used=used, n=n))
     run = make_run(drawn_workspace, name="Monday", weights=True)
     at = open_page(drawn_workspace, "runs", run=run.id)
     assert "On the same" not in text_of(at) and not at.button("runs.run.promote").disabled

@@ -10,7 +10,6 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from pages.ui import contents, services
-from pages.ui.evaluation import mapping
 from pages.ui.i18n import _
 from pages.ui.text import esc
 from pages.ui.tiles import picture
@@ -35,7 +34,7 @@ def asked() -> Item | None:
 def alike(item: Item) -> list[tuple[int, float]]:
     """Ids of present images and their similarity to ``item`` (-1 to 1), the likest first, at most `MOST`, itself left
     out; nothing where it cannot be read. Of equal contents the first."""
-    points = mapping.vectors(services.embedder().space)
+    points = contents.vectors(services.embedder().space)
     vector = _vector(item)
     if vector is None or not len(points):
         return []
@@ -62,7 +61,7 @@ def _all() -> None:
 
 def _vector(item: Item) -> np.ndarray | None:
     """The vector of an image, from the catalogue or made now (of one in the trash, say)."""
-    points = mapping.vectors(services.embedder().space)
+    points = contents.vectors(services.embedder().space)
     at = int(np.searchsorted(points.sha256, item.sha256))
     if at < len(points) and points.sha256[at] == item.sha256:
         return points.vectors[at]

@@ -55,7 +55,7 @@ def show() -> None:
         )
         st.page_link("pages/model/evaluate.py", label=_("Evaluate"), icon=":material/query_stats:")
         return
-    made_from = mapping.vectors(space)
+    made_from = contents.vectors(space)
     if len(made_from) < FEWEST:
         text = (
             _("Getting the references ready…")

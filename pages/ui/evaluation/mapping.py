@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 STEPS = 8  # of certainty
 
 
-def vectors(space: str) -> projection.Points:
-    """What is embedded in ``space`` of the images of now."""
-    return _vectors(str(services.workspace().root), space, services.dataset().version)
-
-
 def pca(points: projection.Points) -> projection.Projection:
     return _pca(points.digest, points)
 
@@ -59,13 +54,6 @@ def points_of(layout: projection.Projection, evaluation: Evaluation | None) -> P
         layout,
         evaluation,
     )
-
-
-@st.cache_resource(show_spinner=False, max_entries=2)
-def _vectors(root: str, space: str, version: int) -> projection.Points:
-    from core.evaluation import projection
-
-    return projection.Points.load(services.dataset(), space)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

@@ -12,7 +12,7 @@ from core.showcase.laid import Laid
 from pages.ui import people, services
 from pages.ui.i18n import _
 from pages.ui.search import trying
-from pages.ui.training import training, training_form
+from pages.ui.training import actions, draft
 
 IDENTIFY, QUALITY = "pages/search/identify.py", "pages/data/quality.py"
 TRAIN, MAP = "pages/model/train.py", "pages/model/embeddings.py"
@@ -65,9 +65,9 @@ def _train(done: bool) -> None:
     if not extras.trains_here():
         st.caption(_("Training is not installed"))
     elif st.button(
-        _("Choose it"), icon=":material/model_training:", key="overview.try.choose", **people.bar(training.RESEARCHER)
+        _("Choose it"), icon=":material/model_training:", key="overview.try.choose", **people.bar(actions.RESEARCHER)
     ):
-        training_form.take(shipped.SETTINGS.with_(preprocessing=services.workspace().config().preprocessing))
+        draft.take(shipped.SETTINGS.with_(preprocessing=services.workspace().config().preprocessing))
         st.switch_page(TRAIN, query_params={"view": "new"})
 
 
