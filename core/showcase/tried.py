@@ -15,7 +15,7 @@ from core.showcase.laid import Laid
 from core.training.runs import Runs
 
 FILE = "tried.json"  # in the workspace's data folder
-DISMISSED = "dismissed"
+DISMISSED: Literal["dismissed"] = "dismissed"
 
 Task = Literal["identify", "labels", "train", "map"]
 TASKS: tuple[Task, ...] = get_args(Task)
