@@ -11,7 +11,6 @@ from core.ground.workspace import write_atomic
 from core.showcase import shipped, tried
 from core.showcase.laid import Laid, path_of
 from core.showcase.photographs import photographs
-from pages.ui.state import KEY
 from tests.pages.conftest import component, text_of
 
 TITLES = ("Name this photograph", "Find the wrong labels", "Start a two-minute training", "Look at the map")
@@ -52,7 +51,7 @@ def test_one_click_names_the_photograph_and_ticks_it_off(open_page, sampled):
     at.button(key="overview.try.name").click().run()
     assert not at.exception
     assert at.title[0].value == "Which gravure is it?"
-    assert [query.name for query in at.session_state[KEY].given] == ["lens.jpg"]
+    assert [query.name for query in at.session_state["slice.given"]] == ["lens.jpg"]
     at.switch_page("pages/home/overview.py").run()
     assert ticked(at) == [TITLES[0]]
 
@@ -71,7 +70,7 @@ def test_the_short_training_is_chosen_in_the_form(open_page, sampled):
     at.button(key="overview.try.choose").click().run()
     assert not at.exception
     assert at.title[0].value == "Train"
-    base = at.session_state[KEY].training.base
+    base = at.session_state["slice.training"].base
     assert (base.epochs, base.unfreezing) == (shipped.SETTINGS.epochs, shipped.SETTINGS.unfreezing)
 
 
