@@ -15,7 +15,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 from PIL import Image
@@ -33,7 +33,7 @@ from core.sight.marks import sight
 if TYPE_CHECKING:
     import onnxruntime
 
-    from core.embedding.model import EmbeddingNet
+    from core.embedding.model import EmbeddingNet, JoinedNet
 
 Engine = Literal["onnxruntime", "torch"]
 Picture = Image.Image | Callable[[], Image.Image]
@@ -67,7 +67,7 @@ class Embedder(Protocol):
     sentence: str
 
     def embed(self, seen: np.ndarray) -> np.ndarray:
-        """``seen`` (N, S, S, 3) uint8, of the preprocessing's size S -> (N, D) float32, L2-normalised."""
+        """``seen`` (N, ...) uint8, each of the preprocessing's shape -> (N, D) float32, L2-normalised."""
 
     def embed_images(self, images: Iterable[Picture], *, batch: int = GROUP) -> Iterator[np.ndarray | ImageRefused]:
         """One (D,) vector a picture, in the order given.
@@ -125,13 +125,14 @@ class _Plan:
     preprocessing: Preprocessing
     sentence: str
     engines: Path
-    build: Callable[[], EmbeddingNet]
+    build: Callable[[], EmbeddingNet | JoinedNet]
 
 
 def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet, str]:
-    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has."""
-    plan = _untrained(workspace, workspace.config().weights, preprocessing)
-    return plan.build(), plan.sentence
+    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has; of one picture,
+    see `Preprocessing.trained`."""
+    plan = _untrained(workspace, workspace.config().weights, preprocessing.trained)
+    return cast("EmbeddingNet", plan.build()), plan.sentence
 
 
 def _in_use(workspace: Workspace, config: WorkspaceConfig) -> _Plan:
@@ -151,6 +152,7 @@ def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _P
         preprocessing = read_sealed(path)[0].preprocessing
     elif not path.is_file():
         raise ModelRefused("{name} cannot be read.", name=path.name)
+    preprocessing = preprocessing.trained
     sha256 = sha256_of(path)
     facts = {"model": sha256, "size": preprocessing.size}
     space = f"{sha256[:16]}-{_seen(preprocessing)}"
@@ -223,7 +225,8 @@ def _on_onnx(plan: _Plan) -> Embedder:
     loaded = next((engine for engine in engines if engine is not None), None)
     if loaded is None:
         need_pytorch()
-        content = export(plan.build(), size=plan.preprocessing.size, facts=plan.facts)
+        seen = plan.preprocessing
+        content = export(plan.build(), size=seen.size, facts=plan.facts, pictures=len(seen.parts))
         with suppress(OSError):  # a full disk costs the next start some seconds, not this one its answer
             keep(plan.engines, key, content)
         loaded = session(content, threads=1)
@@ -296,9 +299,8 @@ class _Running:
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
 
     def embed(self, seen: np.ndarray) -> np.ndarray:
-        side = self.preprocessing.size
-        if seen.dtype != np.uint8 or seen.shape[1:] != (side, side, 3):
-            raise ValueError(f"expected uint8 (N, {side}, {side}, 3), not {seen.dtype} {seen.shape}")
+        if seen.dtype != np.uint8 or seen.shape[1:] != self.preprocessing.shape:
+            raise ValueError(f"expected uint8 (N, *{self.preprocessing.shape}), not {seen.dtype} {seen.shape}")
         if len(seen) <= self._chunk:
             return self._forward(seen) if len(seen) else np.empty((0, self.dimension), np.float32)
         starts = range(0, len(seen), self._chunk)

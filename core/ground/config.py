@@ -11,11 +11,12 @@ from typing import Any, Literal, Self, get_args
 
 from core.ground.errors import ConfigRefused
 
-Mode = Literal["strokes", "crop", "plain"]
+Mode = Literal["strokes", "crop", "plain", "joined"]
 Kind = Literal["drawing", "photo", "icon"]
 Role = Literal["viewer", "curator", "researcher"]
 
 MODES: tuple[str, ...] = get_args(Mode)
+TRAINED: tuple[Mode, ...] = ("strokes", "crop", "plain")  # what a network that is trained here can see
 KINDS: tuple[str, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -25,8 +26,9 @@ class Preprocessing:
     """What the model sees: how a decoded image becomes its square input.
 
     ``mode``: ``strokes`` crops to the ink and redraws it with one stroke width; ``crop`` only
-    crops; ``plain`` keeps the whole picture (photographs, prints). ``size``: side in pixels; 96
-    is as right on line marks as 128, in half the time (benchmarks/README.md).
+    crops; ``plain`` keeps the whole picture (photographs, prints); ``joined`` is ``crop`` and ``plain`` beside each
+    other, each embedded for itself and both vectors joined: photographs of marks, by an encoder that was not trained
+    here. ``size``: side in pixels; 96 is as right on line marks as 128, in half the time (benchmarks/README.md).
     """
 
     mode: Mode = "strokes"
@@ -41,6 +43,26 @@ class Preprocessing:
             raise ConfigRefused(
                 "The size must be a multiple of 32 from 32 to 512 pixels, not {value}.", value=self.size
             )
+
+    @property
+    def whole(self) -> bool:
+        """Whether the picture itself is compared: no mark is looked for in it, only a region cuts it."""
+        return self.mode in ("plain", "joined")
+
+    @property
+    def parts(self) -> tuple[Self, ...]:
+        """The pictures that lie beside each other in what the model sees."""
+        return (replace(self, mode="crop"), replace(self, mode="plain")) if self.mode == "joined" else (self,)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of what the model sees: height, width, channels."""
+        return self.size, self.size * len(self.parts), 3
+
+    @property
+    def trained(self) -> Self:
+        """How a network that is trained in this workspace sees: one picture, the whole one where two are joined."""
+        return self if self.mode in TRAINED else replace(self, mode="plain")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -37,12 +37,14 @@ _SPECK = 0.01  # of the area of the largest piece of ink
 
 
 def see(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
-    """``image`` (decoded, RGB or of greys) as the model's input, (S, S, 3) uint8, proportions kept.
+    """``image`` (decoded, RGB or of greys) as the model's input, `Preprocessing.shape` uint8, proportions kept.
 
     ``strokes``: the ink's centre lines, redrawn black on white with one width; ``crop``: the ink
-    itself, dark on white; ``plain``: the whole picture on its own background. Any picture gives
-    one: without ink, the first two are blank (all 255).
+    itself, dark on white; ``plain``: the whole picture on its own background; ``joined``: the last two
+    beside each other. Any picture gives one: without ink, the first two are blank (all 255).
     """
+    if len(preprocessing.parts) > 1:
+        return np.concatenate([see(image, part) for part in preprocessing.parts], axis=1)
     if preprocessing.mode == "plain":
         return _padded(np.asarray(image if image.mode == "RGB" else image.convert("RGB")), preprocessing.size)
     ink = _find_ink(_pixels(image))

@@ -19,7 +19,7 @@ from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer
 from core.recognition.verdicts import answer_to
-from core.sight.marks import FOUND, Mark, find_marks, read_region, sight
+from core.sight.marks import FOUND, Mark, find_marks, pointed_at, sight
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -31,7 +31,7 @@ SAME_INK = 0.5  # of the smaller box that lies in the other: they are two readin
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict, the candidate classes (best first), what the model saw (S, S, 3) uint8, the
+    """The verdict, the candidate classes (best first), what the model saw (`Preprocessing.shape` uint8), the
     query's vector (D,), and where the time went in milliseconds.
 
     ``region`` is where the mark lies in the upright picture (None: the picture was taken as a mark, or none was
@@ -107,8 +107,9 @@ def identify_marks(
     """
     started = time.perf_counter()
     if regions:
-        places = [[read_region(image, region.inside(*image.size))] for region in regions]
-    elif embedder.preprocessing.mode == "plain":  # the picture as a whole is what is compared
+        within = [region.inside(*image.size) for region in regions]
+        places = [[Mark(region, 1.0, pointed_at(image, region, embedder.preprocessing))] for region in within]
+    elif embedder.preprocessing.whole:  # the picture itself is what is compared
         places = [[Mark(Region(0, 0, *image.size), 1.0, image)]]
     else:
         marks = find_marks(image, most=MOST)
@@ -147,7 +148,6 @@ def _best(answered: Sequence[tuple[Mark, Answer]]) -> Answer:
 
 
 def _not_found(embedder: Embedder, instead: tuple[Region, ...], found: float) -> Answer:
-    side = embedder.preprocessing.size
-    blank, nowhere = np.full((side, side, 3), 255, np.uint8), np.zeros(embedder.dimension, np.float32)
+    blank, nowhere = np.full(embedder.preprocessing.shape, 255, np.uint8), np.zeros(embedder.dimension, np.float32)
     spent = {"find": found, "see": 0.0, "embed": 0.0, "search": 0.0, "total": found}
     return Answer("not_found", [], blank, nowhere, spent, sure=0.0, instead=instead)

@@ -30,6 +30,7 @@ VIEWS = (
     Preprocessing("strokes", 96),
     Preprocessing("crop", 96),
     Preprocessing("plain", 96),
+    Preprocessing("joined", 96),
     Preprocessing("plain", 224),  # by the whole trunk: see `core.embedding.embedder`
 )
 SAMPLED = 1000  # images asked at most: an interval of 3 % at 80 % right
@@ -54,13 +55,12 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``scores``, best first; ``in_use`` when it was made, at ``at`` (seconds since 1970); ``before``: what was in use
-    before a view was taken, so that the choice can be undone; ``settled``: somebody has answered the proposal."""
+    """``scores``, best first; ``in_use`` when it was made, at ``at`` (seconds since 1970); ``settled``: somebody has
+    answered the proposal."""
 
     scores: tuple[Score, ...]
     in_use: Preprocessing
     at: float
-    before: Preprocessing | None = None
     settled: bool = False
 
     @property
@@ -82,11 +82,7 @@ class Comparison:
             Score(**{**score, "preprocessing": Preprocessing.from_json(score["preprocessing"])})
             for score in record["scores"]
         )
-        before = record["before"]
-        return cls(
-            scores, Preprocessing.from_json(record["in_use"]), record["at"],
-            Preprocessing.from_json(before) if before else None, record["settled"],
-        )  # fmt: skip
+        return cls(scores, Preprocessing.from_json(record["in_use"]), record["at"], record["settled"])
 
 
 def compare(
@@ -170,25 +166,10 @@ def kept(workspace: Workspace) -> Comparison | None:
 
 
 def take(dataset: Dataset, preprocessing: Preprocessing) -> None:
-    """Let the workspace see this way from now on. What was in use is kept with the comparison, for `undo`."""
-    dataset.allow("researcher")
-    workspace = dataset.workspace
-    config = workspace.config()
-    if config.preprocessing == preprocessing:
-        return
-    workspace.save_config(config.with_(preprocessing=preprocessing))
-    if (made := kept(workspace)) is not None:
-        keep(workspace, replace(made, before=config.preprocessing, in_use=preprocessing, settled=True))
-
-
-def undo(dataset: Dataset) -> Preprocessing | None:
-    """See again as before the last `take`; None where there was none."""
-    made = kept(dataset.workspace)
-    if made is None or made.before is None:
-        return None
-    take(dataset, made.before)
-    keep(dataset.workspace, replace(made, before=None, in_use=made.before, settled=True))
-    return made.before
+    """Let the workspace see this way from now on: a change of its settings, in the journal, to be undone as others."""
+    dataset.set_settings(preprocessing=preprocessing)
+    if (made := kept(dataset.workspace)) is not None:
+        keep(dataset.workspace, replace(made, settled=True))
 
 
 def _drawn(dataset: Dataset, seed: int) -> tuple[list[Item], list[Look]]:

@@ -34,9 +34,9 @@ def doubts_of(image: Image.Image, preprocessing: Preprocessing, *, region: Regio
 
     ``none``: no mark is found; ``several``: more than one, and nobody said which; ``border``: the ink is cut by the
     edge; ``scattered``: it lies in many places; ``little``: there is next to none. Where the picture itself is
-    compared (``plain``), nothing is.
+    compared (`Preprocessing.whole`), nothing is.
     """
-    if preprocessing.mode == "plain":
+    if preprocessing.whole:
         return []
     if region is not None:
         return _against(read_region(image, region.inside(*image.size)).picture)

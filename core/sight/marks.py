@@ -101,11 +101,11 @@ def pointed_at(image: Image.Image, region: Region | None, preprocessing: Preproc
     """What `sight` is to be given, later and without the region, to see what lies in it; without one the image."""
     if region is None:
         return image
-    return cut_region(image, region) if preprocessing.mode == "plain" else read_region(image, region).picture
+    return cut_region(image, region) if preprocessing.whole else read_region(image, region).picture
 
 
 def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
-    """What the model sees of ``image``, (S, S, 3) uint8: `subject` as `core.ground.preprocessing.see` takes it.
+    """What the model sees of ``image``, `Preprocessing.shape` uint8: `subject` as `core.ground.preprocessing.see` takes it.
     Everything that makes vectors asks this."""
     return see(subject(image, preprocessing, region=region), preprocessing)
 
@@ -113,9 +113,9 @@ def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | 
 def subject(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> Image.Image:
     """What is looked at in ``image``: the mark that was pointed at, else the surest one found, else the whole picture.
 
-    Where the picture itself is compared (``plain``), only a region cuts it.
+    Where the picture itself is compared (`Preprocessing.whole`), only a region cuts it.
     """
-    if preprocessing.mode == "plain":
+    if preprocessing.whole:
         return image if region is None else cut_region(image, region)
     if region is not None:
         return read_region(image, region).picture

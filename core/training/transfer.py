@@ -141,7 +141,7 @@ def import_checkpoint(
         temporary.unlink(missing_ok=True)
     if card.architecture not in BACKBONES:
         raise ModelRefused("{architecture} is not an architecture that Burin builds.", architecture=card.architecture)
-    seen = card.preprocessing if has_card(name) else preprocessing or workspace.config().preprocessing
+    seen = card.preprocessing if has_card(name) else preprocessing or workspace.config().preprocessing.trained
     settings = TrainSettings(
         architecture=card.architecture, embedding_size=card.embedding_size or 256, preprocessing=seen
     )

@@ -208,8 +208,7 @@ def _base_now() -> Base:
 
 
 def _blank(encoder: Embedder) -> np.ndarray:
-    side = encoder.preprocessing.size
-    return np.full((1, side, side, 3), 255, np.uint8)
+    return np.full((1, *encoder.preprocessing.shape), 255, np.uint8)
 
 
 @st.cache_resource(show_spinner=False)

@@ -12,6 +12,7 @@ from core.ground.config import Preprocessing, Role
 from core.recognition import views
 from core.recognition.views import Comparison, Score
 from pages.ui import people, services
+from pages.ui.data import selecting
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
@@ -50,13 +51,8 @@ def section(*, key: str) -> None:
                 _("See this way"), type="primary", icon=":material/visibility:", key=f"{key}.take",
                 on_click=_take, args=(made.best,), **people.bar(RESEARCHER),
             )  # fmt: skip
-        elif made.before is None:
+        else:
             st.markdown(_("No other way is surely better on your own images."))
-        if made.before is not None:
-            st.button(
-                _("See as before: {view}").format(view=name(made.before)), icon=":material/undo:", key=f"{key}.undo",
-                on_click=_undo, **people.bar(RESEARCHER),
-            )  # fmt: skip
     told = _("Up to {n} of your images are each asked of the others, seen in every way.")
     st.button(
         _("Compare again") if made else _("Compare the ways of seeing"), icon=":material/compare:",
@@ -68,7 +64,13 @@ def name(view: Preprocessing) -> str:
     """A way of seeing in words."""
     if view.mode == "plain" and view.size >= 224:
         return _("the whole picture, large")
-    return {"strokes": _("the strokes"), "crop": _("the mark cut out"), "plain": _("the whole picture")}[view.mode]
+    names = {
+        "strokes": _("the strokes"),
+        "crop": _("the mark cut out"),
+        "plain": _("the whole picture"),
+        "joined": _("the mark and the whole picture, joined"),
+    }
+    return names[view.mode]
 
 
 def _table(made: Comparison, held: Preprocessing) -> None:
@@ -100,10 +102,5 @@ def _compare() -> None:
 
 
 def _take(view: Preprocessing) -> None:
-    with errors_said():
-        views.take(services.dataset(), view)
-
-
-def _undo() -> None:
-    with errors_said():
-        views.undo(services.dataset())
+    text = _("Pictures are seen by {view} now.").format(view=name(view))
+    selecting.change(lambda: views.take(services.dataset(), view), text, ":material/visibility:")

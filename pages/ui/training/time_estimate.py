@@ -93,8 +93,7 @@ def _speed(folder: str, ended_at: float | None) -> tuple[float, float] | None:
 def recognition_s(space: str) -> float:
     """Seconds an image of the encoder in use, the fastest of a few tries."""
     encoder = services.embedder()
-    side = encoder.preprocessing.size
-    batch = np.full((8, side, side, 3), 255, np.uint8)
+    batch = np.full((8, *encoder.preprocessing.shape), 255, np.uint8)
     encoder.embed(batch)
     took = []
     for _try in range(3):

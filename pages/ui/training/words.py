@@ -141,7 +141,12 @@ def asked(run: Run) -> dict[str, Any]:
 
 
 def mode_name(mode: str) -> str:
-    names = {"strokes": _("strokes redrawn"), "crop": _("cropped to the ink"), "plain": _("the whole picture")}
+    names = {
+        "strokes": _("strokes redrawn"),
+        "crop": _("cropped to the ink"),
+        "plain": _("the whole picture"),
+        "joined": _("the ink and the whole picture, joined"),
+    }
     return names.get(mode, mode)
 
 

@@ -11,11 +11,11 @@ from core.ground.config import Preprocessing
 from core.ground.errors import BadInput, Conflict, ExtrasMissing, NotAllowed
 from core.ground.images import decode
 from core.recognition import views
-from core.recognition.views import VIEWS, Comparison, Score, compare, keep, kept, take, undo
+from core.recognition.views import VIEWS, Comparison, Score, compare, keep, kept, take
 from core.shell.main import main
 from tests.conftest import draw, png_bytes
 
-STROKES, PLAIN, WHOLE = VIEWS[0], VIEWS[2], VIEWS[3]
+STROKES, PLAIN, WHOLE = VIEWS[0], VIEWS[2], VIEWS[4]
 
 
 class Eyes:
@@ -104,14 +104,18 @@ def test_stopping_leaves_nothing(toned):
     assert kept(toned.workspace) is None
 
 
-def test_the_choice_is_taken_and_undone(toned):
+def test_the_choice_is_a_change_of_the_journal_and_undone_as_others(toned):
     keep(toned.workspace, compare(toned))
     take(toned, WHOLE)
     assert toned.workspace.config().preprocessing == WHOLE
-    assert kept(toned.workspace).before == STROKES and kept(toned.workspace).settled
-    assert undo(toned) == STROKES
+    assert kept(toned.workspace).settled and kept(toned.workspace).in_use == STROKES
+    (entry,) = toned.history(1)
+    assert entry.action == "settings" and entry.undoable and list(entry.detail["settings"]) == ["preprocessing"]
+    toned.undo()
     assert toned.workspace.config().preprocessing == STROKES
-    assert undo(toned) is None
+    assert kept(toned.workspace).settled  # the proposal was answered, and is not made again
+    toned.redo()
+    assert toned.workspace.config().preprocessing == WHOLE
 
 
 def test_only_a_researcher_changes_how_everybody_sees(toned):
