@@ -14,14 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.embedding.embedder import ENGINES, _untrained
 from core.embedding.engine import engine_key, export, find, keep
-from core.ground.config import MODES, Preprocessing
+from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.workspace import Workspace
 
 
 def main() -> None:
     kept: set[Path] = set()
     with tempfile.TemporaryDirectory() as folder:
-        for mode in MODES:
+        for mode in TRAINABLE:
             preprocessing = Preprocessing(mode=mode)
             plan = _untrained(Workspace(Path(folder)), "", preprocessing)
             key = engine_key(plan.facts)

@@ -10,12 +10,12 @@ import itertools
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
@@ -33,7 +33,7 @@ from core.sight.marks import sight
 if TYPE_CHECKING:
     import onnxruntime
 
-    from core.embedding.model import EmbeddingNet, JoinedNet
+    from core.embedding.model import EmbeddingNet
 
 Engine = Literal["onnxruntime", "torch"]
 Picture = Image.Image | Callable[[], Image.Image]
@@ -95,9 +95,14 @@ def load_embedder(
     """
     config = workspace.config()
     if preprocessing:
-        plan = _untrained(workspace, config.weights, preprocessing)
+        plans = _for_parts(workspace, config.weights, preprocessing)
     else:
-        plan = _saved(workspace, model, config.preprocessing) if model else _in_use(workspace, config)
+        plans = [_saved(workspace, model, config.preprocessing)] if model else _in_use(workspace, config)
+    each = [_running(plan, engine) for plan in plans]
+    return each[0] if len(each) == 1 else _joined(plans[0], each, preprocessing or config.preprocessing)
+
+
+def _running(plan: _Plan, engine: Engine | None) -> _Running:
     why = ""
     if engine == "onnxruntime" or (engine is None and not _gpu_here()):
         try:
@@ -111,8 +116,8 @@ def load_embedder(
 
 def opens_at_once(workspace: Workspace) -> bool:
     """Whether `load_embedder` finds an engine that was made before, and so needs neither torch nor an export."""
-    plan = _in_use(workspace, workspace.config())
-    return any(find(folder, engine_key(plan.facts)) is not None for folder in (ENGINES, plan.engines))
+    plans = _in_use(workspace, workspace.config())
+    return all(any(find(f, engine_key(plan.facts)) is not None for f in (ENGINES, plan.engines)) for plan in plans)
 
 
 @dataclass(frozen=True)
@@ -125,21 +130,27 @@ class _Plan:
     preprocessing: Preprocessing
     sentence: str
     engines: Path
-    build: Callable[[], EmbeddingNet | JoinedNet]
+    build: Callable[[], EmbeddingNet]
 
 
 def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet, str]:
-    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has; of one picture,
-    see `Preprocessing.trained`."""
+    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has. It sees one
+    picture (`Preprocessing.trained`)."""
     plan = _untrained(workspace, workspace.config().weights, preprocessing.trained)
-    return cast("EmbeddingNet", plan.build()), plan.sentence
+    return plan.build(), plan.sentence
 
 
-def _in_use(workspace: Workspace, config: WorkspaceConfig) -> _Plan:
+def _in_use(workspace: Workspace, config: WorkspaceConfig) -> list[_Plan]:
     promoted = workspace.model / PROMOTED
     if not promoted.is_file():
-        return _untrained(workspace, config.weights, config.preprocessing)
-    return replace(_saved(workspace, promoted, config.preprocessing), sentence="The network trained in this workspace.")
+        return _for_parts(workspace, config.weights, config.preprocessing)
+    plan = _saved(workspace, promoted, config.preprocessing)
+    return [replace(plan, sentence="The network trained in this workspace.")]
+
+
+def _for_parts(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> list[_Plan]:
+    """The untrained encoder, once for each of the pictures that lie beside each other in what is seen."""
+    return [_untrained(workspace, spec, part) for part in preprocessing.parts]
 
 
 def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _Plan:
@@ -217,7 +228,7 @@ def _seen(preprocessing: Preprocessing) -> str:
     return f"{preprocessing.mode}{preprocessing.size}-v{SEEING}"
 
 
-def _on_onnx(plan: _Plan) -> Embedder:
+def _on_onnx(plan: _Plan) -> _Running:
     """The engine that ships or was kept, else a new one; raises `ExportFailed`, and `ExtrasMissing` where PyTorch,
     which alone can make it, is not installed."""
     key = engine_key(plan.facts)
@@ -225,8 +236,7 @@ def _on_onnx(plan: _Plan) -> Embedder:
     loaded = next((engine for engine in engines if engine is not None), None)
     if loaded is None:
         need_pytorch()
-        seen = plan.preprocessing
-        content = export(plan.build(), size=seen.size, facts=plan.facts, pictures=len(seen.parts))
+        content = export(plan.build(), size=plan.preprocessing.size, facts=plan.facts)
         with suppress(OSError):  # a full disk costs the next start some seconds, not this one its answer
             keep(plan.engines, key, content)
         loaded = session(content, threads=1)
@@ -248,7 +258,7 @@ def _opened(content: bytes | None, facts: dict[str, Any]) -> onnxruntime.Inferen
     return None
 
 
-def _on_torch(plan: _Plan, why: str) -> Embedder:
+def _on_torch(plan: _Plan, why: str) -> _Running:
     need_pytorch()
     import torch
 
@@ -266,6 +276,21 @@ def _on_torch(plan: _Plan, why: str) -> Embedder:
     sentence = f"{plan.sentence} Embedding runs in PyTorch {where}{because}."
     chunk = CHUNK_GPU if device == "cuda" else CHUNK
     return _Running(plan, "torch", net.dimension, sentence, forward, chunk=chunk)
+
+
+def _joined(plan: _Plan, each: Sequence[_Running], preprocessing: Preprocessing) -> _Running:
+    """One embedder of several, each for its part of what is seen (N, S, parts x S, 3): their vectors end to end, so
+    that a cosine between two of them is the mean of the parts' cosines. ``plan`` is the first one's."""
+    space = "+".join(one.space for one in each)
+
+    def forward(seen: np.ndarray) -> np.ndarray:
+        parts = np.split(seen, len(each), axis=2)
+        vectors = [one.forward(np.ascontiguousarray(part)) for one, part in zip(each, parts, strict=True)]
+        return np.concatenate(vectors, axis=1) * np.float32(len(each) ** -0.5)
+
+    plan = replace(plan, space=space, preprocessing=preprocessing)
+    dimension, chunk = sum(one.dimension for one in each), min(one.chunk for one in each)
+    return _Running(plan, each[0].engine, dimension, each[0].sentence, forward, chunk=chunk)
 
 
 class _Running:
@@ -292,8 +317,8 @@ class _Running:
         self.engine: Engine = engine
         self.dimension = dimension
         self.sentence = sentence
-        self._forward = forward
-        self._chunk = chunk
+        self.forward = forward
+        self.chunk = chunk
         self._workers = cores()
         self._looking = threading.Lock()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
@@ -301,10 +326,10 @@ class _Running:
     def embed(self, seen: np.ndarray) -> np.ndarray:
         if seen.dtype != np.uint8 or seen.shape[1:] != self.preprocessing.shape:
             raise ValueError(f"expected uint8 (N, *{self.preprocessing.shape}), not {seen.dtype} {seen.shape}")
-        if len(seen) <= self._chunk:
-            return self._forward(seen) if len(seen) else np.empty((0, self.dimension), np.float32)
-        starts = range(0, len(seen), self._chunk)
-        return np.concatenate(list(self._pool.map(lambda i: self._forward(seen[i : i + self._chunk]), starts)))
+        if len(seen) <= self.chunk:
+            return self.forward(seen) if len(seen) else np.empty((0, self.dimension), np.float32)
+        starts = range(0, len(seen), self.chunk)
+        return np.concatenate(list(self._pool.map(lambda i: self.forward(seen[i : i + self.chunk]), starts)))
 
     def embed_images(
         self, images: Iterable[Picture], *, batch: int | None = None
@@ -312,7 +337,7 @@ class _Running:
         images = iter(images)
         waiting: deque[Future[list[np.ndarray | ImageRefused]]] = deque()
         try:
-            while chunk := list(itertools.islice(images, batch or max(GROUP, self._chunk))):
+            while chunk := list(itertools.islice(images, batch or max(GROUP, self.chunk))):
                 waiting.append(self._pool.submit(self._embed_chunk, chunk))
                 if len(waiting) > 2 * self._workers:
                     yield from waiting.popleft().result()
@@ -327,8 +352,8 @@ class _Running:
         with self._looking:
             seen = [sight(o, self.preprocessing) if isinstance(o, Image.Image) else o for o in opened]
         readable = [s for s in seen if isinstance(s, np.ndarray)]
-        starts = range(0, len(readable), self._chunk)
-        vectors = (row for at in starts for row in self._forward(np.stack(readable[at : at + self._chunk])))
+        starts = range(0, len(readable), self.chunk)
+        vectors = (row for at in starts for row in self.forward(np.stack(readable[at : at + self.chunk])))
         return [s if isinstance(s, ImageRefused) else next(vectors) for s in seen]
 
     def _opened(self, picture: Picture) -> Image.Image | np.ndarray | ImageRefused:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-    from core.embedding.model import EmbeddingNet, JoinedNet
+    from core.embedding.model import EmbeddingNet
 
 GRAPH_VERSION = 1  # of what `export` makes of a network: raise it when that changes
 OPSET = 17
@@ -61,22 +61,17 @@ def keep(folder: Path, key: str, content: bytes) -> Path:
 
 
 def export(
-    net: EmbeddingNet | JoinedNet,
-    *,
-    size: int,
-    facts: Mapping[str, Any],
-    described: Mapping[str, str] | None = None,
-    pictures: int = 1,
+    net: EmbeddingNet, *, size: int, facts: Mapping[str, Any], described: Mapping[str, str] | None = None
 ) -> bytes:
-    """``net`` as an ONNX model: uint8 (N, size, pictures x size, 3) in, float32 (N, D) L2-normalised out.
+    """``net`` as an ONNX model: uint8 (N, size, size, 3) in, float32 (N, D) L2-normalised out.
 
     ``facts`` are kept in the file, see `facts_of`; ``described``: further entries of its metadata, for other
     programs. Raises `ExportFailed` when there is no
     exporter, or when a probe's embedding differs from PyTorch's by more than `TOLERANCE`.
     """
     try:
-        content = _to_onnx(net, (size, pictures * size), {**(described or {}), FACTS: json.dumps(dict(facts), ensure_ascii=False)})
-        probe = np.concatenate([_probe(size)] * pictures, axis=2)
+        content = _to_onnx(net, size, {**(described or {}), FACTS: json.dumps(dict(facts), ensure_ascii=False)})
+        probe = _probe(size)
         given = session(content, threads=1).run(None, {"images": probe})[0]
     except Exception as error:  # the exporter has no error type of its own
         raise ExportFailed(f"{type(error).__name__}: {error}") from error
@@ -110,7 +105,7 @@ def _file_name(key: str, content: bytes) -> str:
     return f"{key}-{hashlib.sha256(content).hexdigest()[:40]}.onnx"
 
 
-def _to_onnx(net: EmbeddingNet | JoinedNet, shape: tuple[int, int], metadata: dict[str, str]) -> bytes:
+def _to_onnx(net: EmbeddingNet, size: int, metadata: dict[str, str]) -> bytes:
     import copy
 
     import onnx
@@ -131,7 +126,7 @@ def _to_onnx(net: EmbeddingNet | JoinedNet, shape: tuple[int, int], metadata: di
         warnings.simplefilter("ignore")  # dynamo=False is deprecated; the other exporter needs onnxscript
         torch.onnx.export(
             Graph(plain).eval(),
-            (torch.zeros(2, *shape, 3, dtype=torch.uint8),),
+            (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
             buffer,  # type: ignore[arg-type]  # dynamo=False writes to a stream too
             dynamo=False,
             opset_version=OPSET,
@@ -197,7 +192,7 @@ def _probe(size: int) -> np.ndarray:
     return np.stack([strokes, noise])
 
 
-def _in_torch(net: EmbeddingNet | JoinedNet, seen: np.ndarray) -> np.ndarray:
+def _in_torch(net: EmbeddingNet, seen: np.ndarray) -> np.ndarray:
     import torch
 
     device = next(net.parameters()).device

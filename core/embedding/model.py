@@ -104,28 +104,6 @@ class EmbeddingNet(nn.Module):
         return card
 
 
-class JoinedNet(nn.Module):
-    """Two pictures beside each other (N, 3, S, 2 S) -> their embeddings, joined and L2-normalised (N, D1 + D2) float32.
-
-    ``left`` and ``right`` read one trunk, the left one's, and have a head each; ``share`` (0 to 1) of a cosine between
-    two joined embeddings is the left halves'.
-    """
-
-    def __init__(self, left: EmbeddingNet, right: EmbeddingNet, *, share: float = 0.5) -> None:
-        super().__init__()
-        self.both, self.left, self.right = left, left.head, right.head
-        self.weights = share**0.5, (1 - share) ** 0.5
-        self.dimension = left.dimension + right.dimension
-
-    def forward(self, images: Tensor) -> Tensor:
-        side = images.shape[2]
-        features = self.both.features(torch.cat([images[..., :side], images[..., side:]]))
-        count = images.shape[0]
-        left = F.normalize(self.left(features[:count]), dim=1)
-        right = F.normalize(self.right(features[count:]), dim=1)
-        return torch.cat([left * self.weights[0], right * self.weights[1]], dim=1)
-
-
 def load(path: Path) -> tuple[EmbeddingNet, ModelCard]:
     """Rebuild a saved network, in evaluation mode, with its card.
 

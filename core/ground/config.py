@@ -16,7 +16,7 @@ Kind = Literal["drawing", "photo", "icon"]
 Role = Literal["viewer", "curator", "researcher"]
 
 MODES: tuple[str, ...] = get_args(Mode)
-TRAINED: tuple[Mode, ...] = ("strokes", "crop", "plain")  # what a network that is trained here can see
+TRAINABLE: tuple[Mode, ...] = ("strokes", "crop", "plain")  # a network that is trained here takes one picture
 KINDS: tuple[str, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -62,7 +62,7 @@ class Preprocessing:
     @property
     def trained(self) -> Self:
         """How a network that is trained in this workspace sees: one picture, the whole one where two are joined."""
-        return self if self.mode in TRAINED else replace(self, mode="plain")
+        return self if self.mode in TRAINABLE else replace(self, mode="plain")
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

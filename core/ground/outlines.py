@@ -31,8 +31,8 @@ def outline_of(seen: np.ndarray) -> np.ndarray:
 
 
 def strokes_of(seen: np.ndarray, *, choose: Callable[[np.ndarray], np.ndarray] | None = None) -> Strokes:
-    """The thinned strokes in ``seen``, of two pictures beside each other the left one: the pixels (M, 2) float32 as x and y, and at each twice the direction in radians
-    (M,); with ``choose``, of the rows alone that it picks."""
+    """The thinned strokes in ``seen`` (of two pictures beside each other, in the left one): the pixels (M, 2) float32
+    as x and y, and at each twice the direction in radians (M,); with ``choose``, of the rows alone that it picks."""
     grey = (seen if seen.ndim == 2 else seen[..., 0])[:, : len(seen)]
     lines = thin(cv2.copyMakeBorder((grey < 128).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0))
     y, x = np.nonzero(lines[1:-1, 1:-1])

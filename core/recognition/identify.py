@@ -81,7 +81,8 @@ def identify(
     embedded = time.perf_counter()
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
     classes, verdict = answer_to(vector, lambda: outline_of(seen), gallery, calibration, k=k, top=top, allowed=allowed)
-    if (seen == seen[0, 0]).all():
+    parts = np.split(seen, len(embedder.preprocessing.parts), axis=1)
+    if all((part == part[0, 0]).all() for part in parts):
         verdict = "not_found"
     done = time.perf_counter()
     spent = {"see": saw - started, "embed": embedded - saw, "search": done - embedded, "total": done - started}

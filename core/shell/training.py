@@ -17,7 +17,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from core.ground.config import TRAINED, Preprocessing
+from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.errors import BadInput, ConfigRefused, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace
@@ -99,7 +99,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
         help=f"{', '.join(_STARTS)}, a run (its name, number or id) or a model file (default {d.start})",
     )  # fmt: skip
     train.add_argument("--image_size", type=int, metavar="PX", help="(default: the workspace's)")
-    choice("mode", TRAINED, "what the network sees (default: the workspace's)")
+    choice("mode", TRAINABLE, "what the network sees (default: the workspace's)")
     number("embedding_size", int, "numbers an embedding", "D")
     number("learning_rate", float, "of the head")
     number("trunk_rate", float, "the trunk's share of it; from scratch 1", "SHARE")

@@ -105,8 +105,8 @@ def pointed_at(image: Image.Image, region: Region | None, preprocessing: Preproc
 
 
 def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
-    """What the model sees of ``image``, `Preprocessing.shape` uint8: `subject` as `core.ground.preprocessing.see` takes it.
-    Everything that makes vectors asks this."""
+    """What the model sees of ``image``, `Preprocessing.shape` uint8: `subject` as `core.ground.preprocessing.see` takes
+    it. Everything that makes vectors asks this."""
     return see(subject(image, preprocessing, region=region), preprocessing)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
-from core.ground.config import TRAINED, Preprocessing
+from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.errors import BurinError, ConfigRefused
 from core.variation.policies import PRESETS, Policy
 from core.variation.transforms import _
@@ -238,10 +238,10 @@ class TrainSettings:
         if (self.start == "checkpoint") != bool(self.start_from):
             raise ConfigRefused("A training starts from a run or a model file, or from none: say which.")
         self._check_unfreezing()
-        if self.preprocessing.mode not in TRAINED:
+        if self.preprocessing.mode not in TRAINABLE:
             raise ConfigRefused(
                 "A network is trained on one picture at a time: {known}, not {value}.",
-                known=", ".join(TRAINED), value=self.preprocessing.mode,
+                known=", ".join(TRAINABLE), value=self.preprocessing.mode,
             )  # fmt: skip
         if self.policy is not None:
             Policy.from_json(self.policy)

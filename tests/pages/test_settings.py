@@ -32,6 +32,14 @@ def test_weights_that_are_not_there_change_nothing(open_page, drawn_workspace):
     assert drawn_workspace.config().preprocessing.size == 128
 
 
+def test_mark_and_whole_picture_can_be_joined(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.selectbox(key="settings.mode").set_value("joined")
+    at.button(key="settings.save_encoder").click().run()
+    assert drawn_workspace.config().preprocessing.mode == "joined"
+    assert "In use: the mark and the whole picture, joined." in text_of(at) and not at.exception
+
+
 def test_roles_are_given_and_taken_and_a_viewer_may_only_look(open_page, drawn_workspace):
     at = open_page(drawn_workspace, "settings")
     at.text_input(key="settings.role_name").set_value("Ada")

@@ -12,6 +12,7 @@ import pytest
 
 from core.catalogue.records import Actor
 from core.collection.dataset import Dataset
+from core.ground.config import Preprocessing
 from core.ground.errors import NotAllowed
 from core.ground.job import Job, publish
 from core.ground.workspace import new_id
@@ -103,6 +104,18 @@ def test_the_siamese_network_offers_its_own_loss(open_page, drawn_workspace, sta
     assert at.selectbox("train.loss.siamese.0").options == ["Contrastive (pairs)"]
     at.button("train.start").click().run()
     assert started[0]["settings"]["model"] == "siamese" and started[0]["settings"]["loss"] == "contrastive"
+
+
+def test_where_mark_and_picture_are_joined_a_training_begins_with_the_whole_picture(
+    open_page, drawn_workspace, started
+):
+    drawn_workspace.save_config(drawn_workspace.config().with_(preprocessing=Preprocessing("joined")))
+    at = open_page(drawn_workspace, "train")
+    mode = at.selectbox("train.mode.0")
+    assert mode.options == ["strokes redrawn", "cropped to the ink", "the whole picture"]
+    assert mode.value == "plain"
+    at.button("train.start").click().run()
+    assert TrainSettings.from_json(started[0]["settings"]).preprocessing == Preprocessing("plain")
 
 
 def test_the_unfreezing_table_is_edited(open_page, drawn_workspace, started):

@@ -67,7 +67,7 @@ def _train(done: bool) -> None:
     elif st.button(
         _("Choose it"), icon=":material/model_training:", key="overview.try.choose", **people.bar(actions.RESEARCHER)
     ):
-        draft.take(shipped.SETTINGS.with_(preprocessing=services.workspace().config().preprocessing))
+        draft.take(shipped.SETTINGS.with_(preprocessing=services.workspace().config().preprocessing.trained))
         st.switch_page(TRAIN, query_params={"view": "new"})
 
 

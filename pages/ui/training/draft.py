@@ -36,7 +36,7 @@ class Draft:
 def draft() -> Draft:
     """This session's; the defaults at first, seen as this workspace's marks are."""
     return session_slice(
-        SLICE, lambda: _of(TrainSettings(preprocessing=services.workspace().config().preprocessing), round_=0)
+        SLICE, lambda: _of(TrainSettings(preprocessing=services.workspace().config().preprocessing.trained), round_=0)
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from core.embedding.card import ModelCard, read_sealed
-from core.ground.config import TRAINED, Preprocessing
+from core.ground.config import TRAINABLE, Preprocessing
 from core.training.settings import BACKBONES, LOSSES, MODELS, STARTS
 from core.variation import policies
 from core.variation.policies import Policy
@@ -125,7 +125,7 @@ def _learning(now: Draft, fields: dict[str, Any]) -> None:
         size = _choice(
             now, "size", sizes, base.preprocessing.size, lambda side: f"{number(side)} px", label=field_label("size")
         )
-        mode = _choice(now, "mode", list(TRAINED), base.preprocessing.mode, mode_name, label=field_label("mode"))
+        mode = _choice(now, "mode", list(TRAINABLE), base.preprocessing.mode, mode_name, label=field_label("mode"))
     fields["preprocessing"] = Preprocessing(mode=mode, size=int(size))
     if fields["preprocessing"] != services.workspace().config().preprocessing:
         st.caption(_("The model keeps how it sees: Identify prepares its images the same way once it is promoted."))

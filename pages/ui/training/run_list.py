@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from core.ground.config import TRAINED, Mode, Preprocessing
+from core.ground.config import TRAINABLE, Mode, Preprocessing
 from core.training.runs import Run
 from core.training.transfer import has_card
 from pages.ui import leaks, services
@@ -134,7 +134,7 @@ def bring_in() -> None:
 def _seen() -> Preprocessing:
     """How the images of a plain state dict are to be prepared; as in this workspace, unless another way is chosen."""
     held = services.workspace().config().preprocessing.trained
-    modes: list[Mode] = list(TRAINED)
+    modes: list[Mode] = list(TRAINABLE)
     st.caption(_("Nothing in a plain state dict says how its images were prepared. Choose it as it was trained."))
     mode: Mode = st.selectbox(
         field_label("mode"), modes, modes.index(held.mode), format_func=mode_name, key="runs.import.mode"

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.embedding import embedder as module
-from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once
+from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once, untrained
 from core.embedding.engine import ExportFailed
 from core.embedding.weights import resolve
 from core.ground.config import Preprocessing
@@ -291,6 +291,10 @@ def test_a_plain_state_dict_sees_as_the_workspace_does(workspace, trained):
     workspace.save_config(workspace.config().with_(preprocessing=Preprocessing("plain", 96)))
     embedder = load_embedder(workspace, model=folder / "best.pt")
     assert (embedder.preprocessing, embedder.dimension) == (Preprocessing("plain", 96), 32)
+    workspace.save_config(workspace.config().with_(preprocessing=Preprocessing("joined", 96)))
+    one = load_embedder(workspace, model=folder / "best.pt")  # it takes one picture
+    assert (one.preprocessing, one.space) == (embedder.preprocessing, embedder.space)
+    assert untrained(workspace, Preprocessing("joined"))[0].dimension == 1792
 
 
 def test_a_damaged_model_is_refused_even_when_its_engine_is_cached(workspace, trained):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.embedding.embedder import ENGINES, fitted_head, load_embedder
+from core.embedding.embedder import ENGINES, fitted_head, load_embedder, opens_at_once
 from core.embedding.weights import resolve
-from core.ground.config import MODES, Preprocessing, WorkspaceConfig
+from core.ground.config import MODES, TRAINABLE, Preprocessing, WorkspaceConfig
+from core.ground.errors import ImageRefused
 from core.ground.preprocessing import see
 from tests.conftest import SHAPES, draw
 
@@ -38,8 +40,33 @@ def test_what_ships_answers_as_pytorch_does(workspace, mode):
 
 
 def test_nothing_ships_twice_or_for_nothing():
-    assert len(list(ENGINES.glob("*.onnx"))) == len(MODES)
+    assert len(list(ENGINES.glob("*.onnx"))) == len(TRAINABLE)  # two of them make the joined way
     assert all(fitted_head(resolve(allow_network=False), Preprocessing(mode=mode)) for mode in ("strokes", "crop"))
+
+
+def test_the_joined_way_is_both_vectors_end_to_end(workspace):
+    """A cosine between two joined vectors is the mean of those of the mark cut out and of the whole picture."""
+    workspace.save_config(WorkspaceConfig(preprocessing=Preprocessing("joined")))
+    assert opens_at_once(workspace)
+    joined = load_embedder(workspace)
+    crop, plain = (load_embedder(workspace, preprocessing=Preprocessing(mode)) for mode in ("crop", "plain"))
+    assert joined.preprocessing == Preprocessing("joined") and joined.dimension == crop.dimension + plain.dimension
+    assert len({joined.space, crop.space, plain.space}) == 3 and len(joined.space) <= 160  # a column of the catalogue
+    pictures = [draw(shape, seed=n) for n, shape in enumerate(SHAPES)]
+    seen = np.stack([see(picture, joined.preprocessing) for picture in pictures])
+    assert seen.shape[1:] == joined.preprocessing.shape == (96, 192, 3)
+    vectors, left, right = joined.embed(seen), crop.embed(seen[:, :, :96]), plain.embed(seen[:, :, 96:])
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(vectors @ vectors.T, (left @ left.T + right @ right.T) / 2, atol=1e-5)
+
+    def refused():
+        raise ImageRefused("{name} is empty.", name="a")
+
+    rows = list(joined.embed_images([*pictures[:2], refused, *pictures[2:]]))
+    assert isinstance(rows.pop(2), ImageRefused)
+    np.testing.assert_allclose(np.stack(rows), vectors, atol=1e-5)
+    with pytest.raises(ValueError, match="expected uint8"):
+        joined.embed(seen[:, :, :96])
 
 
 def shell(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -69,6 +96,14 @@ def test_the_shell_works_without_pytorch(drawn_workspace, tmp_path, command):
     for line in [*before, words]:
         done = shell("--workspace", drawn_workspace.root, *line)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_joined_way_is_indexed_and_asked_without_pytorch(drawn_workspace):
+    mark = drawn_workspace.raw / "circle" / "circle_0.png"
+    for line in (["settings", "set", "mode", "joined"], ["index"], ["identify", mark, "--json"]):
+        done = shell("--workspace", drawn_workspace.root, *line)
+        assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["classes"][0] == {"name": "circle", "similarity": 1.0}
 
 
 def test_training_without_pytorch_is_one_sentence(drawn_workspace):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.ground.config import WorkspaceConfig
+from core.ground.config import MODES, TRAINABLE, Preprocessing, WorkspaceConfig
 from core.ground.errors import ConfigRefused
 
 
@@ -12,6 +12,15 @@ def test_settings_come_back_from_their_file_and_a_newer_one_still_opens() -> Non
     config = WorkspaceConfig(roles={"Ada": "curator"}, default_role="viewer", catalogue_url="postgresql+psycopg://x")
     assert WorkspaceConfig.from_text(config.to_text()) == config
     assert WorkspaceConfig.from_text('{"neighbours": 3, "of a later version": 1}') == WorkspaceConfig(neighbours=3)
+
+
+def test_a_network_that_is_trained_takes_one_picture_whatever_the_workspace_sees() -> None:
+    seen = {mode: Preprocessing(mode, 64) for mode in MODES}  # type: ignore[arg-type]
+    assert {mode: one.trained.mode for mode, one in seen.items()} == {**{m: m for m in TRAINABLE}, "joined": "plain"}
+    assert {one.trained.size for one in seen.values()} == {64}
+    assert [part.mode for part in seen["joined"].parts] == ["crop", "plain"] and seen["crop"].parts == (seen["crop"],)
+    config = WorkspaceConfig(preprocessing=seen["joined"])
+    assert WorkspaceConfig.from_text(config.to_text()) == config
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '{"roles": 3}', '{"preprocessing": 3}'])

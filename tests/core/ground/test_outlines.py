@@ -36,6 +36,13 @@ def test_a_scribble_is_covered_to_its_edges() -> None:
     assert np.ptp(outline[:, 0]) > 85 and np.ptp(outline[:, 1]) > 75
 
 
+def test_of_two_pictures_beside_each_other_the_left_one_is_outlined() -> None:
+    seen, busy = square(), square()
+    seen[47:50, 10:86] = 0
+    busy[::5] = 0
+    assert np.array_equal(outline_of(np.concatenate([seen, busy], axis=1)), outline_of(seen))
+
+
 def test_what_was_packed_is_unpacked_and_nothing_else() -> None:
     seen = square()
     seen[20:80, 30:33] = 0

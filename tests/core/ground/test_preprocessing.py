@@ -55,6 +55,13 @@ def test_the_input_is_a_square_of_the_asked_size_in_three_channels(mode: str, si
     assert seen.dtype == np.uint8
 
 
+def test_joined_is_the_mark_cut_out_and_the_whole_picture_beside_each_other() -> None:
+    shown = picture(cross(page(90, 50), r=15))
+    seen = see(shown, Preprocessing("joined", 128))
+    assert seen.shape == (128, 256, 3) and seen.dtype == np.uint8
+    assert np.array_equal(seen, np.concatenate([see(shown, CROP), see(shown, PLAIN)], axis=1))
+
+
 @pytest.mark.parametrize("settings", [STROKES, CROP])
 def test_a_mark_and_its_inverse_are_seen_the_same(settings: Preprocessing) -> None:
     mark = cross(page())

@@ -8,14 +8,16 @@ from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import Gallery, update
+from core.ground.config import Preprocessing
 from core.ground.errors import ConfigRefused
+from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
 from core.recognition.identify import identify, identify_marks
 from core.sight.marks import FOUND, Mark
-from tests.conftest import draw
+from tests.conftest import FakeEmbedder, draw
 
 # Names whatever is nearest, without a look at the strokes.
 EAGER = Calibration(
@@ -175,3 +177,23 @@ def test_what_somebody_points_at_is_answered_and_nothing_else_looked_for(base, t
     assert (empty.verdict, empty.box) == ("not_found", [120, 10, 50, 50])
     with pytest.raises(ConfigRefused, match="outside the picture, which is 300 × 100 pixels"):
         identify_marks(picture, regions=[Region(300, 0, 10, 10)], **about)
+
+
+def test_where_mark_and_picture_are_joined_nothing_is_looked_for_and_a_region_cuts(drawn_workspace, table, monkeypatch):
+    picture, left, right = table
+    embedder = FakeEmbedder(Preprocessing("joined", 64))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    update(dataset, embedder)
+    gallery = Gallery.load(dataset, embedder)
+    assert gallery.outlines is not None and gallery.outlines.any()
+    about = {"gallery": gallery, "embedder": embedder, "calibration": EAGER}
+    names = {record.id: record.name for record in dataset.classes()}
+    monkeypatch.setattr("core.recognition.identify.find_marks", lambda *_, **__: pytest.fail("the picture is compared"))
+    (answer,) = identify_marks(draw("bar", seed=50), **about)
+    assert named(answer, names) == "bar" and answer.seen.shape == (64, 128, 3) and answer.box == [0, 0, 64, 64]
+    answers = identify_marks(picture, regions=[left, right], **about)
+    assert [named(one, names) for one in answers] == ["circle", "bar"]
+    assert np.array_equal(answers[1].seen, see(picture.crop((200, 0, 300, 100)), embedder.preprocessing))
+    for tone in ("white", "grey"):  # the cut mark is blank then, the whole picture one tone
+        assert identify(Image.new("RGB", (64, 64), tone), **about).verdict == "not_found"

@@ -55,8 +55,9 @@ def test_a_picture_with_several_marks_must_say_which(monkeypatch):
     assert doubts_of(picture, STROKES, region=Region(0, 0, *picture.size)) == []
 
 
-def test_where_the_picture_itself_is_compared_nothing_is_doubted():
-    assert doubts_of(Image.new("RGB", (200, 200), "white"), Preprocessing(mode="plain")) == []
+@pytest.mark.parametrize("mode", ["plain", "joined"])
+def test_where_the_picture_itself_is_compared_nothing_is_doubted(mode):
+    assert doubts_of(Image.new("RGB", (200, 200), "white"), Preprocessing(mode=mode)) == []
 
 
 def test_of_the_real_drawings_hardly_any_is_doubted(shared_data):

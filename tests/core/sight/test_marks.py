@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.ground.config import Preprocessing
+from core.ground.config import MODES, Preprocessing
 from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.inputs import channels
@@ -95,7 +95,7 @@ def test_a_clean_drawing_is_one_mark_and_is_seen_as_ever() -> None:
     (mark,) = find_marks(image)
     assert mark.region.box == [0, 0, 160, 120]
     assert mark.sure == 1
-    for mode in ("strokes", "crop", "plain"):
+    for mode in MODES:
         settings = Preprocessing(mode, 96)
         assert np.array_equal(sight(image, settings), see(image, settings))
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from core.ground.config import Preprocessing
 from core.ground.errors import ConfigRefused
 from core.training.settings import BACKBONES, LOSSES, Thaw, TrainSettings, gradual
 from core.variation.policies import PRESETS
@@ -44,6 +45,7 @@ def test_every_loss_goes_with_every_backbone(loss, backbone):
         ({"unfreezing": (Thaw(1, "head"),)}, "Something must be trained from epoch 0 on"),
         ({"folds": 1}, "Folds are 0 (none), or from 2 on."),
         ({"folds": 3, "fold": 3}, "fold must be from 0 to 2, not 3."),
+        ({"preprocessing": Preprocessing("joined")}, "A network is trained on one picture at a time"),
         ({"policy": {"format": 1}}, "This is not an augmentation policy."),
     ],
 )
