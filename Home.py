@@ -66,4 +66,4 @@ else:
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
-    app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware())
+    app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

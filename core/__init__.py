@@ -3,10 +3,10 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign, images
-ground       kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
+ground       errors, faults, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign
+ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
-catalogue    records, database, moves, journal, listing, vectorstore, products, operations
+catalogue    records, sqlitefile, database, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables

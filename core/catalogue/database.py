@@ -6,10 +6,9 @@ settings, with the same statements. It knows rows; what they mean is `core.colle
 
 from __future__ import annotations
 
-import os
+import json
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.ground.errors import BurinError, WorkspaceRefused
+from core.catalogue.sqlitefile import SQLiteFile, open_engine, set_aside_if_damaged, suspect
+from core.ground.errors import BurinError, Conflict, WorkspaceRefused
+from core.ground.faults import damaged_rows, fault_of, is_damage
 from core.ground.workspace import Workspace
 
 SCHEMA = 6
@@ -26,10 +27,21 @@ _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 6
 
 metadata = sa.MetaData()
 
+
+class Id(sa.TypeDecorator[int]):
+    """The number of a row; one that no database can hold, from an address that somebody typed, is of no row."""
+
+    impl = sa.Integer
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: sa.Dialect) -> int | None:
+        return value if value is None or -(2**31) <= value < 2**31 else -1
+
+
 classes = sa.Table(
     "classes",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("name_key", sa.Text, nullable=False),
     sa.Column("folder", sa.Text, nullable=False),
@@ -44,8 +56,8 @@ sa.Index("class_names", classes.c.name_key, unique=True, sqlite_where=_present, 
 items = sa.Table(
     "items",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("class_id", sa.Integer, sa.ForeignKey("classes.id")),  # None: unlabelled
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
+    sa.Column("class_id", Id, sa.ForeignKey("classes.id")),  # None: unlabelled
     sa.Column("file", sa.Text, nullable=False),  # its name in the class's folder, or in the tray
     sa.Column("trashed_as", sa.Text),  # its path in the trash, while it is there
     sa.Column("state", sa.String(8), nullable=False),  # present, trash, missing
@@ -97,10 +109,10 @@ outbox = sa.Table(
 moves = sa.Table(
     "moves",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("op", sa.String(8), nullable=False),  # file, folder, mkdir, rmdir
-    sa.Column("item_id", sa.Integer),
-    sa.Column("class_id", sa.Integer),
+    sa.Column("item_id", Id),
+    sa.Column("class_id", Id),
     sa.Column("source", sa.Text, nullable=False),  # relative to the workspace's data folder
     sa.Column("target", sa.Text, nullable=False),
 )
@@ -108,13 +120,13 @@ moves = sa.Table(
 journal = sa.Table(
     "journal",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("action", sa.String(16), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
-    sa.Column("of", sa.Integer),
-    sa.Column("undone_by", sa.Integer),
+    sa.Column("of", Id),
+    sa.Column("undone_by", Id),
     sa.Column("undoable", sa.Boolean, nullable=False),
     sa.Column("items", sa.Integer, nullable=False),
     sa.Column("classes", sa.Integer, nullable=False),
@@ -124,9 +136,9 @@ journal = sa.Table(
 changes = sa.Table(
     "changes",
     metadata,
-    sa.Column("entry_id", sa.Integer, sa.ForeignKey("journal.id"), primary_key=True),
+    sa.Column("entry_id", Id, sa.ForeignKey("journal.id"), primary_key=True),
     sa.Column("noun", sa.String(8), primary_key=True),  # item, class, product
-    sa.Column("row_id", sa.Integer, primary_key=True),
+    sa.Column("row_id", Id, primary_key=True),
     sa.Column("before", sa.JSON, nullable=False),
     sa.Column("after", sa.JSON, nullable=False),
     sa.Index("changes_by_row", "noun", "row_id"),
@@ -135,7 +147,7 @@ changes = sa.Table(
 inbox = sa.Table(
     "inbox",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Double, nullable=False),
     sa.Column("who", sa.Text, nullable=False),
     sa.Column("file", sa.Text, nullable=False),
@@ -145,13 +157,13 @@ inbox = sa.Table(
     sa.Column("answer", sa.JSON, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),  # waiting, labelled, dismissed
-    sa.Column("item_id", sa.Integer),
+    sa.Column("item_id", Id),
 )
 
 products = sa.Table(
     "products",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("id", Id, primary_key=True, autoincrement=False),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("maker", sa.Text, nullable=False),
     sa.Column("code", sa.Text, nullable=False),
@@ -170,6 +182,19 @@ meta = sa.Table(
 )
 
 
+def _not_opened(error: Exception, url: str) -> BurinError:
+    """Why a catalogue cannot be opened: its address is none, or whatever is wrong with the machine."""
+    if url and isinstance(error, sa.exc.ArgumentError | ImportError | ValueError):
+        return WorkspaceRefused(
+            "The address of the catalogue in the settings is none that can be used ({why}). The images and all else are"
+            " safe. Put it right in a shell: python -m core settings set catalogue_url ADDRESS",
+            why=error,
+        )
+    return fault_of(error) or WorkspaceRefused(
+        "The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)
+    )
+
+
 def reach(url: str) -> str:
     """What answers at this address, as "postgresql 16.4"; nothing is made or changed there. Raises `WorkspaceRefused`
     with the reason where nothing does."""
@@ -179,7 +204,7 @@ def reach(url: str) -> str:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
             return f"{connection.dialect.name} {version}".strip()
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-        raise WorkspaceRefused("The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)) from error
+        raise _not_opened(error, url) from error
 
 
 def shown_url(url: str) -> str:
@@ -193,43 +218,28 @@ def shown_url(url: str) -> str:
 class Catalogue:
     """The open catalogue of a workspace. Thread-safe; one writer at a time, across processes too.
 
-    A damaged SQLite file is set aside beside the new one, and ``notice`` says so. Raises
-    `WorkspaceRefused` when the catalogue cannot be opened or comes from a newer version.
+    A damaged SQLite file is set aside beside the new one, and ``notice`` says so. One that is deleted or replaced while
+    it is open is noticed before anything is read or changed. Raises `WorkspaceRefused` when the catalogue cannot be
+    opened or comes from a newer version, and `MachineFault`.
     """
 
     def __init__(self, workspace: Workspace) -> None:
-        url = workspace.config().catalogue_url
+        self._workspace = workspace
+        self._url = workspace.config().catalogue_url
         self.notice: BurinError | None = None
         self.set_aside: Path | None = None  # the damaged file, when there was one
-        self._turn = threading.Lock()
-        try:
-            if url:
-                self.engine = sa.create_engine(url, pool_pre_ping=True)
-            else:
-                workspace.data.mkdir(parents=True, exist_ok=True)
-                self.notice, self.set_aside = _set_aside_if_damaged(workspace)
-                self.engine = _sqlite_engine(workspace)
-            with self.engine.connect() as connection:
-                ready = sa.inspect(connection).has_table("meta")
-            if not ready:
-                self._create()
-            elif int(self.get("schema", "1")) < SCHEMA:
-                self._migrate()
-        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise WorkspaceRefused(
-                "The catalogue cannot be opened: {why}", why=getattr(error, "orig", error)
-            ) from error
-        if (found := int(self.get("schema", str(SCHEMA)))) > SCHEMA:
-            raise WorkspaceRefused(
-                "The catalogue was written by a newer Burin (schema {found}, this one reads {known}).",
-                found=found,
-                known=SCHEMA,
-            )
+        self.rebuild: Callable[[], None] = lambda: None  # what fills it where it had to be made anew
+        self._file: SQLiteFile | None = None
+        self._turn, self._repair = threading.Lock(), threading.RLock()
+        self._off = False  # something is off with the file: look at it before anything else is done
+        self._seen = 0  # the highest version that anybody was told
+        self._open()
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that sees one state of the catalogue and changes nothing."""
-        with self.engine.connect() as connection:
+        """A transaction that sees one state of the catalogue and changes nothing. Raises `MachineFault`."""
+        self._look_after()
+        with self._faults(), self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
@@ -238,26 +248,104 @@ class Catalogue:
     def write(self, *, quiet: bool = False) -> Iterator[sa.Connection]:
         """The one writing transaction: durable when the block ends well, undone when it raises.
 
-        Increases `version`, except when ``quiet``: for what no reader sees. Do not nest.
+        Increases `version`, except when ``quiet``: for what no reader sees. Do not nest. Raises `MachineFault`, and
+        `Conflict` where the file was taken away meanwhile; nothing is changed then.
         """
-        with self._turn, self.engine.connect().execution_options(burin_write=True) as connection, connection.begin():
+        self._look_after()
+        opened = self._file
+        with (
+            self._faults(),
+            self._turn,
+            self.engine.connect().execution_options(burin_write=True) as connection,
+            connection.begin(),
+        ):
             if connection.dialect.name == "postgresql":
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER)))
             yield connection
             if not quiet:
                 bump(connection)
+            if opened is not None and not opened.is_there():
+                raise Conflict(
+                    "The file of the catalogue was deleted or replaced meanwhile: nothing was changed. Look again, and"
+                    " do it again."
+                )
 
     @property
     def version(self) -> int:
         """Increases with every change; equal versions mean equal contents."""
-        return int(self.get("version", "0"))
+        self._seen = max(self._seen, found := int(self.get("version", "0")))
+        return found
 
     def get(self, key: str, default: str = "") -> str:
         with self.read() as connection:
             return value(connection, key, default)
 
+    def _open(self) -> None:
+        try:
+            if self._url:
+                self.engine = sa.create_engine(self._url, pool_pre_ping=True)
+            else:
+                self._workspace.data.mkdir(parents=True, exist_ok=True)
+                self.notice, self.set_aside = set_aside_if_damaged(self._workspace)
+                self.engine = open_engine(self._workspace)
+            with self.engine.connect() as connection:
+                self.made = not sa.inspect(connection).has_table("meta")
+            if not self._url:
+                self._file = SQLiteFile(self._workspace)
+            if self.made:
+                self._create()
+            elif int(self.get("schema", "1")) < SCHEMA:
+                self._migrate()
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError, ImportError, ValueError) as error:
+            raise _not_opened(error, self._url) from error
+        if (found := int(self.get("schema", str(SCHEMA)))) > SCHEMA:
+            raise WorkspaceRefused(
+                "The catalogue was written by a newer Burin (schema {found}, this one reads {known}).",
+                found=found,
+                known=SCHEMA,
+            )
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What the database says of itself as a sentence; where it is damaged, it is looked at before the next use."""
+        try:
+            yield
+        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            if is_damage(error):
+                self._off = True
+            if (fault := fault_of(error)) is not None:
+                raise fault from error
+            raise
+        except json.JSONDecodeError as error:  # in a column that holds JSON
+            self._off = True
+            raise damaged_rows() from error
+
+    def _look_after(self) -> None:
+        """Go on with the file that lies there, where it is not the one that was opened; put it back where it was
+        deleted, and make it anew where it is damaged."""
+        if self._file is None or (not self._off and self._file.is_there()):
+            return
+        with self._repair:
+            if not self._off and self._file.is_there():
+                return
+            held, whole = self._file, False
+            if self._off:
+                suspect(self._workspace)
+            else:
+                whole = held.put_back()
+            self.engine.dispose()
+            held.close()
+            self._off = False
+            self._open()
+            if not whole:
+                self.rebuild()
+            with self.write() as connection:  # whatever is remembered of the earlier one is out of date
+                put(connection, "version", str(max(self._seen, int(value(connection, "version", "0"))) + 1))
+
     def close(self) -> None:
         self.engine.dispose()
+        if self._file is not None:
+            self._file.close()
 
     def _create(self) -> None:
         with self.write(quiet=True) as connection:
@@ -371,57 +459,3 @@ def value(connection: sa.Connection, key: str, default: str = "") -> str:
     """One value of ``meta``."""
     value = connection.execute(sa.select(meta.c.value).where(meta.c.key == key)).scalar()
     return default if value is None else value
-
-
-def _sqlite_engine(workspace: Workspace) -> sa.Engine:
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(workspace.catalogue)), connect_args={"timeout": 30})
-
-    @sa.event.listens_for(engine, "connect")
-    def _connected(connection: sqlite3.Connection, _: object) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves: the driver's own comes too late
-        for pragma in (
-            "busy_timeout=30000",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=OFF",
-            "cache_size=-16000",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        writes = connection.get_execution_options().get("burin_write")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path | None]:
-    """Rename a SQLite file that fails its check: the sentence about it and its new place, or two None."""
-    path = workspace.catalogue
-    if not path.exists():
-        return None, None
-    try:
-        connection = sqlite3.connect(path, timeout=30)
-        try:
-            verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            connection.close()
-    except sqlite3.OperationalError as error:
-        if "locked" in str(error) or "unable to open" in str(error):
-            raise
-        verdict = str(error)
-    except sqlite3.DatabaseError as error:
-        verdict = str(error)
-    if verdict == "ok":
-        return None, None
-    aside = path.with_name(f"catalogue.damaged-{time.strftime('%Y%m%d-%H%M%S')}.sqlite")
-    for suffix in ("", "-wal", "-shm"):
-        if os.path.exists(f"{path}{suffix}"):
-            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-    notice = WorkspaceRefused(
-        "The catalogue was damaged ({why}); it was set aside as {name} and rebuilt from the folders.",
-        why=verdict,
-        name=aside.name,
-    )
-    return notice, aside

@@ -9,9 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import sqlite3
-import tempfile
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,7 +23,8 @@ from core.catalogue import database as db
 from core.catalogue.moves import place_of
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, Conflict, NotFound
-from core.ground.workspace import Workspace, new_id, writing
+from core.ground.faults import fault_of
+from core.ground.workspace import Workspace, is_temporary, scratch, writing
 
 FORMAT, MANIFEST = 1, "burin-backup.json"
 KEPT = ("data", "model")
@@ -72,9 +71,8 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
     """
     if any((workspace.root / name).exists() for name in KEPT):
         raise Conflict("There is a workspace in {path} already: restore into an empty folder.", path=workspace.root)
-    staging = workspace.root / f".restoring-{new_id()}"
     try:
-        with zipfile.ZipFile(source) as archive:
+        with scratch(workspace.root / "restoring") as staging, zipfile.ZipFile(source) as archive:
             sums = _manifest(archive)
             for done, (relative, wanted) in enumerate(sums.items(), start=1):
                 target = staging / PurePosixPath(relative)
@@ -87,16 +85,16 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
                 if digest.hexdigest() != wanted:
                     raise BadInput("{name} in this backup is damaged.", name=relative)
                 on_progress(done, len(sums))
-        for name in KEPT:
-            if (staging / name).is_dir():
-                os.replace(staging / name, workspace.root / name)
-        return len(sums)
+            for name in KEPT:
+                if (staging / name).is_dir():
+                    os.replace(staging / name, workspace.root / name)
+            return len(sums)
     except FileNotFoundError as error:
         raise NotFound("There is no file {path}.", path=source) from error
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        if fault_of(error) is not None:
+            raise
         raise BadInput("This is no backup of Burin, or it is damaged.") from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 class _Stopped(Exception):
@@ -106,8 +104,8 @@ class _Stopped(Exception):
 def _written(dataset: Dataset, path: Path, on_progress: Progress, should_stop: Callable[[], bool]) -> Made:
     workspace = dataset.workspace
     missing: list[str] = []
-    with tempfile.TemporaryDirectory(dir=_made(workspace.data)) as scratch:
-        copy = Path(scratch) / "catalogue.sqlite"
+    with scratch(workspace.data / "backup") as folder:
+        copy = _made(folder) / "catalogue.sqlite"
         originals = _originals(dataset)
         if not workspace.config().catalogue_url:
             originals = _copied(workspace, copy)
@@ -218,7 +216,11 @@ def _files(workspace: Workspace) -> Iterator[str]:
         for folder, names, files in os.walk(workspace.root / top):
             here = Path(folder).relative_to(workspace.root).as_posix()
             names[:] = sorted(
-                name for name in names if f"{here}/{name}" not in LEFT_OUT and not (Path(folder) / name).is_symlink()
+                name
+                for name in names
+                if f"{here}/{name}" not in LEFT_OUT
+                and not is_temporary(name)
+                and not (Path(folder) / name).is_symlink()
             )
             for name in sorted(files):
                 path = Path(folder) / name

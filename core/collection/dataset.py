@@ -52,12 +52,11 @@ class Dataset(Assortment):
         after: Callable[[Dataset, Sequence[Change]], None] | None = None,
     ) -> None:
         super().__init__(workspace, db.Catalogue(workspace), actor or workspace.actor, rename, after)
-        self.notice: BurinError | None = self.catalogue.notice
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
+        self.catalogue.rebuild = self._rebuild
         if self.catalogue.set_aside is not None:
-            rescan.rescan(self.catalogue, workspace)
-            salvage.salvage(self.catalogue, self.catalogue.set_aside)
+            self._rebuild()
 
     def acting_as(self, actor: Actor) -> Dataset:
         """The same dataset with another person's name and rights."""
@@ -65,7 +64,18 @@ class Dataset(Assortment):
         other.actor, other.workspace = actor, self.workspace.acting_as(actor)
         return other
 
+    def _rebuild(self) -> None:
+        """Fill a catalogue that had to be made anew: from the folders, and from what was set aside of it."""
+        rescan.rescan(self.catalogue, self.workspace)
+        if self.catalogue.set_aside is not None:
+            salvage.salvage(self.catalogue, self.catalogue.set_aside)
+
     # Reading
+
+    @property
+    def notice(self) -> BurinError | None:
+        """What was wrong with the catalogue when it was opened last."""
+        return self.catalogue.notice
 
     @property
     def version(self) -> int:

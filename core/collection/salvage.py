@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.records import Sight
 from core.ground.config import Kind
+from core.ground.errors import BurinError
 from core.ground.regions import Region
 
 
@@ -26,7 +27,10 @@ def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
     """Bring over from ``damaged`` what belongs to classes and images that are there again; what makes no
     sense any more is left."""
     for part in (_classes, _items, _products, _reports, _views):
-        with suppress(sa.exc.SQLAlchemyError, ValueError, TypeError, KeyError), catalogue.write() as connection:
+        with (
+            suppress(BurinError, sa.exc.SQLAlchemyError, ValueError, TypeError, KeyError),
+            catalogue.write() as connection,
+        ):
             part(connection, damaged)
 
 

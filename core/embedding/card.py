@@ -19,6 +19,7 @@ from core.ground.errors import BurinError, ModelRefused
 
 MAX_HEADER_BYTES = 16_000_000
 MAX_CLASSES = 100_000
+MAX_NAME = 300  # characters in the name of a class
 NO_DIGEST = "0" * 64
 
 
@@ -53,7 +54,7 @@ class ModelCard:
             raise ModelRefused("The stage must be from 0 to 6, not {value}.", value=self.stage)
         if not _whole(self.grid, 1, 8):
             raise ModelRefused("The grid must be from 1 to 8, not {value}.", value=self.grid)
-        if len(self.classes) > MAX_CLASSES or not all(isinstance(name, str) and name for name in self.classes):
+        if len(self.classes) > MAX_CLASSES or not all(_is_name(name) for name in self.classes):
             raise ModelRefused("The list of classes is not a list of names.")
         if self.comparison is not None and not _two_numbers(self.comparison):
             raise ModelRefused("The comparison of a siamese network is two numbers.")
@@ -130,6 +131,10 @@ def _digest_at(content: bytes) -> int:
     if not (isinstance(digest, str) and len(digest) == 64):
         raise ValueError("no digest")
     return content.index(f'"sha256":"{digest}"'.encode()) + len('"sha256":"')
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= MAX_NAME
 
 
 def _whole(value: object, low: int, high: int) -> bool:

@@ -249,6 +249,8 @@ def _is_plain(value: Any) -> bool:
 
     if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_quantized:
         return False
+    if value.device.type != "cpu":  # "meta": a shape without any numbers
+        return False
     return value.numel() * value.element_size() <= value.untyped_storage().nbytes()
 
 

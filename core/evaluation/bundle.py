@@ -21,10 +21,10 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport
 from core.evaluation.store import Evaluation
 from core.evaluation.traits import TRAITS, Traits, tendencies
-from core.evaluation.written import check_own, settle
+from core.evaluation.written import check_own, finish, settle
 from core.ground.errors import BurinError
 from core.ground.images import thumbnail
-from core.ground.workspace import new_id, write_atomic
+from core.ground.workspace import scratch, write_atomic
 from core.intake.cells import neutral
 from core.training.splits import Split
 from core.variation.sources import Original
@@ -51,8 +51,7 @@ def write_bundle(
     folder = folder.resolve()
     check_own(folder)
     files = {original.sha256: original for original in reversed(originals)}
-    staging = folder.with_name(f".{new_id()}")
-    try:
+    with scratch(folder) as staging:
         made = Evaluation(staging)
         made.save(predictions, report, split)
         write_artefacts(staging, predictions, report)
@@ -70,8 +69,6 @@ def write_bundle(
                 target.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(original.path, target / f"{sha256[:8]}_{original.path.name}"[-200:])
         settle(staging, folder, anew=True)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     return len(predictions.wrong)
 
 
@@ -81,11 +78,11 @@ def analyse(folder: Path, output: Path, *, language: str = "en") -> tuple[Evalua
 
     Raises `NotFound` and `BadInput`, and `Conflict` where a file that somebody else put there is in the way.
     """
+    finish(folder)
     held, output = Evaluation(folder), output.resolve()
     predictions, report = held.predictions, held.report
     found = groups(predictions, _doubts(folder, predictions), range(len(predictions.folders)))
-    staging = output.with_name(f".{new_id()}")
-    try:
+    with scratch(output) as staging:
         written = write_artefacts(staging, predictions, report)
         page = html_report(
             predictions, report, found, lambda sha256: _picture(folder, sha256), charts=charts_in(staging),
@@ -97,8 +94,6 @@ def analyse(folder: Path, output: Path, *, language: str = "en") -> tuple[Evalua
         for name, content in contents.items():
             write_atomic(staging / name, content.encode())
         settle(staging, output, anew=False)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     written = [output / name for name in (*(path.name for path in written), *contents)]
     return report, found, written
 

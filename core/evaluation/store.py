@@ -6,6 +6,10 @@ A run's lie under the run; those of the encoder in use, while no run made it, un
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +19,7 @@ from core.collection.dataset import Dataset
 from core.evaluation.predictions import Asked, Predictions
 from core.evaluation.report import EvaluationReport
 from core.ground.errors import BadInput, NotFound
-from core.ground.workspace import Workspace, write_atomic
+from core.ground.workspace import Workspace, scratch, sync_folder, write_atomic
 from core.training.runs import Runs, snapshot_of
 from core.training.splits import Split
 from core.variation.sources import originals_of
@@ -26,9 +30,22 @@ REPORT, SPLIT = "report.json", "split.json"
 def folder_of(workspace: Workspace, run_id: str, side: Asked, *, space: str = "") -> Path:
     """The folder of a run's evaluation, or (``run_id`` "") of the encoder with this ``space``. It may not be there
     yet; raises `NotFound` for a run that is not."""
-    if run_id:
-        return Runs(workspace).get(run_id).folder / "evaluation" / side
-    return workspace.model / "evaluation" / space / side
+    above = Runs(workspace).get(run_id).folder / "evaluation" if run_id else workspace.model / "evaluation" / space
+    _finish(above / side)
+    return above / side
+
+
+def _ready(folder: Path) -> Path:
+    """Where what is to replace an evaluation waits for it, whole."""
+    return folder.with_name(f".{folder.name}.new")
+
+
+def _finish(folder: Path) -> None:
+    """Put what is ready in its place, where there is nothing any more."""
+    if not folder.is_dir():
+        with suppress(OSError):  # there is none; or another was quicker
+            os.replace(_ready(folder), folder)
+            sync_folder(folder.parent)
 
 
 @dataclass(frozen=True)
@@ -90,9 +107,25 @@ class Evaluation:
             new=tuple(sha256 for sha256 in now if sha256 not in known),
         )
 
+    @contextmanager
+    def anew(self) -> Iterator[Evaluation]:
+        """Another evaluation to write, which takes the place of this one whole when the block ends well.
+
+        At every moment this one or the other can be read: what is killed between the two renames is brought to its end
+        by the next one who looks (`folder_of`).
+        """
+        with scratch(self.folder) as folder:
+            yield Evaluation(folder)
+            shutil.rmtree(_ready(self.folder), ignore_errors=True)
+            os.replace(folder, _ready(self.folder))
+            sync_folder(self.folder.parent)
+            with scratch(self.folder) as before:
+                with suppress(FileNotFoundError):  # the first one
+                    os.replace(self.folder, before)
+                _finish(self.folder)
+
     def save(self, predictions: Predictions, report: EvaluationReport, split: Split) -> None:
         """Write all three; the report last, so that what can be read is whole."""
-        (self.folder / REPORT).unlink(missing_ok=True)
         predictions.save(self.folder)
         write_atomic(self.folder / SPLIT, json.dumps(split.to_json()).encode())
         content = json.dumps(report.to_json(), ensure_ascii=False, indent=1, allow_nan=False)

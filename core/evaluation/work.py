@@ -23,7 +23,6 @@ from core.evaluation.projection import Points, keep, kept, latest, umap
 from core.evaluation.report import evaluate
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.traits import traits_of
-from core.evaluation.unseen import FILE as UNSEEN
 from core.evaluation.unseen import Unseen
 from core.evaluation.unseen import measure as measure_unseen
 from core.ground.errors import BadInput, NotFound
@@ -228,16 +227,15 @@ def evaluate_subject(
     progress(0, 1, "report")
     made = Evaluation(folder_of(workspace, asked.run_id, side, space=asked.embedder.space))
     figures = evaluate(predictions)
-    made.save(predictions, figures, asked.split)
-    traits.save(made.folder)
     seen_never = unseen_by(dataset, asked)
-    if seen_never is not None:
-        seen_never.save(made.folder)
-    else:
-        (made.folder / UNSEEN).unlink(missing_ok=True)
-    write_artefacts(made.folder, predictions, figures)
     doubted = doubts_in(dataset, asked.embedder.space) if asked.used else None
-    write_atomic(made.folder / HTML, page_of(made, dataset, doubted=doubted).encode())
+    with made.anew() as fresh:
+        fresh.save(predictions, figures, asked.split)
+        traits.save(fresh.folder)
+        if seen_never is not None:
+            seen_never.save(fresh.folder)
+        write_artefacts(fresh.folder, predictions, figures)
+        write_atomic(fresh.folder / HTML, page_of(fresh, dataset, doubted=doubted).encode())
     return made
 
 

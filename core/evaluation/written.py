@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from core.evaluation.store import REPORT
 from core.ground.errors import Conflict
-from core.ground.workspace import write_atomic
+from core.ground.workspace import is_temporary, write_atomic
 
 LIST, FORMAT = "written.json", "burin-written"
 
@@ -35,24 +37,41 @@ def check_own(folder: Path) -> None:
 
 
 def settle(staging: Path, folder: Path, *, anew: bool) -> None:
-    """Move the files of ``staging`` into ``folder``; with ``anew`` those that Burin wrote there earlier go first.
+    """Move the files of ``staging``, which lies beside ``folder``, into it; with ``anew`` the others that Burin wrote
+    there earlier go.
 
-    Raises `Conflict`, and then changes nothing, where a file of another hand is in the way. The report comes last,
-    so that what can be read is whole.
+    Raises `Conflict`, and then changes nothing, where a file of another hand is in the way. The list says before the
+    first move that they are on their way: what is killed in between, `finish` brings to its end.
     """
+    finish(folder)
     fresh = {path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()}
     held = written_in(folder)
     earlier = held or set()
     for name in sorted(fresh - earlier | (set() if held is not None else {LIST})):
         _check_free(folder, name)
-    _save(folder, earlier | fresh)
-    for name in sorted(earlier) if anew else ():
-        _remove(folder, name)
-    for name in sorted(fresh, key=lambda name: (name == REPORT, name)):
+    stale = sorted(earlier - fresh) if anew else []
+    _save(folder, earlier | fresh, coming={"from": staging.name, "stale": stale})
+    _move(staging, folder, stale)
+
+
+def finish(folder: Path) -> None:
+    """Bring to its end what a killed process had begun to move into ``folder``."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        coming = json.loads((folder / LIST).read_text(encoding="utf-8"))["coming"]
+        staging = folder.with_name(str(coming["from"]))
+        if is_temporary(staging.name):
+            _move(staging, folder, [str(name) for name in coming["stale"] if _within(folder, str(name))])
+
+
+def _move(staging: Path, folder: Path, stale: Sequence[str]) -> None:
+    """Whatever is still in ``staging`` comes into ``folder``, the report last; then the ``stale`` files go."""
+    coming = [path.relative_to(staging).as_posix() for path in staging.rglob("*") if path.is_file()]
+    for name in sorted(coming, key=lambda name: (name == REPORT, name)):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(staging / name, folder / name)
-    if anew:
-        _save(folder, fresh)
+    for name in stale:
+        _remove(folder, name)
+    _save(folder, (written_in(folder) or set()) - set(stale))
 
 
 def _check_free(folder: Path, name: str) -> None:
@@ -70,12 +89,13 @@ def _remove(folder: Path, name: str) -> None:
     path.unlink(missing_ok=True)
     with suppress(OSError):  # something else is in there
         while (path := path.parent) != folder:
-            path.rmdir()
+            with suppress(FileNotFoundError):  # it went before a kill
+                path.rmdir()
 
 
-def _save(folder: Path, names: set[str]) -> None:
-    content = json.dumps({"format": FORMAT, "files": sorted(names)}, ensure_ascii=False, indent=1)
-    write_atomic(folder / LIST, content.encode())
+def _save(folder: Path, names: set[str], *, coming: dict[str, Any] | None = None) -> None:
+    record = {"format": FORMAT, "files": sorted(names)} | ({"coming": coming} if coming else {})
+    write_atomic(folder / LIST, json.dumps(record, ensure_ascii=False, indent=1).encode())
 
 
 def _within(folder: Path, name: str) -> bool:

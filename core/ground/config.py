@@ -39,7 +39,8 @@ class Preprocessing:
             raise ConfigRefused(
                 "The mode must be one of {modes}, not {value}.", modes=", ".join(MODES), value=self.mode
             )
-        if not 32 <= self.size <= 512 or self.size % 32:
+        whole = isinstance(self.size, int) and not isinstance(self.size, bool)
+        if not whole or not 32 <= self.size <= 512 or self.size % 32:
             raise ConfigRefused(
                 "The size must be a multiple of 32 from 32 to 512 pixels, not {value}.", value=self.size
             )

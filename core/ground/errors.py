@@ -13,7 +13,8 @@ BurinError
 ├── WeightsUnavailable      no source had the pretrained weights
 ├── ExtrasMissing           packages that only training needs are not installed
 ├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
-└── WorkspaceRefused        the workspace folder cannot be used
+├── WorkspaceRefused        the workspace folder cannot be used
+└── MachineFault            a fault of the machine: a full disk, a database that does not answer
 
 A message is a template and its values, kept apart so that the interface can translate the
 template: ``ImageRefused("{name} is empty.", name=name)``. Values are data: they are
@@ -99,3 +100,7 @@ class ModelRefused(BurinError):
 
 class WorkspaceRefused(BurinError):
     """The workspace folder cannot be used."""
+
+
+class MachineFault(BurinError):
+    """A fault of the machine: a full disk, a database that does not answer (`core.ground.faults`)."""

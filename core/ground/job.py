@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.ground.errors import BurinError
-from core.ground.workspace import new_id, write_atomic
+from core.ground.workspace import temporary, write_atomic
 
 State = Literal["starting", "running", "succeeded", "failed", "stopped", "interrupted"]
 
@@ -86,9 +86,9 @@ def publish(job: Job, *, durable: bool = True) -> None:
     if durable:
         write_atomic(path, content)
         return
-    temporary = path.with_name(f".{new_id()}.tmp")
-    temporary.write_bytes(content)
-    os.replace(temporary, path)
+    own = temporary(path)
+    own.write_bytes(content)
+    os.replace(own, path)
 
 
 def read(folder: Path) -> Job | None:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from core.ground.errors import BurinError, Conflict, NotFound
+from core.ground.faults import fault_of
 from core.ground.job import DISMISSED, Job, State, is_ours, lives, publish, read
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic
@@ -36,6 +37,7 @@ Work = Callable[[Workspace, dict[str, Any], "Report", Callable[[], bool]], dict[
 _BEAT_S = 1.0  # between two signs of life
 _GRACE_S = 15.0  # what a job that was asked to stop gets before its process is ended
 _NEXT = "next"  # in a job's folder: the id of the one that went on with it
+_ENDING_S = 60.0  # for how long a job that has ended tries to say so
 _KEPT = 50  # finished jobs that are remembered
 _ONE_AT_A_TIME = threading.Lock()  # of this process's clicks; other processes meet at the lock file
 _ROOT = Path(__file__).resolve().parents[2]
@@ -65,8 +67,18 @@ class JobRunner:
         if alone and self.active(kind):
             raise Conflict("Another of these is under way: wait for it, or stop it.")
         self._forget_old()
-        job_id, now = new_id(), time.time()
+        job_id, now = new_id(after=max(self._names(), default="")), time.time()
         folder = self.workspace.jobs / job_id
+        try:
+            return self._begun(folder, job_id, kind, work, params, key, now)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def _begun(
+        self, folder: Path, job_id: str, kind: str, work: str, params: dict[str, Any], key: str | None, now: float
+    ) -> Job:
+        """Its folder is made and its process started; or the one with the same key, which was quicker."""
         folder.mkdir(parents=True)
         job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now)
         request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
@@ -128,14 +140,14 @@ class JobRunner:
         job = read(Path(job.folder)) or job  # it may have published its end while we looked
         if job.active:
             job = replace(job, state="stopped" if job.stopping else "interrupted", finished_at=time.time())
-            publish(job)
+            with suppress(OSError):  # whoever looks next writes it down
+                publish(job)
         return job
 
     def list(self, kind: str | None = None) -> Sequence[Job]:
         """The jobs, newest first."""
-        names = (entry.name for entry in os.scandir(self.workspace.jobs)) if self.workspace.jobs.is_dir() else ()
         found = []
-        for name in sorted(names, reverse=True):
+        for name in sorted(self._names(), reverse=True):
             with suppress(NotFound):
                 found.append(self.get(name))
         return [job for job in found if kind in (None, job.kind)]
@@ -157,6 +169,11 @@ class JobRunner:
         while (job := self.get(job_id)).active and time.monotonic() < deadline:
             time.sleep(0.05)
         return job
+
+    def _names(self) -> Sequence[str]:
+        """The ids of the jobs that are remembered."""
+        folder = self.workspace.jobs
+        return [entry.name for entry in os.scandir(folder) if entry.name.isalnum()] if folder.is_dir() else []
 
     def _same(self, key: str, job_id: str) -> Job | None:
         """Take the lock of a key for this job; or the active job that has it already."""
@@ -223,13 +240,22 @@ class Report:
         """Publish the outcome, durably."""
         with self._lock:
             self.job = replace(self.job, finished_at=time.time(), beat_at=time.time(), **changes)
-            publish(self.job)
+            deadline = time.monotonic() + _ENDING_S
+            while True:
+                try:
+                    publish(self.job)
+                    return
+                except OSError:  # a full disk: room may be made
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(1)
 
     def _write(self) -> None:
         if self.job.finished_at is None:
             self._written = time.time()
             self.job = replace(self.job, beat_at=self._written)
-            publish(self.job, durable=False)
+            with suppress(OSError):  # a full disk: the work may need no room, and the next beat says all of it
+                publish(self.job, durable=False)
 
 
 def run(folder: Path) -> State:
@@ -258,8 +284,9 @@ def run(folder: Path) -> State:
         values = error.to_json()["values"]
         report.end(state="failed", error_template=error.template, error_values=values)
     except BaseException as error:
-        (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
-        said = BurinError(
+        with suppress(OSError):
+            (folder / "traceback.txt").write_text(traceback.format_exc(), encoding="utf-8")
+        said: BurinError = fault_of(error) or BurinError(
             "The job stopped on an unexpected error ({kind}); its details are in {file}.",
             kind=type(error).__name__,
             file=f"data/jobs/{folder.name}/traceback.txt",

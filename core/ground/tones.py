@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageFile
 
 WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+_WIDE = 1e30  # of a span: differences of floats of 32 bits would be infinite
 FAINT = 64  # levels: art that nowhere differs by more from white cannot be read on it
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262  # TIFF tags
@@ -103,6 +104,8 @@ def _from_deep(image: Image.Image) -> Image.Image:
     values: NDArray[np.floating] = np.asarray(image).astype(np.float64 if image.mode == "I" else np.float32)
     finite = np.isfinite(values)
     low, high = _span(image, values[finite])
+    if high - low > _WIDE:
+        values = values.astype(np.float64)
     grey = np.where(finite, (values - low) * (255 / (high - low)), 255)
     if _tag(image, _PHOTOMETRIC) == 0:  # a TIFF whose zero is white: Pillow turns it for 8 bits only
         grey[finite] = 255 - grey[finite]
@@ -120,7 +123,9 @@ def _span(image: Image.Image, values: NDArray[np.floating]) -> tuple[float, floa
     low, high = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     if image.mode == "F" and low >= 0 and high <= 1:
         return 0, 1
-    return (0, _top(int(np.ceil(high)))) if low >= 0 and high <= 65535 else (low, high)
+    if low >= 0 and high <= 65535:
+        return 0, _top(int(np.ceil(high)))
+    return (low, high) if low < high else (low - max(1, abs(low)), high)  # of one tone only: white
 
 
 def _top(greatest: int) -> int:

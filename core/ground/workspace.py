@@ -7,7 +7,10 @@ root. No path is ever built from a name that a person typed: see `core.collectio
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +23,11 @@ from core.ground.errors import WorkspaceRefused
 from core.ground.rights import Actor, allow
 
 ENVIRONMENT = "BURIN_WORKSPACE"
+LEFT_S = 86_400.0  # what is on its way to its name for a day was left there by a process that was killed
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{19}(\.tmp)?")  # `temporary` and, without its end, what earlier versions wrote
+_LAST = [0]  # the number of the last id that this process gave
+_TURN = threading.Lock()
 
 
 class Workspace:
@@ -130,9 +138,47 @@ class Workspace:
         return path
 
 
-def new_id() -> str:
-    """A short id that sorts by time of making and is safe in paths, keys and URLs."""
-    return f"{int(time.time() * 1000):011x}{secrets.token_hex(4)}"
+def new_id(*, after: str = "") -> str:
+    """A short id that sorts after those given before it and is safe in paths, keys and URLs.
+
+    It counts on from the clock, and from the last one given here where the clock went back; ``after``: an id that is
+    there already, which another process may have given. Anything else than an id there counts for nothing.
+    """
+    with _TURN:
+        last = int(after[:11], 16) if re.fullmatch(r"[0-9a-f]{19}", after) else 0
+        _LAST[0] = max(int(time.time() * 1000), _LAST[0] + 1, last + 1)
+        return f"{_LAST[0]:011x}{secrets.token_hex(4)}"
+
+
+def temporary(path: Path) -> Path:
+    """Where what is to become ``path`` is written: beside it, under a name that `sweep` knows."""
+    return path.with_name(f".{new_id()}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file or folder of this name is on its way to another."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+@contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """A folder beside ``path`` to work in, not made yet; what is still in it at the end is removed."""
+    folder = temporary(path)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(workspace: Workspace, *, older_than_s: float = LEFT_S) -> list[Path]:
+    """Remove what killed processes left on its way to its name, anywhere in the workspace; what was removed."""
+    gone = []
+    for path in _left(workspace):
+        with suppress(OSError):
+            if time.time() - path.lstat().st_mtime > older_than_s:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+                gone.append(path)
+    return gone
 
 
 def size_of(folder: Path) -> int:
@@ -155,18 +201,29 @@ def write_atomic(path: Path, content: bytes) -> None:
 def writing(path: Path) -> Iterator[BinaryIO]:
     """A binary stream that becomes ``path`` when the block ends well, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{new_id()}.tmp")
+    own = temporary(path)
     try:
-        with open(temporary, "xb") as stream:
+        with open(own, "xb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        os.replace(own, path)
         sync_folder(path.parent)
     except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        with suppress(OSError):
+            own.unlink()
         raise
+
+
+def _left(workspace: Workspace) -> Iterator[Path]:
+    """Whatever `is_temporary` in the root and in the folders of the workspace; other folders in the root are no
+    business of ours."""
+    if workspace.root.is_dir():
+        yield from (workspace.root / name for name in os.listdir(workspace.root) if is_temporary(name))
+    for top in (workspace.data, workspace.model):
+        for folder, folders, files in os.walk(top):
+            yield from (Path(folder) / name for name in (*folders, *files) if is_temporary(name))
+            folders[:] = [name for name in folders if not is_temporary(name)]
 
 
 def lock(handle: int) -> None:

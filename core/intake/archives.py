@@ -30,6 +30,7 @@ _CHUNK = 1 << 20
 _LABELS_BYTES = 20_000_000  # of a CSV of labels
 _SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _VARIANTS = "augmented_gravures"
+_DRIVE = re.compile(r"[A-Za-z]:([/\\]|[^/\\]*$)")  # C:\x, C:/x and C:x.png; a folder may well be called a:b
 _LETTERS = re.compile(r"[\x20-\x7e\u00c0-\u00ff\u0152\u0153]*")  # what French and its neighbours write names with
 
 
@@ -124,7 +125,7 @@ class Archive:
         for info in infos:
             name = info.orig_filename
             parts = re.split(r"[/\\]", name)
-            if "\0" in name or ".." in parts or name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
+            if "\0" in name or ".." in parts or name.startswith(("/", "\\")) or _DRIVE.match(name):
                 raise ArchiveRefused(
                     "{name} is unsafe: the name {member} leads outside of it.", name=self.name, member=ascii(name)
                 )

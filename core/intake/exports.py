@@ -1,7 +1,8 @@
 """Exports: the dataset as an ImageFolder zip, a CSV or a Parquet file, written as a stream.
 
 What goes out comes back: `core.intake.ingest` reads the zip into the same classes, names and bytes, and
-cells that a spreadsheet would calculate are neutralised here and restored there.
+cells that a spreadsheet would calculate are neutralised here and restored there. Of a file that was put into a folder
+by hand and holds more than its picture (EXIF, a text, a tail), only the pixels go out.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,10 +21,12 @@ import numpy as np
 
 from core.catalogue.records import ClassRecord, Item
 from core.collection.dataset import Dataset
-from core.ground.errors import BadInput, NotFound
+from core.ground.errors import BadInput, ImageRefused, NotFound
+from core.ground.images import content_hash, decode
 from core.ground.names import basename, folder_for, free_name, key
 from core.intake.cells import neutral
 from core.intake.labels import described, table_rows
+from core.intake.originals import is_bare_jpeg, is_bare_png, stored_form
 from core.intake.product_table import FILE, FOLDER, products_csv
 
 COLUMNS = ("file_name", "label", "kind", "width", "height", "sha256", "source", "added_at", "region", "sight", "tags")
@@ -35,7 +38,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ExportReport:
-    """How many ``images`` went out, and the paths of those whose file was gone."""
+    """How many ``images`` went out, and the paths of those whose file was gone or cannot be opened any more."""
 
     images: int
     missing: list[str] = field(default_factory=list)
@@ -63,19 +66,20 @@ def export_zip(
     rows.writerow(COLUMNS)
     done, missing = 0, []
     ids = _narrowed(dataset, class_ids, item_ids)
+    names: dict[str, set[str]] = {}
     with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:  # images do not shrink
         classes: set[int | None] = set()
-        for name, item in _places(dataset, ids, original_names=original_names):
+        for name, item in _places(dataset, ids, names, original_names=original_names):
             if should_stop():
                 break
             classes.add(item.class_id)
             try:
-                content = dataset.image_bytes(item)
-            except NotFound:
+                name, content, sha256 = _bare(dataset, item, name, names)
+            except (NotFound, ImageRefused):
                 missing.append(item.path)
                 continue
             archive.writestr(zipfile.ZipInfo(name, time.localtime(item.added_at)[:6]), content)
-            rows.writerow(_row(name, item))
+            rows.writerow(_row(name, replace(item, file_sha256=sha256)))
             done += 1
             if on_progress:
                 on_progress(done, len(ids))
@@ -179,16 +183,20 @@ def import_class_fields(dataset: Dataset, data: bytes) -> list[str]:
     """Fill aliases and fields of classes from a CSV: a column ``name`` (or ``label``, ``class``), perhaps
     ``aliases`` (parted by ``|``), every other column a field; empty cells change nothing.
 
-    Returns the names that are no class here. Raises `BadInput` where there is no such column.
+    Returns the names that are no class here. Raises `BadInput` where there is no such column, or no table.
     """
-    header, rows = table_rows(data)
+    try:
+        header, rows = table_rows(data)
+        table = list(rows)
+    except csv.Error as error:
+        raise BadInput("The table cannot be read: {why}.", why=error) from error
     column = next((name for name in ("name", "label", "class") if name in map(str.casefold, header)), None)
     if column is None:
         raise BadInput("The table needs a column with the names of the classes: name.")
     at = [name.casefold() for name in header].index(column)
     by_name = {key(record.name): record for record in dataset.classes()}
     unknown = []
-    for one in described("", header, rows, at=at):
+    for one in described("", header, iter(table), at=at):
         record = by_name.get(key(one.name))
         if record is None:
             unknown.append(one.name)
@@ -213,9 +221,29 @@ def _narrowed(dataset: Dataset, class_ids: Sequence[int] | None, item_ids: Seque
     return ids
 
 
-def _places(dataset: Dataset, ids: Sequence[int], *, original_names: bool = False) -> Iterator[tuple[str, Item]]:
-    """Each of these images with its name in an export, unique whatever the letters' case."""
-    taken: dict[str, set[str]] = {}
+def _bare(dataset: Dataset, item: Item, name: str, taken: dict[str, set[str]]) -> tuple[str, bytes, str]:
+    """An image as it goes out, with its name and its hash: the file where it holds nothing but a picture, else its
+    pixels as PNG. Raises `NotFound` and `ImageRefused`."""
+    data = dataset.image_bytes(item)
+    if is_bare_png(data) or is_bare_jpeg(data):
+        return name, data, item.file_sha256
+    content, extension = stored_form(decode(data, name=item.path), data)
+    stem, dot, old = name.rpartition(".")
+    if dot and f".{old.lower()}" != extension:
+        folder, slash, file = f"{stem}{extension}".rpartition("/")
+        here = taken.setdefault(key(folder + slash), set())
+        file = free_name(file, here)
+        here.add(key(file))
+        name = f"{folder}{slash}{file}"
+    return name, content, content_hash(content)
+
+
+def _places(
+    dataset: Dataset, ids: Sequence[int], taken: dict[str, set[str]] | None = None, *, original_names: bool = False
+) -> Iterator[tuple[str, Item]]:
+    """Each of these images with its name in an export, unique whatever the letters' case; ``taken``: the names so far
+    by folder."""
+    taken = {} if taken is None else taken
     for start in range(0, len(ids), _PAGE):
         for item in dataset.some(ids[start : start + _PAGE]):
             folder = "" if item.class_id is None else f"{folder_for(item.class_name)}/"

@@ -26,7 +26,7 @@ from core.collection.dataset import Dataset
 from core.ground.config import Kind
 from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
 from core.ground.names import basename, is_junk, printable
-from core.ground.workspace import Workspace, new_id
+from core.ground.workspace import LEFT_S, Workspace, new_id
 from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
 from core.intake.labels import WHOLE, Described, Labels, Look
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 BATCH = 200  # files in one transaction
 NAMED = 3  # files that the journal names where no folder holds them all
 _BATCH_BYTES = 64_000_000  # of files given by path; those given as bytes are in memory anyway
-_OLD_S = 86_400.0  # staging of imports that were killed is swept after a day
 
 Progress = Callable[[int, int], None]
 
@@ -258,7 +257,7 @@ def run_import(
     removed at the end, unless it was stopped: the same job then goes on from where it was.
     """
     dataset = Dataset(workspace)
-    _sweep(dataset)
+    sweep_staging(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
     files, remarks, classes = with_classes([file for file in given if file not in archives])
@@ -369,8 +368,14 @@ def _discard(workspace: Workspace, files: Sequence[IncomingFile]) -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _sweep(dataset: Dataset) -> None:
+def sweep_staging(dataset: Dataset) -> None:
+    """Remove the uploads and half-done imports that killed processes left a day ago; nothing that has a row."""
     with suppress(FileNotFoundError), os.scandir(dataset.workspace.staging) as entries:
-        for entry in entries:
-            if time.time() - entry.stat().st_mtime > _OLD_S:
-                discard(dataset, Path(entry.path))
+        for entry in list(entries):
+            with suppress(OSError):
+                if time.time() - entry.stat().st_mtime <= LEFT_S:
+                    continue
+                if entry.is_dir():
+                    discard(dataset, Path(entry.path))
+                else:
+                    Path(entry.path).unlink()

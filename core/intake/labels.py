@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import unicodedata
@@ -149,16 +150,27 @@ class Labels:
 
 
 def table_rows(data: bytes) -> tuple[list[str], Iterator[list[str]]]:
-    """The header and the rows of a CSV, parted by commas or semicolons, in UTF-8 or Windows' letters.
+    """The header and the rows of a CSV, parted by commas, semicolons or tabs, in UTF-8, UTF-16 or Windows' letters.
     Cells that our export neutralised are given back as they were."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("cp1252", errors="replace")
+    text = _text(data)
     first = text.partition("\n")[0]
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=";" if first.count(";") > first.count(",") else ",")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     cells = ([restored(cell) for cell in row] for row in rows)
     return [cell.strip() for cell in next(cells, [])], cells
+
+
+def _text(data: bytes) -> str:
+    """Spreadsheets write UTF-16 too ("Unicode text"), with a mark or, in every second byte of a header, zeros."""
+    head = data[:64]
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors="replace")
+    for zeros, encoding in ((head[1::2], "utf-16-le"), (head[::2], "utf-16-be")):
+        if 2 * zeros.count(0) > len(zeros) > 1:
+            return data.decode(encoding, errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("cp1252", errors="replace")
 
 
 def _look(cells: Mapping[str, str]) -> Look:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from core.ground.errors import BadInput, BurinError, ImageRefused, NotFound
+from core.ground.faults import fault_of
 from core.ground.images import decode
 from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
@@ -43,8 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads has seen enough; the interpreter would complain once more as it ends
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except BurinError as error:
-        print(f"burin: {error}", file=sys.stderr)
+    except Exception as error:
+        said = error if isinstance(error, BurinError) else fault_of(error)
+        if said is None:
+            raise
+        print(f"burin: {said}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("burin: stopped.", file=sys.stderr)

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from core.catalogue.database import reach, shown_url
 from core.ground.config import Preprocessing, Role
-from core.ground.errors import BadInput, NotFound
+from core.ground.errors import BadInput, BurinError, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace, size_of
 
@@ -83,9 +83,14 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _set(options: argparse.Namespace) -> int:
-    dataset = _dataset(options)
-    config = dataset.workspace.config()
     name, text = options.name, options.value
+    try:
+        dataset = _dataset(options)
+    except BurinError:
+        if name != "catalogue_url":
+            raise
+        return _set_address(_workspace(options), text)  # the one in the settings may be what keeps it from opening
+    config = dataset.workspace.config()
     try:
         value: Any = {"size": int, "neighbours": int, "false_accept_rate": float}.get(name, str)(text)
     except ValueError as error:
@@ -99,6 +104,14 @@ def _set(options: argparse.Namespace) -> int:
     print(f"{name} is {text or 'the default'} now.")
     if name in ("mode", "size", "weights"):
         print("Every reference is looked at anew at the next start, or now: python -m core index")
+    return 0
+
+
+def _set_address(workspace: Workspace, url: str) -> int:
+    """Put the address of the catalogue right where the catalogue cannot be opened, and so no journal be written."""
+    check(workspace, "catalogue_url", url)
+    workspace.save_config(workspace.config().with_(catalogue_url=url))
+    print(f"catalogue_url is {shown_url(url) or 'the default'} now.")
     return 0
 
 

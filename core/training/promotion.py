@@ -12,7 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,10 +24,10 @@ from core.embedding.weights import PROMOTED, sha256_of
 from core.ground.errors import Conflict, NotFound
 from core.ground.extras import trains_here
 from core.ground.jobs import Report
-from core.ground.workspace import Workspace, new_id, write_atomic
+from core.ground.workspace import Workspace, new_id, scratch, sync_folder, temporary, write_atomic
 from core.recognition.metrics import wilson
 from core.training.runs import Run, Runs
-from core.training.used import ORIGIN, Promoted, promoted
+from core.training.used import ORIGIN, Promoted, every_told, promoted, tell, told
 from core.training.validation import score
 from core.variation.sources import originals_of
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 FAR = 0.05  # of top-1: by how much a run may be below what is in use before that has to be said
 KEPT = 5  # earlier promotions that can be gone back to
-_FILES = (ORIGIN, PROMOTED, *(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt")))
+_BESIDE = tuple(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt"))
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,11 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
         state = load(run.best_path)[0].state_dict()
     _keep(workspace)
     record = Promoted(run.id, sha256_of(run.best_path), time.time())
-    write_atomic(workspace.model / ORIGIN, json.dumps(asdict(record)).encode())
+    tell(workspace.model, record, promoted(workspace))
+    _clear(workspace)
     target = workspace.model / PROMOTED
     write_atomic(target, content)
+    tell(workspace.model, record)
     _beside(target, card.to_json() | {"sha256": record.sha256}, state)
     return record
 
@@ -151,12 +153,16 @@ def roll_back(workspace: Workspace) -> Promoted | None:
     if not earlier:
         raise NotFound("There is no earlier promotion to go back to.")
     last = earlier[-1]
-    for name in _FILES:
+    tell(workspace.model, told(last), promoted(workspace))
+    _clear(workspace)
+    for name in (PROMOTED, ORIGIN, *_BESIDE):  # copied, the weights first: a kill leaves all of it for a second try
         if (last / name).is_file():
-            os.replace(last / name, workspace.model / name)
+            write_atomic(workspace.model / name, (last / name).read_bytes())
         else:
             (workspace.model / name).unlink(missing_ok=True)
-    shutil.rmtree(last)
+    for done in [folder for folder in reversed(_kept(workspace)) if folder.name >= last.name]:  # a kill may leave more
+        os.replace(done, gone := temporary(done))
+        shutil.rmtree(gone, ignore_errors=True)
     return promoted(workspace)
 
 
@@ -167,18 +173,42 @@ def can_roll_back(workspace: Workspace) -> bool:
 
 def _keep(workspace: Workspace) -> None:
     """Copy what is in use into ``model/previous``; an empty folder stands for the untrained encoder."""
-    folder = workspace.model / "previous" / new_id()
-    staging = folder.with_name(f".{folder.name}")
-    staging.mkdir(parents=True)
-    for name in _FILES:
-        if (workspace.model / name).is_file():
-            shutil.copy2(workspace.model / name, staging / name)
-    os.replace(staging, folder)
-    for old in _earlier(workspace)[:-KEPT]:
-        shutil.rmtree(old)
+    folder = workspace.model / "previous" / new_id(after=max((p.name for p in _kept(workspace)), default=""))
+    used = promoted(workspace)
+    with scratch(folder) as staging:
+        staging.mkdir(parents=True)
+        for name in (PROMOTED, *_BESIDE) if used is not None else ():
+            if (workspace.model / name).is_file():
+                write_atomic(staging / name, (workspace.model / name).read_bytes())
+        tell(staging, used)
+        os.replace(staging, folder)
+        sync_folder(folder.parent)
+    for old in _kept(workspace)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _earlier(workspace: Workspace) -> list[Path]:
+    """What can be gone back to, the last one last; not what is in use, which a kill may have left among them."""
+    folders = _kept(workspace)
+    while folders and _is_used(workspace, folders[-1]):
+        folders.pop()
+    return folders
+
+
+def _is_used(workspace: Workspace, folder: Path) -> bool:
+    if not (folder / PROMOTED).is_file():
+        return not (workspace.model / PROMOTED).is_file()
+    record = told(folder)
+    return record is not None and record in every_told(workspace.model) and record == promoted(workspace)
+
+
+def _clear(workspace: Workspace) -> None:
+    """Take away what lies beside the weights, so that it is never of others."""
+    for name in _BESIDE:
+        (workspace.model / name).unlink(missing_ok=True)
+
+
+def _kept(workspace: Workspace) -> list[Path]:
     folder = workspace.model / "previous"
     return sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")) if folder.is_dir() else []
 

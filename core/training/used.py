@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from core.embedding.weights import PROMOTED, sha256_of
-from core.ground.workspace import Workspace
+from core.ground.workspace import Workspace, write_atomic
 
 ORIGIN = "promoted.json"
 
@@ -30,8 +31,30 @@ def promoted(workspace: Workspace) -> Promoted | None:
     if not path.is_file():
         return None
     sha256 = sha256_of(path)
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        record = json.loads((workspace.model / ORIGIN).read_text(encoding="utf-8"))
-        if record["sha256"] == sha256:
-            return Promoted(str(record["run_id"]), sha256, float(record["at"]))
+    for record in every_told(workspace.model):
+        if record.sha256 == sha256:
+            return record
     return Promoted("", sha256, path.stat().st_mtime)
+
+
+def tell(folder: Path, *records: Promoted | None) -> None:
+    """Write down what is used, and further ones where a change is under way: whichever of them lies there, it is
+    known."""
+    first, *others = [asdict(record) for record in records if record is not None] or [None]
+    if first is not None:
+        before = {"before": others} if others else {}
+        write_atomic(folder / ORIGIN, json.dumps(first | before).encode())
+
+
+def told(folder: Path) -> Promoted | None:
+    """What the record in ``folder`` says first; None where there is none."""
+    return next(iter(every_told(folder)), None)
+
+
+def every_told(folder: Path) -> list[Promoted]:
+    """All that the record in ``folder`` says: what is used, and what was before where a change is under way."""
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        record = json.loads((folder / ORIGIN).read_text(encoding="utf-8"))
+        every = (record, *record.get("before", ()))
+        return [Promoted(str(each["run_id"]), str(each["sha256"]), float(each["at"])) for each in every]
+    return []

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::(\d{1,5}))?")
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+LONGEST, LONGEST_PART = 2000, 255  # characters of a path, bytes of a name in it
 PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
 # Streamlit's page starts from a script within it, and Vega and Plotly compile what they draw: hence the two "unsafe".
@@ -55,6 +56,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
+        if scope["type"] == "http" and _absurd(scope["path"]):
+            await _refuse(scope, receive, send, "There is nothing of that name.", status=404)
+            return
         if refusal := self.refusal(scope, headers):
             await _refuse(scope, receive, send, refusal)
             return
@@ -136,10 +140,16 @@ def _here(scope: Scope, headers: Headers) -> bool:
         return False
 
 
-async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str) -> None:
+def _absurd(path: str) -> bool:
+    """Whether no file could be called so: who looks for one on the disk would stumble."""
+    parts = path.encode(errors="surrogateescape").split(b"/")
+    return b"\0" in b"".join(parts) or len(path) > LONGEST or max(map(len, parts)) > LONGEST_PART
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send, reason: str, *, status: int = 403) -> None:
     if scope["type"] == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": reason})
         return
-    response = PlainTextResponse(reason, status_code=403)
+    response = PlainTextResponse(reason, status_code=status)
     seal(MutableHeaders(raw=response.raw_headers))
     await response(scope, receive, send)

@@ -30,6 +30,13 @@ def routes() -> list[BaseRoute]:
     return [*delivery.ROUTES, *pictures.ROUTES, *thumbnails.ROUTES]
 
 
+def say(error: Exception) -> bool:
+    """What a page let pass, as a sentence on it, where it can be one; the server's log has all of it either way."""
+    from pages.ui import frame
+
+    return frame.say(error)
+
+
 def uploaded(session: str | None) -> int:
     """Bytes of uploads that Streamlit holds for a session, or for all (None)."""
     from streamlit import runtime

@@ -9,9 +9,8 @@ from pathlib import Path
 import streamlit as st
 
 from burin import __version__ as VERSION
-from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
-from pages.ui import guide, people, services, signing
+from pages.ui import guide, people, refusals, services, signing
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -103,11 +102,21 @@ def sidebar(url_path: str) -> None:
 
 @contextmanager
 def errors_said() -> Iterator[None]:
-    """Say a `BurinError` in the session's language, in the place of what could not be drawn."""
+    """Say a `BurinError`, or a fault of the machine, in the session's language, in the place of what could not be
+    drawn."""
     try:
         yield
-    except BurinError as error:
-        st.error(esc(sentence(error)), icon=":material/error:")
+    except Exception as error:
+        if not say(error):
+            raise
+
+
+def say(error: Exception) -> bool:
+    """Say an error, if it can be said: the server asks this of whatever a page, a part of one or a control let pass."""
+    if (said := refusals.said_of(error)) is None:
+        return False
+    st.error(esc(sentence(said)), icon=":material/error:")
+    return True
 
 
 def sample_banner() -> None:

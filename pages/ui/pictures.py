@@ -41,7 +41,10 @@ def send(request: Request) -> Response:
 
     from core.ground.errors import ImageRefused
     from core.ground.images import decode
+    from pages.server.entry import let_in
 
+    if not let_in(request.headers):
+        return PlainTextResponse("Sign in first.", status_code=403)
     with _lock:
         data = _files.get(request.path_params["key"])
     if data is None:

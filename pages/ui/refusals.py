@@ -6,16 +6,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.ground.errors import BurinError
+from core.ground.faults import fault_of
 from pages.ui.i18n import sentence
 from pages.ui.state import Notice, workbench
 
 
+def said_of(error: BaseException) -> BurinError | None:
+    """What can be said of an error to the person at the screen; None for one of ours, which belongs into the log."""
+    return error if isinstance(error, BurinError) else fault_of(error)
+
+
 @contextmanager
 def attempt() -> Iterator[None]:
-    """Do what a control asks for; a `BurinError` becomes a notice."""
+    """Do what a control asks for; a `BurinError`, or a fault of the machine, becomes a notice."""
     try:
         yield
-    except BurinError as error:
+    except Exception as error:
+        if (said := said_of(error)) is None:
+            raise
         bench = workbench()
-        bench.notices.append(Notice(sentence(error), ":material/error:"))
+        bench.notices.append(Notice(sentence(said), ":material/error:"))
         bench.stale = True  # the control may lie in a part of the page that draws itself

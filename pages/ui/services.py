@@ -20,7 +20,8 @@ import numpy as np
 import streamlit as st
 
 from core.embedding.weights import PROMOTED
-from core.ground.errors import BurinError
+from core.ground.errors import BurinError, MachineFault
+from core.ground.faults import fault_of
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from core.ground.config import Preprocessing
     from core.ground.jobs import Job, JobRunner
     from core.recognition.calibrate import Calibration
+
+
+AGAIN_S = 10.0  # after a full disk or a database that was away
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,7 @@ class Preparation:
     total: int = 0
     error: BurinError | None = None
     again: bool = False
+    failed_at: float = 0.0
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     @property
@@ -146,12 +151,15 @@ def importing() -> bool:
 
 
 def prepare() -> None:
-    """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render."""
+    """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render; after a
+    fault of the machine once more, until it is gone."""
     progress = preparation()
     with progress.lock:
-        if progress.stage != "waiting":
+        faulty = progress.stage == "failed" and isinstance(progress.error, MachineFault)
+        again = faulty and time.monotonic() - progress.failed_at > AGAIN_S
+        if progress.stage != "waiting" and not again:
             return
-        progress.stage = "reading"
+        progress.stage, progress.error = "reading", None
     in_background(lambda: _prepare(progress))
 
 
@@ -181,6 +189,8 @@ def index_in_child(report: Callable[[int, int], None]) -> None:
 
 def _prepare(progress: Preparation) -> None:
     from core.embedding.gallery import update
+    from core.ground.workspace import sweep
+    from core.intake.ingest import sweep_staging
 
     try:
         data = dataset()
@@ -194,11 +204,13 @@ def _prepare(progress: Preparation) -> None:
         _base_now()
         encoder.embed(_blank(encoder))  # the first forward of an engine takes ten times longer than the next ones
         progress.stage = "ready"
-    except BurinError as error:  # said again, in words, by the page that needs what is missing
-        progress.error, progress.stage = error, "failed"
-    except BaseException:
-        progress.stage = "failed"
-        raise
+        sweep(data.workspace)
+        sweep_staging(data)
+    except BaseException as error:  # said again, in words, by the page that needs what is missing
+        progress.error = error if isinstance(error, BurinError) else fault_of(error)
+        progress.failed_at, progress.stage = time.monotonic(), "failed"
+        if progress.error is None:
+            raise
 
 
 def _base_now() -> Base:

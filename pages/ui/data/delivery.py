@@ -13,9 +13,13 @@ PATH = "export"
 
 
 async def send(request: Request) -> Response:
-    """The file of an export; its address holds a token that only the page tells."""
+    """The file of an export, for whoever may see the pages; its address holds a token that only the page tells."""
     from core.evaluation.takeout import exported
     from core.ground.workspace import Workspace
+    from pages.server.entry import let_in
+
+    if not let_in(request.headers):
+        return PlainTextResponse("Sign in first.", status_code=403)
 
     path = exported(Workspace.open(), request.path_params["token"], request.path_params["name"])
     if path is None:

@@ -355,3 +355,22 @@ def test_what_is_deleted_for_good_is_gone_from_the_disk_and_stays_in_the_history
     (drawn_workspace.raw / "bar" / "again.png").write_bytes(content)
     dataset.rescan()
     assert dataset.counts().originals == 12
+
+
+@pytest.mark.parametrize("number", [10**26, -(10**26), 2**63, -(2**63) - 1, 2**31, 0])
+def test_a_number_that_no_row_has_is_said(workspace: Workspace, number: int) -> None:
+    """From an address that somebody typed; some are more than a database can hold."""
+    dataset = Dataset(workspace)
+    for ask in (
+        lambda: dataset.item(number),
+        lambda: dataset.relabel([number], None),
+        lambda: dataset.trash([number]),
+        lambda: dataset.restore([number]),
+        lambda: dataset.rename_class(number, "a"),
+        lambda: dataset.trash_class(number),
+        lambda: dataset.edit_fields(number, a="b"),
+        lambda: dataset.revert(number),
+    ):
+        with pytest.raises(NotFound):
+            ask()
+    assert dataset.some([number]) == [] and dataset.items(class_id=number) == [] and dataset.count(class_id=number) == 0

@@ -354,3 +354,15 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
     for name in ("none.pt", "none.safetensors"):
         with pytest.raises(ModelRefused, match="none"):
             read_state(tmp_path / name)
+
+
+def test_tensors_without_numbers_are_no_state(tmp_path):
+    """A tensor on the device "meta" says a shape and holds nothing; a sparse one says what it likes."""
+    for name, value in (
+        ("meta", torch.empty(4, 4, device="meta")),
+        ("sparse", torch.eye(4).to_sparse()),
+        ("wide", torch.zeros(1).expand(1000, 1000)),
+    ):
+        torch.save({"w": value}, tmp_path / f"{name}.pt")
+        with pytest.raises(ModelRefused):
+            read_state(tmp_path / f"{name}.pt")

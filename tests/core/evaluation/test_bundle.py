@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from core.evaluation.bundle import analyse, by_folder, write_bundle
+from core.evaluation.store import Evaluation
 from core.evaluation.traits import Traits
 from core.evaluation.work import doubts_in
+from core.evaluation.written import finish, settle
 from core.ground.errors import Conflict, NotFound
 from core.ground.names import folder_for
+from core.ground.workspace import temporary
 from core.variation.sources import Original, originals_of
 from tests.core.evaluation import made
+from tests.plant import at_every_step
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +137,30 @@ def test_the_list_of_files_leads_nowhere_else(bundle, collection, evaluation, tm
 def test_nothing_to_analyse(tmp_path):
     with pytest.raises(NotFound):
         analyse(tmp_path, tmp_path / "out")
+
+
+def test_a_bundle_is_never_gone(bundle, collection, evaluation, tmp_path):
+    """Killed at every step of its replacement: it is the old one or can be brought to be the new one."""
+    parts = (evaluation.predictions, evaluation.report, evaluation.split, originals_of(collection))
+    number = itertools.count()
+
+    def prepare():
+        folder = tmp_path / str(next(number)) / "bundle"
+        shutil.copytree(bundle, folder)
+        (folder / "note.txt").write_text("mine")
+        return folder
+
+    def settle_again(folder):
+        staging = temporary(folder)
+        Evaluation(staging).save(evaluation.predictions, replace(evaluation.report, queries=222), evaluation.split)
+        settle(staging, folder, anew=True)
+
+    def check(folder):
+        finish(folder)
+        held = Evaluation(folder)
+        assert held.predictions.sha256.tolist() == parts[0].sha256.tolist()
+        images = (folder / "images").is_dir()
+        assert (held.report.queries, images) in ((222, False), (parts[1].queries, True))
+        assert (folder / "note.txt").is_file()
+
+    assert at_every_step(prepare, settle_again, check) >= 10

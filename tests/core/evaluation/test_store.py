@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
+
 import pytest
 
 from core.evaluation.store import Changes, Evaluation, folder_of
 from core.evaluation.work import HTML
 from core.ground.errors import NotFound
 from core.ground.names import folder_for
+from core.ground.workspace import Workspace, sweep
 from tests import conftest
 from tests.core.evaluation import made
+from tests.plant import at_every_step
 
 WRITTEN = {
     "unseen.json",
@@ -64,3 +69,33 @@ def test_nothing_there(tmp_path):
     assert not held.exists and held.made_at == 0
     with pytest.raises(NotFound):
         held.report  # noqa: B018
+
+
+def test_the_old_one_stays_until_the_new_one_is_whole(collection, evaluation, tmp_path):
+    """Killed at every step of the writing: the one or the other can be read, whole, and nothing is left beside it for
+    good."""
+    parts = (evaluation.predictions, evaluation.split)
+    before, after = (replace(evaluation.report, queries=n) for n in (111, 222))
+    number = itertools.count()
+
+    def prepare():
+        workspace = Workspace(tmp_path / str(next(number)))
+        held = Evaluation(folder_of(workspace, "", "test", space="s"))
+        with held.anew() as fresh:
+            fresh.save(parts[0], before, parts[1])
+        return workspace
+
+    def work(workspace):
+        with Evaluation(folder_of(workspace, "", "test", space="s")).anew() as fresh:
+            fresh.save(parts[0], after, parts[1])
+
+    def check(workspace):
+        held = Evaluation(folder_of(workspace, "", "test", space="s"))
+        assert held.report.queries in (111, 222) and held.split == parts[1]
+        assert held.predictions.sha256.tolist() == parts[0].sha256.tolist()
+        work(workspace)
+        sweep(workspace, older_than_s=-1)
+        assert [path.name for path in held.folder.parent.iterdir()] == ["test"]
+        assert Evaluation(held.folder).report.queries == 222
+
+    assert at_every_step(prepare, work, check) >= 10

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from core.ground.config import MODES, TRAINABLE, Preprocessing, WorkspaceConfig
@@ -43,3 +45,11 @@ def test_who_is_not_named_may_do_everything_alone_and_look_where_people_sign_in(
     assert config.role_of("eve@example.org", signed_in=True) == "viewer"
     assert config.role_of("eve@example.org", signed_in=False) == "researcher"
     assert config.with_(default_role="curator").role_of("eve", signed_in=True) == "curator"
+
+
+@pytest.mark.parametrize("size", [96.0, True, "96", 100, 0, 544, None])
+def test_a_size_is_a_whole_number(size: object) -> None:
+    with pytest.raises((ConfigRefused, TypeError)):
+        Preprocessing(size=size)  # type: ignore[arg-type]
+    with pytest.raises(ConfigRefused):
+        WorkspaceConfig.from_text(json.dumps({"preprocessing": {"mode": "crop", "size": size}}))

@@ -443,3 +443,16 @@ def test_the_difference_hash_of_a_copy_is_near_and_of_another_drawing_far():
     copy = decode(hostile.saved(original.resize((150, 150)), "JPEG", quality=90))
     assert bits(original, copy) <= 6
     assert bits(original, draw("wave", side=200)) > 12
+
+
+@pytest.mark.parametrize("value", [0, 1, 7, 70_000, -5, -(2**31), 2**31 - 1])
+def test_a_32_bit_picture_of_one_tone_opens(value):
+    """Its span is nothing, and nothing is divided by it."""
+    image = decode(hostile.saved(Image.fromarray(np.full((4, 4), value, np.int32)), "TIFF"))
+    assert len(image.getcolors()) == 1
+
+
+@pytest.mark.parametrize("values", [(3e38, -3e38), (1e30, 1e30), (np.inf, -np.inf), (np.nan, 5.0), (-1e20, -1e20)])
+def test_floats_of_any_span_open(values, recwarn):
+    image = decode(hostile.saved(Image.fromarray(np.array([values], np.float32)), "TIFF"))
+    assert image.size == (2, 1) and not [warning for warning in recwarn if warning.category is RuntimeWarning]

@@ -223,3 +223,15 @@ def test_a_copy_of_a_workspace_gives_its_originals_and_says_what_it_leaves_out()
 )
 def test_what_is_no_copy_of_a_workspace_is_taken_whole(names):
     assert workspace_parts(names) == (list(range(len(names))), [])
+
+
+def test_a_folder_may_be_called_as_a_drive_begins(tmp_path: Path) -> None:
+    """``a:b`` is a mark like another; nothing is unpacked under its name. A path with a drive stays refused."""
+    path = tmp_path / "x.zip"
+    path.write_bytes(packed({"a:b/1.png": PNG, "d - e/3.png": PNG}))
+    with Archive(path) as archive:
+        assert [member.class_name for member in archive.members] == ["a:b", "d - e"]
+    for name in ("C:/x.png", "C:\\x.png", "C:x.png", "c:/a/b.png"):
+        path.write_bytes(packed({name: PNG}))
+        with pytest.raises(ArchiveRefused, match="leads outside"):
+            Archive(path)

@@ -10,13 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput
+from core.ground.images import content_hash, decode
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
 from core.intake.exports import COLUMNS, classes_csv, export_csv, export_parquet, export_zip, import_class_fields
 from core.intake.ingest import IncomingFile, import_archive, import_files, preview_files, with_classes
+from core.intake.originals import is_bare_png
 from tests.conftest import draw, png_bytes
 
 
@@ -173,3 +176,41 @@ def test_a_part_takes_only_its_own_classes_along_and_files_may_keep_their_first_
     with zipfile.ZipFile(target) as archive:
         assert {"circle/IMG 0001.png", "circle/IMG 0001_2.png"} <= set(archive.namelist())
         assert archive.read("classes.csv").decode().splitlines()[1:] == ["circle,"]
+
+
+def hidden_jpeg() -> bytes:
+    """A JPEG with a place in its EXIF, a comment, and a script behind its end."""
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET-EXIF"
+    exif[0x0112] = 6
+    buffer = io.BytesIO()
+    draw("wave", seed=5).resize((60, 40)).save(buffer, "JPEG", exif=exif, comment=b"SECRET-COMMENT")
+    return buffer.getvalue() + b"<script>SECRET-TAIL</script>"
+
+
+def test_of_files_put_there_by_hand_only_the_pixels_go_out(drawn_workspace: Workspace) -> None:
+    folder = drawn_workspace.raw / "circle"
+    (folder / "hand.jpg").write_bytes(hidden_jpeg())
+    (folder / "hand.png").write_bytes(png_bytes(draw("wave", seed=6)) + b"SECRET-TAIL")
+    (folder / "gone.gif").write_bytes(png_bytes(draw("wave", seed=7)) + b"SECRET-TAIL")
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    (folder / "gone.gif").write_bytes(b"not a picture any more")
+    target = io.BytesIO()
+    report = export_zip(dataset, target)
+    assert (report.images, report.missing) == (14, ["data/raw_gravures/circle/gone.gif"])
+    with zipfile.ZipFile(target) as archive:
+        assert not any(b"SECRET" in archive.read(name) for name in archive.namelist())
+        names = [name for name in archive.namelist() if "hand" in name]
+        assert sorted(names) == ["circle/hand.png", "circle/hand_2.png"]
+        rows = {row["file_name"]: row for row in csv.DictReader(io.StringIO(archive.read("labels.csv").decode()))}
+        for name in names:
+            content = archive.read(name)
+            assert rows[name]["sha256"] == content_hash(content) and is_bare_png(content)
+        turned = decode(hidden_jpeg())
+        assert any(decode(archive.read(name)).tobytes() == turned.tobytes() for name in names), "upright, no pixel lost"
+
+
+def test_a_table_that_is_none_is_said(dataset: Dataset) -> None:
+    with pytest.raises(BadInput, match="cannot be read"):
+        import_class_fields(dataset, b"name,maker\n" + b'"' + b"x" * 200_000)

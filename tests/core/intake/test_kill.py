@@ -1,4 +1,4 @@
-"""A process that imports, relabels, renames and deletes is killed with -9 at random moments.
+"""A process that imports, relabels, renames, deletes and reads its folders is killed with -9 at random moments.
 
 Whatever it had acknowledged is there when the dataset is opened again, what it was at is there
 whole or not at all, every file is at its place with its content, and every row has its vector.
@@ -67,7 +67,7 @@ def churn(root: str, seed: int) -> None:
         after = json.loads(json.dumps(before))
         classes = {c.name: c.id for c in dataset.classes()}
         present = [i for i in dataset.items(limit=None) if rng.random() < 0.5]
-        what = rng.choice(["import", "import", "relabel", "rename", "trash", "restore", "undo"])
+        what = rng.choice(["import", "import", "relabel", "rename", "trash", "restore", "rescan", "undo"])
         if what == "import" or not classes:
             name = rng.choice(NAMES)
             files = [IncomingFile(f"{n}.png", picture(rng), class_name=name) for n in range(rng.randint(1, 8))]
@@ -95,6 +95,9 @@ def churn(root: str, seed: int) -> None:
             after |= {i.sha256: [i.class_name, "present"] for i in gone}
             say("try", after)
             dataset.restore([i.id for i in gone])
+        elif what == "rescan":
+            say("try", after)
+            dataset.rescan()
         else:
             say("try", None)  # what an undo leads to is checked elsewhere; here, that it survives
             dataset.undo()
@@ -107,15 +110,15 @@ def say(word: str, state: State | None) -> None:
     sys.stdout.flush()
 
 
-def killed(root: Path, seed: int, *, after_s: float) -> list[tuple[str, str]]:
-    """Start the child, kill it ``after_s`` after its first line; what it said: (word, state as JSON)."""
+def killed(root: Path, seed: int, *, lines_first: int, after_s: float) -> list[tuple[str, str]]:
+    """Start the child, kill it ``after_s`` after so many lines; what it said: (word, state as JSON)."""
     script = f"from tests.core.intake.test_kill import churn; churn({str(root)!r}, {seed})"
     lines: list[str] = []
     with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, text=True) as child:
         reader = threading.Thread(target=lambda: lines.extend(child.stdout or ()))
         reader.start()
         deadline = time.monotonic() + 60
-        while not lines and time.monotonic() < deadline:
+        while len(lines) < lines_first and time.monotonic() < deadline:
             time.sleep(0.005)
         time.sleep(after_s)
         child.send_signal(signal.SIGKILL)
@@ -129,7 +132,7 @@ def test_kill_nine(tmp_path: Path) -> None:
     acknowledged = 0
     known: State = {}
     for number in range(KILLS):
-        said = killed(tmp_path, number, after_s=rng.uniform(0, 0.8))
+        said = killed(tmp_path, number, lines_first=rng.randint(1, 12), after_s=rng.uniform(0, 0.2))
         assert said, "the child did nothing"
         acknowledged += sum(word == "ok" for word, _ in said)
         sure = [known] + [json.loads(state) for word, state in said if word == "ok"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.intake.labels import Labels
+from core.intake.labels import Labels, table_rows
 
 
 def labelled(table: bytes, names: list[str], *, name: str = "labels.csv") -> tuple[list[str | None], list[str]]:
@@ -61,3 +61,16 @@ def test_what_labels_nothing_is_said_once() -> None:
 
 def test_the_list_of_classes_of_an_export_is_no_table_of_labels() -> None:
     assert labelled(b"name,aliases,maker\npont,,Zeiss\n", ["a.png"]) == ([None], [])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("parted", [",", ";", "\t"])
+def test_whatever_a_spreadsheet_writes_is_read(encoding: str, parted: str) -> None:
+    text = f"file_name{parted}label\r\né.png{parted}étoile\r\n"
+    header, rows = table_rows(text.encode(encoding))
+    assert (header, list(rows)) == (["file_name", "label"], [["é.png", "étoile"]])
+
+
+def test_half_a_letter_is_no_fault() -> None:
+    assert list(table_rows("file_name,label\na,b".encode("utf-16")[:-1])[1]) == [["a", "\N{REPLACEMENT CHARACTER}"]]
+    assert table_rows(b"")[0] == table_rows(b"\xff\xfe")[0] == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -20,6 +23,7 @@ from core.training.splits import Split, make_split
 from core.training.transfer import export_onnx, export_pt, import_checkpoint
 from core.training.used import promoted
 from core.variation.sources import originals_of
+from tests.plant import at_every_step
 
 
 def finished(workspace: Workspace, tiny, seed: int, split: Split | None = None) -> Run:
@@ -173,3 +177,49 @@ def test_a_run_far_below_what_is_in_use_is_promoted_only_when_it_is_meant(
 def test_what_was_not_measured_is_not_compared(filled, tiny, fake_embedder):
     run = finished(filled, tiny, 6)
     assert beside(Dataset(filled), run, fake_embedder) is None
+
+
+def test_at_no_moment_is_the_run_in_use_unknown(workspace, tiny, tmp_path, monkeypatch):
+    """Killed at every step of a promotion and of the way back: what is in use is known, and there is a way on."""
+    one, two, three = (finished(workspace, tiny, seed) for seed in (1, 2, 3))
+    networks = {run.best_path.read_bytes(): load(run.best_path) for run in (one, two, three)}
+    monkeypatch.setattr("core.embedding.model.load", lambda path: networks[path.read_bytes()])
+    promote(workspace, one)
+    promote(workspace, two)
+    number = itertools.count()
+
+    def prepare():
+        copy = Workspace(tmp_path / f"copy{next(number)}")
+        shutil.copytree(workspace.root, copy.root)
+        return copy
+
+    def check_promotion(copy):
+        assert promoted(copy).run_id in (two.id, three.id)
+        beside = copy.model / "best_efficientnet_triplet.pt"
+        if beside.is_file():
+            state = torch.load(beside, weights_only=True)
+            used = networks[(copy.model / "best_efficientnet_triplet.safetensors").read_bytes()][0].state_dict()
+            assert torch.equal(state["head.bias"], used["head.bias"])
+        back = two.id if promoted(copy).run_id == three.id else one.id
+        assert roll_back(copy).run_id == back, "one step back is one step back"
+
+    assert at_every_step(prepare, lambda copy: promote(copy, three), check_promotion) > 10
+
+    def check_way_back(copy):
+        assert promoted(copy).run_id in (one.id, two.id)
+        if promoted(copy).run_id == two.id:
+            assert roll_back(copy).run_id == one.id
+        assert roll_back(copy) is None and not can_roll_back(copy)
+
+    assert at_every_step(prepare, roll_back, check_way_back) > 5
+
+
+def test_going_back_goes_by_order_and_not_by_the_clock(workspace, tiny, monkeypatch):
+    one, two = finished(workspace, tiny, 1), finished(workspace, tiny, 2)
+    promote(workspace, one)
+    promote(workspace, two)
+    monkeypatch.setattr("core.ground.workspace._LAST", [0])  # another process,
+    monkeypatch.setattr("core.ground.workspace.time.time", lambda: 1e9)  # after the clock went back
+    promote(workspace, one)
+    assert roll_back(workspace).run_id == two.id
+    assert roll_back(workspace).run_id == one.id
