@@ -62,8 +62,9 @@ else:
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.server import stack
+    from pages.server import floors, stack
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
+    floors.say()
     app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

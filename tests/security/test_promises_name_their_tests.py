@@ -1,0 +1,51 @@
+"""Each promise of SECURITY.md names the tests that hold it; what it names is there; the floors in it are the code's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pages.server import floors
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
+TEST = re.compile(r"`(tests/[\w/]+\.py)`")
+
+
+def promises(text: str) -> list[str]:
+    part = text.split("## What that means\n")[1].split("\n## ")[0]
+    return [" ".join(one.split()) for one in re.split(r"^- ", part, flags=re.M)[1:]]
+
+
+@pytest.mark.parametrize("promise", promises(TEXT), ids=lambda promise: promise[:40])
+def test_a_promise_names_its_tests(promise):
+    assert TEST.search(promise), promise
+
+
+def test_a_promise_without_a_test_would_be_seen():
+    (one,) = promises("## What that means\n\n- Nothing\n  is lost.\n\n## Roles\n- x\n")
+    assert one == "Nothing is lost." and not TEST.search(one)
+
+
+def test_what_is_named_is_there():
+    files = set(re.findall(r"`((?:core|pages|tests)/[\w/]+\.py)", TEXT))
+    assert len(files) > 20 and [file for file in sorted(files) if not (ROOT / file).is_file()] == []
+    for file in TEST.findall(TEXT):
+        assert "\ndef test_" in (ROOT / file).read_text("utf-8"), file
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
+    assert set(re.findall(r"`make ([a-z]+)`", TEXT)) <= set(targets)
+
+
+def test_what_is_below_a_floor_is_said_in_one_line(monkeypatch, caplog):
+    assert floors.too_old(floors.PYTHON, floors.SQLITE) == floors.too_old((3, 12, 0), (4, 0, 0)) == ""
+    python, sqlite = floors.too_old((3, 11, 13), (3, 40, 0)), floors.too_old((3, 13, 0), (3, 39, 1))
+    assert "Python 3.11.13 (at least 3.11.14)" in python and "SQLite" not in python
+    assert "SQLite 3.39.1 (at least 3.39.2)" in sqlite and "Python" not in sqlite
+    for name, floor in (("Python", floors.PYTHON), ("SQLite", floors.SQLITE)):
+        assert f"{name} {'.'.join(map(str, floor))} or newer" in " ".join(TEXT.split())
+    monkeypatch.setattr(floors.sqlite3, "sqlite_version_info", (3, 8, 0))
+    floors.say()
+    (record,) = caplog.records
+    assert "SQLite 3.8.0" in record.message and "\n" not in record.message
