@@ -159,7 +159,7 @@ def _mark(
 def _play(page: np.ndarray, thing: _Thing, boxes: list[np.ndarray], rng: np.random.Generator) -> None:
     """Lamps, windows, arcs of light and scratches on the thing, in place; never over a mark."""
     side = page.shape[0]
-    free = np.ones((side, side), np.float32)
+    free: np.ndarray = np.ones((side, side), np.float32)
     for x, y, w, h in boxes:
         more = 0.1 * max(w, h)
         cv2.rectangle(free, (round(x - more), round(y - more)), (round(x + w + more), round(y + h + more)), 0.0, -1)

@@ -40,8 +40,9 @@ def promoted(workspace: Workspace) -> Promoted | None:
 def tell(folder: Path, *records: Promoted | None) -> None:
     """Write down what is used, and further ones where a change is under way: whichever of them lies there, it is
     known."""
-    first, *others = [asdict(record) for record in records if record is not None] or [None]
-    if first is not None:
+    known = [asdict(record) for record in records if record is not None]
+    if known:
+        first, *others = known
         before = {"before": others} if others else {}
         write_atomic(folder / ORIGIN, json.dumps(first | before).encode())
 

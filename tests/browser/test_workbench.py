@@ -131,6 +131,7 @@ def test_what_was_given_and_typed_on_identify_stays(known, visit):
     removers.nth(0).click()
     expect(removers).to_have_count(4)
 
+    page.locator('[class*="st-key-identify-fold"] summary').first.click()  # the open answer went with its image
     page.get_by_role("button", name="This is wrong").first.click()
     note = page.get_by_label("Note for the curator").first
     note.press_sequentially("seen on the left lens")
