@@ -340,7 +340,9 @@ class Catalogue:
             if not whole:
                 self.rebuild()
             with self.write() as connection:  # whatever is remembered of the earlier one is out of date
-                put(connection, "version", str(max(self._seen, int(value(connection, "version", "0"))) + 1))
+                anew = str(max(self._seen, int(value(connection, "version", "0"))) + 1)
+                put(connection, "version", anew)
+                put(connection, "references_from", anew)
 
     def close(self) -> None:
         self.engine.dispose()

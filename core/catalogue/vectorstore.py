@@ -80,6 +80,12 @@ def add_outlines(connection: sa.Connection, space: str, found: Mapping[str, byte
         connection.execute(statement, [{"of": sha256, "made": made} for sha256, made in found.items()])
 
 
+def references_version(connection: sa.Connection) -> int:
+    """The last version that changed what `vectors` gives; equal ones mean equal references."""
+    noted = connection.execute(sa.select(sa.func.max(db.outbox.c.version))).scalar() or 0
+    return max(noted, int(db.value(connection, "references_from", "0")))
+
+
 def changed(connection: sa.Connection, since: int, *, limit: int | None = None) -> np.ndarray:
     """The ids (N,) int64 of items whose label, kind, state, sight or vector changed after version ``since``."""
     query = sa.select(db.outbox.c.item_id).where(db.outbox.c.version > since)

@@ -82,6 +82,13 @@ class Dataset(Assortment):
         """Increases with every change: equal versions mean equal contents."""
         return self.catalogue.version
 
+    @property
+    def references_version(self) -> int:
+        """Increases with every change to the references (labels, vectors, sights), and with no other: a class that is
+        renamed or a product that is edited leaves it."""
+        with self.catalogue.read() as connection:
+            return vectorstore.references_version(connection)
+
     def classes(self) -> list[ClassRecord]:
         """The classes, sorted by name."""
         with self.catalogue.read() as connection:

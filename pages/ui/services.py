@@ -121,7 +121,8 @@ def preprocessing() -> Preprocessing:
 
 
 def base() -> Base:
-    """The references and thresholds at the dataset's present version; embeds what is missing first.
+    """The references and thresholds of this moment; embeds what is missing first. What changes no reference, as an
+    edited product, loads nothing anew.
 
     While the server is still preparing, this waits for it: a page that comes before anybody's first
     view has ended (a restarted server, a question still in the browser) starts it itself.
@@ -216,7 +217,7 @@ def _prepare(progress: Preparation) -> None:
 def _base_now() -> Base:
     data, encoder, config = dataset(), embedder(), workspace().config()
     root, asked = str(data.workspace.root), (config.false_accept_rate, config.neighbours)
-    return _base(root, encoder.space, data.version, *asked)
+    return _base(root, encoder.space, data.references_version, *asked)
 
 
 def _blank(encoder: Embedder) -> np.ndarray:
@@ -250,8 +251,8 @@ def _base(root: str, space: str, version: int, rate: float, k: int) -> Base:
 
     data, encoder = dataset(), embedder()
     update(data, encoder)
-    if data.version != version:  # embedding is a change too: remember the result under the version it is of
-        return _base(root, space, data.version, rate, k)
+    if (now := data.references_version) != version:  # embedding is a change too: remember the result under what it is of
+        return _base(root, space, now, rate, k)
     gallery = Gallery.load(data, encoder)
     if len(gallery):
         gallery.index.search(gallery.vectors[:1], 1)  # so that nobody's first answer waits for the index

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue import vectorstore
+from core.catalogue.records import Carried, ProductDraft
 from core.collection.dataset import Dataset
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
@@ -86,3 +87,17 @@ def test_a_statement_that_goes_round_the_journal_is_noted_too(dataset: Dataset) 
     with dataset.catalogue.write() as connection:
         connection.execute(sa.update(db.items).where(db.items.c.id == last).values(class_id=None))
     assert changed(dataset, before) == [last]
+
+
+def test_the_version_of_the_references_moves_with_them_alone(dataset: Dataset) -> None:
+    before = dataset.references_version
+    circle, cross = (next(c.id for c in dataset.classes() if c.name == name) for name in ("circle", "cross"))
+    dataset.create_products([ProductDraft("Lens", marks=(Carried(circle),))])
+    dataset.rename_class(circle, "ring")
+    dataset.edit_fields(circle, maker="Essilor")
+    assert dataset.references_version == before
+    dataset.relabel(dataset.item_ids()[:1], cross)
+    assert dataset.references_version > before
+    before = dataset.references_version
+    dataset.undo()
+    assert dataset.references_version > before
