@@ -170,6 +170,19 @@ def some(connection: sa.Connection, ids: list[int]) -> list[Item]:
     return [found[item_id] for item_id in ids if item_id in found]
 
 
+def faces(connection: sa.Connection, class_ids: Iterable[int]) -> dict[int, Item]:
+    """One image of each of these classes, where it has any: its first icon, else its first image."""
+    found: dict[int, Item] = {}
+    for chunk in db.chunks(dict.fromkeys(class_ids)):
+        of = (db.items.c.state == "present") & db.items.c.class_id.in_(chunk)
+        icon = sa.func.min(sa.case((db.items.c.kind == "icon", db.items.c.id)))
+        first = sa.select(sa.func.coalesce(icon, sa.func.min(db.items.c.id))).where(of).group_by(db.items.c.class_id)
+        for row in connection.execute(with_class().where(db.items.c.id.in_(first))):
+            item = item_of(row)
+            found[item.class_id or 0] = item
+    return found
+
+
 def doubted(connection: sa.Connection, contents: Iterable[str]) -> list[Item]:
     """The present items that are in doubt, and those of these ``contents`` (as seen) for which nobody vouched."""
     here = with_class().where(db.items.c.state == "present").order_by(db.items.c.id)

@@ -89,6 +89,11 @@ class Dataset(Assortment):
         with self.catalogue.read() as connection:
             return vectorstore.references_version(connection)
 
+    def faces(self, class_ids: Iterable[int]) -> dict[int, Item]:
+        """Class id -> the image that stands for it: its first icon, else its first; a class without any is left out."""
+        with self.catalogue.read() as connection:
+            return listing.faces(connection, class_ids)
+
     def classes(self) -> list[ClassRecord]:
         """The classes, sorted by name."""
         with self.catalogue.read() as connection:

@@ -159,6 +159,9 @@ def field_name(name: str) -> str:
         "maker": _("Maker"),
         "product": _("Product"),
         "index": _("Index"),
+        "material": _("Material"),
+        "coating": _("Coating"),
+        "years": _("Years"),
         "period": _("Period"),
         "note": _("Note"),
     }

@@ -218,6 +218,7 @@ def test_an_entry_of_the_log_is_done_once():
     entry = {"seq": 7, "edits": [{"id": 1, "column": "class", "value": 2, "was": 1}]}
     assert sheet._new(log(entry), COLUMNS, 0) == (Said((Edit(1, "class", 2, 1),)), 7)
     assert sheet._new(log(entry), COLUMNS, 7) == (None, 7)
+    assert sheet._new(log({"seq": 8, "open": 3.0}, {"seq": 9, "open": "3"}), COLUMNS, 7) == (Said(opened=3), 9)
     assert sheet._new(log(entry, {"seq": 9, "ticks": [1, "2", 3.0]}), COLUMNS, 7) == (Said(selected=[1, 3]), 9)
 
 

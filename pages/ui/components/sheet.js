@@ -121,7 +121,7 @@ class Sheet {
         this.all.title = this.words.all
         this.all.onchange = () => this.tick(this.order, this.all.checked)
         head.append(this.all)
-      } else if (column.kind === 'picture') head.append(make('span', '', column.title))
+      } else if (['picture', 'open'].includes(column.kind)) head.append(make('span', '', column.title))
       else {
         const button = make('button', '', column.title), input = make('input')
         button.type = 'button'
@@ -360,6 +360,7 @@ class Sheet {
   click(event) {
     const place = this.place(event)
     if (!place) return
+    if (this.columns[place[1]].kind === 'open') return void this.write({ open: place[0] })
     if (this.columns[place[1]].kind !== 'tick') {
       if (this.again && event.pointerType === 'touch') this.edit()
       return
@@ -392,7 +393,7 @@ class Sheet {
       if (to[1] !== this.at[1]) act = () => this.reach(to, false)
     } else if (control && event.key.toLowerCase() === 'd') act = () => this.fillDown()
     else if (control || event.altKey) return
-    else if (event.key === 'Enter' || event.key === 'F2') act = () => (column.kind === 'tick' ? this.tick([this.at[0]], !this.ticks.has(this.at[0])) : this.edit())
+    else if (event.key === 'Enter' || event.key === 'F2') act = () => ({ tick: () => this.tick([this.at[0]], !this.ticks.has(this.at[0])), open: () => this.write({ open: this.at[0] }) }[column.kind] ?? (() => this.edit()))()
     else if (event.key === ' ' && this.ticked && !column.editable) act = () => this.tick(this.area.ids, !this.ticks.has(this.at[0]))
     else if (event.key === 'Delete' || event.key === 'Backspace') act = () => this.take(this.area.ids.flatMap(id => this.area.columns.filter(({ column: one }) => one.editable && one.kind === 'text').map(({ column: one }) => [id, one, ''])))
     else if (event.key === 'Escape') act = () => this.reach(this.at, false)

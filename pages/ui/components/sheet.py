@@ -32,12 +32,13 @@ _COMPONENT = st.components.v2.component(
 @dataclass(frozen=True)
 class Column:
     """One column: ``id`` names it in the rows and is never made of what somebody typed; ``title`` is text.
-    "choice": the rows hold keys of ``choices`` (key, text); "picture": an address of a thumbnail of ours."""
+    "choice": the rows hold keys of ``choices`` (key, text); "picture": an address of a thumbnail of ours; "open": a word
+    that opens the row when it is clicked, or at Enter."""
 
     id: str
     title: str
     width: int
-    kind: Literal["text", "number", "picture", "choice"] = "text"
+    kind: Literal["text", "number", "picture", "choice", "open"] = "text"
     editable: bool = False
     pinned: bool = False
     choices: Sequence[tuple[int | str, str]] = ()
@@ -56,10 +57,11 @@ class Edit:
 @dataclass(frozen=True)
 class Said:
     """What a person did since the last run, each thing once: cells ``edits`` (those of one paste together), and the
-    ids ``selected`` now, where that changed."""
+    ids ``selected`` now, where that changed; the id of the row ``opened`` last."""
 
     edits: tuple[Edit, ...] = ()
     selected: list[int] | None = None
+    opened: int | None = None
 
 
 def sheet(
@@ -125,7 +127,7 @@ def _new(said: Any, columns: dict[str, Column], ack: int) -> tuple[Said | None, 
     """What the log holds after ``ack``, and the number to acknowledge. Nothing in it is trusted to be well formed."""
     log = said.get("log") if isinstance(said, dict) else None
     edits: list[Edit] = []
-    selected = None
+    selected, opened = None, None
     for entry in log if isinstance(log, list) else []:
         if not isinstance(entry, dict) or not _whole(entry.get("seq")) or int(entry["seq"]) <= ack:
             continue
@@ -134,7 +136,11 @@ def _new(said: Any, columns: dict[str, Column], ack: int) -> tuple[Said | None, 
             edits += filter(None, (_edit(each, columns) for each in entry["edits"][:MOST]))
         if isinstance(entry.get("ticks"), list):
             selected = [int(item_id) for item_id in entry["ticks"] if _whole(item_id)]
-    return (Said(tuple(edits), selected) if edits or selected is not None else None), ack
+        if _whole(entry.get("open")):
+            opened = int(entry["open"])
+    if not edits and selected is None and opened is None:
+        return None, ack
+    return Said(tuple(edits), selected, opened), ack
 
 
 def _edit(said: Any, columns: dict[str, Column]) -> Edit | None:
