@@ -24,6 +24,7 @@ if __name__ == "__main__":
                 st.Page("pages/data/library.py", title=_("Library"), icon=":material/grid_view:"),
                 st.Page("pages/data/label.py", title=_("Label"), icon=":material/label:"),
                 st.Page("pages/data/table.py", title=_("Table"), icon=":material/table:"),
+                st.Page("pages/data/products.py", title=_("Products"), icon=":material/eyeglasses:"),
                 st.Page("pages/data/quality.py", title=_("Quality"), icon=":material/rule:"),
                 st.Page("pages/data/inbox.py", title=inbox_title(), icon=":material/inbox:"),
                 st.Page("pages/data/history.py", title=_("History"), icon=":material/history:"),

@@ -251,7 +251,9 @@ def _base(root: str, space: str, version: int, rate: float, k: int) -> Base:
 
     data, encoder = dataset(), embedder()
     update(data, encoder)
-    if (now := data.references_version) != version:  # embedding is a change too: remember the result under what it is of
+    if (
+        now := data.references_version
+    ) != version:  # embedding is a change too: remember the result under what it is of
         return _base(root, space, now, rate, k)
     gallery = Gallery.load(data, encoder)
     if len(gallery):

@@ -25,6 +25,7 @@ PAGES = {
     "library": "pages/data/library.py",
     "label": "pages/data/label.py",
     "table": "pages/data/table.py",
+    "products": "pages/data/products.py",
     "quality": "pages/data/quality.py",
     "inbox": "pages/data/inbox.py",
     "history": "pages/data/history.py",

@@ -1,0 +1,24 @@
+"""Products: lenses with the marks they carry, as a table, one as a sheet, and those in the trash."""
+
+import streamlit as st
+
+from pages.ui.i18n import _
+from pages.ui.links import linked_choice
+from pages.ui.products import one, shelf
+
+product_id = one.asked()
+if product_id is not None:
+    one.show(product_id)
+    st.stop()
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title(_("Products"), width="stretch")
+    views = {"table": _("Table"), "trash": _("Trash")}
+    view = linked_choice(
+        st.segmented_control, _("View"), list(views), param="view", key="products.view", default="table", required=True,
+        format_func=views.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
+if view == "trash":
+    one.bin_of_products()
+else:
+    shelf.show()

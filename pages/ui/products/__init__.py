@@ -1,0 +1,1 @@
+"""The parts of the page Products, and of finding a lens."""
