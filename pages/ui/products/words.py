@@ -17,8 +17,8 @@ def place_name(place: str) -> str:
     """Where a mark stands on the lens."""
     return {
         "": _("anywhere"),
-        "left": _("left"),
-        "right": _("right"),
+        "left": _("on the left"),
+        "right": _("on the right"),
         "above": _("above"),
         "below": _("below"),
     }[place]
