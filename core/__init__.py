@@ -8,7 +8,7 @@ ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, 
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
-intake       originals, cells, labels, product_table, archives, admission, landing, ingest, exports, triage
+intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks

@@ -130,7 +130,7 @@ class FileOutcome:
     """How one file ended. ``reason`` is a sentence (`BurinError`: template and values, translatable)
     or None; ``item_id`` is the item added or found, ``class_name`` its class (None: without one); ``near`` an item
     that looks almost the same. A file that is "held" for that is known by its ``sha256``, has so many ``pixels``, and
-    is shown by its ``picture`` (a WebP). A list of classes that was taken in is "read"."""
+    is shown by its ``picture`` (a WebP). A list of classes, or of products, that was taken in is "read"."""
 
     name: str
     outcome: Outcome

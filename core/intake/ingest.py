@@ -31,7 +31,8 @@ from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
 from core.intake.labels import WHOLE, Described, Labels, Look
 from core.intake.landing import Landing, discard
-from core.intake.product_table import FILE, import_products
+from core.intake.product_table import FILE
+from core.intake.shelves import Shelf, loose, take_products
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -177,22 +178,10 @@ def import_archive(
 
 
 def _take_products(dataset: Dataset, archive: Archive) -> list[FileOutcome]:
-    """Bring in the products of an export, with their pictures; what of it could not be taken."""
+    """Bring in the products of an export, with their pictures; what became of them."""
     if archive.products is None:
         return []
-    try:
-        for member in archive.pictures:
-            with suppress(ImageRefused):
-                dataset.keep_product_picture(archive.read(member))
-        taken = import_products(dataset, archive.products)
-    except BurinError as error:
-        return [FileOutcome(FILE, "refused", error)]
-    said = [FileOutcome(printable(name), "refused", error) for name, error in taken.refused]
-    if taken.unknown:
-        names = ", ".join(map(printable, taken.unknown[:NAMED]))
-        reason = BadInput("{name}: marks that are no class here: {names}.", name=FILE, names=names)
-        said.append(FileOutcome(FILE, "refused", reason))
-    return said
+    return take_products(dataset, Shelf(FILE, archive.products, [_reader(archive, one) for one in archive.pictures]))
 
 
 def with_classes(
@@ -260,7 +249,8 @@ def run_import(
     sweep_staging(dataset)
     given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
     archives = [file for file in given if _is_zip(file)]
-    files, remarks, classes = with_classes([file for file in given if file not in archives])
+    rest, shelves = loose(file for file in given if file not in archives)
+    files, remarks, classes = with_classes(rest)
     preview = bool(params.get("preview"))
     how: dict[str, Any] = {"kind": params.get("kind"), "admit": params.get("admit"), "should_stop": should_stop}
     better: dict[str, Any] = {} if preview else {"replace": params.get("replace")}
@@ -290,6 +280,13 @@ def run_import(
         better |= {"classes": classes}
         import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how, **better)
     publish(remarks)
+    for shelf in shelves:
+        if preview:
+            publish(
+                [FileOutcome(shelf.name, "read", BurinError("A table of products: it is taken in with the images."))]
+            )
+        elif not should_stop():
+            publish(take_products(dataset, shelf))
     if not should_stop() and not preview and not count["held"]:
         _discard(workspace, given)
     result: dict[str, Any] = {name: count[name] for name in ("added", "present", "refused")}

@@ -126,7 +126,7 @@ def _outcomes(job: Job) -> None:
         "present": ngettext("{n} already there", "{n} already there", count["present"]),
         "held": ngettext("{n} held back", "{n} held back", count["held"]),
         "refused": ngettext("{n} refused", "{n} refused", count["refused"]),
-        "read": ngettext("{n} list of classes", "{n} lists of classes", count["read"]),
+        "read": ngettext("{n} table read", "{n} tables read", count["read"]),
     }
     colours = {"added": "green", "present": "gray", "held": "orange", "refused": "red", "read": "blue"}
     badges = [

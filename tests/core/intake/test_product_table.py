@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import zipfile
 from collections import Counter
 from dataclasses import replace
 
@@ -14,7 +15,7 @@ from core.collection.dataset import Dataset
 from core.ground.errors import BadInput
 from core.ground.workspace import Workspace
 from core.intake.exports import export_zip
-from core.intake.ingest import import_archive
+from core.intake.ingest import import_archive, receive, run_import
 from core.intake.product_table import import_products, products_csv
 from tests.conftest import draw, png_bytes
 
@@ -30,6 +31,19 @@ def dataset(drawn_workspace: Workspace) -> Dataset:
         [ProductDraft("=1+1", "Lenso", "T67", {"index": "1.67", "Été": "a\tb"}, two), ProductDraft("Duo", code="-6")]
     )
     return dataset
+
+
+class Told:
+    """What a job is told."""
+
+    def __init__(self) -> None:
+        self.records: list[dict] = []
+
+    def __call__(self, done: int, total: int, note: str = "") -> None:
+        pass
+
+    def append(self, record: dict) -> None:
+        self.records.append(record)
 
 
 def table(dataset: Dataset) -> bytes:
@@ -82,7 +96,7 @@ def test_the_zip_brings_the_products_with_their_pictures(dataset: Dataset, tmp_p
         export_zip(dataset, stream)
     other = Dataset(Workspace(tmp_path / "other"))
     outcomes = import_archive(other, tmp_path / "all.zip")
-    assert Counter(outcome.outcome for outcome in outcomes) == {"added": 12, "read": 1}
+    assert Counter(outcome.outcome for outcome in outcomes) == {"added": 12, "read": 2}, "classes and products"
     assert bare(other) == bare(dataset) and other.product_picture(picture).is_file()
     assert other.counts().originals == 12
     ver = {p.name: p.ver for p in other.products()}
@@ -91,8 +105,6 @@ def test_the_zip_brings_the_products_with_their_pictures(dataset: Dataset, tmp_p
 
 
 def test_a_preview_and_a_strange_table_bring_no_product(dataset: Dataset, tmp_path) -> None:
-    import zipfile
-
     with open(tmp_path / "all.zip", "wb") as stream:
         export_zip(dataset, stream)
     other = Dataset(Workspace(tmp_path / "other"))
@@ -102,6 +114,30 @@ def test_a_preview_and_a_strange_table_bring_no_product(dataset: Dataset, tmp_pa
         archive.writestr("products.csv", "product,maker,pictures\nOne,M,../../x.png\n,,\n")
         archive.writestr("product_pictures/photo.png", png_bytes(draw("bar")))
     outcomes = import_archive(other, tmp_path / "odd.zip")
-    assert [(o.outcome, o.class_name) for o in outcomes] == [("added", "product_pictures")]  # a class like any other
+    assert [(o.outcome, o.class_name) for o in outcomes] == [
+        ("added", "product_pictures"), ("read", None),
+    ], "a class like any other"  # fmt: skip
     (one,) = other.products()
     assert one == replace(one, name="One", maker="M", pictures=())
+
+
+def test_a_loose_table_beside_images_is_taken_in_with_its_pictures_and_said(dataset: Dataset, tmp_path) -> None:
+    """As an export that was unpacked, and then dropped as a folder."""
+    picture = dataset.add_product_picture(dataset.products()[0].id, png_bytes(draw("wave")))
+    archive = tmp_path / "all.zip"
+    with open(archive, "wb") as stream:
+        export_zip(dataset, stream)
+    other = Dataset(Workspace(tmp_path / "other"))
+    with zipfile.ZipFile(archive) as packed:
+        uploads = [(f"all/{name}", packed.read(name)) for name in packed.namelist()]
+    params = {"files": receive(other.workspace, uploads), "preview": True}
+    report = Told()
+    said = report.records
+    run_import(other.workspace, params, report, lambda: False)  # type: ignore[arg-type]
+    assert other.products() == [] and [one["outcome"] for one in said if one["name"] == "all/products.csv"] == ["read"]
+    said.clear()
+    run_import(other.workspace, {**params, "preview": False}, report, lambda: False)  # type: ignore[arg-type]
+    assert bare(other) == bare(dataset) and other.counts().originals == dataset.counts().originals
+    assert other.product_picture(picture).is_file()
+    assert "product_pictures" not in {record.name for record in other.classes()}
+    assert [one["outcome"] for one in said if one["name"] == "all/products.csv"] == ["read"]
