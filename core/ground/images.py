@@ -143,6 +143,17 @@ def encode_png(image: Image.Image) -> bytes:
     return _encoded(image, "PNG")
 
 
+def side_by_side(images: Sequence[Image.Image], *, side: int = 256, gap: int = 16) -> Image.Image:
+    """Pictures in a row on white, each at most ``side`` pixels wide and high."""
+    small = [ImageOps.contain(image.convert("RGB"), (side, side)) for image in images]
+    row = Image.new("RGB", (sum(one.width + gap for one in small) + gap, side + 2 * gap), "white")
+    x = gap
+    for one in small:
+        row.paste(one, (x, gap + (side - one.height) // 2))
+        x += one.width + gap
+    return row
+
+
 def difference_hash(image: Image.Image) -> int:
     """64-bit difference hash, 0 <= h < 2**64: alike pictures differ in few bits.
 

@@ -12,7 +12,7 @@ from pages.ui import cached, services, widgets
 from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
-from pages.ui.search import answers, answers_table, model_line, trying
+from pages.ui.search import answers, answers_table, lens_search, model_line, trying
 from pages.ui.search.intake import Query, intake
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -28,7 +28,13 @@ data = services.dataset()
 classes = {record.id: record for record in data.classes()}
 counts = data.counts()
 
-st.title(_("Which gravure is it?"))
+with st.container(horizontal=True, vertical_alignment="center"):
+    st.title(_("Which gravure is it?"), width="stretch")
+    asks = {"mark": _("Marks"), "lens": _("A whole lens")}
+    asked = linked_choice(
+        st.segmented_control, _("What is looked for"), list(asks), param="ask", key="identify.ask", default="mark",
+        required=True, format_func=asks.__getitem__, label_visibility="collapsed",
+    )  # fmt: skip
 st.markdown(f":small[{model_line.line()}]")
 
 if not counts.originals - counts.unlabelled and not services.preparation().active:
@@ -43,6 +49,10 @@ if not counts.originals - counts.unlabelled and not services.preparation().activ
         overview.sample_button("identify.sample")
         if st.button(_("Add images"), icon=":material/upload:", key="identify.add"):
             st.switch_page("pages/data/library.py", query_params={"view": "add"})
+    st.stop()
+
+if asked == "lens":
+    lens_search.show()
     st.stop()
 
 given, answered = st.columns([2, 3], gap="large")

@@ -29,14 +29,15 @@ def answers(
     kinds: Sequence[str] = (),
     class_ids: Sequence[int] = (),
     regions: Sequence[Region] = (),
+    top: int = 5,
 ) -> list[Answer]:
     """Name each mark in the image file ``data``, whose content hash is ``token``; raises `ImageRefused`.
 
-    ``regions``: the marks that somebody pointed at, where they are not looked for.
+    ``regions``: the marks that somebody pointed at, where they are not looked for; ``top``: classes that are answered.
     """
     base = services.base()
     filters = tuple(sorted(kinds)), tuple(sorted(class_ids))
-    return _answers(data, token, name, *filters, tuple(regions), base.gallery.space, base.gallery.version)
+    return _answers(data, token, name, *filters, tuple(regions), top, base.gallery.space, base.gallery.version)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -47,6 +48,7 @@ def _answers(
     kinds: tuple[str, ...],
     class_ids: tuple[int, ...],
     regions: tuple[Region, ...],
+    top: int,
     space: str,
     version: int,
 ) -> list[Answer]:
@@ -63,6 +65,7 @@ def _answers(
         embedder=services.embedder(),
         regions=regions,
         k=config.neighbours,
+        top=top,
         kinds=list(kinds) or None,
         class_ids=list(class_ids) or None,
     )

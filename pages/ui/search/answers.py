@@ -124,13 +124,13 @@ def show(
     if one:
         _mark(query, answers[0], classes, query.token, card=card)
     else:
-        _pointing(query, answers, classes)
+        pointing(query, answers, classes)
         with st.grid(min(len(answers), ABREAST), min_column_width=256):
             for place, answer in enumerate(answers):
                 with st.container():
                     _mark(query, answer, classes, f"{query.token}.{place}", number_=place + 1)
     if one:
-        _pointing(query, answers, classes)
+        pointing(query, answers, classes)
     if one and answers[0].verdict != "not_found":
         _to_map(query, answers[0].region if workbench().pointed.get(query.token) else None)
         _others(answers[0].classes[COMPARED[answers[0].verdict] :], classes)
@@ -167,7 +167,7 @@ def _to_map(query: Query, region: Region | None) -> None:
         st.switch_page("pages/model/embeddings.py", query_params={"run": ""})
 
 
-def _pointing(query: Query, answers: Sequence[Answer], classes: dict[int, ClassRecord]) -> None:
+def pointing(query: Query, answers: Sequence[Answer], classes: dict[int, ClassRecord]) -> None:
     """The image itself, with the boxes of the marks and of what else might be one: to look closer, and to point."""
     names = {record.id: record.name for record in classes.values()}
     src, size = cached.small(query.data, query.token)

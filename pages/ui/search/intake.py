@@ -30,6 +30,48 @@ class Query:
 
 def intake() -> list[Query]:
     """The controls; returns the images now waiting for an answer, in the order they were given."""
+    way = _way()
+    queries = {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way]()
+    _listen(way)
+    return queries
+
+
+def gather() -> list[Query]:
+    """The same for the marks of one lens: pictures, photographs and drawings come together, one after another, in the
+    order they were given; what lies on the sheet counts already."""
+    way, bench = _way(), workbench()
+    sheet = bench.round_of("lens.sketch")
+    if way == "drop":
+        _dropped()
+        now = []
+    else:
+        now = _drawn(key=sheet) if way == "draw" else _photographed()
+        if way == "draw":
+            st.button(
+                _("Keep it, and draw the next"), icon=":material/add:", key="lens.next", disabled=not now,
+                on_click=_keep, args=(now, "lens.sketch"), width="stretch",
+            )  # fmt: skip
+        elif now:
+            st.button(_("Keep it"), icon=":material/add:", key="lens.next", on_click=_keep, args=(now, ""))
+        if _given():
+            _list()
+    _listen(way)
+    return list({query.token: query for query in [*_given()[::-1], *now]}.values())
+
+
+def _keep(queries: list[Query], sheet: str) -> None:
+    take(queries)
+    if sheet:
+        workbench().empty(sheet)
+
+
+def forget() -> None:
+    """Take all images out, and what is on the sheet."""
+    _restart()
+    workbench().empty("lens.sketch")
+
+
+def _way() -> str:
     labels = {"drop": _("Image"), "draw": _("Draw"), "camera": _("Camera")}
     way = linked_choice(
         st.segmented_control,
@@ -43,9 +85,7 @@ def intake() -> list[Query]:
         width="stretch",
         label_visibility="collapsed",
     )
-    queries = {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way or "drop"]()
-    _listen(way or "drop")
-    return queries
+    return way or "drop"
 
 
 def query_of(name: str, data: bytes) -> Query:
@@ -128,14 +168,14 @@ def _listen(way: str) -> None:
         st.rerun()
 
 
-def _drawn() -> list[Query]:
+def _drawn(*, key: str = "identify.sketch") -> list[Query]:
     words = {
         "hint": _("Draw the mark here with a finger, a pen or the mouse"),
         "undo": _("Undo"),
         "clear": _("Clear"),
         "pens": [_("Fine pen"), _("Medium pen"), _("Broad pen")],
     }
-    drawing = sketch(words=words, key="identify.sketch")
+    drawing = sketch(words=words, key=key)
     return [query_of(_("Drawing"), drawing)] if drawing else []
 
 
