@@ -12,7 +12,7 @@ import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -145,7 +145,9 @@ def encode_png(image: Image.Image) -> bytes:
 
 def side_by_side(images: Sequence[Image.Image], *, side: int = 256, gap: int = 16) -> Image.Image:
     """Pictures in a row on white, each at most ``side`` pixels wide and high."""
-    small = [ImageOps.contain(image.convert("RGB"), (side, side)) for image in images]
+    small = [image.convert("RGB") for image in images]
+    for one in small:
+        one.thumbnail((side, side))
     row = Image.new("RGB", (sum(one.width + gap for one in small) + gap, side + 2 * gap), "white")
     x = gap
     for one in small:

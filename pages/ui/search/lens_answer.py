@@ -86,7 +86,7 @@ def fits_in_words(fit: Fit, product: Product, asked: int, code: str) -> str:
     """What fits and what does not: "3 of 4 marks; code 74, this one has 6"."""
     parts = []
     if asked:
-        text = ngettext("{n} of {total} mark fits", "{n} of {total} marks fit", fit.fitting)
+        text = ngettext("{n} of {total} mark fits", "{n} of {total} marks fit", asked)
         parts.append(text.format(n=number(fit.fitting), total=number(asked)))
     if fit.missing and asked:
         text = ngettext("{n} was not given", "{n} were not given", len(fit.missing))
