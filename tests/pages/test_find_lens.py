@@ -59,9 +59,7 @@ def test_several_pictures_and_a_code_find_the_lens(open_page, stocked):
     assert products_of(at)[0] == "1. Lenso Clara" and "2 marks of the lens" in text_of(at)
     text = text_of(at)
     assert "2 of 2 marks fit · code t 67, the same" in text
-    assert "1 of 2 marks fit" in text and "code t 67, this one has 74" in text, (
-        "near misses are shown"
-    )
+    assert "1 of 2 marks fit" in text and "code t 67, this one has 74" in text, "near misses are shown"
     drawn = component(at, "burin_lens")[0]
     assert {mark["state"] for mark in drawn["marks"]} == {"fits"} and drawn["code_state"] == "fits"
 
