@@ -50,14 +50,15 @@ def page(paper: Paper) -> str:
     """The HTML; every text in it is escaped, and its policy lets it load and run nothing."""
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
     given = "".join(_figure(src, text, "") for src, text in paper.given)
-    code = f"<p>{escape(_('Code'))}: <strong>{escape(paper.code)}</strong></p>" if paper.code else ""
+    titles = {"given": escape(_("What was given")), "code": escape(_("Code"))}
+    code = f"<p>{titles['code']}: <strong>{escape(paper.code)}</strong></p>" if paper.code else ""
     return (
         f'<!doctype html><html lang="{workbench().language}"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width"><title>{escape(paper.title)}</title>'
         f"<style>{_STYLE}</style></head><body>"
         f"<h1>{escape(paper.title)}</h1><p>{escape(paper.explained)}</p>"
-        f'<h2>{escape(_("What was given"))}</h2><div class="marks">{given}</div>{code}'
+        f'<h2>{titles["given"]}</h2><div class="marks">{given}</div>{code}'
         f"{''.join(_section(at, row) for at, row in enumerate(paper.rows, start=1))}</body></html>"
     )
 
