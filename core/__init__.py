@@ -21,5 +21,5 @@ training     checkpoint, distributed, trainer, used, runs, recorder, transfer, p
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
 evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
-shell        variation, training, runs, settings, evaluation, views, products, main
+shell        words, variation, training, runs, settings, evaluation, views, products, main
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import itertools
 import re
 import string
 from collections.abc import Iterator
@@ -136,3 +137,68 @@ def _is_literal(argument: ast.expr) -> bool:
 
 def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+THINGS = (
+    "images|originals|classes|files|variants|epochs|queries|references|rows|marks|runs|pictures|draws|copies|seconds"
+    "|minutes|neighbours|steps|groups|labels|views|answers|vectors|agreements|products"
+)
+# Values that are a limit of ours, and never 1
+LIMITS = {
+    "limit",
+    "name",
+    "share",
+    "steps",
+    "least",
+    "pixels",
+    "side",
+    "size",
+    "images",
+    "p",
+    "k",
+    "world",
+    "classes",
+    "asked",
+    "shown",
+    "low",
+    "high",
+}
+
+
+def test_no_count_is_said_in_the_plural_whatever_it_is() -> None:
+    """ "1 images": a count before a thing goes through ngettext, or follows a colon; in a shell through `counted`."""
+    counted = re.compile(rf"\{{(\w+)\}}\*{{0,2}} (?:\w+ )?(?:{THINGS})\b")
+    after = re.compile(rf"^ (?:\w+ )?(?:{THINGS})\b")
+    wrong = []
+    for path in SOURCES:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for call in said(path):
+            if call.func.id != "ngettext" and isinstance(call.args[0], ast.Constant):
+                fields = [found[1] for found in counted.finditer(call.args[0].value) if found[1] not in LIMITS]
+                wrong += [
+                    f"{path.relative_to(ROOT)}:{call.lineno} {{{field}}} in {call.args[0].value!r}" for field in fields
+                ]
+        if "shell" in path.parts:
+            for joined in ast.walk(tree):
+                pieces = joined.values if isinstance(joined, ast.JoinedStr) else []
+                for value, text in itertools.pairwise(pieces):
+                    if (
+                        isinstance(value, ast.FormattedValue)
+                        and isinstance(text, ast.Constant)
+                        and after.match(text.value)
+                    ):
+                        wrong.append(f"{path.relative_to(ROOT)}:{joined.lineno} {text.value!r}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_no_name_follows_a_word_that_French_would_elide(french: Catalog) -> None:
+    """ "références de étoile": a name that may begin with a vowel follows "classe", "réseau" or a colon instead."""
+    names = "name|other|own|to|twin|true|said|class_name|given|architecture|parameter|label|view|title"
+    elided = re.compile(rf"\b(?:de|que|le|la|se|ne|jusque|puisque|lorsque) \*{{0,2}}\{{(?:{names})\}}", re.IGNORECASE)
+    wrong = [
+        form
+        for entry in french
+        for form in (entry.string if isinstance(entry.string, tuple) else (entry.string,))
+        if entry.id and elided.search(form)
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -57,7 +57,7 @@ def find(workspace: Workspace, data_dir: Path | None) -> Found:
         ]
         found = Found(own, len(files) - len(own), 0, broken)
     if not found.originals:
-        raise BadInput("There is no original to ask in {folder}: {n} files in it are variants.",
+        raise BadInput("There is no original to ask in {folder}: its files are variants ({n}).",
                        folder=folder.name, n=found.variants)  # fmt: skip
     return found
 

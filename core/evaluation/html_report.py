@@ -44,7 +44,7 @@ WORDS: dict[str, str] = {
     "leak_clean": _("No leak: nothing that is measured was seen in training."),
     "leak_leaky": _("Leak: something that is measured was seen in training. These figures are worth little."),
     "leak_unknown": _("It is not known what this encoder was trained on."),
-    "counted": _("{queries} queries against {references} references of {classes} classes; {k} neighbours vote. "
+    "counted": _("Queries: {queries}. References: {references}, classes: {classes}. Neighbours that vote: {k}. "
                  "Brackets: 95 % intervals."),
     "macro": _("Macro: every class alike"),
     "weighted": _("Weighted: every image alike"),

@@ -80,6 +80,7 @@ class WorkspaceConfig:
     ``false_accept_rate``: the share of marks from outside the base that may be named all the
     same (0 to 0.5); ``neighbours``: k of the vote; ``weights``: "" for the bundled default, or
     what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
+    ``tolerance``: the share of draws (0 to 0.5) of a transform that may land in another class before it is left out.
     ``roles``: role by name or, where people sign in, by e-mail address; ``default_role``: of everybody
     else, "" for viewer where people sign in and researcher where they do not.
     """
@@ -88,6 +89,7 @@ class WorkspaceConfig:
     false_accept_rate: float = 0.05
     neighbours: int = 10
     weights: str = ""
+    tolerance: float = 0.15
     catalogue_url: str = ""
     sample: bool = False
     roles: dict[str, Role] = field(default_factory=dict)
@@ -100,6 +102,8 @@ class WorkspaceConfig:
             )
         if not 1 <= self.neighbours <= 100:
             raise ConfigRefused("The number of neighbours must be from 1 to 100, not {value}.", value=self.neighbours)
+        if not 0 <= self.tolerance <= 0.5:
+            raise ConfigRefused("The tolerance must be from 0 to 0.5, not {value}.", value=self.tolerance)
         for name, role in (*self.roles.items(), ("default_role", self.default_role or "viewer")):
             if role not in ROLES:
                 raise ConfigRefused(

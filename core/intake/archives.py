@@ -159,7 +159,10 @@ class Archive:
 
     def _refuse_amount(self, count: int) -> None:
         raise ArchiveRefused(
-            "{name} holds {count} files; the limit is {limit}.", name=self.name, count=count, limit=self._limits.members
+            "{name} holds more files ({count}) than the limit ({limit}).",
+            name=self.name,
+            count=count,
+            limit=self._limits.members,
         )
 
     def _check_places(self, infos: list[zipfile.ZipInfo]) -> None:
@@ -268,12 +271,14 @@ def _left_out(folder: str, count: int) -> FileOutcome:
     values = {"count": count, "folder": folder or "."}
     if folder.rpartition("/")[2] == _VARIANTS:
         why = BadInput(
-            "Left out: {count} written variants in {folder}. They are made anew from the originals, which are taken"
-            " in.",
+            "Left out: the written variants in {folder} ({count}). They are made anew from the originals, which are"
+            " taken in.",
             **values,
         )
     else:
-        why = BadInput("Left out: {count} files in {folder}. Of a workspace the originals are taken in.", **values)
+        why = BadInput(
+            "Left out: the files in {folder} ({count}). Of a workspace the originals are taken in.", **values
+        )
     return FileOutcome(folder or ".", "refused", why)
 
 

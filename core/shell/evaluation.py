@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.ground.errors import NotFound
 from core.ground.workspace import Workspace
+from core.shell.words import counted
 
 if TYPE_CHECKING:
     from core.evaluation.folders import Found
@@ -59,9 +60,9 @@ def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> in
     for outcome in found.refused:
         print(f"burin: {outcome.name}: {outcome.reason}", file=sys.stderr)
     if found.variants:
-        print(f"burin: recognised as variants and not asked: {found.variants} files.", file=sys.stderr)
+        print(f"burin: recognised as variants and not asked: {counted(found.variants, 'file')}.", file=sys.stderr)
     if found.strangers:
-        print(f"burin: of unknown origin and not asked: {found.strangers} files.", file=sys.stderr)
+        print(f"burin: of unknown origin and not asked: {counted(found.strangers, 'file')}.", file=sys.stderr)
     asked = _subject(workspace, options, found)
     doubted, traits = {}, None
     if found.dataset is not None:
@@ -129,7 +130,7 @@ def _analyse(options: argparse.Namespace) -> int:
     output = options.output_dir or workspace.model / ANALYSIS
     report, groups, written = analyse(source, output, language=options.language)
     causes = [fault.cause for group in groups for fault in group.faults]
-    print(f"Wrong: {len(causes)} of {report.queries} answers.")
+    print(f"Wrong: {len(causes)} of {counted(report.queries, 'answer')}.")
     print("Likely causes: " + ", ".join(f"{name} {causes.count(name)}" for name in CAUSES) + ".")
     for group in groups[:TOLD]:
         true, said = (printable(report.classes[number].name) for number in (group.true, group.predicted))

@@ -28,6 +28,7 @@ from core.shell import settings as cli_settings
 from core.shell import training as cli_training
 from core.shell import variation as cli_variants
 from core.shell import views as cli_views
+from core.shell.words import counted
 
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
@@ -36,8 +37,12 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    options = _parser().parse_args(arguments)
     try:
+        try:
+            options = _parser().parse_args(arguments)
+        except SystemExit:  # the help was asked for, or what was typed is none: argparse has written why
+            sys.stdout.flush()
+            raise
         status = options.run(options)
         sys.stdout.flush()
         return status
@@ -121,7 +126,8 @@ def _index(options: argparse.Namespace) -> int:
     dataset, embedder = _open(options)
     refused = _bring_up_to_date(dataset, embedder)
     counts = dataset.counts()
-    print(f"{counts.originals} originals in {counts.classes} classes are ready to be searched. {embedder.sentence}")
+    held = f"{counted(counts.originals, 'original')} in {counted(counts.classes, 'class', 'classes')}"
+    print(f"Ready to be searched: {held}. {embedder.sentence}")
     return 1 if refused else 0
 
 
@@ -171,7 +177,7 @@ def _in_words(file: str, answer: dict) -> str:
     if len(marks) == 1:
         return f"{file}: {_mark_in_words(marks[0])}"
     places = "".join(f"\n  at {','.join(map(str, mark['box']))}: {_mark_in_words(mark)}" for mark in marks)
-    return f"{file}: {len(marks)} marks{places}"
+    return f"{file}: {counted(len(marks), 'mark')}{places}"
 
 
 def _mark_in_words(mark: dict) -> str:
@@ -212,7 +218,7 @@ def _embed(options: argparse.Namespace) -> int:
     vectors = np.stack(rows) if rows else np.empty((0, embedder.dimension), np.float32)
     with writing(options.out) as stream:
         np.savez(stream, vectors=vectors, files=np.array(files, dtype=str), refused=np.array(refused, dtype=str))
-    print(f"{len(files)} vectors of {embedder.dimension} numbers in {options.out}; {len(refused)} refused.")
+    print(f"{counted(len(files), 'vector')} of {embedder.dimension} numbers in {options.out}; {len(refused)} refused.")
     return 1 if refused else 0
 
 
@@ -230,7 +236,7 @@ def _sample(options: argparse.Namespace) -> int:
     count = load(
         workspace, seed=options.seed, on_progress=lambda done, total, stage: _progress(f"sample, {stage}")(done, total)
     )
-    print(f"{count} sample marks are in {workspace.raw}.")
+    print(f"The sample is in {workspace.raw}: {counted(count, 'mark')}.")
     return 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.ground.errors import ImageRefused, NotFound
+from core.shell.words import counted
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, opened: Callable[..., Any]) -> None:
@@ -59,7 +60,7 @@ def _in_words(answer: dict[str, Any], asked: int, code: str) -> str:
     said = {"certain": "One product fits.", "hesitates": "Several may be meant.", "unknown": "None fits."}
     lines = [said[answer["verdict"]]]
     for one in answer["products"]:
-        fits = f"{one['fits']} of {asked} marks" if asked else ""
+        fits = f"{one['fits']} of {counted(asked, 'mark')}" if asked else ""
         if one["missing"]:
             fits += f", {one['missing']} not seen"
         if code:

@@ -14,8 +14,9 @@ from core.ground.config import Preprocessing, Role
 from core.ground.errors import BadInput, BurinError, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace, size_of
+from core.shell.words import counted
 
-NAMES = ("mode", "size", "false_accept_rate", "neighbours", "weights", "catalogue_url", "default_role")
+NAMES = ("mode", "size", "false_accept_rate", "neighbours", "tolerance", "weights", "catalogue_url", "default_role")
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Callable[[str], Any]) -> None:
@@ -69,6 +70,7 @@ def _show(options: argparse.Namespace) -> int:
         "size": config.preprocessing.size,
         "false_accept_rate": config.false_accept_rate,
         "neighbours": config.neighbours,
+        "tolerance": config.tolerance,
         "weights": config.weights or "(bundled)",
         "catalogue_url": shown_url(config.catalogue_url) or "(SQLite in the workspace)",
         "default_role": config.default_role or "(viewer where people sign in, else researcher)",
@@ -92,7 +94,9 @@ def _set(options: argparse.Namespace) -> int:
         return _set_address(_workspace(options), text)  # the one in the settings may be what keeps it from opening
     config = dataset.workspace.config()
     try:
-        value: Any = {"size": int, "neighbours": int, "false_accept_rate": float}.get(name, str)(text)
+        value: Any = {"size": int, "neighbours": int, "false_accept_rate": float, "tolerance": float}.get(name, str)(
+            text
+        )
     except ValueError as error:
         raise BadInput("{text} is not a number.", text=text) from error
     if name in ("mode", "size"):
@@ -150,7 +154,7 @@ def _backup(options: argparse.Namespace, progress: Callable[[str], Any]) -> int:
 
     made = back_up(_dataset(options), options.file, on_progress=progress("backing up"))
     assert made is not None  # nobody asks it to stop
-    print(f"{made.path}: {made.files} files, {made.path.stat().st_size / 1e6:.1f} MB.")
+    print(f"{made.path}: {counted(made.files, 'file')}, {made.path.stat().st_size / 1e6:.1f} MB.")
     for name in made.missing:
         print(f"burin: {name} is gone from its folder and not in the backup.")
     return 1 if made.missing else 0
@@ -161,7 +165,7 @@ def _restore(options: argparse.Namespace, progress: Callable[[str], Any]) -> int
 
     workspace = _workspace(options)
     count = restore(options.file, workspace, on_progress=progress("restoring"))
-    print(f"{count} files are in {workspace.root}.")
+    print(f"{workspace.root}: {counted(count, 'file')}.")
     return 0
 
 

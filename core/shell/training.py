@@ -21,6 +21,7 @@ from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.errors import BadInput, ConfigRefused, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace
+from core.shell.words import counted
 from core.training.settings import (
     BACKBONES,
     BALANCES,
@@ -215,8 +216,9 @@ def _repeat(
     for each in found.seeds:
         low, high = each.top1.interval
         print(
-            f"Seed {each.seed}, {len(each.runs)} runs pooled: top-1 {100 * each.top1.value:.1f} % "
-            f"[{100 * low:.1f}, {100 * high:.1f}] of {each.top1.n} queries, mAP@R {100 * each.map_at_r:.1f} %"
+            f"Seed {each.seed}, {counted(len(each.runs), 'run')} pooled: top-1 {100 * each.top1.value:.1f} % "
+            f"[{100 * low:.1f}, {100 * high:.1f}] of {counted(each.top1.n, 'query', 'queries')}, "
+            f"mAP@R {100 * each.map_at_r:.1f} %"
         )
     if len(found.seeds) > 1:
         for name, value in (("top-1", lambda each: each.top1.value), ("mAP@R", lambda each: each.map_at_r)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.ground.workspace import Workspace
+from core.shell.words import counted
 from core.variation.policies import DEFAULT, PRESETS
 
 if TYPE_CHECKING:
@@ -103,12 +104,13 @@ class _Place:
         from core.embedding.embedder import load_embedder
         from core.variation.writer import announce, checked, write
 
-        safety = None
+        safety = astray = None
         if tasks and not options.override_safety:
             embedder = load_embedder(self.workspace)
             _say(embedder.sentence)
-            safety = checked(
+            safety, astray = checked(
                 tasks, self.originals, policy, embedder, self.dataset, seed=options.seed,
+                tolerance=self.workspace.config().tolerance,
                 on_progress=progress("checking label safety"),
             )  # fmt: skip
             _tell(safety)
@@ -117,7 +119,8 @@ class _Place:
         if self.dataset is not None:
             self.manifest.follow(self.dataset)
         done = write(
-            self.manifest, tasks, policy, seed=options.seed, safety=safety, on_progress=progress("writing"),
+            self.manifest, tasks, policy, seed=options.seed, safety=safety, astray=astray,
+            on_progress=progress("writing"),
             on_refused=lambda outcome: _say(f"{outcome.name}: {outcome.reason}"),
         )  # fmt: skip
         if self.dataset is not None:
@@ -151,13 +154,17 @@ def _oversample(options: argparse.Namespace, progress: Any) -> int:
     )
     for each in planned.classes:
         if each.add:
-            source = "its only original" if each.count.originals == 1 else f"{len(each.draws)} originals"
-            held = f"{each.count.originals} originals (+ {each.count.variants})"
+            source = "its only original" if each.count.originals == 1 else counted(len(each.draws), "original")
+            held = f"{counted(each.count.originals, 'original')} (+ {each.count.variants})"
             print(f"{each.count.name}: {held}, {each.add} more from {source}")
     cost = f"about {planned.seconds:.1f} s of one core and {planned.bytes / 1000:.0f} kB"
     even = f"imbalance {planned.before.ratio:.1f} -> {planned.after.ratio:.1f}"
-    check = "" if options.override_safety or not planned.total else f", after a check of {planned.looked_at} draws"
-    print(f"{planned.total} variants to write, {cost}{check}; {even}.")
+    check = (
+        ""
+        if options.override_safety or not planned.total
+        else f", after a check of {counted(planned.looked_at, 'draw')}"
+    )
+    print(f"To write: {counted(planned.total, 'variant')}, {cost}{check}; {even}.")
     if options.dry_run:
         return _code(place, len(place.broken))
     done = place.write(planned.tasks(place.originals), policy, options, progress)
@@ -173,14 +180,18 @@ def _safety(options: argparse.Namespace, progress: Any) -> int:
     policy = place.policy(options.policy)
     embedder = load_embedder(place.workspace)
     refs = references(place.originals, embedder, place.dataset)
-    report = check(policy, refs, embedder, seed=options.seed, on_progress=progress("checking label safety"))
+    report = check(
+        policy, refs, embedder, seed=options.seed, tolerance=place.workspace.config().tolerance,
+        on_progress=progress("checking label safety"),
+    )  # fmt: skip
     if options.json:
         print(json.dumps(report.to_json(), ensure_ascii=False))
     else:
         for row in report.rows:
             name = row.transform or "all together"
             mark = "UNSAFE" if row.share > report.tolerance else "safe"
-            print(f"{row.class_name}  {name}: {mark}, {row.unsafe} of {row.draws} draws nearer to another class"
+            print(f"{row.class_name}  {name}: {mark}, {row.unsafe} of {counted(row.draws, 'draw')} nearer to another "
+                  "class"
                   f" ({row.towards}), moved {row.moved:.3f}, margin {row.margin:.3f}")  # fmt: skip
         _tell(report)
     return 0 if report.safe else 1
@@ -196,8 +207,13 @@ def _tell(report: SafetyReport) -> None:
 def _report(done: Written, place: _Place) -> int:
     """Say what was done; the exit status."""
     refused = len({outcome.name for outcome in [*place.broken, *done.refused]})
-    print(f"{done.written} variants written, {done.present} were there already, {refused} originals refused; "
-          f"batch {done.batch} in {place.manifest.folder}.")  # fmt: skip
+    if done.unsafe:
+        _say(
+            f"nearer to another class, however often drawn, and not written: "
+            f"{done.unsafe} of {done.unsafe + done.written}."
+        )
+    print(f"{counted(done.written, 'variant')} written, {done.present} there already, "
+          f"{counted(refused, 'original')} refused; batch {done.batch} in {place.manifest.folder}.")  # fmt: skip
     return _code(place, refused)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.ground.workspace import Workspace
+from core.shell.words import counted
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Callable[[str], Any]) -> None:
@@ -41,12 +42,12 @@ def _compare(options: argparse.Namespace, progress: Callable[[str], Any]) -> int
             print(
                 f"{view.mode:8}{view.size:4} px  {share:5.1f} % [{100 * score.low:.1f}, {100 * score.high:.1f}]{marks}"
             )
-        print(f"Right, of {made.scores[0].asked} images asked of the others, copies left out.")
+        print(f"Right, of {counted(made.scores[0].asked, 'image')} asked of the others, copies left out.")
     if options.apply and made.best != made.in_use:
         take(dataset, made.best)
         updated = update(dataset, load_embedder(dataset.workspace), on_progress=progress("embedding"))
         if not options.json:
-            print(f"Taken: {made.best.mode}, {made.best.size} px; {updated.embedded} images embedded.")
+            print(f"Taken: {made.best.mode}, {made.best.size} px; {counted(updated.embedded, 'image')} embedded.")
     elif options.apply and not options.json:
         print("Nothing to change: no other way is surely better than the one in use.")
     return 0

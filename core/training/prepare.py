@@ -135,7 +135,7 @@ def changed(run: Run, settings: TrainSettings) -> TrainSettings:
         raise BadInput("The run {name} has ended: there is nothing to go on with.", name=run.record.name)
     done = len([line for line in run.epochs() if line.get("complete", True)])
     if settings.epochs < done or (settings.epochs == done and run.state == "finished"):
-        raise BadInput("The run {name} has had {done} epochs already.", name=run.record.name, done=done)
+        raise BadInput("The run {name} has had its epochs already ({done}).", name=run.record.name, done=done)
     if run.state == "finished" and not run.resume_path.is_file():
         raise BadInput(
             "The run {name} is over, and what it would go on from was not kept: start a new run from its weights.",
@@ -157,7 +157,7 @@ def _audited_again(workspace: Workspace, run: Run, material: Material, request: 
     here = {original.sha256 for original in material.originals}
     gone = sum(1 for sha256 in run.split.side if sha256 not in here)
     if gone:
-        warning = BurinError("{count} images of this run are not there any more.", count=gone)
+        warning = BurinError("Images of this run that are not there any more: {count}.", count=gone)
         run.update(warnings=[*run.record.warnings, warning.to_json()])
     return run
 
@@ -165,7 +165,7 @@ def _audited_again(workspace: Workspace, run: Run, material: Material, request: 
 def _leaking(found: LeakAudit) -> BadInput:
     leak = found.findings[0]
     return BadInput(
-        "The leak audit found {count} pictures that are trained on and measured with, {first} first: nothing was"
+        "The leak audit found pictures that are trained on and measured with ({count}), {first} first: nothing was"
         " trained.",
         count=len(found.findings),
         first=", ".join(leak.names),
@@ -195,6 +195,6 @@ def _left_out(
         report = check_and_keep(material.dataset, material.originals, policy, embedder, on_progress=checking)
     else:
         refs = references(split.of(material.originals, "train"), embedder)
-        report = check(policy, refs, embedder, on_progress=checking)
+        report = check(policy, refs, embedder, tolerance=workspace.config().tolerance, on_progress=checking)
     found = {original.folder: sorted(report.refused(original.folder)) for original in material.originals}
     return {folder: names for folder, names in found.items() if names}

@@ -56,7 +56,7 @@ class Beside:
     def said(self) -> Conflict:
         """The sentence for whoever promotes it."""
         return Conflict(
-            "On the same {n} images this run is right in {run} %, what is in use in {used} %.",
+            "On the same images ({n}) this run is right in {run} %, what is in use in {used} %.",
             n=self.n, run=f"{100 * self.run:.1f}", used=f"{100 * self.used:.1f}",
         )  # fmt: skip
 

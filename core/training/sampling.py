@@ -54,7 +54,7 @@ def plan_sampling(
     if few and not varied:
         warnings.append(
             BurinError(
-                "{few} of {count} classes have fewer than {images} training images: theirs are repeated as they are.",
+                "Classes with fewer than {images} training images: {few} of {count}. Theirs are repeated as they are.",
                 few=few,
                 count=len(counts),
                 images=images_per_class,

@@ -118,7 +118,7 @@ class Trainer:
             self._validate()
             patience = self.settings.patience
             if patience and self.best is not None and self.epoch - 1 - self.best[0] >= patience:
-                return Ended("finished", BurinError("No better score for {epochs} epochs.", epochs=patience))
+                return Ended("finished", BurinError("No better score, for so many epochs: {epochs}.", epochs=patience))
         return Ended("finished")
 
     def _epoch(self) -> Ended | None:

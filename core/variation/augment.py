@@ -85,9 +85,11 @@ def strips(image: Image.Image, transforms: Sequence[str] = tuple(TRANSFORMS), *,
     return made
 
 
-def draw_seed(seed: int, of: str, number: int) -> int:
-    """The seed of draw ``number`` of the original with hash ``of``: 48 bits, which JSON keeps exactly."""
-    return int.from_bytes(hashlib.sha256(f"{seed}/{of}/{number}".encode()).digest()[:6], "big")
+def draw_seed(seed: int, of: str, number: int, *, again: int = 0) -> int:
+    """The seed of draw ``number`` of the original with hash ``of``, or of the same drawn ``again`` so many times: 48
+    bits, which JSON keeps exactly."""
+    text = f"{seed}/{of}/{number}" + (f"/{again}" if again else "")
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 def _done(image: Image.Image, names: Sequence[str], applied: Sequence[Applied | None], seed: int) -> Draw:

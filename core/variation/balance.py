@@ -102,8 +102,10 @@ class Cost:
     check: float = TYPICAL_CHECK_S
 
     def of(self, variants: int, looked_at: int = 0) -> float:
-        """Seconds that writing takes, with its start and the check of so many pictures."""
-        return START_S + variants * self.seconds + looked_at * self.check if variants else 0.0
+        """Seconds that writing takes, with its start and the check of so many pictures; after one every variant is
+        looked at too."""
+        seen = looked_at + variants if looked_at else 0
+        return START_S + variants * self.seconds + seen * self.check if variants else 0.0
 
 
 @dataclass(frozen=True)

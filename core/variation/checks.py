@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """A remembered report, and whether it is of the labels as they are now (``current``)."""
+    """A remembered report, and whether it is of the labels and the tolerance as they are now (``current``)."""
 
     report: SafetyReport
     current: bool
@@ -56,7 +56,8 @@ def remembered(workspace: Workspace, policy: Policy, space: str, labels: str) ->
             twins=tuple(_made(Twin, each | {"symmetry": tuple(each["symmetry"])}) for each in record["twins"]),
             refusals=tuple(_made(Refusal, each) for each in record["refusals"]),
         )
-        return Checked(report, record["labels"] == labels)
+        current = record["labels"] == labels and report.tolerance == workspace.config().tolerance
+        return Checked(report, current)
     except (OSError, ValueError, KeyError, TypeError, ConfigRefused):  # none yet, or of another version: check again
         return None
 
@@ -99,7 +100,8 @@ def check_and_keep(
 ) -> SafetyReport:
     """`core.variation.safety.check` over all these ``originals`` of ``dataset``, kept for `remembered`."""
     refs = references(originals, embedder, dataset)
-    found = check(policy, refs, embedder, seed=seed, on_progress=on_progress)
+    tolerance = dataset.workspace.config().tolerance
+    found = check(policy, refs, embedder, seed=seed, tolerance=tolerance, on_progress=on_progress)
     content = json.dumps(found.to_json() | {"labels": labels_digest(originals)}, ensure_ascii=False)
     write_atomic(_path(dataset.workspace, policy, embedder.space), content.encode())
     return found

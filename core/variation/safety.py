@@ -2,7 +2,7 @@
 
 A draw is unsafe when it lies nearer to another class than to its own. Flips and turns are tried
 exactly on every class, to find its twins; all transforms are measured by draws. It measures and
-says what must be left out; `core.variation.writer` leaves it out.
+says what must be left out; `core.variation.writer` leaves it out, and single draws that are unsafe too.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from core.catalogue.records import FileOutcome
+from core.ground.config import WorkspaceConfig
 from core.variation.augment import Draw, draw, draw_seed
 from core.variation.policies import Policy, Step
 from core.variation.references import Judged, References, judge_all, spread
@@ -25,7 +26,7 @@ from core.variation.twins import SYMMETRIES, Symmetry, Twin, own_symmetries, rea
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
-TOLERANCE = 0.15  # share of unsafe draws above which a transform is left out for a class
+TOLERANCE = WorkspaceConfig.tolerance  # share of unsafe draws above which a transform is left out for a class
 PER_CLASS, DRAWS = 4, 2  # originals of a class that are tried, and draws of each a transform
 WHOLE = ""  # in place of a transform's name: all steps together, as they would be written
 

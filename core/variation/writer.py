@@ -1,7 +1,8 @@
 """Writing variants: draws of originals as files with their line in the manifest, unsafe transforms left out.
 
 The same originals, policy and seed give the same bytes, so a run that was stopped or killed is
-run again and writes what is missing. Which images and how many is the caller's, or `core.variation.balance`'s.
+run again and writes what is missing. A draw that lands in another class is drawn again, a few times.
+Which images and how many is the caller's, or `core.variation.balance`'s.
 """
 
 from __future__ import annotations
@@ -30,10 +31,10 @@ from core.ground.jobs import Report
 from core.ground.workspace import Workspace
 from core.intake.ingest import record_of
 from core.variation import policies
-from core.variation.augment import draw, draw_seed
+from core.variation.augment import Draw, draw, draw_seed
 from core.variation.policies import Policy
-from core.variation.references import references
-from core.variation.safety import SafetyReport, check
+from core.variation.references import judge_all, references
+from core.variation.safety import TOLERANCE, SafetyReport, check
 from core.variation.sources import Original, broken_in, by_class, originals_of
 from core.variation.variants import Batch, Manifest, Variant
 
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 MOST_PER_IMAGE = 1000
+Astray = Callable[[Original, Sequence[Image.Image]], Sequence[bool]]  # which draws of an original may not be written
+TRIES = 4  # draws of a variant before it is given up: each was nearer to another class
 _LINES = 64  # variants whose lines are written, and synced, together
 
 
@@ -54,14 +57,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of a batch: variants ``written``, ``present`` before (same bytes), ``bytes`` written, and
-    the originals that were ``refused``, each with its sentence."""
+    """What became of a batch: variants ``written``, ``present`` before (same bytes), ``bytes`` written, the originals
+    that were ``refused``, each with its sentence, and how many variants had ``unsafe`` draws only: not written."""
 
     batch: str
     written: int
     present: int
     bytes: int
     refused: list[FileOutcome]
+    unsafe: int = 0
     stopped: bool = False
 
 
@@ -89,6 +93,7 @@ def write(
     *,
     seed: int = 0,
     safety: SafetyReport | None,
+    astray: Astray | None = None,
     batch: str | None = None,
     on_progress: Callable[[int, int], None] | None = None,
     on_refused: Callable[[FileOutcome], None] | None = None,
@@ -97,7 +102,8 @@ def write(
     """Write the draws of ``tasks`` into the class folders beside ``manifest``.
 
     With a ``safety`` report, what it refuses for a class is left out there; a class for which
-    nothing of the policy is left gets none. ``safety`` None is a person's override, and the manifest
+    nothing of the policy is left gets none. A draw that is ``astray`` is drawn anew up to `TRIES` times
+    in all. ``safety`` None is a person's override, and the manifest
     says so. An original that cannot be read is listed and passed over. Raises `Conflict` when another
     process is writing there.
     """
@@ -106,7 +112,7 @@ def write(
     effective = {task.original.folder: policy for task in tasks}
     if safety is not None:
         effective = {folder: safety.policy_for(folder) for folder in effective}
-    run = _Run(manifest, batch, seed, effective)
+    run = _Run(manifest, batch, seed, effective, astray)
     with manifest.locked():
         known = {(v.folder, v.file): v.sha256 for v in manifest.variants()}
         refused_here = {folder: sorted(safety.refused(folder)) for folder in effective} if safety else {}
@@ -135,23 +141,31 @@ def write(
                 run.stopped = True
                 break
         run.flush()
-    return Written(batch, run.written, run.present, run.bytes, run.refused, run.stopped)
+    return Written(batch, run.written, run.present, run.bytes, run.refused, run.unsafe, run.stopped)
 
 
-Made = list[tuple[Variant, bytes | None]]  # None: it is there already
+@dataclass(frozen=True)
+class _Made:
+    """Draws of one original: each with its content, None where it is there already; and how many were given up."""
+
+    variants: list[tuple[Variant, bytes | None]]
+    unsafe: int
 
 
 class _Run:
     """One `write`: the pool that draws, and what is waiting for its line in the manifest."""
 
-    def __init__(self, manifest: Manifest, batch: str, seed: int, effective: Mapping[str, Policy]) -> None:
+    def __init__(
+        self, manifest: Manifest, batch: str, seed: int, effective: Mapping[str, Policy], astray: Astray | None
+    ) -> None:
         self.manifest, self.batch, self.seed, self.effective = manifest, batch, seed, effective
-        self.done = self.written = self.present = self.bytes = 0
+        self.astray = astray
+        self.done = self.written = self.present = self.bytes = self.unsafe = 0
         self.refused: list[FileOutcome] = []
         self.stopped = False
         self._waiting: list[tuple[Variant, bytes]] = []
 
-    def all(self, tasks: Sequence[Task], known: Mapping[tuple[str, str], str]) -> Iterator[Made | FileOutcome]:
+    def all(self, tasks: Sequence[Task], known: Mapping[tuple[str, str], str]) -> Iterator[_Made | FileOutcome]:
         """Every task's draws, in order, a few at a time."""
         workers = os.cpu_count() or 2
         pieces = (
@@ -163,7 +177,7 @@ class _Run:
         threads = cv2.getNumThreads()
         cv2.setNumThreads(1)  # one thread a picture: there are as many pictures as cores
         pool = ThreadPoolExecutor(workers)
-        queue: deque[Future[Made | FileOutcome]] = deque()
+        queue: deque[Future[_Made | FileOutcome]] = deque()
         failed: set[Original] = set()
         try:
             for piece in pieces:
@@ -176,8 +190,10 @@ class _Run:
             pool.shutdown(cancel_futures=True)
             cv2.setNumThreads(threads)
 
-    def keep(self, made: Made) -> None:
-        for variant, content in made:
+    def keep(self, made: _Made) -> None:
+        self.unsafe += made.unsafe
+        self.done += made.unsafe
+        for variant, content in made.variants:
             self.done += 1
             if content is None:
                 self.present += 1
@@ -196,32 +212,55 @@ class _Run:
             self.bytes += len(content)
         self._waiting.clear()
 
-    def _make(self, task: Task, known: Mapping[tuple[str, str], str]) -> Made | FileOutcome:
-        original, policy = task.original, self.effective[task.original.folder]
-        made: Made = []
-        picture: Image.Image | None = None
+    def _make(self, task: Task, known: Mapping[tuple[str, str], str]) -> _Made | FileOutcome:
+        original = task.original
+        made: list[tuple[Variant, bytes | None]] = []
+        missing: list[int] = []
         try:
             for number in task.numbers:
-                file = file_of(original, policy, self.seed, number)
+                file = file_of(original, self.effective[original.folder], self.seed, number)
                 sha256 = known.get((original.folder, file))
                 path = self.manifest.folder / original.folder / file
-                content = None
-                drawn = draw_seed(self.seed, original.sha256, number)
-                parameters: list[dict[str, Any]] = []
-                if sha256 is None or content_hash(path.read_bytes()) != sha256:
-                    picture = picture or original.read()
-                    result = draw(picture, policy, seed=drawn)
-                    content = encode(result.image)
-                    sha256 = content_hash(content)
-                    parameters = [applied.to_json() for applied in result.parameters]
-                about = (original.item_id, original.path.name, original.sha256, policy.id, policy.digest)
-                how = (self.seed, number, drawn, parameters, self.batch)
-                made.append((Variant(original.folder, file, sha256, *about, *how), content))
+                if sha256 is not None and content_hash(path.read_bytes()) == sha256:
+                    drawn = draw_seed(self.seed, original.sha256, number)
+                    made.append((self._variant(original, number, sha256, drawn, []), None))
+                else:
+                    missing.append(number)
+            draws = self._draws(original, missing) if missing else {}
         except BurinError as error:
             return FileOutcome(f"{original.folder}/{original.path.name}", "refused", error, original.item_id)
-        return made
+        for number, result in sorted(draws.items()):
+            content = encode(result.image)
+            parameters = [applied.to_json() for applied in result.parameters]
+            variant = self._variant(original, number, content_hash(content), result.seed, parameters)
+            made.append((variant, content))
+        return _Made(made, len(missing) - len(draws))
 
-    def _unless_said(self, made: Made | FileOutcome, failed: set[Any]) -> Iterator[Made | FileOutcome]:
+    def _draws(self, original: Original, numbers: Sequence[int]) -> dict[int, Draw]:
+        """The draws of an original that may be written, by their number."""
+        picture, policy = original.read(), self.effective[original.folder]
+        found: dict[int, Draw] = {}
+        for again in range(TRIES if self.astray else 1):
+            tried = [
+                (number, draw(picture, policy, seed=draw_seed(self.seed, original.sha256, number, again=again)))
+                for number in numbers
+                if number not in found
+            ]
+            if not tried:
+                break
+            lost = self.astray(original, [each.image for _n, each in tried]) if self.astray else [False] * len(tried)
+            found |= {number: each for (number, each), gone in zip(tried, lost, strict=True) if not gone}
+        return found
+
+    def _variant(
+        self, original: Original, number: int, sha256: str, drawn: int, parameters: list[dict[str, Any]]
+    ) -> Variant:
+        policy = self.effective[original.folder]
+        about = (original.item_id, original.path.name, original.sha256, policy.id, policy.digest)
+        how = (self.seed, number, drawn, parameters, self.batch)
+        return Variant(original.folder, file_of(original, policy, self.seed, number), sha256, *about, *how)
+
+    def _unless_said(self, made: _Made | FileOutcome, failed: set[Any]) -> Iterator[_Made | FileOutcome]:
         """A broken original is said once, not once a piece."""
         if isinstance(made, FileOutcome):
             if made.name in failed:
@@ -255,12 +294,20 @@ def checked(
     dataset: Dataset | None = None,
     *,
     seed: int = 0,
+    tolerance: float = TOLERANCE,
     on_progress: Callable[[int, int], None] | None = None,
-) -> SafetyReport:
-    """The safety of ``policy`` for the classes of ``tasks``, against all ``originals``."""
+) -> tuple[SafetyReport, Astray]:
+    """The safety of ``policy`` for the classes of ``tasks``, against all ``originals``, and what tells of each draw
+    whether it lands nearer to another class."""
     refs = references(originals, embedder, dataset)
     folders = set(by_class([task.original for task in tasks]))
-    return check(policy, refs, embedder, folders=folders, seed=seed, on_progress=on_progress)
+    report = check(policy, refs, embedder, folders=folders, seed=seed, tolerance=tolerance, on_progress=on_progress)
+
+    def astray(original: Original, pictures: Sequence[Image.Image]) -> list[bool]:
+        pairs = ((original, picture) for picture in pictures)
+        return [judged.unsafe for judged in judge_all(pairs, refs, embedder)]
+
+    return report, astray
 
 
 def run_augment(
@@ -291,21 +338,21 @@ def run_augment(
 
     for outcome in broken:
         on_refused(outcome)
-    safety = None
+    safety = astray = None
     if not params.get("override"):
         from core.embedding.gallery import update
 
         embedder = load_embedder(workspace)
         update(dataset, embedder, should_stop=should_stop)
-        safety = checked(
-            tasks, everything, policy, embedder, dataset, seed=seed,
+        safety, astray = checked(
+            tasks, everything, policy, embedder, dataset, seed=seed, tolerance=workspace.config().tolerance,
             on_progress=lambda done, total: report(done, total, "checking"),
         )  # fmt: skip
 
     manifest = Manifest(workspace.augmented)
     manifest.follow(dataset)
     done = write(
-        manifest, tasks, policy, seed=seed, safety=safety, batch=params.get("batch"),
+        manifest, tasks, policy, seed=seed, safety=safety, astray=astray, batch=params.get("batch"),
         on_progress=lambda done, total: report(done, total, "writing"), on_refused=on_refused, should_stop=should_stop,
     )  # fmt: skip
     announce(dataset)
@@ -315,6 +362,7 @@ def run_augment(
         "present": done.present,
         "bytes": done.bytes,
         "refused": len(refused),
+        "unsafe": done.unsafe,
         "left_out": sum(len(names) for names in _left_out(safety, tasks).values()),
         "classes_skipped": [f for f, names in _left_out(safety, tasks).items() if not policy.without(names).steps],
     }

@@ -4,6 +4,7 @@ import time
 
 import streamlit as st
 
+from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from pages.ui import people, services
 from pages.ui.data import entries
@@ -42,6 +43,11 @@ def take_back(entry_id: int, what: str) -> None:
     workbench().notices.append(Notice(text, entries.ICONS["revert"], made.id if made else None))
 
 
+def said_of(item: Item) -> str:
+    """What a small picture is of, for who does not see it."""
+    return f"{item.class_name or _('Without a class')}, {item.file}"
+
+
 def everything() -> None:
     st.query_params.pop("item", None)
 
@@ -77,7 +83,7 @@ if item_id is not None:
     found = data.some([item_id])
     with st.container(horizontal=True, vertical_alignment="center", border=True):
         if found and (picture := picture_of(found[0])):
-            st.image(picture, width=72)
+            st.image(picture, width=72, alt=said_of(found[0]))
         name = found[0].class_name or _("Without a class") if found else _("This image is no longer there.")
         st.markdown(_("Only what happened to this image: **{name}**").format(name=esc(name)), width="stretch")
         st.button(
@@ -132,12 +138,13 @@ for entry in shown[:PAGE]:
                 )
         lines = entries.moves(changes, names) if entry.action not in ("import", "rescan", "create") else []
         changed = data.some([change.row_id for change in changes if change.noun == "item"][:THUMBNAILS])
-        pictures = [picture for item in changed if (picture := picture_of(item))]
+        held = [(picture, item) for item in changed if (picture := picture_of(item))]
+        pictures = [picture for picture, _item in held]
         if lines or pictures:
             with st.container(horizontal=True, vertical_alignment="center", gap="small"):
                 if pictures:
                     with st.container(width=60 * len(pictures)):
-                        st.image(pictures, width=52)
+                        st.image(pictures, width=52, alt=[said_of(item) for _picture, item in held])
                 rest = entry.items - len(pictures)
                 if pictures and rest > 0:
                     st.caption(ngettext("and {n} more", "and {n} more", rest).format(n=number(rest)))

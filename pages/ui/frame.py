@@ -11,6 +11,7 @@ import streamlit as st
 from burin import __version__ as VERSION
 from core.ground.workspace import Workspace
 from pages.ui import guide, people, refusals, services, signing
+from pages.ui.components import native
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -73,6 +74,8 @@ def configure() -> None:
             on_kept_change=_recall_language,
         )  # fmt: skip
     workbench().language = chosen or preferred()
+    with st.sidebar:
+        native.mend(workbench().language)
     workbench().stale = False  # the whole page is being drawn
     if st.context.theme.type == "dark":
         st.html(ACTIVE.replace("COLOUR", str(st.get_option("theme.dark.linkColor"))))

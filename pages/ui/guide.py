@@ -55,7 +55,8 @@ def section() -> None:
         st.markdown(words)
         for caption, file, following in zip(pictured[::3], pictured[1::3], pictured[2::3], strict=True):
             dark = st.context.theme.type == "dark"
-            st.image(str(GUIDE / "pictures" / (file.replace("-light.", "-dark.") if dark else file)), caption=caption)
+            picture = GUIDE / "pictures" / (file.replace("-light.", "-dark.") if dark else file)
+            st.image(str(picture), caption=caption, alt=caption)
             st.markdown(following)
 
 

@@ -40,6 +40,11 @@ def decimals(value: float, digits: int) -> str:
     return translations.decimals(value, digits, workbench().language)
 
 
+def chance(p: float) -> str:
+    """A p-value as it is written: "p = 0.031", and never 0: "p < 0.001"."""
+    return f"p < {decimals(0.001, 3)}" if p < 0.001 else f"p = {decimals(p, 3)}"
+
+
 def percent(share: float) -> str:
     """A share (0 to 1) as this session's language writes it, to a tenth of a percent: 5% or 5 %."""
     return translations.percent(share, workbench().language)

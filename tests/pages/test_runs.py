@@ -130,7 +130,7 @@ def test_a_run_far_below_what_is_in_use_is_promoted_only_when_that_is_meant(
     monkeypatch.setattr(actions, "beside", lambda run: Beside(run=0.165, used=0.992, n=200))
     run = make_run(drawn_workspace, name="Monday", weights=True)
     at = open_page(drawn_workspace, "runs", run=run.id)
-    said = "On the same 200 images this run is right in 16.5 %, what is in use in 99.2 %."
+    said = "On the same images (200) this run is right in 16.5 %, what is in use in 99.2 %."
     assert said in text_of(at) and at.button("runs.run.promote").disabled
     at.checkbox("runs.run.meant").set_value(True).run()
     at.button("runs.run.promote").click().run()

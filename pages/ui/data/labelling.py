@@ -22,7 +22,7 @@ from core.ground.names import key as name_key
 from pages.server.thumbnails import address
 from pages.ui import people, services
 from pages.ui.data import review
-from pages.ui.i18n import _, number, sentence
+from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import session_slice
 from pages.ui.tiles import source
 from pages.ui.widgets import kind_name
@@ -266,6 +266,5 @@ def words() -> dict[str, Any]:
 
 def _progress() -> str:
     counts = services.dataset().counts()
-    return _("{labelled} of {total} images have a label").format(
-        labelled=number(counts.originals - counts.unlabelled), total=number(counts.originals)
-    )
+    text = ngettext("{labelled} of {n} image has a label", "{labelled} of {n} images have a label", counts.originals)
+    return text.format(labelled=number(counts.originals - counts.unlabelled), n=number(counts.originals))

@@ -35,7 +35,9 @@ def items() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         text = ngettext("{n} image", "{n} images", total).format(n=number(total))
         if pages > 1:
-            text += ". " + _("Headings sort and filter these {n} rows.").format(n=number(PAGE))
+            text += ". " + _("Headings sort and filter what this page shows, up to {limit} rows.").format(
+                limit=number(PAGE)
+            )
         st.caption(text, width="stretch")
         if pages > 1:
             order = _order()

@@ -257,5 +257,7 @@ def classes_measured(report: EvaluationReport) -> str:
     measured = sum(row.measurable for row in report.classes)
     text = ngettext("{n} image asked", "{n} images asked", report.queries).format(n=number(report.queries))
     references = ngettext("{n} reference", "{n} references", report.references).format(n=number(report.references))
-    classes = _("{n} of {total} classes can be measured").format(n=number(measured), total=number(len(report.classes)))
+    total = len(report.classes)
+    classes = ngettext("{measured} of {n} class can be measured", "{measured} of {n} classes can be measured", total)
+    classes = classes.format(measured=number(measured), n=number(total))
     return f"{text} · {references} · {classes}"

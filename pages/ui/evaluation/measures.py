@@ -9,7 +9,7 @@ import streamlit as st
 from pages.ui import charts
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.evaluation.scores import figure, interval
-from pages.ui.i18n import _, decimals, number, percent
+from pages.ui.i18n import _, decimals, ngettext, number, percent
 from pages.ui.verdict_words import verdict_badge
 
 if TYPE_CHECKING:
@@ -87,11 +87,15 @@ def _verdict(row: VerdictRow, report: EvaluationReport, *, opened: bool) -> None
         share = Share(row.n, report.queries)
         right = Share(row.hits, row.n)
         if row.verdict == "unknown":
-            text = _("{n} of {total} known marks were refused.").format(n=number(row.n), total=number(report.queries))
+            text = ngettext(
+                "{refused} of {n} known mark was refused.", "{refused} of {n} known marks were refused.", report.queries
+            ).format(refused=number(row.n), n=number(report.queries))
         else:
-            text = _("{n} of {total} known marks; right {share} ({interval}).").format(
-                n=number(row.n), total=number(share.n), share=figure(right.value), interval=interval(right)
-            )
+            text = ngettext(
+                "{told} of {n} known mark; right {share} ({interval}).",
+                "{told} of {n} known marks; right {share} ({interval}).",
+                share.n,
+            ).format(told=number(row.n), n=number(share.n), share=figure(right.value), interval=interval(right))
         st.markdown(text)
         if report.outside:
             outside = Share(row.outside, report.outside)

@@ -95,7 +95,7 @@ def _offer(query: Query, nearest: str) -> None:
     like = contents.items([nearest]).get(nearest)
     names = [record.name for record in services.dataset().classes()]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.image(_small(query), width=48)
+        st.image(_small(query), width=48, alt=query.name)
         chosen = st.selectbox(
             esc(query.name),
             names,

@@ -127,7 +127,9 @@ def tendencies(chosen: Chosen, evaluation: Evaluation) -> None:
         ).format(n=number(len(telling)), share=percent(overall))
     )
     st.caption(
-        _("Select a row to see its wrong images. Of fewer than {n} images nothing is said.").format(n=number(FEWEST))
+        _("Select a row to see its wrong images. Of fewer than {limit} images nothing is said.").format(
+            limit=number(FEWEST)
+        )
     )
     for trait, title in TRAITS.items():
         rows = [each for each in found if each.trait == trait]

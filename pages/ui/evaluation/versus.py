@@ -12,7 +12,7 @@ from pages.ui import contents, services
 from pages.ui.components.gallery import Group, gallery
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.evaluation.scores import figure, interval
-from pages.ui.i18n import _, decimals, ngettext, number, sentence
+from pages.ui.i18n import _, chance, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.text import esc
 from pages.ui.tiles import tile
@@ -84,11 +84,11 @@ def _figures(compared: Comparison, before: str, after: str) -> None:
             text = _("As many are right")
         st.markdown(f"**{text.format(n=number(abs(change)))}**")
         told = (
-            _("Chance alone would rarely do this: the difference is real (McNemar, p = {p}).")
+            _("Chance alone would rarely do this: the difference is real (McNemar, {p}).")
             if compared.significant
-            else _("Chance alone would often do this: nothing can be concluded (McNemar, p = {p}).")
+            else _("Chance alone would often do this: nothing can be concluded (McNemar, {p}).")
         )
-        st.markdown(told.format(p=decimals(compared.p_value, 3)))
+        st.markdown(told.format(p=chance(compared.p_value)))
         asked = ngettext("{n} image was asked of both", "{n} images were asked of both", compared.queries).format(
             n=number(compared.queries)
         )

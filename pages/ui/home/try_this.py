@@ -45,7 +45,7 @@ def _title(text: str, done: bool) -> None:
 def _identify(done: bool) -> None:
     _title(_("Name this photograph"), done)
     with st.container(height="stretch"):
-        st.image(trying.thumbnail(trying.FIRST), width=96)
+        st.image(trying.thumbnail(trying.FIRST), width=96, alt=_("A photograph of the sample"))
     if st.button(_("What is it?"), icon=":material/search:", key="overview.try.name"):
         trying.give(trying.FIRST)
         st.switch_page(IDENTIFY)

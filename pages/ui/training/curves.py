@@ -214,7 +214,7 @@ def spec(
     layers: list[dict[str, Any]] = [
         {
             "transform": [{"filter": "datum.mark != ''"}],
-            "mark": {"type": "rule", "strokeDash": [4, 4], "color": words["soft"]},
+            "mark": {"type": "rule", "aria": False, "strokeDash": [4, 4], "color": words["soft"]},
             "encoding": {"x": x},
         },
         {

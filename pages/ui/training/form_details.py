@@ -112,6 +112,7 @@ def _unfreezing(now: Draft, fields: dict[str, Any]) -> None:
         hide_index=True,
         width=420,
         key=key,
+        alt=_("What learns from which epoch on"),
         column_config={
             _("From epoch"): st.column_config.NumberColumn(min_value=1, max_value=10_000, step=1, required=True),
             _("Learns too"): st.column_config.SelectboxColumn(options=list(names), required=True),

@@ -95,7 +95,7 @@ def _machine(made: Curves) -> list[Panel]:
             (), ("second",),
         ),
         Panel(
-            "speed", _("Throughput"), _("{n} images a second").format(n=number(round(speed))) if speed else "",
+            "speed", _("Throughput"), _("Images a second: {n}").format(n=number(round(speed))) if speed else "",
             _("Images that go through training, a second."),
             made.speed, {"speed": _("images a second")}, {"figures": ",.0f"}, (), ("soft",),
         ),

@@ -39,7 +39,7 @@ def choose() -> list[Item]:
             st.caption(_("The first {n} of them.").format(n=number(SELECTED)))
         return selected[:SELECTED]
     if len(rarest) > RARE:
-        st.caption(_("The {n} rarest of {all} classes.").format(n=number(RARE), all=number(len(rarest))))
+        st.caption(_("The {limit} rarest of {asked} classes.").format(limit=number(RARE), asked=number(len(rarest))))
     return [item for record in rarest[:RARE] for item in data.items(class_id=record.id, limit=1)]
 
 

@@ -5,8 +5,6 @@ Measuring is core's: one draw at a time here, every class as a job.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from core.ground.errors import BurinError
@@ -18,14 +16,12 @@ from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
 from pages.ui import charts, people, services, widgets
 from pages.ui.components.gallery import webp_url
+from pages.ui.data import selecting
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
 from pages.ui.refusals import attempt
 from pages.ui.text import esc
 from pages.ui.variation.recipe import recipe, title_of
-
-if TYPE_CHECKING:
-    pass
 
 TWINS = 12  # pairs shown at once
 
@@ -38,6 +34,7 @@ def show(policy: Policy, seed: int) -> None:
             "What is not safe for a class is left out when its variants are written."
         )
     )
+    _tolerance()
     if not policy.steps:
         st.info(_("The policy has no step: there is nothing to check."), icon=":material/verified_user:")
         return
@@ -49,6 +46,33 @@ def show(policy: Policy, seed: int) -> None:
     _control(policy, seed, checked)
     if checked is not None:
         _report(checked.report)
+
+
+def _tolerance() -> None:
+    """How many unsafe draws a transform may have before it is left out, and what becomes of those draws."""
+    held = services.workspace().config().tolerance
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            _(
+                "A transform is left out for a class where more than {share} of its draws are not safe. "
+                "Below that its single unsafe draws are drawn again, and never written."
+            ).format(share=percent(held)),
+            width="stretch",
+        )
+        with st.popover(_("Tolerance"), icon=":material/tune:", type="tertiary", **people.bar("researcher")):
+            share = st.number_input(
+                _("Unsafe draws tolerated (%)"), 0.0, 50.0, round(100 * held, 1), step=1.0, format="%.0f",
+                key="augment.tolerance", help=_("0: a single unsafe draw is enough to leave a transform out."),
+            )  # fmt: skip
+            st.caption(_("It holds for everybody, and costs a new check of each policy."))
+            widgets.act(
+                _("Save"),
+                lambda: selecting.change(
+                    lambda: services.dataset().set_settings(tolerance=round(share / 100, 4)),
+                    _("{share} are tolerated now.").format(share=percent(share / 100)), ":material/tune:",
+                ),
+                key="augment.tolerance_save", icon=":material/save:",
+            )  # fmt: skip
 
 
 def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
@@ -72,7 +96,9 @@ def _control(policy: Policy, seed: int, checked: Checked | None) -> None:
         elif checked.current:
             state = ":gray[" + _("Checked on the labels as they are now.") + "]"
         else:
-            state = ":orange[:material/history: " + _("The labels have changed since this check.") + "]"
+            state = (
+                ":orange[:material/history: " + _("The labels or the tolerance have changed since this check.") + "]"
+            )
         st.markdown(state, width="stretch")
         widgets.act(
             _("Check again") if checked else _("Check every class"),
@@ -99,11 +125,18 @@ def _report(report: SafetyReport) -> None:
     hit = {refusal.folder for refusal in report.refusals}
     if not hit:
         text = ngettext(
-            "Safe for the {n} class: nothing is left out.",
-            "Safe for all {n} classes: nothing is left out.",
+            "No transform is left out for the {n} class.",
+            "No transform is left out for any of the {n} classes.",
             len(classes),
-        )
-        st.success(text.format(n=number(len(classes))), icon=":material/verified_user:")
+        ).format(n=number(len(classes)))
+        if unsafe := sum(row.unsafe for row in report.rows):
+            tried = ngettext(
+                "{unsafe} of {n} draw tried was not safe, which is tolerated; such a draw is not written.",
+                "{unsafe} of {n} draws tried were not safe, which is tolerated; such draws are not written.",
+                sum(row.draws for row in report.rows),
+            )
+            text += " " + tried.format(unsafe=number(unsafe), n=number(sum(row.draws for row in report.rows)))
+        st.success(text, icon=":material/verified_user:")
     else:
         text = ngettext(
             "{n} class of {all} gets less than the whole policy.",
@@ -117,7 +150,7 @@ def _report(report: SafetyReport) -> None:
     st.caption(
         _(
             "The colour is the worst draw's margin: how much nearer it is to its own class than to the nearest other one. "
-            "Red: it landed nearer to another class, in so many draws. ✕: left out."
+            "Red: it landed nearer to another class, in so many of its draws. ✕: left out."
         )
     )
     titles = {name: title_of(name) for name in {row.transform for row in report.rows}} | {WHOLE: _("All together")}

@@ -153,6 +153,13 @@ def _ended(job: Job, page: str) -> None:
                 left_out,
             )
             st.caption(f":material/shield: {text.format(n=number(left_out))}")
+        if unsafe := result.get("unsafe"):
+            text = ngettext(
+                "{n} variant was not written: it was nearer to another class however often it was drawn.",
+                "{n} variants were not written: they were nearer to another class however often they were drawn.",
+                unsafe,
+            )
+            st.caption(f":material/shield: {text.format(n=number(unsafe))}")
         if skipped := result.get("classes_skipped"):
             names = {record.folder: record.name for record in services.dataset().classes()}
             listed = ", ".join(esc(names.get(folder, folder)) for folder in skipped[:10])

@@ -154,6 +154,6 @@ def test_sample_fills_an_empty_workspace_leaves_a_full_one_and_goes_again(worksp
 def test_sample_is_removed_in_one_command(tmp_path, capsys):
     root = str(tmp_path / "new")
     assert main(["sample", "--workspace", root]) == 0
-    assert "sample marks" in capsys.readouterr().out
+    assert "The sample is in" in capsys.readouterr().out
     assert main(["sample", "--remove", "--workspace", root]) == 0
     assert not any((tmp_path / "new" / "data" / "raw_gravures").rglob("*.png"))

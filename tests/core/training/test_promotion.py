@@ -167,7 +167,7 @@ def test_a_run_far_below_what_is_in_use_is_promoted_only_when_it_is_meant(
     found = beside(dataset, run, fake_embedder)
     assert found is not None and found.n == 8 and found.used > 0.7 and found.far_below is below
     if below:
-        with pytest.raises(Conflict, match=r"On the same 8 images this run is right in 0\.0 %"):
+        with pytest.raises(Conflict, match=r"On the same images \(8\) this run is right in 0\.0 %"):
             run_promotion(filled, {"run_id": run.id}, lambda *_: None, lambda: False)
         assert promoted(filled) is None
     run_promotion(filled, {"run_id": run.id, "meant": below}, lambda *_: None, lambda: False)

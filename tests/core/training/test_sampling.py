@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_said_in_words():
     assert (plan.classes, plan.images, plan.steps) == (4, 4, 1)
     assert [str(warning) for warning in plan.warnings] == [
         "A batch was to hold 16 classes, but only 4 have training images: it holds those.",
-        "2 of 4 classes have fewer than 4 training images: theirs are repeated as they are.",
+        "Classes with fewer than 4 training images: 2 of 4. Theirs are repeated as they are.",
     ]
     assert plan_sampling([64, 64], classes_per_batch=2, images_per_class=4).steps == 16
     with pytest.raises(ConfigRefused, match="at least 2 with training images, and there are 1"):

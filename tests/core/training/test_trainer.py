@@ -122,7 +122,7 @@ def test_the_best_epoch_is_kept_and_patience_ends_it():
     ended = made.run()
     assert kept == [(1, True), (2, True), (3, False), (4, False)]
     assert made.best == (1, pytest.approx(0.8))
-    assert ended.state == "finished" and str(ended.reason) == "No better score for 2 epochs."
+    assert ended.state == "finished" and str(ended.reason) == "No better score, for so many epochs: 2."
     assert [e["validation"]["top1"] for e in events if e["kind"] == "epoch"] == [0.5, 0.8, 0.7, 0.6]
 
 

@@ -136,7 +136,7 @@ def test_oversample_from_the_shell(uneven, capsys):
     arguments += ["--min_threshold", "4", "--override_safety"]
     assert main([*arguments, "--dry_run"]) == 0
     printed = capsys.readouterr().out
-    assert "bar: 1 originals (+ 0), 3 more from its only original" in printed and "4 variants to write" in printed
+    assert "bar: 1 original (+ 0), 3 more from its only original" in printed and "To write: 4 variants" in printed
     assert not list(workspace.augmented.glob("*/*.png"))
     assert main(arguments) == 0 and "4 variants written" in capsys.readouterr().out
     assert len(list(workspace.augmented.glob("bar/*.png"))) == 3
@@ -150,7 +150,7 @@ def test_augment_from_the_shell_on_plain_folders(uneven, tmp_path, capsys):
     arguments = ["augment", "--raw_dir", str(elsewhere), "--output_dir", str(tmp_path / "out")]
     status = main([*arguments, "--per_image", "2", "--policy", "phone-photo", "--seed", "3", "--override_safety"])
     shown = capsys.readouterr()
-    assert status == 0 and "20 variants written" in shown.out and "1 originals refused" in shown.out
+    assert status == 0 and "20 variants written" in shown.out and "1 original refused" in shown.out
     assert "broken.png is not an image" in shown.err
     assert len(Manifest(tmp_path / "out").variants()) == 20
     assert main([*arguments, "--policy", "nonsense"]) == 2 and "hand-drawn" in capsys.readouterr().err
@@ -164,11 +164,11 @@ def test_a_broken_original_of_a_workspace_is_counted_and_fails_nothing(uneven, c
     assert main([*oversample, "--dry_run"]) == 0 and "bar/broken.png: " in capsys.readouterr().err
     assert main(oversample) == 0
     shown = capsys.readouterr()
-    assert "bar/broken.png: " in shown.err and "4 variants written, 0 were there already, 1 originals" in shown.out
+    assert "bar/broken.png: " in shown.err and "4 variants written, 0 there already, 1 original refused" in shown.out
     for path in raw.glob("*/*.png"):
         path.write_text("no image")
     assert main(["augment", "--raw_dir", str(raw), "--override_safety"]) == 1
-    assert "0 variants written, 0 were there already, 11 originals refused" in capsys.readouterr().out
+    assert "0 variants written, 0 there already, 11 originals refused" in capsys.readouterr().out
 
 
 def test_cost_is_measured(uneven):
@@ -178,7 +178,7 @@ def test_cost_is_measured(uneven):
 
 
 def test_the_time_announced_is_that_of_the_start_the_check_and_the_writing(uneven, fake_embedder):
-    assert Cost(0.5, 1, check=0.25).of(10, 40) == START_S + 5 + 10 and Cost(0.5, 1).of(0, 40) == 0
+    assert Cost(0.5, 1, check=0.25).of(10, 40) == START_S + 5 + 12.5 and Cost(0.5, 1).of(0, 40) == 0
     cost = measure(originals_of(uneven), PRESETS["hand-drawn"], embedder=fake_embedder)
     assert 0 < cost.check != TYPICAL_CHECK_S
 

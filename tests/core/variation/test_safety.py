@@ -9,6 +9,8 @@ import pytest
 
 from core.collection.dataset import Dataset
 from core.embedding.gallery import update
+from core.ground.config import WorkspaceConfig
+from core.ground.errors import ConfigRefused
 from core.ground.images import decode
 from core.ground.workspace import Workspace
 from core.shell.main import main
@@ -127,7 +129,7 @@ def test_the_only_class_has_nothing_to_be_confused_with(tmp_path):
 def test_what_is_refused_is_not_written_and_an_override_is_recorded(marks, refs, tmp_path):
     originals = originals_in(marks)[0]
     tasks = tasks_per_image(originals, 6)
-    safety = checked(tasks, originals, FLIP, conftest.FakeEmbedder())
+    safety, _astray = checked(tasks, originals, FLIP, conftest.FakeEmbedder())
     manifest = Manifest(tmp_path / "safe")
     assert write(manifest, tasks, FLIP, safety=safety).written == 24
     assert {v.folder for v in manifest.variants()} == {"^"}
@@ -145,9 +147,37 @@ def test_the_rest_of_the_policy_is_still_written_for_twins(marks, tmp_path):
     originals = originals_in(marks)[0]
     tasks = tasks_per_image(originals, 2)
     manifest = Manifest(tmp_path)
-    write(manifest, tasks, policy, safety=checked(tasks, originals, policy, conftest.FakeEmbedder()))
+    safety, astray = checked(tasks, originals, policy, conftest.FakeEmbedder())
+    write(manifest, tasks, policy, safety=safety, astray=astray)
     used = {v.folder: {p["transform"] for p in v.parameters} for v in manifest.variants()}
     assert used == {"(e": {"noise"}, "e)": {"noise"}, "^": {"flip_horizontal", "noise"}}
+
+
+def test_a_single_draw_that_lands_in_another_class_is_drawn_again_and_never_written(marks, refs, tmp_path):
+    """A mirror once in seven draws stays below a tolerance of a third: none of those is written all the same."""
+    policy = Policy("x", "x", (Step("flip_horizontal", 1 / 7), Step("noise", 1)))
+    originals = originals_in(marks)[0]
+    tasks = [task for task in tasks_per_image(originals, 12) if task.original.folder != "^"]
+    _report, astray = checked(tasks, originals, policy, conftest.FakeEmbedder())
+    manifest = Manifest(tmp_path / "judged")
+    done = write(manifest, tasks, policy, safety=None, astray=astray)
+    assert done.written + done.unsafe == 12 * len(tasks) and done.unsafe <= 2
+    assert not [v for v in manifest.variants() if {p["transform"] for p in v.parameters} > {"noise"}]
+    again = write(manifest, tasks, policy, safety=None, astray=astray)
+    assert (again.written, again.present, again.unsafe) == (0, done.written, done.unsafe)
+
+    always = Policy("y", "y", (Step("flip_horizontal"),))
+    done = write(Manifest(tmp_path / "none"), tasks, always, safety=None, astray=astray)
+    assert (done.written, done.unsafe) == (0, 12 * len(tasks))
+
+
+def test_what_is_tolerated_is_a_setting(marks, refs):
+    policy = Policy("x", "x", (Step("flip_horizontal"),))
+    fake = conftest.FakeEmbedder()
+    strict, lax = (check(policy, refs, fake, folders=["^"], tolerance=share) for share in (0.0, 0.5))
+    assert (strict.tolerance, lax.tolerance) == (0.0, 0.5) and len(strict.refusals) >= len(lax.refusals)
+    with pytest.raises(ConfigRefused):
+        WorkspaceConfig(tolerance=0.6)
 
 
 def test_vectors_of_the_catalogue_are_used(marks, refs):

@@ -1,0 +1,94 @@
+// Mends what Streamlit's own elements have no setting for: their English words, a refused file's reason that is hidden,
+// and lists that are none to a screen reader. Texts of people are never touched: only whole texts that are Streamlit's,
+// in the places where it writes them.
+
+const PLACES = [
+  '[data-testid=stFileUploader]', '[data-testid=InputInstructions]', '[data-testid=stCameraInput]',
+  '[data-testid=stMainMenuPopover]', '[data-testid=stStatusWidget]', '[data-testid=stElementToolbar]',
+  '[data-testid=stDataFrameColumnMenu]', '[data-testid=stTooltipContent]', '[role=dialog]', '[role=listbox]',
+  '[role=menu]',
+].join(',')
+const PEOPLES = '[data-testid=stFileChipName], [role=dialog] [data-testid=stMarkdownContainer], [role=option]'
+const SAID = ['aria-label', 'title', 'placeholder']
+const STYLE = `
+[data-testid=stFileUploaderDropzoneInstructions] span { white-space: normal }
+[data-testid=stFileChip][aria-invalid=true] { height: auto; max-width: 100%; flex-wrap: wrap }
+[data-testid=stFileChip][aria-invalid=true] [role=alert] {
+  position: static; width: auto; height: auto; clip: auto; clip-path: none; margin: 0; overflow: visible;
+  white-space: normal; flex-basis: 100%; font-size: 0.875rem; padding: 0 0.25rem 0.25rem;
+}`
+
+let words = new Map()
+let patterns = []
+let language = ''
+let observer = null
+const before = new WeakMap()  // text node or element -> what Streamlit wrote and what stands there in its place
+
+function inWords(text) {
+  const bare = text.trim()
+  if (!bare) return null
+  if (words.has(bare)) return text.replace(bare, () => words.get(bare))
+  for (const [pattern, template] of patterns) {
+    if (pattern.test(bare)) return bare.replace(pattern, template)
+  }
+  return null
+}
+
+function put(owner, name, now, write) {
+  const held = before.get(owner) ?? {}
+  const was = held[name]
+  const said = was && now === was.shown ? was.said : now  // as Streamlit has it
+  const shown = inWords(said) ?? said
+  held[name] = { said, shown }
+  before.set(owner, held)
+  if (shown !== now) write(shown)
+}
+
+function text(node) {
+  const parent = node.parentElement
+  if (!parent?.closest(PLACES) || parent.closest(PEOPLES)) return
+  put(node, 'text', node.nodeValue, value => { node.nodeValue = value })
+}
+
+function element(node) {
+  for (const name of SAID) {
+    const now = node.getAttribute(name)
+    if (now && (node.closest('[data-testid^=st], [role=dialog], [role=listbox]') || node.dataset.testid)) {
+      put(node, name, now, value => node.setAttribute(name, value))
+    }
+  }
+  if (node.matches('[data-testid=stSidebarNavItems], [data-testid=stSidebarNavItems] li')) node.setAttribute('role', 'presentation')
+}
+
+function all(root) {
+  if (root.nodeType === Node.TEXT_NODE) { text(root); return }
+  if (root.nodeType !== Node.ELEMENT_NODE) return
+  element(root)
+  const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT | NodeFilter.SHOW_ELEMENT)
+  while (walker.nextNode()) walker.currentNode.nodeType === Node.TEXT_NODE ? text(walker.currentNode) : element(walker.currentNode)
+}
+
+function changed(records) {
+  for (const record of records) {
+    if (record.type === 'characterData') text(record.target)
+    else if (record.type === 'attributes') element(record.target)
+    else record.addedNodes.forEach(all)
+  }
+}
+
+export default function ({ data }) {
+  if (observer && data.language === language) return
+  language = data.language
+  words = new Map(Object.entries(data.words))
+  patterns = data.patterns.map(([source, template]) => [new RegExp(source), template])
+  if (!observer) {
+    const style = document.createElement('style')
+    style.textContent = STYLE
+    document.head.append(style)
+    observer = new MutationObserver(changed)
+    observer.observe(document.body, {
+      subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: SAID,
+    })
+  }
+  all(document.body)
+}
