@@ -1,6 +1,7 @@
 """Everything that was done to the collection, in words, each entry revertible; undo and redo."""
 
 import time
+from pathlib import PurePosixPath
 
 import streamlit as st
 
@@ -45,7 +46,7 @@ def take_back(entry_id: int, what: str) -> None:
 
 def said_of(item: Item) -> str:
     """What a small picture is of, for who does not see it."""
-    return f"{item.class_name or _('Without a class')}, {item.file}"
+    return f"{item.class_name or _('Without a class')}, {PurePosixPath(item.path).name}"
 
 
 def everything() -> None:

@@ -52,6 +52,9 @@ def _words() -> dict[str, str]:
         "Clear all": _("Clear all"),
         "Clear value": _("Clear"),
         "Clear entry": _("Clear"),
+        "Error:": _("Refused:"),
+        "Help": _("Help"),
+        "Link to heading": _("Link to this heading"),
         "Open": _("Open"),
         "Close": _("Close"),
         "Increment": _("More"),
@@ -121,6 +124,8 @@ def _patterns() -> list[tuple[str, str]]:
         (r"^Cancel upload of (.+)$", _("Stop sending {name}")),
         (r"^Add: (.+)$", _("Add: {name}")),
         (r"^Page (\d+)$", _("Page {n}")),
+        (r"^Fullscreen: (.+)$", _("Full screen: {name}")),
+        (r"^[a-z0-9_]+ icon$", _("icon")),
         (r"^Help for (.+)$", _("Help on: {name}")),
     ]
     made = [(source, text.format(kind="$1", name="$1", n="$1")) for source, text in found]

@@ -11,7 +11,7 @@ from core.catalogue.journal import Change
 from core.catalogue.records import Entry
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.state import workbench
-from pages.ui.widgets import kind_name
+from pages.ui.widgets import field_name, kind_name
 
 SHOWN = 6  # names listed before "and others"
 
@@ -255,7 +255,7 @@ def _of_product(column: str, value: object, classes: Mapping[int, str]) -> str:
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name}: {text}" for name, text in value.items())
+        return ", ".join(_("{field}: {text}").format(field=field_name(n), text=text) for n, text in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value or "")
 
 
@@ -266,6 +266,8 @@ def _list(value: object) -> list[object]:
 def when(at: float, now: float) -> str:
     """A moment as people say it: "5 minutes ago", and the date from yesterday on."""
     language = workbench().language
+    if now - at < 1:
+        return _("just now")
     if now - at < 12 * 3600:
         return format_timedelta(int(at - now), add_direction=True, locale=language)
     return format_datetime(at, format="medium", locale=language)
