@@ -38,7 +38,8 @@ def show(products: Sequence[Product], marks: Sequence[Gathered], code: str, clas
 
     if len(marks) > AT_ONCE:
         st.warning(
-            _("Only the first {limit} marks are asked with.").format(limit=number(AT_ONCE)), icon=":material/filter_alt:"
+            _("Only the first {limit} marks are asked with.").format(limit=number(AT_ONCE)),
+            icon=":material/filter_alt:",
         )
         marks = marks[:AT_ONCE]
     found = find(products, [mark.shares() for mark in marks], code=code, top=MOST)
