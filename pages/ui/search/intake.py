@@ -42,7 +42,7 @@ def gather() -> list[Query]:
     way, bench = _way(), workbench()
     sheet = bench.round_of("lens.sketch")
     if way == "drop":
-        _dropped()
+        _dropped(listed=False)
         now = []
     else:
         now = _drawn(key=sheet) if way == "draw" else _photographed()
@@ -53,8 +53,6 @@ def gather() -> list[Query]:
             )  # fmt: skip
         elif now:
             st.button(_("Keep it"), icon=":material/add:", key="lens.next", on_click=_keep, args=(now, ""))
-        if _given():
-            _list()
     _listen(way)
     return list({query.token: query for query in [*_given()[::-1], *now]}.values())
 
@@ -93,7 +91,7 @@ def query_of(name: str, data: bytes) -> Query:
     return Query(file_name(name), data, content_hash(data)[:16])
 
 
-def _dropped() -> list[Query]:
+def _dropped(*, listed: bool = True) -> list[Query]:
     """Images that were dropped or pasted, the newest first: they stay while another way or page is looked at, until
     they are taken out."""
     bench = workbench()
@@ -107,7 +105,7 @@ def _dropped() -> list[Query]:
         take([query_of(file.name, file.getvalue()) for file in files])
         bench.empty("identify.files")  # it is ready for the next ones, and would forget these with the page
         st.rerun()
-    if _given():
+    if listed and _given():
         _list()
     return list(_given())
 
@@ -135,7 +133,7 @@ def _list() -> None:
             name = query.name if len(query.name) <= NAME else f"{query.name[: NAME - 1]}…"
             st.button(
                 esc(name), icon=":material/close:", type="tertiary", key=f"identify.remove.{query.token}",
-                help=_("Take {name} out").format(name=esc(query.name)), on_click=_remove, args=(query.token,),
+                help=_("Take {name} out").format(name=esc(query.name)), on_click=remove, args=(query.token,),
             )  # fmt: skip
         if len(given) > LISTED:
             more = len(given) - LISTED
@@ -145,7 +143,7 @@ def _list() -> None:
         )
 
 
-def _remove(token: str) -> None:
+def remove(token: str) -> None:
     _given()[:] = [query for query in _given() if query.token != token]
 
 

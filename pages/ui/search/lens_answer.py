@@ -44,15 +44,13 @@ def show(products: Sequence[Product], marks: Sequence[Gathered], code: str, clas
         marks = marks[:AT_ONCE]
     found = find(products, [mark.shares() for mark in marks], code=code, top=MOST)
     by_id = {product.id: product for product in products}
-    with st.container(horizontal=True, vertical_alignment="center"):
-        with st.container(width="stretch", gap="xxsmall"):
-            st.markdown(verdict_badge(found.verdict))
-            st.title(_headline(found, by_id), anchor=False)
-            st.markdown(_explained(found))
-        st.download_button(
-            _("To print or send"), lambda: paper.page(_sheet(found, by_id, marks, code, classes)).encode(),
-            file_name="lens.html", mime="text/html", icon=":material/print:", key="lens.paper", on_click="ignore",
-        )  # fmt: skip
+    st.markdown(verdict_badge(found.verdict))
+    st.title(_headline(found, by_id), anchor=False)
+    st.markdown(_explained(found))
+    st.download_button(
+        _("To print or send"), lambda: paper.page(_sheet(found, by_id, marks, code, classes)).encode(),
+        file_name="lens.html", mime="text/html", icon=":material/print:", key="lens.paper", on_click="ignore",
+    )  # fmt: skip
     pictures = words.faces(
         mark.class_id for fit in found.fits[:MOST] for mark in by_id[fit.product_id].marks
     )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -13,9 +14,12 @@ from pages.ui import cached, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.search import answers, lens_answer
 from pages.ui.search.gathered import NONE, READ, Gathered, choice
-from pages.ui.search.intake import Query, forget, gather
+from pages.ui.search.intake import Query, forget, gather, remove
 from pages.ui.state import session_slice, workbench
 from pages.ui.text import esc
+
+if TYPE_CHECKING:
+    from core.recognition.identify import Answer
 
 
 def show() -> None:
@@ -36,8 +40,10 @@ def show() -> None:
         if queries:
             with st.spinner(_("Getting the references ready…")):
                 services.base()
-        marks = [mark for query in queries for mark in _read(query, classes)]
+        places: list[tuple[Query, list[Answer]]] = []
+        marks = [mark for query in queries for mark in _read(query, classes, places)]
         _list(marks, classes)
+        _where(places, classes)
         code = st.text_input(
             _("Code"), key="lens.code", max_chars=80, live="300ms",
             help=_("What stands beside the marks in letters and figures."),
@@ -80,8 +86,23 @@ def _restart() -> None:
     forget()
 
 
-def _read(query: Query, classes: Mapping[int, ClassRecord]) -> list[Gathered]:
-    """The marks of one picture, but those that were left out; why it is refused, where it is."""
+def _where(places: Sequence[tuple[Query, list[Answer]]], classes: Mapping[int, ClassRecord]) -> None:
+    """The pictures with the boxes of their marks: to point at another, or to take a picture out."""
+    if not places:
+        return
+    lost = any(found[0].verdict == "not_found" for _query, found in places)
+    with st.expander(_("Where the marks are in the pictures"), icon=":material/crop_free:", expanded=lost):
+        for query, found in places:
+            answers.pointing(query, found, dict(classes))
+            st.button(
+                _("Take {name} out").format(name=esc(query.name)), icon=":material/close:", type="tertiary",
+                key=f"lens.out.{query.token}", on_click=remove, args=(query.token,),
+            )  # fmt: skip
+
+
+def _read(query: Query, classes: Mapping[int, ClassRecord], places: list[tuple[Query, list[Answer]]]) -> list[Gathered]:
+    """The marks of one picture, but those that were left out; why it is refused, where it is. ``places``: gets the
+    picture where it has boxes to be seen."""
     from core.products.finding import CANDIDATES
 
     pointed = workbench().pointed.get(query.token, ())
@@ -91,12 +112,8 @@ def _read(query: Query, classes: Mapping[int, ClassRecord]) -> list[Gathered]:
         st.error(esc(sentence(error)), icon=":material/broken_image:")
         return []
     found = [replace(one, classes=[c for c in one.classes if c.class_id in classes]) for one in found]
-    if len(found) > 1 or found[0].region is not None or found[0].verdict == "not_found":
-        with st.expander(
-            _("Where the marks are in {name}").format(name=esc(query.name)), icon=":material/crop_free:",
-            expanded=found[0].verdict == "not_found",
-        ):  # fmt: skip
-            answers.pointing(query, found, dict(classes))
+    if any(one.region is not None or one.verdict == "not_found" for one in found):
+        places.append((query, found))
     marks = []
     for one in found:
         key = f"{query.token}.{one.region.box if one.region else ''}"
