@@ -14,7 +14,7 @@ embedding    weights, card, model, engine, embedder, neighbours, gallery
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
-products     proposing, codes, matching, finding
+products     proposing, codes, matching, finding, letters, pictures, taking
 review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work

@@ -1,0 +1,155 @@
+"""A catalogue picture read: which marks of the base are in it, which code stands beside them, and what is neither.
+
+Where letters stand beside marks no rule of distance parts them, so recognition decides the cut: of all groupings of the
+ink (`core.sight.hypotheses`) the one most like a reference is taken, then the most like one that shares no ink with it,
+as long as they are marks by their verdict. Letters are read where no mark is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from core.embedding.gallery import Gallery
+from core.ground.outlines import outline_of
+from core.ground.preprocessing import see
+from core.ground.regions import Region
+from core.products.letters import SURE, Letters, can_read, read_letters, read_line
+from core.recognition.calibrate import Calibration
+from core.recognition.identify import Answer, identify_marks
+from core.recognition.verdicts import answer_to
+from core.sight.hypotheses import Hypothesis, hypotheses
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+CANDIDATES = 5  # classes of a mark that are kept
+LOOKED_AT = 16  # groupings that are compared stroke by stroke, at most
+LIKE_LETTERS = 0.95  # a mark that reads as letters with this certainty is never called one with certainty
+ALIKE = 0.75  # cosine from which two unknown marks are one
+
+
+@dataclass(frozen=True)
+class Read:
+    """One mark of a picture: where it is and what it is; ``answer.verdict`` "unknown": ink that is neither a mark of
+    the base nor letters."""
+
+    region: Region
+    answer: Answer
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a picture shows: its marks, best first, the ``code`` that was read ("" where none was, or nothing can read)
+    and how sure that is (0 to 1)."""
+
+    marks: list[Read]
+    code: str = ""
+    sure: float = 0.0
+
+
+def read_picture(
+    image: Image.Image, *, gallery: Gallery, calibration: Calibration, embedder: Embedder, k: int = 10
+) -> Reading:
+    """Read one picture (decoded, upright): a clean page by its pieces of ink, any other by the marks found in it."""
+    groups = hypotheses(image)
+    if not groups:
+        about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}
+        answers = identify_marks(image, **about, k=k, top=CANDIDATES)
+        return Reading([Read(one.region, one) for one in answers if one.region is not None])
+    seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
+    vectors = embedder.embed(seen)
+    marks, used = _marks(groups, seen, vectors, gallery, calibration, k)
+    pieces = set().union(*(group.pieces for group in groups))
+    left = pieces - used
+    single = {next(iter(g.pieces)): g.region for g in groups if len(g.pieces) == 1}
+    letters = _letters(image, [single[one] for one in pieces - left], [single[one] for one in left])
+    rest = {one for one in left if not any(_within(single[one], line.box) for line in letters)}
+    unknown = _unknown(groups, rest, seen, vectors)
+    code = " ".join(line.text for line in letters)
+    return Reading([*marks, *unknown], code, min((line.sure for line in letters), default=0.0))
+
+
+def one_of_a_kind(vectors: np.ndarray) -> np.ndarray:
+    """The number of the kind (N,) of each unknown mark by its vector (N, D): the same logo in forty pictures is one."""
+    if len(vectors) < 2:
+        return np.zeros(len(vectors), int)
+    from sklearn.cluster import AgglomerativeClustering
+
+    how = AgglomerativeClustering(None, metric="cosine", linkage="average", distance_threshold=1 - ALIKE)
+    return how.fit_predict(vectors)
+
+
+def _marks(
+    groups: Sequence[Hypothesis],
+    seen: np.ndarray,
+    vectors: np.ndarray,
+    gallery: Gallery,
+    calibration: Calibration,
+    k: int,
+) -> tuple[list[Read], set[int]]:
+    """The marks, best first, and the pieces of ink that they take."""
+    used: set[int] = set()
+    marks: list[Read] = []
+    if not len(gallery):
+        return marks, used
+    similar = (vectors @ gallery.vectors.T).max(axis=1)
+    looked = 0
+    for at in np.argsort(-similar).tolist():
+        group = groups[at]
+        if group.pieces & used or looked >= LOOKED_AT:
+            continue
+        looked += 1
+        outline = outline_of(seen[at])
+        classes, verdict = answer_to(
+            vectors[at], lambda outline=outline: outline, gallery, calibration, k=k, top=CANDIDATES
+        )
+        if verdict not in ("certain", "hesitates"):
+            continue
+        if can_read():
+            line = read_line(group.picture)
+            if line.sure >= LIKE_LETTERS and line.text.isalnum():
+                if verdict == "hesitates":
+                    continue
+                verdict = "hesitates"
+        marks.append(Read(group.region, Answer(verdict, classes, seen[at], vectors[at], region=group.region)))
+        used |= group.pieces
+    return marks, used
+
+
+def _letters(image: Image.Image, marks: Sequence[Region], left: Sequence[Region]) -> list[Letters]:
+    """The letters of a picture, where no mark is."""
+    if not left or not can_read():
+        return []
+    page = image.convert("RGB")
+    pen = ImageDraw.Draw(page)
+    edge = np.asarray(page)[0]
+    colour = tuple(np.median(edge, axis=0).astype(int).tolist())
+    for region in marks:
+        x, y, w, h = region.box
+        pen.rectangle((x - 1, y - 1, x + w, y + h), fill=colour)
+    return [line for line in read_letters(page) if line.sure >= SURE and any(sign.isalnum() for sign in line.text)]
+
+
+def _unknown(groups: Sequence[Hypothesis], rest: set[int], seen: np.ndarray, vectors: np.ndarray) -> list[Read]:
+    """What is neither: the largest groupings of what is left, none within another."""
+    found: list[Read] = []
+    for at in sorted(range(len(groups)), key=lambda n: -len(groups[n].pieces)):
+        group = groups[at]
+        if group.pieces <= rest:
+            rest = rest - group.pieces
+            answer = Answer("unknown", [], seen[at], vectors[at], region=group.region)
+            found.append(Read(group.region, replace(answer, sure=0.0)))
+    return found
+
+
+def _within(region: Region, box: tuple[int, int, int, int]) -> bool:
+    """Whether most of a piece lies in a line of text."""
+    x, y, w, h = region.box
+    across = min(x + w, box[0] + box[2]) - max(x, box[0])
+    down = min(y + h, box[1] + box[3]) - max(y, box[1])
+    return across > 0 and down > 0 and across * down >= 0.5 * w * h
