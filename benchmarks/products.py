@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from rapidfuzz.distance import Levenshtein
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
@@ -82,6 +83,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--products", type=int, default=500)
     parser.add_argument("--photographs", type=int, default=40, help="products asked with photographs of their marks")
+    parser.add_argument("--catalogue", type=int, default=60, help="made catalogue pictures that are read")
     options = parser.parse_args()
     if not (SHARED / "gravures" / "raw_gravures").is_dir():
         print(f"No real data in {SHARED}: nothing was measured. Set BURIN_SHARED to the folder that holds gravures/.")
@@ -95,6 +97,8 @@ def main() -> None:
     drawings(base, shelf)
     if options.photographs:
         photographs(base, shelf, options.photographs)
+    if options.catalogue:
+        catalogue(base, options.catalogue)
     timed(base)
 
 
@@ -191,6 +195,49 @@ def photographs(base: Base, shelf: Sequence[Product], count: int) -> None:
                 marks.append(found)
         outcomes.append((product, find(shelf, marks, code=product.code)))
     line("photographs of lenses", outcomes)
+
+
+def catalogue(base: Base, count: int, *, seed: int = 23) -> None:
+    """Made catalogue pictures: one or two marks with a code beside them, and a fifth with letters alone."""
+    from _catalogue import catalogued
+
+    from core.products.letters import can_read
+    from core.products.pictures import read_picture
+
+    drawings, embedder = read_data(every=400).drawings.images, load_embedder(Workspace("."))
+    about = {"gallery": base.gallery, "calibration": base.calibration, "embedder": embedder, "k": NEIGHBOURS}
+    right = letters_right = letters = certain = wrong = alone = 0
+    spent = []
+    for number in range(count + count // 5):
+        rng = np.random.default_rng([8, seed, number])
+        marks = [] if number >= count else rng.choice(len(base.classes), rng.integers(1, 3), replace=False).tolist()
+        rows = [int(rng.choice(base.rows_of(class_id))) for class_id in marks]
+        code = "".join(rng.choice(list(SIGNS), rng.integers(2, 5)))
+        one = catalogued(drawings, rows, code, rng)
+        started = time.perf_counter()
+        read = read_picture(one.picture, **about)  # type: ignore[arg-type]
+        spent.append(time.perf_counter() - started)
+        named = sorted(m.answer.classes[0].class_id for m in read.marks if m.answer.verdict != "unknown")
+        sure = [m for m in read.marks if m.answer.verdict == "certain"]
+        if not marks:
+            alone, certain = alone + 1, certain + bool(sure)
+            continue
+        right += named == sorted(marks)
+        wrong += any(m.answer.classes[0].class_id not in marks for m in sure)
+        matched = Levenshtein.distance(code, read.code.replace(" ", "").upper())
+        letters, letters_right = letters + len(code), letters_right + max(0, len(code) - matched)
+    for label, hits, of, aim in (
+        ("every mark named right", right, count, 95), ("the code's letters right", letters_right, letters, 85),
+    ):  # fmt: skip
+        low, high = wilson(hits, of)
+        met = "met" if 100 * hits >= aim * of else "MISSED"
+        print(
+            f"catalogue pictures, {label}: {100 * hits / of:.1f} % [{100 * low:.1f}, {100 * high:.1f}]; {aim} %: {met}"
+        )
+    if not can_read():
+        print("(nothing to read letters with: install the extra ocr)")
+    print(f"a wrong mark with certainty in {wrong} of {count}; letters alone called a mark with certainty: "
+          f"{certain} of {alone}; {np.median(spent):.2f} s a picture\n", flush=True)  # fmt: skip
 
 
 def line(label: str, outcomes: Sequence[tuple[Product, Found]]) -> None:

@@ -120,7 +120,7 @@ def run_pictures(
 
 
 def _pictures(files: Sequence[Mapping[str, str]], opened: ExitStack) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """The name of each picture among these files, and how to read it; those in a zip too, as long as it is ``opened``."""
+    """The name of each picture among these files, and how to read it; those in a zip while it is ``opened``."""
     for file in files:
         one = IncomingFile(file["name"], path=Path(file["path"]))
         name = file["name"].replace("\\", "/")

@@ -1,10 +1,10 @@
-"""Products: lenses with the marks they carry, as a table, one as a sheet, and those in the trash."""
+"""Products: lenses with the marks they carry, as a table, one as a sheet, from pictures, and those in the trash."""
 
 import streamlit as st
 
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
-from pages.ui.products import one, shelf
+from pages.ui.products import from_pictures, one, shelf
 
 product_id = one.asked()
 if product_id is not None:
@@ -13,12 +13,14 @@ if product_id is not None:
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Products"), width="stretch")
-    views = {"table": _("Table"), "trash": _("Trash")}
+    views = {"table": _("Table"), "pictures": _("From pictures"), "trash": _("Trash")}
     view = linked_choice(
         st.segmented_control, _("View"), list(views), param="view", key="products.view", default="table", required=True,
         format_func=views.__getitem__, label_visibility="collapsed",
     )  # fmt: skip
 if view == "trash":
     one.bin_of_products()
+elif view == "pictures":
+    from_pictures.show()
 else:
     shelf.show()
