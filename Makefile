@@ -66,7 +66,7 @@ engines: tools  ## export the untrained encoder anew (assets/engines)
 lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 only what is not pinned yet (needs uv)
 	$(COMPILE) requirements.txt -o requirements-light.lock
 	$(COMPILE) requirements.txt requirements-train.txt -o requirements.lock
-	$(COMPILE) requirements.txt requirements-train.txt requirements-dev.txt -o requirements-dev.lock
+	$(COMPILE) requirements.txt requirements-train.txt requirements-ocr.txt requirements-dev.txt -o requirements-dev.lock
 
 audit:  ## ask PyPI's list of advisories about every package that is pinned (needs a network)
 	$(or $(PYTHON),python3) -m venv .venv-audit

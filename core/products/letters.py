@@ -45,8 +45,9 @@ def read_letters(image: Image.Image) -> list[Letters]:
     large = image.convert("RGB").resize(
         (max(1, round(image.width * times)), max(1, round(image.height * times))), Image.Resampling.BICUBIC
     )
-    found = _engine()(np.asarray(large))
-    if found.boxes is None or found.txts is None:
+    # Said each time: what one call asks for, the next one would do too.
+    found = _engine()(np.asarray(large), use_det=True, use_cls=False, use_rec=True)
+    if getattr(found, "boxes", None) is None or not found.txts:
         return []
     read = []
     for corners, text, sure in zip(found.boxes, found.txts, found.scores, strict=True):
@@ -69,7 +70,7 @@ def read_line(image: Image.Image) -> Letters:
 
 @lru_cache(maxsize=1)
 def _engine() -> Any:
-    logging.getLogger("RapidOCR").setLevel(logging.WARNING)
+    logging.getLogger("RapidOCR").setLevel(logging.CRITICAL)
     from rapidocr import RapidOCR
 
-    return RapidOCR(params={"Global.log_level": "warning", "EngineConfig.onnxruntime.intra_op_num_threads": 2})
+    return RapidOCR(params={"Global.log_level": "critical", "EngineConfig.onnxruntime.intra_op_num_threads": 2})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 5  # classes of a mark that are kept
 LOOKED_AT = 16  # groupings that are compared stroke by stroke, at most
+LINE = 0.9  # certainty of a line of text, of two signs at least, whose parts are hardly marks
 LIKE_LETTERS = 0.95  # a mark that reads as letters with this certainty is never called one with certainty
 ALIKE = 0.75  # cosine from which two unknown marks are one
 
@@ -63,7 +64,8 @@ def read_picture(
         return Reading([Read(one.region, one) for one in answers if one.region is not None])
     seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
     vectors = embedder.embed(seen)
-    marks, used = _marks(groups, seen, vectors, gallery, calibration, k)
+    lines = [line for line in read_letters(image) if line.sure >= LINE and sum(map(str.isalnum, line.text)) > 1]
+    marks, used = _marks(groups, seen, vectors, gallery, calibration, k, lines)
     pieces = set().union(*(group.pieces for group in groups))
     left = pieces - used
     single = {next(iter(g.pieces)): g.region for g in groups if len(g.pieces) == 1}
@@ -91,8 +93,11 @@ def _marks(
     gallery: Gallery,
     calibration: Calibration,
     k: int,
+    lines: Sequence[Letters],
 ) -> tuple[list[Read], set[int]]:
-    """The marks, best first, and the pieces of ink that they take."""
+    """The marks, best first, and the pieces of ink that they take. What is of a line of text is one only where it is
+    certain, and does not read as letters by itself."""
+    reads = can_read()
     used: set[int] = set()
     marks: list[Read] = []
     if not len(gallery):
@@ -110,12 +115,13 @@ def _marks(
         )
         if verdict not in ("certain", "hesitates"):
             continue
-        if can_read():
-            line = read_line(group.picture)
-            if line.sure >= LIKE_LETTERS and line.text.isalnum():
-                if verdict == "hesitates":
-                    continue
-                verdict = "hesitates"
+        spoken = any(_within(group.region, line.box) for line in lines)
+        if spoken and verdict == "hesitates":
+            continue
+        if reads and (line := read_line(group.picture)).sure >= LIKE_LETTERS and line.text.isalnum():
+            if spoken or verdict == "hesitates":
+                continue
+            verdict = "hesitates"
         marks.append(Read(group.region, Answer(verdict, classes, seen[at], vectors[at], region=group.region)))
         used |= group.pieces
     return marks, used

@@ -1,0 +1,167 @@
+"""Catalogue pictures: marks and letters told apart, unknown marks numbered by kind, products made when confirmed."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from core.collection.dataset import Dataset
+from core.embedding import embedder as embedders
+from core.embedding.gallery import Gallery, update
+from core.ground.errors import ImageRefused
+from core.ground.regions import Region
+from core.ground.workspace import Workspace
+from core.intake.ingest import receive
+from core.products import letters, pictures, taking
+from core.products.pictures import one_of_a_kind, read_picture
+from core.products.taking import Confirmed, Row, Seen, name_of, record_of, rows_of, run_pictures, take_in
+from core.recognition.calibrate import calibrate
+from tests.conftest import FakeEmbedder, draw, png_bytes
+
+
+@pytest.fixture
+def dataset(drawn_workspace: Workspace) -> Dataset:
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    update(dataset, FakeEmbedder())
+    return dataset
+
+
+def page(*parts: Image.Image | str, gap: int = 24) -> Image.Image:
+    """Drawings and printed words in a row on white."""
+    drawn = []
+    for part in parts:
+        if isinstance(part, str):
+            word = Image.new("L", (30 * len(part), 64), 255)
+            ImageDraw.Draw(word).text((4, 12), part, font=ImageFont.load_default(36), fill=0)
+            drawn.append(word.convert("RGB"))
+        else:
+            drawn.append(part.convert("RGB"))
+    whole = Image.new("RGB", (sum(one.width + gap for one in drawn) + gap, 64 + 2 * gap), "white")
+    x = gap
+    for one in drawn:
+        whole.paste(one, (x, gap))
+        x += one.width + gap
+    return whole
+
+
+def named(dataset: Dataset, name: str) -> int:
+    return next(record.id for record in dataset.classes() if record.name == name)
+
+
+def read(dataset: Dataset, image: Image.Image) -> pictures.Reading:
+    embedder = FakeEmbedder()
+    gallery = Gallery.load(dataset, embedder)
+    return read_picture(image, gallery=gallery, calibration=calibrate(gallery), embedder=embedder, k=4)
+
+
+def test_two_marks_side_by_side_are_two(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "can_read", lambda: False)
+    marks = read(dataset, page(draw("circle", seed=21), draw("cross", seed=22))).marks
+    found = {mark.answer.classes[0].class_id for mark in marks if mark.answer.verdict != "unknown"}
+    assert found == {named(dataset, "circle"), named(dataset, "cross")}
+    left, right = sorted((mark.region for mark in marks), key=lambda region: region.x)
+    assert left.x + left.width <= right.x
+
+
+def test_letters_are_read_where_no_mark_is(dataset: Dataset) -> None:
+    if not letters.can_read():
+        pytest.skip("the extra ocr is not installed")
+    reading = read(dataset, page(draw("cross", seed=22), "T67"))
+    assert reading.code == "T67" and reading.sure > letters.SURE
+    assert [m.answer.classes[0].class_id for m in reading.marks if m.answer.verdict != "unknown"] == [
+        named(dataset, "cross")
+    ]
+    alone = read(dataset, page("DW2"))
+    assert alone.code == "DW2" and not [mark for mark in alone.marks if mark.answer.verdict == "certain"]
+
+
+def test_without_a_reader_there_is_no_code_and_nothing_fails(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(letters.importlib.util, "find_spec", lambda name: None)
+    assert not letters.can_read() and letters.read_letters(page("T67")) == []
+    assert read(dataset, page(draw("cross", seed=22), "T67")).code == ""
+
+
+def test_a_reader_without_its_models_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It would ask another machine for them."""
+    (tmp_path / "__init__.py").write_text("")
+    found = type("Spec", (), {"origin": str(tmp_path / "__init__.py")})()
+    monkeypatch.setattr(letters.importlib.util, "find_spec", lambda name: found)
+    assert not letters.can_read()
+
+
+def test_the_same_unknown_mark_is_one_kind() -> None:
+    rng = np.random.default_rng(0)
+    two = rng.normal(size=(2, 64))
+    many = np.concatenate([two[:1] + 0.1 * rng.normal(size=(5, 64)), two[1:] + 0.1 * rng.normal(size=(3, 64))])
+    kinds = one_of_a_kind(many / np.linalg.norm(many, axis=1, keepdims=True))
+    assert len(set(kinds[:5])) == len(set(kinds[5:])) == 1 and kinds[0] != kinds[5]
+    assert one_of_a_kind(np.ones((1, 4))).tolist() == [0]
+
+
+def test_a_row_is_kept_and_read_again() -> None:
+    marks = (Seen(Region(1, 2, 3, 4), "certain", (7, 8)), Seen(Region(5, 6, 7, 8), "unknown"))
+    rows = [Row("a/b_c.png", "x.png", marks, "T67"), Row("bad.png", refused=ImageRefused("No {name}.", name="bad.png"))]
+    again = rows_of([record_of(row) for row in rows], {"kinds": {"0 1": 3}})
+    assert again[0].marks[0] == marks[0] and again[0].marks[1].kind == 3 and again[0].code == "T67"
+    assert str(again[1].refused) == "No bad.png." and name_of(again[0]) == "b c"
+
+
+def test_what_is_confirmed_becomes_products_and_named_unknowns_classes(dataset: Dataset) -> None:
+    image = page(draw("circle", seed=5), draw("triangle", seed=6), draw("wave", seed=7))
+    name = dataset.keep_product_picture(png_bytes(image))
+    circle = named(dataset, "circle")
+    marks = (
+        Seen(Region(24, 24, 64, 64), "certain", (circle,)),
+        Seen(Region(112, 24, 64, 64), "unknown", (), 0),
+        Seen(Region(200, 24, 64, 64), "unknown", (), 1),
+    )
+    rows = [Row("clara.png", name, marks, "T67")]
+    one = Confirmed(name, "Clara", "Lenso", "T67", ((circle, ""),), (0, 1))
+    before = dataset.counts().originals
+    (made,) = take_in(dataset, rows, [one], {0: " logo ", 1: ""})
+    product = dataset.product(made)
+    assert [mark.class_id for mark in product.marks] == [circle, named(dataset, "logo")], (
+        "the one without a name is not"
+    )
+    assert product.pictures == (name,) and dataset.counts().originals == before + 1
+    dataset.undo()
+    assert dataset.products() == []
+
+
+def test_the_job_reads_files_and_zips_and_says_what_it_refuses(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(embedders, "load_embedder", lambda workspace: FakeEmbedder())
+    monkeypatch.setattr(pictures, "can_read", lambda: False)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("shop/nova.png", png_bytes(page(draw("cross", seed=9))))
+        archive.writestr("shop/notes.txt", b"nothing")
+    uploads = [
+        ("clara.png", png_bytes(page(draw("circle", seed=8)))), ("all.zip", packed.getvalue()),
+        ("bad.png", b"no picture"), ("evil.zip", b"PK no zip"),
+    ]  # fmt: skip
+    records: list[dict] = []
+
+    class Told:
+        def __call__(self, done: int, total: int, note: str = "") -> None:
+            pass
+
+        def append(self, record: dict) -> None:
+            records.append(record)
+
+    params = {"files": receive(dataset.workspace, uploads)}
+    result = run_pictures(dataset.workspace, params, Told(), lambda: False)  # type: ignore[arg-type]
+    rows = {row.file: row for row in rows_of(records, result)}
+    assert result["pictures"] == 2 and result["letters"] is taking.can_read()
+    assert rows["clara.png"].marks[0].class_id == named(dataset, "circle")
+    assert rows["shop/nova.png"].marks[0].class_id == named(dataset, "cross")
+    assert {name for name, row in rows.items() if row.refused} >= {"bad.png", "evil.zip"}
+    assert dataset.products() == [], "nothing comes in before it is confirmed"
+    assert run_pictures(dataset.workspace, params, Told(), lambda: True)["pictures"] == 0  # type: ignore[arg-type]
