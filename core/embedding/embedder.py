@@ -22,7 +22,7 @@ from PIL import Image
 
 from core.embedding.card import read_sealed
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.weights import PROMOTED, Weights, resolve, sha256_of
+from core.embedding.weights import ARCHITECTURES, PROMOTED, Weights, in_timm, resolve, sha256_of
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
 from core.ground.extras import need_pytorch, trains_here
@@ -33,6 +33,7 @@ from core.sight.marks import sight
 if TYPE_CHECKING:
     import onnxruntime
 
+    from core.embedding.foreign import ForeignNet
     from core.embedding.model import EmbeddingNet
 
 Engine = Literal["onnxruntime", "torch"]
@@ -130,10 +131,10 @@ class _Plan:
     preprocessing: Preprocessing
     sentence: str
     engines: Path
-    build: Callable[[], EmbeddingNet]
+    build: Callable[[], EmbeddingNet | ForeignNet]
 
 
-def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet, str]:
+def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet | ForeignNet, str]:
     """The network that `load_embedder` takes before any training, on the CPU, and which weights it has. It sees one
     picture (`Preprocessing.trained`)."""
     plan = _untrained(workspace, workspace.config().weights, preprocessing.trained)
@@ -174,7 +175,8 @@ def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _P
 def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> _Plan:
     weights = resolve(spec, workspace=workspace, allow_network=True)
     head = fitted_head(weights, preprocessing)
-    stage, grid = (head.stage, head.grid) if head else _read_of(preprocessing)
+    own = weights.architecture in ARCHITECTURES
+    stage, grid = (head.stage, head.grid) if head else _read_of(preprocessing) if own else (None, 1)
     facts = {
         "weights": weights.sha256,
         "architecture": weights.architecture,
@@ -184,7 +186,11 @@ def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) ->
         "size": preprocessing.size,
     }
 
-    def build() -> EmbeddingNet:
+    def build() -> EmbeddingNet | ForeignNet:
+        if not own:
+            from core.embedding.foreign import ForeignNet
+
+            return ForeignNet(in_timm(weights.architecture), weights, size=preprocessing.size).eval()
         from core.embedding.model import EmbeddingNet
 
         net = EmbeddingNet(weights.architecture, embedding_size=None, stage=stage, grid=grid, pretrained=weights)

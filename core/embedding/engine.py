@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
+    from core.embedding.foreign import ForeignNet
     from core.embedding.model import EmbeddingNet
 
 GRAPH_VERSION = 1  # of what `export` makes of a network: raise it when that changes
@@ -61,7 +62,7 @@ def keep(folder: Path, key: str, content: bytes) -> Path:
 
 
 def export(
-    net: EmbeddingNet, *, size: int, facts: Mapping[str, Any], described: Mapping[str, str] | None = None
+    net: EmbeddingNet | ForeignNet, *, size: int, facts: Mapping[str, Any], described: Mapping[str, str] | None = None
 ) -> bytes:
     """``net`` as an ONNX model: uint8 (N, size, size, 3) in, float32 (N, D) L2-normalised out.
 
@@ -105,7 +106,7 @@ def _file_name(key: str, content: bytes) -> str:
     return f"{key}-{hashlib.sha256(content).hexdigest()[:40]}.onnx"
 
 
-def _to_onnx(net: EmbeddingNet, size: int, metadata: dict[str, str]) -> bytes:
+def _to_onnx(net: EmbeddingNet | ForeignNet, size: int, metadata: dict[str, str]) -> bytes:
     import copy
 
     import onnx
@@ -192,7 +193,7 @@ def _probe(size: int) -> np.ndarray:
     return np.stack([strokes, noise])
 
 
-def _in_torch(net: EmbeddingNet, seen: np.ndarray) -> np.ndarray:
+def _in_torch(net: EmbeddingNet | ForeignNet, seen: np.ndarray) -> np.ndarray:
     import torch
 
     device = next(net.parameters()).device

@@ -84,9 +84,9 @@ class EmbeddingNet(nn.Module):
                 "{name} does not fit: {tensor} is missing or too many.", name=path.name, tensor="head.weight"
             )
         head = nn.Linear(self.features_dimension, weight.shape[0])
-        _fill(head, {name.removeprefix("head."): tensor for name, tensor in state.items()}, path.name)
+        fill(head, {name.removeprefix("head."): tensor for name, tensor in state.items()}, path.name)
         if trunk:
-            _fill(self.trunk, trunk, path.name)
+            fill(self.trunk, trunk, path.name)
         self.head, self.dimension = head, head.out_features
         self.card = replace(self.card, embedding_size=self.dimension)
         return self
@@ -127,7 +127,7 @@ def load(path: Path) -> tuple[EmbeddingNet, ModelCard]:
         card = _card_of(state, path.name)
     with torch.device("meta"):  # shapes without memory: nothing is allocated for a file that does not fit
         net = EmbeddingNet(card.architecture, embedding_size=card.embedding_size, stage=card.stage, grid=card.grid)
-    _fill(net, state, path.name)
+    fill(net, state, path.name)
     return net.eval(), card
 
 
@@ -149,7 +149,7 @@ def _trunk(architecture: str, pretrained: Weights | None) -> Any:
         names = [*trunk.state_dict(), "classifier.weight", "classifier.bias"]
         state = dict(zip(names, state.values(), strict=True)) if len(names) == len(state) else state
     state = {name: tensor for name, tensor in state.items() if not name.startswith("classifier.")}
-    _fill(trunk, state, pretrained.path.name)
+    fill(trunk, state, pretrained.path.name)
     return trunk
 
 
@@ -187,7 +187,7 @@ def _averaging(length: int, cells: int) -> np.ndarray:
     return matrix
 
 
-def _fill(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+def fill(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     """Put ``state`` into ``module``: the same names, shapes and types, every value finite."""
     wanted = module.state_dict()
     if wanted.keys() != state.keys():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import threading
 import zipfile
 from collections.abc import Callable
@@ -34,6 +35,7 @@ PROMOTED = "best_efficientnet_triplet.safetensors"  # in a workspace's model/: t
 MAX_BYTES = 1_000_000_000
 MAX_PICKLE_BYTES = 16_000_000  # of tensor names and shapes: EfficientNet-B0's take 60 kB
 HUB_FILE = "model.safetensors"
+SUFFIXES = {".safetensors", ".pt", ".pth"}
 WRAPPERS = ("model_state_dict", "state_dict")  # under which a checkpoint may hold its state dict
 
 
@@ -67,6 +69,7 @@ ARCHITECTURES = {
     )
 }
 DEFAULT_ARCHITECTURE = "tf_efficientnet_lite0"
+_HUB = re.compile(r"(?:timm/)?([a-z0-9_]+(?:\.[a-z0-9_]+)?)")
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,38 @@ def resolve(
 
     ``""``: the bundled ones, else the default architecture as below. A key of `ARCHITECTURES`:
     its bundled weights if it has any, else the hub's cache, else (with ``allow_network``) the
-    hub, which has ``timeout_s`` to answer. Anything else: a file (.safetensors, .pt, .pth), its
+    hub, which has ``timeout_s`` to answer. The name of any other model of timm, with or without the hub's "timm/":
+    likewise. Anything else: a file (.safetensors, .pt, .pth), its
     path relative to the workspace. Raises `WeightsUnavailable` when no source has them.
     """
     if spec and spec not in ARCHITECTURES:
-        return _from_file(workspace.root / spec if workspace else Path(spec))
-    architecture = ARCHITECTURES[spec or DEFAULT_ARCHITECTURE]
+        path = workspace.root / spec if workspace else Path(spec)
+        if path.is_file() or path.suffix in SUFFIXES or not _HUB.fullmatch(spec):
+            return _from_file(path)
+        architecture = in_timm(spec)
+    else:
+        architecture = ARCHITECTURES[spec or DEFAULT_ARCHITECTURE]
     found = _bundled() if architecture.name == DEFAULT_ARCHITECTURE else None
     return (
         found or _from_cache(architecture) or _from_hub(architecture, allow_network=allow_network, timeout_s=timeout_s)
     )
+
+
+def in_timm(spec: str) -> Architecture:
+    """The architecture that timm has under this name, or under this name on the hub ("timm/..."), which only looks
+    (`core.embedding.foreign`). Raises `WeightsUnavailable` where timm has none, or no weights for it."""
+    need_pytorch()
+    import timm
+
+    found = _HUB.fullmatch(spec)
+    name = found[1] if found else ""
+    config = timm.get_pretrained_cfg(name, allow_unregistered=False) if name and timm.is_model(name) else None
+    if config is None or not config.hf_hub_id:
+        raise WeightsUnavailable(
+            "There is no model {name} with weights: give a name that timm knows, or a file.", name=spec
+        )
+    mean, std = ((255 * r, 255 * g, 255 * b) for r, g, b in (config.mean, config.std))
+    return Architecture(name, mean, std, 0, config.hf_hub_id)
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -166,7 +191,7 @@ def _from_cache(architecture: Architecture) -> Weights | None:
     found = try_to_load_from_cache(architecture.repository, HUB_FILE)
     if not isinstance(found, str):
         return None
-    sentence = f"{architecture.name} trained on ImageNet, from the hub's cache on this machine."
+    sentence = f"{architecture.name}{_taught(architecture)}, from the hub's cache on this machine."
     return Weights("hub-cache", architecture.name, Path(found), sha256_of(Path(found)), sentence)
 
 
@@ -190,8 +215,12 @@ def _from_hub(architecture: Architecture, *, allow_network: bool, timeout_s: flo
             host=constants.ENDPOINT.partition("://")[2],
         ) from error
     return Weights(
-        "hub", architecture.name, path, sha256_of(path), f"{architecture.name} trained on ImageNet, from the hub."
+        "hub", architecture.name, path, sha256_of(path), f"{architecture.name}{_taught(architecture)}, from the hub."
     )
+
+
+def _taught(architecture: Architecture) -> str:
+    return " trained on ImageNet" if architecture.name in ARCHITECTURES else ", as it was trained elsewhere"
 
 
 def _within(seconds: float, work: Callable[[], object]) -> None:

@@ -115,6 +115,8 @@ MODELS = (
     _("{name}, weights from the file {file}."),
     _("{name} trained on ImageNet, from the hub's cache on this machine."),
     _("{name} trained on ImageNet, from the hub."),
+    _("{name}, as it was trained elsewhere, from the hub's cache on this machine."),
+    _("{name}, as it was trained elsewhere, from the hub."),
 )
 ENGINES = (
     _("Embedding runs in ONNX Runtime on the CPU."),

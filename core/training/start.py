@@ -6,7 +6,7 @@ Building it needs torch; nothing here trains, and nothing is written.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from core.embedding.embedder import GRID, STAGE, fitted_head, untrained
 from core.embedding.weights import resolve
@@ -35,9 +35,10 @@ def begin(settings: TrainSettings, workspace: Workspace) -> tuple[EmbeddingNet, 
     if settings.start == "scratch":
         return EmbeddingNet(name, embedding_size=size), f"{name}, from scratch."
     if settings.start == "workspace":
-        net, sentence = untrained(workspace, settings.preprocessing)
-        if net.card.architecture == name and net.card.embedding_size:
-            return net, sentence
+        held = resolve(workspace.config().weights, workspace=workspace, allow_network=True)
+        if held.architecture == name and fitted_head(held, settings.preprocessing):
+            net, sentence = untrained(workspace, settings.preprocessing)
+            return cast(EmbeddingNet, net), sentence
     if settings.start == "checkpoint":
         return _from_checkpoint(settings, workspace)
     weights = resolve(name, workspace=workspace, allow_network=True)

@@ -140,6 +140,7 @@ class Desk {
     label(this.buttons.keys, words.keys, '?')
     this.input.placeholder = words.type
     this.input.setAttribute('aria-label', words.type)
+    this.list.setAttribute('aria-label', words.type)
     this.strip.setAttribute('aria-label', words.strip)
     const close = make('button', 'close', words.close)
     close.type = 'button'

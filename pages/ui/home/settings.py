@@ -78,9 +78,13 @@ def encoder() -> None:
             key="settings.size", disabled=not may,
         )  # fmt: skip
         weights = st.text_input(
-            _("Weights"), config.weights, key="settings.weights", disabled=not may,
-            placeholder=_("the bundled ones"),
-            help=_("A file in the workspace (.safetensors, .pt), or an architecture whose weights are fetched once."),
+            _("Encoder"), config.weights, key="settings.weights", disabled=not may,
+            placeholder=_("the bundled one"),
+            help=_(
+                "A file of weights in the workspace (.safetensors, .pt), or the name of a model of timm or of its hub, "
+                "such as vit_small_patch14_dinov2 or timm/resnet50.a1_in1k: its weights are fetched once, where a network "
+                "is there."
+            ),
         )  # fmt: skip
         if actions.in_use() is not None:
             st.caption(
