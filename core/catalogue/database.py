@@ -23,6 +23,7 @@ from core.ground.workspace import Workspace
 
 SCHEMA = 6
 _WRITER = 0x6275_7269  # PostgreSQL's advisory lock of the one writer
+_ROWS = 500  # that `copy_out` holds at once
 _CHUNK = 5000  # ids in one IN (...): SQLite takes 32766 variables, PostgreSQL 65535
 
 metadata = sa.MetaData()
@@ -431,6 +432,21 @@ def _watch(connection: sa.Connection) -> None:
         else:
             connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
             connection.exec_driver_sql(f"CREATE TRIGGER {name} {when} FOR EACH ROW BEGIN {note}; END")
+
+
+def copy_out(connection: sa.Connection, path: Path) -> None:
+    """Write all that this transaction sees into the new SQLite file ``path``, a catalogue of its own."""
+    engine = sa.create_engine(f"sqlite:///{path}")
+    try:
+        with engine.begin() as target:
+            metadata.create_all(target)
+            for table in metadata.sorted_tables:
+                rows = connection.execution_options(yield_per=_ROWS).execute(sa.select(table))
+                for some in rows.partitions():
+                    target.execute(sa.insert(table), [dict(row._mapping) for row in some])
+            _watch(target)
+    finally:
+        engine.dispose()
 
 
 def put(connection: sa.Connection, key: str, value: str) -> None:

@@ -29,7 +29,7 @@ from core.ground.workspace import Workspace, is_temporary, scratch, writing
 FORMAT, MANIFEST = 1, "burin-backup.json"
 KEPT = ("data", "model")
 LEFT_OUT = ("data/cache", "data/jobs", "data/staging")
-CATALOGUE = "data/catalogue.sqlite"
+CATALOGUE, SETTINGS = "data/catalogue.sqlite", "data/workspace.json"
 _STORED = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".safetensors", ".onnx", ".pt", ".zip"}  # packed as they are
 MOST_BYTES = 2**40
 
@@ -54,8 +54,8 @@ def back_up(
 ) -> Made | None:
     """Write the workspace of ``dataset`` to ``path``, whole or not at all; None when stopped.
 
-    Of a catalogue in PostgreSQL there is no copy in it (``pg_dump`` makes one): the folders are, from which all but the
-    journal and what people typed is read again.
+    Of a catalogue in PostgreSQL the copy in it is a SQLite file too, and so is the catalogue of what is restored: the
+    address of the database is left out of its settings.
     """
     try:
         return _written(dataset, path, on_progress, should_stop)
@@ -106,9 +106,8 @@ def _written(dataset: Dataset, path: Path, on_progress: Progress, should_stop: C
     missing: list[str] = []
     with scratch(workspace.data / "backup") as folder:
         copy = _made(folder) / "catalogue.sqlite"
-        originals = _originals(dataset)
-        if not workspace.config().catalogue_url:
-            originals = _copied(workspace, copy)
+        elsewhere = bool(workspace.config().catalogue_url)
+        originals = _copied_out(dataset, copy) if elsewhere else _copied(workspace, copy)
         known = {relative for relative, _item in originals}
         others = [relative for relative in _files(workspace) if relative not in known and relative != CATALOGUE]
         total = len(originals) + len(others) + 1
@@ -128,7 +127,11 @@ def _written(dataset: Dataset, path: Path, on_progress: Progress, should_stop: C
             for done, relative in enumerate(others, start=len(originals) + 1):
                 if should_stop():
                     raise _Stopped
-                if (workspace.root / relative).is_file():  # else it has just gone
+                if elsewhere and relative == SETTINGS:
+                    settings = folder / "workspace.json"
+                    settings.write_text(workspace.config().with_(catalogue_url="").to_text(), encoding="utf-8")
+                    sums[relative] = _put(archive, settings, relative)
+                elif (workspace.root / relative).is_file():  # else it has just gone
                     sums[relative] = _put(archive, workspace.root / relative, relative)
                 on_progress(done, total)
             record = {"format": FORMAT, "at": time.time(), "files": sums, "missing": missing}
@@ -181,8 +184,10 @@ def _copied(workspace: Workspace, copy: Path) -> list[tuple[str, int]]:
         engine.dispose()
 
 
-def _originals(dataset: Dataset) -> list[tuple[str, int]]:
+def _copied_out(dataset: Dataset, copy: Path) -> list[tuple[str, int]]:
+    """The same of a catalogue that another database holds, in one transaction."""
     with dataset.catalogue.read() as connection:
+        db.copy_out(connection, copy)
         return _rows(connection)
 
 

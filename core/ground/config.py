@@ -81,6 +81,7 @@ class WorkspaceConfig:
     same (0 to 0.5); ``neighbours``: k of the vote; ``weights``: "" for the bundled default, or
     what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
     ``tolerance``: the share of draws (0 to 0.5) of a transform that may land in another class before it is left out.
+    ``language``: of whoever has chosen none, "" for that of their browser.
     ``roles``: role by name or, where people sign in, by e-mail address; ``default_role``: of everybody
     else, "" for viewer where people sign in and researcher where they do not.
     """
@@ -92,6 +93,7 @@ class WorkspaceConfig:
     tolerance: float = 0.15
     catalogue_url: str = ""
     sample: bool = False
+    language: Literal["", "en", "fr"] = ""
     roles: dict[str, Role] = field(default_factory=dict)
     default_role: Role | Literal[""] = ""
 
@@ -104,6 +106,10 @@ class WorkspaceConfig:
             raise ConfigRefused("The number of neighbours must be from 1 to 100, not {value}.", value=self.neighbours)
         if not 0 <= self.tolerance <= 0.5:
             raise ConfigRefused("The tolerance must be from 0 to 0.5, not {value}.", value=self.tolerance)
+        if self.language not in ("", "en", "fr"):
+            raise ConfigRefused(
+                "The language must be one of {known}, not {value}.", known="en, fr", value=self.language
+            )
         for name, role in (*self.roles.items(), ("default_role", self.default_role or "viewer")):
             if role not in ROLES:
                 raise ConfigRefused(

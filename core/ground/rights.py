@@ -49,6 +49,7 @@ ACTIONS: dict[str, Role] = {
     "job evaluation": "curator",
     "job projection": "curator",
     "job backup": "researcher",
+    "job restore": "researcher",
     "job train": "researcher",
     "job promote": "researcher",
 }

@@ -16,7 +16,17 @@ from core.ground.names import printable
 from core.ground.workspace import Workspace, size_of
 from core.shell.words import counted
 
-NAMES = ("mode", "size", "false_accept_rate", "neighbours", "tolerance", "weights", "catalogue_url", "default_role")
+NAMES = (
+    "mode",
+    "size",
+    "false_accept_rate",
+    "neighbours",
+    "tolerance",
+    "weights",
+    "language",
+    "catalogue_url",
+    "default_role",
+)
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Callable[[str], Any]) -> None:
@@ -29,7 +39,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
 
     change = actions.add_parser("set", parents=[common], help="change one setting")
     change.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
-    change.add_argument("value", metavar="VALUE", help='"" for the default of weights, catalogue_url and default_role')
+    change.add_argument(
+        "value", metavar="VALUE", help='"" for the default of weights, language, catalogue_url and default_role'
+    )
     change.set_defaults(run=_set)
 
     role = actions.add_parser("role", parents=[common], help="give somebody a role")
@@ -72,6 +84,7 @@ def _show(options: argparse.Namespace) -> int:
         "neighbours": config.neighbours,
         "tolerance": config.tolerance,
         "weights": config.weights or "(bundled)",
+        "language": config.language or "(each browser's)",
         "catalogue_url": shown_url(config.catalogue_url) or "(SQLite in the workspace)",
         "default_role": config.default_role or "(viewer where people sign in, else researcher)",
     }

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import people
-from pages.ui.home import settings
+from pages.ui.home import safekeeping, settings
 from pages.ui.i18n import _
 from pages.ui.text import esc
 
@@ -21,4 +21,6 @@ with right:
     settings.roles()
     settings.catalogue()
     settings.place()
-    settings.backup()
+    settings.language()
+    safekeeping.backup()
+    safekeeping.restore()

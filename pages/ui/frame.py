@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import streamlit as st
 
 from burin import __version__ as VERSION
+from core.ground.errors import BurinError
 from core.ground.workspace import Workspace
 from pages.ui import guide, people, refusals, services, signing
 from pages.ui.components import native
@@ -63,7 +64,7 @@ def configure() -> None:
             list(LANGUAGES),
             param="lang",
             key="frame.lang",
-            default=preferred(),
+            default=_language(),
             sticky=True,
             format_func=LANGUAGES.__getitem__,
             required=True,
@@ -81,6 +82,13 @@ def configure() -> None:
         st.html(ACTIVE.replace("COLOUR", str(st.get_option("theme.dark.linkColor"))))
     shade = "dark" if st.context.theme.type == "dark" else "light"
     st.logo(str(LOGO / f"wordmark-{shade}.svg"), size="large", icon_image=str(LOGO / f"mark-{shade}.svg"))
+
+
+def _language() -> str:
+    """Of somebody who has chosen none: the workspace's, else the browser's."""
+    with suppress(BurinError):  # settings that cannot be read are said in the frame, which needs a language for that
+        return Workspace.open().config().language or preferred()
+    return preferred()
 
 
 def _recall_language() -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.collection.dataset import Dataset
+from core.evaluation.takeout import discard
+from core.ground.errors import NotFound
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from tests.pages.conftest import text_of
@@ -67,3 +71,41 @@ def test_a_backup_is_made_and_the_caches_are_emptied(open_page, drawn_workspace,
     at.run()
     at.button(key="settings.empty").click().run()
     assert not path.exists() and "freed" in text_of(at)
+
+
+def test_a_backup_that_is_sent_comes_back_into_a_folder_of_its_own_and_goes_again(open_page, drawn_workspace, tmp_path):
+    from core.collection.backup import back_up
+
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    back_up(dataset, tmp_path / "all.zip")
+    at = open_page(drawn_workspace, "settings")
+    uploader = next(one for one in at.get("file_uploader"))
+    uploader.upload("all.zip", (tmp_path / "all.zip").read_bytes(), "application/zip")
+    at.run()
+    at.button(key="settings.restore").click().run()
+    runner = JobRunner(drawn_workspace)
+    (job,) = runner.list("restore")
+    result = runner.wait(job.id, timeout_s=120).result
+    folder = drawn_workspace.root / result["folder"]
+    assert Dataset(Workspace(folder)).counts().originals == 12 == Dataset(drawn_workspace).counts().originals
+    assert not list((drawn_workspace.cache / "restoring").iterdir())
+    at.run()
+    at.button(key=f"settings.discard.{folder.name}").click().run()
+    assert not folder.exists() and "The restored folder is deleted." in text_of(at) and not at.exception
+
+
+def test_no_other_folder_is_deleted_as_a_restored_one(drawn_workspace):
+    (drawn_workspace.root / "restored-mine").mkdir()
+    for name in ("restored-mine", "data", "../elsewhere", "restored-20260101-000000"):
+        with pytest.raises(NotFound):
+            discard(drawn_workspace, name)
+
+
+def test_who_has_chosen_no_language_reads_that_of_the_workspace(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.segmented_control(key="settings.language").set_value("fr").run()
+    at.button(key="settings.save_language").click().run()
+    assert drawn_workspace.config().language == "fr"
+    at = open_page(drawn_workspace, "settings")
+    assert at.title[0].value == "Réglages"

@@ -87,6 +87,8 @@ def setting_name(name: str) -> str:
         "preprocessing": _("what the model sees"),
         "false_accept_rate": _("false-accept rate"),
         "neighbours": _("neighbours"),
+        "tolerance": _("tolerance"),
+        "language": _("language"),
         "weights": _("weights"),
         "catalogue_url": _("catalogue"),
         "roles": _("roles"),

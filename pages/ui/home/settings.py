@@ -11,22 +11,18 @@ import streamlit as st
 from core.catalogue.database import reach, shown_url
 from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
 from core.ground.workspace import size_of
 from pages.ui import people, services, widgets
 from pages.ui.data import selecting
-from pages.ui.data.exporting import file_size, finished
+from pages.ui.data.exporting import file_size
 from pages.ui.home import seeing
-from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.job_panel import job_panel, last_of
+from pages.ui.i18n import LANGUAGES, _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.training import actions
 from pages.ui.training.time_estimate import recognition_s
 from pages.ui.training.words import duration, field_label, mode_name
 
-KIND = "backup"
-RESTORE = "python -m core --workspace FOLDER settings restore FILE.zip"
 SIZES = tuple(range(64, 289, 32))
 
 
@@ -108,6 +104,24 @@ def encoder() -> None:
             _("Save"), save, key="settings.save_encoder", icon=":material/save:", **people.bar("researcher")
         )  # fmt: skip
     seeing.section(key="settings.views")
+
+
+def language() -> None:
+    """Which language somebody reads who has chosen none."""
+    held = services.workspace().config().language
+    choices = ("", *LANGUAGES)
+    with st.container(border=True):
+        st.subheader(_("Language"), anchor=False)
+        chosen = st.segmented_control(
+            _("Of whoever has chosen none"), choices, default=held, key="settings.language", required=True,
+            format_func=lambda each: LANGUAGES.get(each) or _("as their browser"), disabled=not people.may("researcher"),
+            help=_("What somebody chooses in the sidebar stays theirs. It costs nothing."),
+        )  # fmt: skip
+        if chosen is not None and chosen != held:
+            widgets.act(
+                _("Save"), lambda: _save(_("The language is changed."), language=chosen),
+                key="settings.save_language", icon=":material/save:", **people.bar("researcher"),
+            )  # fmt: skip
 
 
 def _check_weights(spec: str) -> None:
@@ -257,35 +271,3 @@ def _empty() -> None:
     shutil.rmtree(services.workspace().cache, ignore_errors=True)
     _sizes.clear()
     workbench().notices.append(Notice(_("{size} freed.").format(size=file_size(freed)), ":material/mop:"))
-
-
-def backup() -> None:
-    """The whole workspace as one file, made while people work."""
-    with st.container(border=True):
-        st.subheader(_("Backup"), anchor=False)
-        st.caption(
-            _(
-                "Images, labels, history, runs and settings in one file, as they are at this moment; nobody has to stop. "
-                "To bring it back into an empty folder:"
-            )
-        )
-        st.code(RESTORE, language=None, wrap_lines=True)
-        widgets.act(
-            _("Make a backup"), _start, key="settings.backup", icon=":material/archive:",
-            **people.bar("researcher", disabled=bool(services.jobs().active(KIND))),
-        )  # fmt: skip
-    last = last_of(KIND)
-    if last is not None:
-        job_panel(last, title=_("Backup"), key="settings.backup_job", ended=_made)
-
-
-def _start() -> None:
-    services.dataset().allow("researcher")
-    services.jobs().start(KIND, "core.evaluation.takeout:run_backup", {}, key=KIND)
-
-
-def _made(job: Job) -> None:
-    if job.result:
-        count = job.result["files"]
-        counted = ngettext("{n} file", "{n} files", count).format(n=number(count))
-        finished(job, counted, key="settings.download", to_fetch=people.may("researcher"))

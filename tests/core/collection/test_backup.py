@@ -49,6 +49,26 @@ def test_everything_comes_back_with_its_history(dataset, tmp_path):
         restore(tmp_path / "all.zip", there)
 
 
+def test_a_catalogue_in_postgresql_comes_back_as_a_file(drawn_workspace, postgres, tmp_path):
+    drawn_workspace.save_config(drawn_workspace.config().with_(catalogue_url=postgres.fresh(), neighbours=7))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    record = next(record for record in dataset.classes() if record.name == "bar")
+    dataset.edit_fields(record.id, maker="Essilor")
+    dataset.trash([dataset.items(limit=1)[0].id])
+    made = back_up(dataset, tmp_path / "all.zip")
+    assert made.missing == ()
+    there = Workspace(tmp_path / "there")
+    restore(tmp_path / "all.zip", there)
+    assert (there.config().catalogue_url, there.config().neighbours) == ("", 7)
+    back = Dataset(there)
+    assert contents(back) == contents(dataset) and back.counts().trash == 1
+    assert [entry.action for entry in back.history()] == [entry.action for entry in dataset.history()]
+    assert next(r for r in back.classes() if r.name == "bar").fields == {"maker": "Essilor"}
+    back.undo()
+    assert back.counts().trash == 0
+
+
 def test_images_that_move_meanwhile_are_where_the_copy_of_the_catalogue_says(dataset, tmp_path):
     before = contents(dataset)
     classes = {record.name: record.id for record in dataset.classes()}
