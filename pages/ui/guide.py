@@ -17,7 +17,7 @@ from pages.ui.state import workbench
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "guide"
 PAGE = "pages/home/guide.py"
 SECTIONS = (
-    "index", "identify", "import", "label", "errors", "augment", "train", "figures", "share", "backup", "troubleshooting",
+    "index", "identify", "products", "import", "label", "errors", "augment", "train", "figures", "share", "backup", "troubleshooting",
 )  # fmt: skip
 # The address of a page of the app -> the section that is about it.
 ABOUT = {
@@ -37,7 +37,7 @@ ABOUT = {
     "embeddings": "errors",
     "errors": "errors",
     "settings": "backup",
-    "products": "identify",
+    "products": "products",
 }
 _LINK = re.compile(r"\]\((\w+)\.md\)")
 _PICTURE = re.compile(r"^!\[(.*)\]\(\.\./pictures/([\w-]+\.webp)\)$", re.M)

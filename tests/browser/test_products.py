@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from core.catalogue.records import Carried, ProductDraft
@@ -104,3 +105,35 @@ def test_a_product_is_opened_from_the_table_and_its_cell_is_edited(stocked, visi
     expect(page.get_by_role("heading", name="Nova")).to_be_visible()
     expect(page.locator(".lens figure")).to_have_count(3)
     expect(page.locator(".lens .code")).to_have_text("T61")
+
+
+def test_a_folder_of_catalogue_pictures_becomes_products_that_a_drawing_finds(stocked, visit, tmp_path):
+    folder = tmp_path / "catalogue"
+    folder.mkdir()
+    for name, shapes in (("Sola", ("circle", "bar")), ("Vega", ("triangle", "cross"))):
+        picture = Image.new("RGB", (200, 90), "white")
+        for at, shape in enumerate(shapes):
+            picture.paste(draw(shape, seed=60 + at), (20 + 96 * at, 13))
+        picture.save(folder / f"{name}.png")
+    tab = visit(stocked, height=1100)
+    page = tab.open("products?view=pictures")
+    page.get_by_role("radio", name="A folder").or_(page.get_by_role("button", name="A folder")).first.click()
+    tab.wait()
+    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(folder)
+    page.get_by_role("button", name="Read them").click()
+    expect(page.get_by_text("2 pictures wait to be confirmed.")).to_be_visible(timeout=180_000)
+    tab.wait()
+    page.get_by_role("button", name="Take in all 2 products").click()
+    expect(page.get_by_text("2 products are taken in.").first).to_be_visible()
+    tab.wait()
+    data = Dataset(stocked.workspace)
+    names = {record.id: record.name for record in data.classes()}
+    sola = next(one for one in data.products() if one.name == "Sola")
+    assert {names[mark.class_id] for mark in sola.marks} == {"circle", "bar"} and len(sola.pictures) == 1
+    tab.open("identify?ask=lens&way=draw")
+    for shape in ("circle", "bar"):
+        scribble(page, shape)
+        tab.wait()
+        page.get_by_role("button", name="Keep it, and draw the next").click()
+        tab.wait()
+    expect(page.locator("[class*=st-key-lens-product]").first).to_contain_text("1. Sola")
