@@ -34,7 +34,7 @@ from _sources import SOURCES  # noqa: E402
 from core.embedding.embedder import HEADS  # noqa: E402
 from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve  # noqa: E402
 from core.ground.config import Preprocessing  # noqa: E402
-from core.ground.preprocessing import VERSION, _cropped, _Ink, _redrawn  # noqa: E402
+from core.ground.preprocessing import VERSION, Ink, _cropped, _redrawn  # noqa: E402
 from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
 from core.synthesis.strokes import Template  # noqa: E402
@@ -142,14 +142,14 @@ def chosen(found: list[tuple[str, Template]]) -> list[tuple[str, Template]]:
     return [found[i] for i in order[:CLASSES]]
 
 
-def views(named: tuple[str, Template], *, make: Callable[[_Ink, int], np.ndarray], side: int) -> np.ndarray:
+def views(named: tuple[str, Template], *, make: Callable[[Ink, int], np.ndarray], side: int) -> np.ndarray:
     """(VIEWS, side, side) uint8 of one class: the first `ICONS` printed, the others drawn by somebody each."""
     name, template = named
     rng = np.random.default_rng([5, zlib.crc32(name.encode())])
     return np.stack([make(ink, side) for ink in inks(template, rng)])
 
 
-def inks(template: Template, rng: np.random.Generator) -> Iterator[_Ink]:
+def inks(template: Template, rng: np.random.Generator) -> Iterator[Ink]:
     lines = [np.array(stroke.points) for stroke in template.strokes]
     for i in range(VIEWS):
         if i < ICONS:
@@ -181,7 +181,7 @@ def reshaped(lines: list[np.ndarray], rng: np.random.Generator, amount: float) -
     return out
 
 
-def inked(lines: list[np.ndarray], width: float, filled: list[int]) -> _Ink:
+def inked(lines: list[np.ndarray], width: float, filled: list[int]) -> Ink:
     """The lines in ink ``width`` marks wide, as `see` would find it on a clean page (it is known here: no search)."""
     points = np.concatenate(lines)
     least, most = points.min(axis=0), points.max(axis=0)
@@ -193,7 +193,7 @@ def inked(lines: list[np.ndarray], width: float, filled: list[int]) -> _Ink:
         cv2.fillPoly(page, [fixed[i]], 255, cv2.LINE_AA, shift=4)
     cv2.polylines(page, fixed, False, 255, max(1, round(0.9 * width * PAGE)), cv2.LINE_AA, shift=4)
     x, y, w, h = cv2.boundingRect((page >= 128).astype(np.uint8))
-    return _Ink(page[y : y + h, x : x + w], 100, 255)
+    return Ink(page[y : y + h, x : x + w], 100, 255)
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ QUESTIONS = 160  # asked of each size, kind of line art, and foreign or known
 CLASSES = {"random": 400, "icons": 350, "glyphs": 350}
 HANDS = 4
 USUAL = 0.67  # cohesion of a class of line art, as this script finds it
-COMPARED = 3  # classes that a mark is laid over
+COMPARED = 8  # classes that a mark is laid over
 
 
 def main() -> None:
@@ -106,7 +106,7 @@ class Kind:
         self.outlines = made.reshape(*drawn.shape[:2], *made.shape[1:])
 
     def asked(self, size: int, each: int) -> list[np.ndarray]:
-        """Marks of bases of ``size`` x ``each`` and as many of other classes: for each of both (T, 18): whether it is
+        """Marks of bases of ``size`` x ``each`` and as many of other classes: for each of both (T, 13): whether it is
         rightly named before and after the strokes are compared, and the features."""
         known, foreign = [], []
         draws = max(3, QUESTIONS // (4 * size) if size < 40 else 3)
@@ -117,26 +117,40 @@ class Kind:
             vectors = self.vectors[base, :each]
             alike = siblings(vectors.reshape(size * each, -1), np.repeat(np.arange(size), each), usual=USUAL)
             of_class = cohesion(alike, np.repeat(np.arange(size), each), size) if each > 1 else np.full(size, np.nan)
+            twins = twins_of(vectors)
             for _ in range(QUESTIONS // draws):
                 place, hand = int(rng.integers(size)), int(rng.integers(each, HANDS))
-                known.append(self._one(base, each, of_class, base[place], hand, place))
-                foreign.append(self._one(base, each, of_class, int(rng.choice(others)), hand, -1))
+                known.append(self._one(base, each, of_class, twins, base[place], hand, place))
+                foreign.append(self._one(base, each, of_class, twins, int(rng.choice(others)), hand, -1))
         return [np.array(known), np.array(foreign)]
 
-    def _one(self, base: np.ndarray, each: int, of_class: np.ndarray, row: int, hand: int, place: int) -> np.ndarray:
+    def _one(
+        self, base: np.ndarray, each: int, of_class: np.ndarray, twins: np.ndarray, row: int, hand: int, place: int
+    ) -> np.ndarray:
         similarities = self.vectors[base, :each] @ self.vectors[row, hand]
         likeliest = np.argsort(-similarities.max(axis=1))[:COMPARED]
         similarity = similarities[likeliest].max(axis=1)
         references = self.outlines[base[likeliest], similarities[likeliest].argmax(axis=1)]
-        strokes = evidence.strokes_of(align(self.outlines[row, hand], references))
+        found = align(self.outlines[row, hand], references)
+        strokes = evidence.strokes_of(found, np.zeros(len(references), bool))
         left = similarity - evidence.misfit(strokes)
-        first = int(left.argmax())
-        before = evidence.at_sight(
-            similarity[0], evidence.margin(similarity[0], similarity[1:]), of_class[likeliest[0]]
-        )
+        first = int((similarity - strokes[:, 3]).argmax())
+        nearest = likeliest[0]
+        margin = evidence.margin(similarity[0], similarity[1:])
+        before = evidence.at_sight(similarity[0], margin, of_class[nearest], twins[nearest])
         margin = evidence.margin(left[first], np.delete(left, first), least=evidence.LAID)
-        after = evidence.by_strokes(similarity[first], margin, of_class[likeliest[first]], strokes[first])
+        named = likeliest[first]
+        after = evidence.by_strokes(similarity[first], margin, of_class[named], twins[named], strokes[first])
         return np.concatenate([[likeliest[0] == place, likeliest[first] == place], before, after])
+
+
+def twins_of(vectors: np.ndarray) -> np.ndarray:
+    """Of classes (C, E, D) how alike their references are to the most alike other class, (C,)."""
+    flat = vectors.reshape(-1, vectors.shape[-1])
+    alike = (flat @ flat.T).reshape(*vectors.shape[:2], *vectors.shape[:2]).max(axis=3)
+    alike[np.arange(len(vectors)), :, np.arange(len(vectors))] = -1
+    best = alike.max(axis=2)
+    return np.where(best > -1, best, evidence.ALONE).mean(axis=1)
 
 
 def fitted(rows: dict[tuple[int, int], list[list[np.ndarray]]]) -> None:
@@ -156,12 +170,12 @@ def fitted(rows: dict[tuple[int, int], list[list[np.ndarray]]]) -> None:
         model.fit(features / spread, known & (table[:, right] > 0), sample_weight=weight * len(weight) / weight.sum())
         return np.concatenate([model.intercept_, model.coef_[0] / spread])
 
-    sight, strokes = regression(0, slice(2, 5)), regression(1, slice(5, 11))
+    sight, strokes = regression(0, slice(2, 6)), regression(1, slice(6, 13))
     prior = Prior(sight, strokes, typical, 0.0, *(np.empty(0),) * 4)
 
     def outcomes(part: np.ndarray) -> list[list[float]]:
         features = np.nan_to_num(part, nan=typical)
-        pairs = np.stack([prior.before(features[:, 2:5]), prior.after(features[:, 5:11])], axis=1)
+        pairs = np.stack([prior.before(features[:, 2:6]), prior.after(features[:, 6:13])], axis=1)
         order = np.argsort(pairs[:, 0], kind="stable")[np.linspace(0, len(pairs) - 1, PICTURES).round().astype(int)]
         return pairs[order].round(2).tolist()
 

@@ -14,7 +14,6 @@ import numpy as np
 from core.catalogue.records import Product
 from core.products.matching import Fit, ranked
 from core.recognition.calibrate import Verdict
-from core.recognition.evidence import loss
 from core.recognition.identify import Answer
 from core.recognition.verdicts import strengths
 
@@ -57,7 +56,7 @@ def probabilities(answer: Answer) -> dict[int, float]:
     strokes = [one.strokes for one in classes]
     laid = [at for at, one in enumerate(strokes) if one is not None]
     if laid:
-        costs = loss(np.array([strokes[at] for at in laid]))
+        costs = np.array([strokes[at] for at in laid])[:, 3]
         taken = np.full(len(classes), costs.max())  # those that were not laid over it are no likelier than the worst
         taken[laid] = costs
         speaks = speaks - taken

@@ -21,7 +21,7 @@ GRID = np.stack(np.meshgrid(*[np.linspace(-1.6, 1.6, 5)] * 2), axis=-1).reshape(
 SIGMA = 0.5  # of the radial functions, in units of the spread
 RIDGE = 0.6
 NEAR, SKEW = 0.05, 35  # of the side, and degrees: strokes that match on a picture shown to people
-FAR = 0.25  # what a point without a partner costs: no more, however far the next one is
+FAR = 0.6  # what a point without a partner costs: no more, however far the next one is
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from core.embedding.gallery import Gallery
 from core.ground.outlines import POINTS
 from core.recognition import evidence
 from core.recognition.alignment import align
-from core.recognition.cohesion import NEAR_COPY, cohesion, cohesion_without, siblings
+from core.recognition.cohesion import NEAR_COPY, Others, cohesion, cohesion_without, siblings
 from core.recognition.evidence import Prior
 from core.recognition.metrics import wilson
 from core.recognition.ranking import TEMPERATURE, ClassAnswer
@@ -48,8 +48,8 @@ class Calibration:
     Before strokes are compared an answer is "certain" from ``clear_at`` and "unknown" below ``doubt_from``; between, it
     is in doubt. After that it is "certain" from ``certain_at``, "unknown" below ``unknown_below``, and "hesitates"
     between. Where they cannot be compared, a doubt is "certain" from ``alone_at``, else "hesitates". Nothing is certain
-    below a similarity of ``least``. ``target`` is the false-accept rate asked for; ``cohesion`` is of each
-    class by its id, ``typical`` that of one not known then.
+    below a similarity of ``least``. ``target`` is the false-accept rate asked for; ``cohesion`` and ``twins`` are of
+    each class by its id (`core.recognition.cohesion`), ``typical`` and ``twin`` those of one not known then.
     ``outside`` and ``in_base`` count the trials behind the shares, ``independent`` and ``paired`` the classes that
     those are of; each class counts the same. ``false_accepts`` of the outside ones were called certain; of the in-base
     ones ``certain`` were, ``wrong`` with the wrong name, and ``rejected`` were called unknown.
@@ -63,7 +63,9 @@ class Calibration:
     target: float
     least: float = -1.0
     typical: float = 0.0
+    twin: float = evidence.ALONE
     cohesion: Mapping[int, float] = field(default_factory=dict, repr=False)
+    twins: Mapping[int, float] = field(default_factory=dict, repr=False)
     outside: int = 0
     in_base: int = 0
     independent: int = 0
@@ -77,14 +79,15 @@ class Calibration:
         """The log-odds of an answer (best class first, not empty), with its strokes where those were compared."""
         prior, best = evidence.shipped(), answer[0]
         held_against = np.array(self.cohesion.get(best.class_id, self.typical))
+        twin = np.array(self.twins.get(best.class_id, self.twin))
         of = np.array([found.similarity for found in answer])
         if best.strokes is None:
             margin = evidence.margin(of[0], of[1:])
-            return float(prior.before(evidence.at_sight(of[0], margin, held_against)))
+            return float(prior.before(evidence.at_sight(of[0], margin, held_against, twin)))
         strokes = np.array([found.strokes for found in answer if found.strokes is not None])
         left = of[: len(strokes)] - evidence.misfit(strokes)
         margin = evidence.margin(left[0], left[1:], least=evidence.LAID)
-        return float(prior.after(evidence.by_strokes(of[0], margin, held_against, strokes[0])))
+        return float(prior.after(evidence.by_strokes(of[0], margin, held_against, twin, strokes[0])))
 
     def in_doubt(self, answer: Sequence[ClassAnswer]) -> bool:
         """Whether the strokes of an answer are worth comparing."""
@@ -116,12 +119,15 @@ class Calibration:
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Self:
         """What `to_json` wrote, or an earlier version did, which had one score and compared no strokes."""
-        held = {int(number): value for number, value in record["cohesion"].items()}
+        by_class = {
+            name: {int(number): value for number, value in record.get(name, {}).items()}
+            for name in ("cohesion", "twins")
+        }
         about = {each.name: record[each.name] for each in fields(cls) if each.name in record}
         if "clear_at" not in record:
             about |= {"clear_at": record["certain_at"], "alone_at": record["certain_at"]}
             about |= {"doubt_from": record["unknown_below"]}
-        return cls(**{**about, "cohesion": held})
+        return cls(**{**about, **by_class})
 
 
 # Of an empty base: there is nothing to name.
@@ -142,7 +148,7 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
     if not len(classes):
         return UNCALIBRATED
     rng, prior = np.random.default_rng(seed), evidence.shipped()
-    inside, outside, of_class, typical = leave_one_out(gallery, k=k, rng=rng)
+    inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng)
     foreign, known, weight = prior.of_size(len(classes), float(counts.mean()))
     foreign = foreign + CAUTION
     rate, hesitated, rejected = 1 - false_accept_rate, 1 - HESITATION * false_accept_rate, REJECTED * false_accept_rate
@@ -172,8 +178,10 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
         alone_at=alone_at,
         target=false_accept_rate,
         least=prior.least,
-        typical=typical,
-        cohesion=dict(zip(classes.tolist(), of_class.tolist(), strict=True)),
+        typical=of_class.typical,
+        twin=float(of_class.twins.mean()),
+        cohesion=dict(zip(classes.tolist(), of_class.cohesion.tolist(), strict=True)),
+        twins=dict(zip(classes.tolist(), of_class.twins.tolist(), strict=True)),
         outside=len(outside),
         in_base=len(inside),
         independent=len(np.unique(outside.own)),
@@ -189,8 +197,9 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
 class Trials:
     """Leave-one-out outcomes of one series (T,): the ``rows`` asked and the class ``own`` of each; the likeliest
     ``classes`` (T, `COMPARED`), best first, -1 where there are fewer, with the row of each one's best reference, its
-    similarity (nan) and its strength (-inf); the ``cohesion`` of the first. ``before`` and ``after`` (T,):
-    log-odds before strokes are compared, and after (nan where they were not); ``weight`` (T,): what each counts."""
+    similarity (nan), its strength (-inf) and its ``twins``; the ``cohesion`` of the first. ``before`` and ``after``
+    (T,): log-odds before strokes are compared, and after (nan where they were not); ``weight`` (T,): what each
+    counts."""
 
     rows: np.ndarray
     own: np.ndarray
@@ -198,6 +207,7 @@ class Trials:
     references: np.ndarray
     similarities: np.ndarray
     strengths: np.ndarray
+    twins: np.ndarray
     cohesion: np.ndarray
     before: np.ndarray
     after: np.ndarray
@@ -221,10 +231,18 @@ class Trials:
         return float(np.average(hits, weights=self.weight)) if self.weight.sum() else 0.0
 
 
-def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tuple[Trials, Trials, np.ndarray, float]:
+@dataclass(frozen=True)
+class OfClasses:
+    """Of each class (C,) its ``cohesion`` and its ``twins``; the ``typical`` cohesion."""
+
+    cohesion: np.ndarray
+    twins: np.ndarray
+    typical: float
+
+
+def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tuple[Trials, Trials, OfClasses]:
     """Ask the gallery's own references (all, or `SAMPLED` drawn by ``rng``), as the module says: the trials in the base
-    (only of references whose class has another original) and from outside, the cohesion of each class (C,), and the
-    typical one."""
+    (only of references whose class has another original) and from outside, and what the classes are like."""
     prior = evidence.shipped()
     order = np.argsort(gallery.class_ids, kind="stable")
     vectors, class_ids = gallery.vectors[order], gallery.class_ids[order]
@@ -246,23 +264,30 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tupl
         outside.append(_ranked(similarities, own, starts, k))
     alike = siblings(vectors, own, usual=prior.cohesion)
     of_class = cohesion(alike, own, len(classes))
+    nearest = [np.concatenate(column) for column in zip(*outside, strict=True)]
+    others = Others(own[asked], nearest[0], nearest[2], evidence.ALONE)
 
-    def series(ranked: list[tuple[np.ndarray, ...]], which: np.ndarray) -> Trials:
+    def series(ranked: list[tuple[np.ndarray, ...]], which: np.ndarray, *, within: bool) -> Trials:
         top, where, similarity, strength = (np.concatenate(column)[which] for column in zip(*ranked, strict=True))
-        rows = asked[which]
+        rows, places = asked[which], np.flatnonzero(which)
+        gone, itself = (np.full(len(rows), -1), places) if within else (own[rows], np.full(len(rows), -1))
+        twins = others.twins_without(
+            top, np.broadcast_to(gone[:, None], top.shape), np.broadcast_to(itself[:, None], top.shape)
+        )
         held_against = of_class[top[:, 0]]
         mine = np.flatnonzero(top[:, 0] == own[rows])
         held_against[mine] = cohesion_without(alike, own, rows[mine])
         margin = evidence.margin(similarity[:, 0], similarity[:, 1:])
-        before = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against))
+        before = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]))
         counts = np.bincount(own[rows], minlength=len(classes))
         return Trials(
-            order[rows], own[rows], top, np.where(where >= 0, order[where], -1), similarity, strength, held_against,
-            before, np.full(len(rows), np.nan), 1 / counts[own[rows]],
+            order[rows], own[rows], top, np.where(where >= 0, order[where], -1), similarity, strength, twins,
+            held_against, before, np.full(len(rows), np.nan), 1 / counts[own[rows]],
         )  # fmt: skip
 
-    others = np.full(len(asked), len(classes) > 1)
-    return series(inside, np.concatenate(able)), series(outside, others), of_class, alike.typical
+    some = np.full(len(asked), len(classes) > 1)
+    trials = series(inside, np.concatenate(able), within=True), series(outside, some, within=False)
+    return *trials, OfClasses(of_class, others.twins(len(classes)), alike.typical)
 
 
 def _ranked(similarities: np.ndarray, own: np.ndarray, starts: np.ndarray, k: int) -> tuple[np.ndarray, ...]:
@@ -294,7 +319,7 @@ def _ranked(similarities: np.ndarray, own: np.ndarray, starts: np.ndarray, k: in
 def _compared(
     trials: Trials,
     gallery: Gallery,
-    of_class: np.ndarray,
+    of_class: OfClasses,
     prior: Prior,
     doubt: tuple[float, float],
     rng: np.random.Generator,
@@ -314,23 +339,25 @@ def _compared(
     out = replace(trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "after")})
     for row in chosen.tolist():
         there = np.flatnonzero(trials.references[row] >= 0)
-        outlines = gallery.outlines[trials.references[row, there]]
+        there = there[gallery.outlines[trials.references[row, there]].any(axis=(1, 2))]
         query = gallery.outlines[trials.rows[row]]
-        there = there[outlines.any(axis=(1, 2))]
         if not len(there) or not query.any():
             continue
-        strokes = _laid(query.tobytes(), outlines[outlines.any(axis=(1, 2))].tobytes())
-        order = np.argsort(-(trials.strengths[row, there] - evidence.loss(strokes)), kind="stable")
+        references = trials.references[row, there]
+        icons = gallery.kinds[references] == "icon"
+        strokes = _laid(query.tobytes(), gallery.outlines[references].tobytes(), icons.tobytes())
+        order = np.argsort(-(trials.strengths[row, there] - strokes[:, 3]), kind="stable")
         left = trials.similarities[row, there] - evidence.misfit(strokes)
         first = int(order[0])
         out.classes[row, : len(there)] = trials.classes[row, there[order]]
         out.similarities[row, : len(there)] = trials.similarities[row, there[order]]
         if there[first] != 0:
-            out.cohesion[row] = of_class[trials.classes[row, there[first]]]
+            out.cohesion[row] = of_class.cohesion[trials.classes[row, there[first]]]
         features = evidence.by_strokes(
             np.array(trials.similarities[row, there[first]]),
             evidence.margin(left[first], np.delete(left, first), least=evidence.LAID),
             out.cohesion[row],
+            trials.twins[row, there[first]],
             strokes[first],
         )
         out.after[row] = prior.after(features)
@@ -338,10 +365,10 @@ def _compared(
 
 
 @lru_cache(maxsize=20_000)
-def _laid(query: bytes, references: bytes) -> np.ndarray:
+def _laid(query: bytes, references: bytes, icons: bytes) -> np.ndarray:
     """`strokes_of` an outline laid over others: remembered, since a gallery changes by a few images at a time."""
     outlines = [np.frombuffer(each, np.uint8).reshape(-1, POINTS, 3) for each in (query, references)]
-    return evidence.strokes_of(align(outlines[0][0], outlines[1]))
+    return evidence.strokes_of(align(outlines[0][0], outlines[1]), np.frombuffer(icons, bool))
 
 
 def _final(before: np.ndarray, after: np.ndarray, doubt: tuple[float, float]) -> np.ndarray:

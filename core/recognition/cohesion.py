@@ -1,4 +1,5 @@
-"""Cohesion: how alike the references of one class are, which is what a new mark of it should reach.
+"""Cohesion: how alike the references of one class are, which is what a new mark of it should reach; and its twin: how
+like those of another class they are, which any mark reaches more easily.
 
 A class drawn in one way by everybody answers at 0.95, one drawn in many ways at 0.7; a similarity
 says little until it is held against that. Arrays in, arrays out; verdicts are `core.recognition.calibrate`'s.
@@ -75,6 +76,43 @@ def cohesion_without(found: Siblings, own: np.ndarray, rows: np.ndarray) -> np.n
         values = values[np.isfinite(values)]
         out[i] = _shrunk(values.sum(), np.asarray(len(values)), found.typical)
     return out
+
+
+@dataclass(frozen=True)
+class Others:
+    """For each reference (N,) of a class ``own`` (N,): the likeliest other ``classes`` (N, K), -1 where there are
+    fewer, and its ``similarities`` to them (N, K), nan there. ``alone``: what a class without any other has."""
+
+    own: np.ndarray
+    classes: np.ndarray
+    similarities: np.ndarray
+    alone: float
+
+    def twins(self, count: int) -> np.ndarray:
+        """Of classes 0 to ``count`` - 1, the mean of what their references share with the most alike other class,
+        (count,); the mean of all for a class that was not looked at."""
+        best = np.nanmax(self.similarities, axis=1, initial=-1.0)
+        best[self.classes[:, 0] < 0] = self.alone
+        counts = np.bincount(self.own, minlength=count)
+        usual = best.mean() if len(best) else self.alone
+        return np.where(counts, np.bincount(self.own, best, count) / np.maximum(counts, 1), usual)
+
+    def twins_without(self, named: np.ndarray, out: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The twin of each class ``named`` (T,), as it would be without the class ``out`` (T,), and without the
+        reference in ``rows`` (T,) where the class has others (-1 for neither); ``alone`` where none is named."""
+        found: dict[tuple[int, int, int], float] = {}
+        members = {class_: np.flatnonzero(self.own == class_) for class_ in np.unique(named).tolist()}
+        for key in zip(named.tolist(), out.tolist(), rows.tolist(), strict=True):
+            if key in found:
+                continue
+            class_, gone, row = key
+            mine = members[class_]
+            mine = mine[mine != row] if len(mine) > 1 else mine
+            left = np.where(self.classes[mine] == gone, np.nan, self.similarities[mine])
+            best = np.nan_to_num(left, nan=-np.inf).max(axis=1, initial=-np.inf)
+            found[key] = float(np.where(np.isfinite(best), best, self.alone).mean()) if len(mine) else self.alone
+        keys = zip(named.tolist(), out.tolist(), rows.tolist(), strict=True)
+        return np.array([found[key] for key in keys]).reshape(named.shape)
 
 
 def _shrunk(sums: np.ndarray, counts: np.ndarray, typical: float) -> np.ndarray:

@@ -19,13 +19,14 @@ FETCHED, FURTHER, MOST = 64, 16, 1024  # neighbours fetched at first, and times 
 class ClassAnswer:
     """One candidate class: cosine ``similarity`` (-1 to 1) of its best reference ``item_id``, and
     its share of the ``vote`` (0 to 1). ``strokes``, where they were compared: what it costs to lay the query onto that
-    reference, the reference onto the query, and the deformation it takes (`core.recognition.evidence`)."""
+    reference, the reference onto the query, the deformation it takes, and what all that takes from the candidate's
+    place in the order (`core.recognition.evidence`)."""
 
     class_id: int
     similarity: float
     vote: float
     item_id: int
-    strokes: tuple[float, float, float] | None = None
+    strokes: tuple[float, float, float, float] | None = None
 
 
 def vote_weights(similarities: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 from core.embedding.gallery import Gallery
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, Verdict
-from core.recognition.evidence import loss, strokes_of
+from core.recognition.evidence import strokes_of
 from core.recognition.ranking import TEMPERATURE, ClassAnswer, rank
 
 CANDIDATES = 8  # classes whose strokes are compared at most
@@ -51,13 +51,14 @@ def compared(outline: np.ndarray, classes: list[ClassAnswer], gallery: Gallery) 
         return classes
     likely = strengths(classes)
     play = [at for at in range(min(len(classes), CANDIDATES)) if likely[at] >= likely[0] - PLAY]
-    held = gallery.outlines[gallery.rows_of(np.array([classes[at].item_id for at in play]))]
+    rows = gallery.rows_of(np.array([classes[at].item_id for at in play]))
+    held, icons = gallery.outlines[rows], gallery.kinds[rows] == "icon"
     there = held.any(axis=(1, 2))
     if not there[0]:
         return classes
     play = [at for at, has in zip(play, there.tolist(), strict=True) if has]
-    strokes = strokes_of(align(outline, held[there]))
-    order = np.argsort(-(likely[play] - loss(strokes)), kind="stable").tolist()
+    strokes = strokes_of(align(outline, held[there]), icons[there])
+    order = np.argsort(-(likely[play] - strokes[:, 3]), kind="stable").tolist()
     laid = [replace(classes[play[at]], strokes=tuple(strokes[at].tolist())) for at in order]
     return laid + [found for at, found in enumerate(classes) if at not in play]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.embedding.gallery import Gallery
-from core.recognition.calibrate import UNCALIBRATED, Calibration, Trials, calibrate, leave_one_out
+from core.recognition.calibrate import UNCALIBRATED, Calibration, OfClasses, Trials, calibrate, leave_one_out
 from core.recognition.cohesion import USUAL
 from core.recognition.evidence import ALONE, at_sight, shipped
 from core.recognition.ranking import ClassAnswer
@@ -37,27 +37,34 @@ def unit(*degrees: float) -> np.ndarray:
     return np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
 
 
-def trials(vectors: np.ndarray, class_ids: list[int]) -> tuple[Trials, Trials, np.ndarray, float]:
+def trials(vectors: np.ndarray, class_ids: list[int]) -> tuple[Trials, Trials, OfClasses]:
     return leave_one_out(gallery(vectors, class_ids), k=3, rng=np.random.default_rng(0))
 
 
 def test_trials_by_hand():
     # class 0 at 0 and 10 degrees, class 1 at 90 (one original), class 2 at 180 and 200
-    inside, outside, _, typical = trials(unit(0, 10, 90, 180, 200), [0, 0, 1, 2, 2])
+    inside, outside, of_class = trials(unit(0, 10, 90, 180, 200), [0, 0, 1, 2, 2])
     cos = lambda degrees: np.cos(np.radians(degrees))  # noqa: E731
     # in the base: the single original of class 1 is not asked
     assert inside.own.tolist() == [0, 0, 2, 2] and inside.right.all()
     assert inside.similarities[0].tolist() == pytest.approx([cos(10), cos(90), cos(160)], abs=1e-6)
     # without it, no class but 2 has a pair: the cohesion of class 0 is then the typical one
     usual = USUAL * shipped().cohesion
+    typical = of_class.typical
     assert typical == pytest.approx((2 * cos(10) + 2 * cos(20) + usual) / (4 + USUAL), abs=1e-6)
     assert inside.cohesion[0] == pytest.approx(typical, abs=1e-6)
-    features = at_sight(np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical))  # the second is far
+    features = at_sight(
+        np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical), np.array(cos(90))
+    )  # the second is far
     assert inside.before[0] == pytest.approx(float(shipped().before(features)), abs=1e-4)
     # outside: 0 degrees without its class finds class 1 at 90, then class 2 at 160
     assert outside.own.tolist() == [0, 0, 1, 2, 2]
     assert outside.classes[0].tolist() == [1, 2, -1]
     assert outside.references[0].tolist() in ([2, 3, -1], [2, 4, -1])  # both are 160 degrees away
+    # the twin of class 1, asked without class 0, is then class 2; of class 0, whose other reference is asked, class 1
+    assert outside.twins[0, 0] == pytest.approx(cos(90), abs=1e-6)
+    assert inside.twins[0, 0] == pytest.approx(cos(80), abs=1e-6)
+    assert of_class.twins == pytest.approx([(cos(90) + cos(80)) / 2, cos(80), (cos(90) + cos(110)) / 2], abs=1e-6)
     # every class counts the same, whatever it has of references
     assert outside.weight.tolist() == [0.5, 0.5, 1, 0.5, 0.5]
 
@@ -142,10 +149,10 @@ def test_an_answer_is_certain_at_sight_or_once_its_strokes_were_compared():
     assert calibration.verdict(answer(near)) == "certain" and not calibration.in_doubt(answer(near))
     assert calibration.in_doubt(answer(between)) and calibration.verdict(answer(between)) == "hesitates"
     assert calibration.verdict(answer(far)) == "unknown" and not calibration.in_doubt(answer(far))
-    other = (0.3, 0.3, 0.2)
+    other = (0.3, 0.3, 0.2, 1.2)
     fits, fails = (
         [replace(one, strokes=strokes) for one, strokes in zip(answer(between), (mine, other), strict=True)]
-        for mine in ((0.02, 0.02, 0.02), (0.4, 0.4, 0.3))
+        for mine in ((0.02, 0.02, 0.02, 0.1), (0.4, 0.4, 0.3, 1.6))
     )
     good, bad = calibration.score(fits), calibration.score(fails)
     assert good > bad + 1
