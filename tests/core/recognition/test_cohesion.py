@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from core.recognition.cohesion import SHRINK, USUAL, cohesion, cohesion_without, siblings
+from core.recognition.cohesion import SHRINK, USUAL, Others, cohesion, cohesion_without, siblings
 
 
 def unit(*degrees: float) -> np.ndarray:
@@ -47,3 +47,25 @@ def test_cohesion_without_a_reference_is_that_of_the_others():
 def test_without_any_pair_it_is_nought():
     found = siblings(unit(0, 90), np.array([0, 1]), usual=0.7)
     assert [found.typical, *cohesion(found, np.array([0, 1]), 2).tolist()] == pytest.approx([0.7] * 3)
+
+
+# two references of class 0, one each of classes 1 and 2: the other classes of each, most alike first
+OTHERS = Others(
+    own=np.array([0, 0, 1, 2]),
+    classes=np.array([[1, 2], [2, 1], [0, 2], [0, 1]]),
+    similarities=np.array([[0.8, 0.1], [0.4, 0.3], [0.8, 0.2], [0.4, 0.2]]),
+    alone=0.25,
+)
+
+
+def test_a_twin_is_the_mean_of_what_references_share_with_the_most_alike_other_class():
+    assert OTHERS.twins(4) == pytest.approx([0.6, 0.8, 0.4, 0.6])  # class 3 was not looked at: the mean of all four
+    nobody = Others(np.zeros(2, int), np.full((2, 1), -1), np.full((2, 1), np.nan), alone=0.25)
+    assert nobody.twins(1) == pytest.approx([0.25])
+
+
+def test_a_twin_is_found_again_without_a_class_or_a_reference():
+    named, out, rows = np.array([0, 0, 0, 1, -1]), np.array([1, -1, -1, 0, 0]), np.array([-1, 0, -1, -1, -1])
+    # without class 1; without the first reference; with all; without class 0; where nothing is named
+    assert OTHERS.twins_without(named, out, rows) == pytest.approx([(0.1 + 0.4) / 2, 0.4, 0.6, 0.2, 0.25])
+    assert OTHERS.twins_without(np.array([2]), np.array([-1]), np.array([3])) == pytest.approx([0.4])  # it has no other
