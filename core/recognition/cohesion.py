@@ -98,11 +98,12 @@ class Others:
         return np.where(counts, np.bincount(self.own, best, count) / np.maximum(counts, 1), usual)
 
     def twins_without(self, named: np.ndarray, out: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """The twin of each class ``named`` (T,), as it would be without the class ``out`` (T,), and without the
-        reference in ``rows`` (T,) where the class has others (-1 for neither); ``alone`` where none is named."""
+        """The twin of each class ``named``, as it would be without the class ``out``, and without the reference in
+        ``rows`` where the class has others (-1 for neither); ``alone`` where none is named. All of one shape."""
         found: dict[tuple[int, int, int], float] = {}
         members = {class_: np.flatnonzero(self.own == class_) for class_ in np.unique(named).tolist()}
-        for key in zip(named.tolist(), out.tolist(), rows.tolist(), strict=True):
+        keys = list(zip(*(each.ravel().tolist() for each in (named, out, rows)), strict=True))
+        for key in keys:
             if key in found:
                 continue
             class_, gone, row = key
@@ -111,7 +112,6 @@ class Others:
             left = np.where(self.classes[mine] == gone, np.nan, self.similarities[mine])
             best = np.nan_to_num(left, nan=-np.inf).max(axis=1, initial=-np.inf)
             found[key] = float(np.where(np.isfinite(best), best, self.alone).mean()) if len(mine) else self.alone
-        keys = zip(named.tolist(), out.tolist(), rows.tolist(), strict=True)
         return np.array([found[key] for key in keys]).reshape(named.shape)
 
 

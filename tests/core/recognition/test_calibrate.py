@@ -53,9 +53,8 @@ def test_trials_by_hand():
     typical = of_class.typical
     assert typical == pytest.approx((2 * cos(10) + 2 * cos(20) + usual) / (4 + USUAL), abs=1e-6)
     assert inside.cohesion[0] == pytest.approx(typical, abs=1e-6)
-    features = at_sight(
-        np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical), np.array(cos(90))
-    )  # the second is far
+    # the second is far; the twin of class 0 without the reference that is asked is class 1, 80 degrees from the other
+    features = at_sight(np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical), np.array(cos(80)))
     assert inside.before[0] == pytest.approx(float(shipped().before(features)), abs=1e-4)
     # outside: 0 degrees without its class finds class 1 at 90, then class 2 at 160
     assert outside.own.tolist() == [0, 0, 1, 2, 2]
