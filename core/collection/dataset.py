@@ -23,7 +23,7 @@ from core.collection import inbox, rescan, salvage
 from core.collection.assortment import Assortment
 from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
-from core.ground.images import decode, thumbnail
+from core.ground.images import THUMBNAIL, decode, thumbnail
 from core.ground.workspace import Workspace, write_atomic
 from core.sight.marks import cut_region
 
@@ -198,10 +198,11 @@ class Dataset(Assortment):
         """The original file; raises `NotFound` when it is gone."""
         return self.path(item).read_bytes()
 
-    def picture(self, item: Item, *, grey: bool = False) -> Image.Image:
-        """The item as a person looks at it: decoded, and of it what lies in its region, where it has one. ``grey`` as
-        in `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
-        image = decode(self.image_bytes(item), name=item.path, grey=grey)
+    def picture(self, item: Item, *, grey: bool = False, within: int | None = None) -> Image.Image:
+        """The item as a person looks at it: decoded, and of it what lies in its region, where it has one (then at its
+        full size). ``grey`` and ``within`` as in `core.ground.images.decode`. Raises `ImageRefused` or `NotFound`."""
+        within = within if item.region is None else None
+        image = decode(self.image_bytes(item), name=item.path, grey=grey, within=within)
         return image if item.region is None else cut_region(image, item.region)
 
     def thumbnail(self, item: Item) -> Path:
@@ -209,7 +210,7 @@ class Dataset(Assortment):
         `NotFound`."""
         path = self.workspace.thumbnail(item.sha256)
         if not path.exists():
-            write_atomic(path, thumbnail(self.picture(item)))
+            write_atomic(path, thumbnail(self.picture(item, within=2 * THUMBNAIL)))
         return path
 
     # Folders, vectors, inbox

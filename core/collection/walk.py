@@ -16,7 +16,7 @@ from core.catalogue.listing import signed
 from core.catalogue.moves import RAW, TRASH, TRAY
 from core.catalogue.records import FileOutcome
 from core.ground.errors import BadInput, FileReplaced, ImageRefused
-from core.ground.images import content_hash, decode, difference_hash
+from core.ground.images import SEEN_SIDE, content_hash, decode, difference_hash, reduced, room_for
 from core.ground.kinds import guess_kind
 from core.ground.names import is_junk
 from core.ground.workspace import Workspace
@@ -73,7 +73,10 @@ def facts_of(image: Image.Image, data: bytes) -> Facts:
 
 
 def study(workspace: Workspace, found: Found) -> tuple[Facts, Image.Image]:
-    """Read and decode one file; raises `ImageRefused` with its sentence, `FileReplaced` where it is another by now."""
+    """Read and decode one file: its facts, and its picture, reduced where it is larger than what is looked at.
+
+    Raises `ImageRefused` with its sentence, `FileReplaced` where it is another file by now.
+    """
     try:
         with open(workspace.data / found.place, "rb") as stream:
             if not found.is_still(os.fstat(stream.fileno())):
@@ -83,8 +86,11 @@ def study(workspace: Workspace, found: Found) -> tuple[Facts, Image.Image]:
         raise FileReplaced("{name} was changed while it was read.", name=found.place) from error
     except OSError as error:
         raise ImageRefused("{name} cannot be read: {why}.", name=found.place, why=error.strerror or error) from error
-    image = decode(data, name=found.place)
-    return facts_of(image, data), image
+    with room_for(data):
+        image = decode(data, name=found.place)
+        facts = facts_of(image, data)
+        image = reduced(image, SEEN_SIDE)
+    return facts, image
 
 
 def files_in(workspace: Workspace, folder: str) -> list[Found]:

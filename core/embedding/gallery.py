@@ -19,7 +19,7 @@ from PIL import Image
 from core.collection.dataset import Dataset, Item
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
-from core.ground.images import decode
+from core.ground.images import SEEN_SIDE, decode
 from core.ground.jobs import Report
 from core.ground.outlines import outline_of, pack, unpack
 from core.ground.rights import Actor
@@ -152,7 +152,8 @@ def _reader(dataset: Dataset, item: Item, embedder: Embedder) -> Callable:
     forward pass."""
 
     def read() -> Image.Image:
-        image = decode(dataset.image_bytes(item), name=item.path, grey=True)
+        within = SEEN_SIDE if item.region is None else None
+        image = decode(dataset.image_bytes(item), name=item.path, grey=True, within=within)
         return pointed_at(image, item.region, embedder.preprocessing)
 
     return read

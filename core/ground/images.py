@@ -23,7 +23,7 @@ from PIL import (  # the decoders by name: asking Pillow for one it has not load
     GifImagePlugin,  # noqa: F401
     Image,
     ImageFile,
-    JpegImagePlugin,  # noqa: F401
+    JpegImagePlugin,
     PngImagePlugin,  # noqa: F401
     TiffImagePlugin,  # noqa: F401
     WebPImagePlugin,  # noqa: F401
@@ -40,8 +40,10 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", "
 MAX_PIXELS = 50_000_000
 MAX_SIDE = 20_000
 MAX_BYTES = 200_000_000
-MAX_SCANNED = 1_000_000_000  # scans x pixels: each goes over the whole picture, some 500 million pixels a second
-
+MAX_SCANNED = 600_000_000  # scans x pixels: each goes over the whole picture; encoders write 10 to 12 of 50 million
+THUMBNAIL = 192  # px: its longer side
+SEEN_SIDE = 4608  # px: what looks for marks reduces a picture to half of that, so that a larger one is not needed
+_PACKED_WELL = 4_000_000  # pixels that are packed as small as they go, in a second
 
 _LOG = logging.getLogger(__name__)
 # What decoders raise when they are fed with damage: they trip over a value, a key, an end.
@@ -59,14 +61,18 @@ _TURNS = {  # EXIF orientation -> what undoes it
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_IN_DECODER = 8  # the most that a JPEG's sides are divided by as it is decoded
+_ACROSS = (5, 6, 7, 8)  # of these, those that make a wide picture a tall one
 
 
-def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image.Image:
+def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: int | None = None) -> Image.Image:
     """The picture in ``source``: mode ``RGB``, fully loaded, upright, without metadata.
 
     The first frame of a PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF file. Transparency is laid on white, or on
     black where the art is nearly white itself. ``name`` is what refusals call the file (default: the path's last part).
     ``grey``: a file of greys without transparency comes in mode ``L``, with the same values in a third of the time.
+    ``within``: the longest side that is needed; a larger picture's sides are divided by `reduction` and rounded up, of a
+    JPEG as it is decoded, so that it is never whole in memory.
     Raises `ImageRefused`, with one sentence, for anything else: another format, damage (also
     a file cut short), more than `MAX_PIXELS`, a side above `MAX_SIDE`.
     """
@@ -84,8 +90,9 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
         image = _opened(container)
         if container.scans * image.width * image.height > MAX_SCANNED:
             raise TooIntricate("too many scans of so large a picture")
-        with PIXELS.take(image.width * image.height):
-            return _decoded(container, image, shown, grey=grey)
+        factor = reduction(image.size, within)
+        with PIXELS.take(_room(container, image.size, factor)):
+            return _decoded(container, image, shown, grey=grey, factor=factor)
     except ImageRefused:
         raise
     except TooIntricate as error:
@@ -115,15 +122,46 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False) -> Image
 
 
 @contextmanager
-def room_for(data: bytes) -> Iterator[None]:
-    """Hold the room of a picture in the budget of the process while it is decoded and worked on in this block."""
+def room_for(data: bytes, *, within: int | None = None) -> Iterator[None]:
+    """Hold the room of a picture in the budget of the process while it is decoded and worked on in this block: whoever
+    keeps one longer than its decoding needs it. ``within`` as `decode` is given it."""
     try:
         container = inspect(data)
-        width, height = _opened(container).size if container is not None else (0, 0)
+        size = _opened(container).size if container is not None else (0, 0)
+        room = _room(container, size, reduction(size, within)) if container is not None else 0
     except Exception:  # `decode` says what is wrong with it
-        width, height = 0, 0
-    with PIXELS.take(width * height) if width * height else nullcontext():
+        room = 0
+    with PIXELS.take(room) if room else nullcontext():
         yield
+
+
+def size_of(data: bytes) -> tuple[int, int]:
+    """Width and height of the upright picture, read from the header alone; (0, 0) where `decode` would refuse it."""
+    try:
+        container = inspect(data)
+        image = _opened(container) if container is not None else None
+    except Exception:  # `decode` says what is wrong with it
+        return 0, 0
+    if container is None or image is None:
+        return 0, 0
+    turn = container.orientation
+    if container.format == "AVIF":
+        turn = exif_orientation(image.info.get("exif", b""))
+    return (image.height, image.width) if turn in _ACROSS else image.size
+
+
+def reduction(size: tuple[int, int], within: int | None) -> int:
+    """The least power of two that a picture's sides are divided by to lie within ``within``; 1 leaves it."""
+    factor = 1
+    while within and max(size) > within * factor:
+        factor *= 2
+    return factor
+
+
+def reduced(image: Image.Image, within: int) -> Image.Image:
+    """The picture as `decode` would have given it ``within`` that side, nearly; itself where it is no larger."""
+    factor = reduction(image.size, within)
+    return image.reduce(factor) if factor > 1 else image
 
 
 def content_hash(data: bytes) -> str:
@@ -131,16 +169,19 @@ def content_hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def thumbnail(image: Image.Image, *, side: int = 192) -> bytes:
+def thumbnail(image: Image.Image, *, side: int = THUMBNAIL) -> bytes:
     """A WebP of at most ``side`` x ``side`` pixels; a smaller picture keeps its size."""
-    small = image.copy()
+    small = reduced(image, 4 * side)  # of a large picture a copy would be as large again
+    small = image.copy() if small is image else small
     small.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _encoded(small, "WEBP", quality=85, method=3)
 
 
 def encode_png(image: Image.Image) -> bytes:
-    """``image`` as PNG bytes, with nothing in the file but its pixels."""
-    return _encoded(image, "PNG")
+    """``image`` as PNG bytes, with nothing in the file but its pixels; of a large picture packed less, in a fifth of
+    the time."""
+    large = image.width * image.height > _PACKED_WELL
+    return _encoded(image, "PNG", **({"compress_level": 1} if large else {}))
 
 
 def side_by_side(images: Sequence[Image.Image], *, side: int = 256, gap: int = 16) -> Image.Image:
@@ -181,18 +222,37 @@ def _read(path: Path, shown: str) -> bytes:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
 
 
-def _decoded(container: Container, image: ImageFile.ImageFile, shown: str, *, grey: bool) -> Image.Image:
+def _room(container: Container, size: tuple[int, int], factor: int) -> int:
+    """Pixels that the decoding takes from the budget. A JPEG of one scan is never whole in memory where it is reduced
+    as it is decoded; of one in several scans all coefficients are, which takes half of what pixels do."""
+    whole = size[0] * size[1]
+    if container.format != "JPEG" or factor == 1:
+        return whole
+    return max(whole // min(factor, _IN_DECODER) ** 2, whole // 2 if container.scans > 1 else 0)
+
+
+def _decoded(container: Container, image: ImageFile.ImageFile, shown: str, *, grey: bool, factor: int) -> Image.Image:
+    size, left = image.size, factor
+    if factor > 1 and isinstance(image, JpegImagePlugin.JpegImageFile):
+        power = min(factor, _IN_DECODER)
+        drafted = image.draft(None, (max(1, size[0] // power), max(1, size[1] // power)))
+        left = factor // round(size[0] / drafted[1][2]) if drafted else factor
     depth = depth_of(image)
     image.load()
     if image.mode == "LAB":
         raise ImageRefused("{name} uses colours that Burin does not read ({mode}).", name=shown, mode=image.mode)
-    kept = grey and image.mode == "L" and not image.has_transparency_data
-    low = low_bytes(_opened(container), depth) if depth and is_shallow(image) else None
-    plain = image.copy() if kept else to_rgb(image, low=low)
-    plain.info = {}
     orientation = container.orientation
     if container.format == "AVIF":  # its turn is a property of the picture, which Pillow gives as EXIF of its own
         orientation = exif_orientation(image.info.get("exif", b""))
+    see_through = image.has_transparency_data
+    low = low_bytes(_opened(container), depth) if depth and is_shallow(image) else None
+    small: Image.Image = image
+    if left > 1 and image.mode in ("RGB", "L", "CMYK") and not (see_through or depth):  # less is left to be converted
+        small, left = image.reduce(left), 1
+    kept = grey and image.mode == "L" and not see_through
+    plain = small.copy() if kept else to_rgb(small, low=low)
+    plain = plain.reduce(left) if left > 1 else plain
+    plain.info = {}
     return _upright(plain, orientation)
 
 

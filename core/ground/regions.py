@@ -49,6 +49,12 @@ class Region:
             )
         return replace(self, width=min(self.width, width - self.x), height=min(self.height, height - self.y))
 
+    def times(self, factor: int, *, width: int, height: int) -> Self:
+        """The same place in a picture of ``width`` x ``height`` whose sides were divided by ``factor`` before."""
+        x, y = min(self.x * factor, width - 1), min(self.y * factor, height - 1)
+        larger = replace(self, x=x, y=y, width=self.width * factor, height=self.height * factor)
+        return larger.inside(width, height)
+
     def shared(self, other: Region) -> float:
         """How much of the smaller of the two rectangles lies in the other, 0 to 1."""
         across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)

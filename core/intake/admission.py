@@ -275,7 +275,7 @@ class Admission:
 
     def _hold(self, one: Staged, path: Path, near: int) -> FileOutcome:
         class_name = None if one.class_name is None else self._named(one.class_name)
-        picture = thumbnail(decode(path, name=one.name), side=SHOWN)
+        picture = thumbnail(decode(path, name=one.name, within=2 * SHOWN), side=SHOWN)
         reason = BurinError("It looks almost like an image that is there, and waits to be looked at.")
         pixels = one.facts.width * one.facts.height
         return FileOutcome(one.name, "held", reason, None, near, class_name, one.source_sha256, picture, pixels)

@@ -29,8 +29,9 @@ from core.collection.walk import Facts, facts_of
 from core.ground import sameness
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, NameRefused
-from core.ground.images import content_hash, decode, room_for
+from core.ground.images import SEEN_SIDE, content_hash, decode, reduced, room_for
 from core.ground.names import basename, clean_name
+from core.ground.regions import Region
 from core.ground.workspace import new_id, sync_folder
 from core.intake.admission import Admission, Near, Staged
 from core.intake.labels import Described, Look
@@ -164,11 +165,18 @@ class Landing:
             if source in there and look.region is None:
                 return Staged(name, class_name, source, there[source])
             data = read()
-            with room_for(data):
+            with room_for(data):  # until nothing of the whole picture is needed any more
                 image = decode(data, name=basename(name))
                 region = look.region and look.region.inside(*image.size)
                 stored, extension = stored_form(image, data)
                 facts = facts_of(image, stored)
+                if not look.sight and facts.kind == "photo" and self._doubted(image, region):
+                    look = replace(look, sight="doubt")  # drawings are what they look like; photographs are asked
+                look = replace(look, region=region)
+                shown = sameness.look(image)
+                small = self._embedder is not None and image.width * image.height <= _KEPT_PIXELS
+                kept = image if small else None
+                del image
             path = self._folder / f"{next(self._numbers)}{extension}"
             with open(path, "xb") as stream:
                 stream.write(stored)
@@ -177,13 +185,12 @@ class Landing:
                 stat = os.fstat(stream.fileno())
         except BurinError as refusal:
             return FileOutcome(name, "refused", refusal)
-        kept = image if self._embedder is not None and image.width * image.height <= _KEPT_PIXELS else None
         size, mtime_ns = stat.st_size, stat.st_mtime_ns
-        if not look.sight and facts.kind == "photo" and doubts_of(image, self._preprocessing, region=region):
-            look = replace(look, sight="doubt")  # drawings are what they look like; photographs are asked
-        look = replace(look, region=region)
-        shown = sameness.look(image)
         return Staged(name, class_name, source, facts, path, size, mtime_ns, shown, kept, look)
+
+    def _doubted(self, image: Image.Image, region: Region | None) -> bool:
+        image = reduced(image, SEEN_SIDE) if region is None else image
+        return bool(doubts_of(image, self._preprocessing, region=region))
 
     def _present(self, hashes: set[str]) -> dict[str, Facts]:
         """The facts of those uploads that are there already, and not by this very import."""
@@ -231,7 +238,8 @@ def _hash(upload: Upload) -> str | BurinError:
 
 def _opener(one: Staged, preprocessing: Preprocessing) -> Callable[[], Image.Image]:
     def opened() -> Image.Image:
-        image = one.image or decode(one.path or b"", name=one.name)
+        within = SEEN_SIDE if one.look.region is None else None
+        image = one.image or decode(one.path or b"", name=one.name, within=within)
         return pointed_at(image, one.look.region, preprocessing)
 
     return opened

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
-from core.ground.images import decode, encode_png, thumbnail
+from core.ground.images import SEEN_SIDE, decode, encode_png, reduced, reduction, room_for, size_of, thumbnail
 from core.ground.regions import Region
 from core.sight.marks import cut_region
 from pages.ui import services
@@ -55,22 +56,36 @@ def _answers(
     from core.recognition.identify import identify_marks
 
     base, config = services.base(), services.workspace().config()
-    started = time.perf_counter()
-    image = decode(_data, name=_name, grey=True)
-    read = 1000 * (time.perf_counter() - started)
-    found = identify_marks(
-        image,
-        gallery=base.gallery,
-        calibration=base.calibration,
-        embedder=services.embedder(),
-        regions=regions,
-        k=config.neighbours,
-        top=top,
-        kinds=list(kinds) or None,
-        class_ids=list(class_ids) or None,
-    )
+    embedder = services.embedder()
+    within = None if regions else SEEN_SIDE  # what was pointed at is read from all pixels
+    with room_for(_data, within=within):
+        started = time.perf_counter()
+        image = decode(_data, name=_name, grey=True, within=within)
+        read = 1000 * (time.perf_counter() - started)
+        found = identify_marks(
+            image,
+            gallery=base.gallery,
+            calibration=base.calibration,
+            embedder=embedder,
+            regions=regions,
+            k=config.neighbours,
+            top=top,
+            kinds=list(kinds) or None,
+            class_ids=list(class_ids) or None,
+        )
     found[0].latency_ms.update(read=read, total=found[0].latency_ms["total"] + read)
-    return found
+    size = size_of(_data)
+    factor = reduction(size, within)
+    if factor == 1:
+        return found
+    return [
+        replace(
+            one,
+            region=one.region and one.region.times(factor, width=size[0], height=size[1]),
+            instead=tuple(region.times(factor, width=size[0], height=size[1]) for region in one.instead),
+        )
+        for one in found
+    ]
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -80,27 +95,29 @@ def shown(_data: bytes, token: str, *, side: int = 512) -> str:
     Re-encoded by us, and a data URL: a file of Streamlit's would be gone when the page runs again
     before the browser has asked for it, as it does between two strokes of a drawing.
     """
-    return _on_square(decode(_data), side)
+    return _on_square(decode(_data, within=2 * side), side)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def small(_data: bytes, token: str, *, side: int = 1024) -> tuple[str, tuple[int, int]]:
     """An image file as it is first shown large, and the size of the whole upright picture: width and height."""
-    image = decode(_data)
-    return url(thumbnail(image, side=side), "webp"), image.size
+    return url(thumbnail(decode(_data, within=2 * side), side=side), "webp"), size_of(_data)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> str:
     """What lies in the ``region`` of an image file, turned as it says, on a white square; the whole without one."""
-    image = decode(_data)
-    return _on_square(image if region is None else cut_region(image, region), side)
+    if region is None:
+        return _on_square(decode(_data, within=2 * side), side)
+    with room_for(_data):
+        return _on_square(cut_region(decode(_data), region), side)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)
 def mark(_data: bytes, token: str, region: Region) -> bytes:
     """The same as a PNG of all its pixels."""
-    return encode_png(cut_region(decode(_data), region))
+    with room_for(_data):
+        return encode_png(cut_region(decode(_data), region))
 
 
 @st.cache_data(max_entries=2000, show_spinner=False)
@@ -121,7 +138,9 @@ def seen_of(_data: bytes, sha256: str, preprocessing: str, region: Region | None
     text)."""
     from core.sight.marks import sight
 
-    pixels = sight(decode(_data, grey=True), services.preprocessing(), region=region)
+    within = SEEN_SIDE if region is None else None
+    with room_for(_data, within=within):
+        pixels = sight(decode(_data, grey=True, within=within), services.preprocessing(), region=region)
     return url(encode_png(Image.fromarray(pixels)), "png")
 
 
@@ -130,7 +149,11 @@ def marks(_data: bytes, sha256: str) -> list[Region]:
     """The boxes of what might be the mark of an image file, the surest first."""
     from core.sight.marks import find_marks
 
-    return [mark.region for mark in find_marks(decode(_data), most=5)]
+    with room_for(_data, within=SEEN_SIDE):
+        found = find_marks(decode(_data, within=SEEN_SIDE), most=5)
+    width, height = size_of(_data)
+    factor = reduction((width, height), SEEN_SIDE)
+    return [mark.region.times(factor, width=width, height=height) for mark in found]
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
@@ -138,10 +161,13 @@ def doubts(_data: bytes, sha256: str, preprocessing: str, region: Region | None)
     """What speaks against an image file, or what lies in its ``region``, as a reference."""
     from core.sight.doubts import doubts_of
 
-    return list(doubts_of(decode(_data), services.preprocessing(), region=region))
+    within = SEEN_SIDE if region is None else None
+    with room_for(_data, within=within):
+        return list(doubts_of(decode(_data, within=within), services.preprocessing(), region=region))
 
 
 def _on_square(image: Image.Image, side: int) -> str:
+    image = reduced(image, 2 * side)
     longest = max(image.size)
     return url(thumbnail(ImageOps.pad(image, (longest, longest), color="white"), side=side), "webp")
 

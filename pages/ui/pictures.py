@@ -40,21 +40,21 @@ def send(request: Request) -> Response:
     import io
 
     from core.ground.errors import ImageRefused
-    from core.ground.images import decode
+    from core.ground.images import decode, room_for
     from pages.server.entry import let_in
 
     if not let_in(request.headers):
         return PlainTextResponse("Sign in first.", status_code=403)
+    buffer = io.BytesIO()
     with _lock:
         data = _files.get(request.path_params["key"])
     if data is None:
         return PlainTextResponse("This picture is no longer there.", status_code=404)
     try:
-        image = decode(data)
+        with room_for(data):
+            decode(data).save(buffer, "JPEG", quality=90)
     except ImageRefused:
         return PlainTextResponse("This picture cannot be opened.", status_code=404)
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=90)
     headers = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
     return Response(buffer.getvalue(), media_type="image/jpeg", headers=headers)
 

@@ -9,7 +9,7 @@ from PIL import Image
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from core.ground.errors import BurinError, Conflict
-from core.ground.images import SUFFIXES, decode, encode_png
+from core.ground.images import SUFFIXES, decode, encode_png, room_for
 from core.variation.balance import BalancePlan, ClassPlan
 from core.variation.capture import HINT, TITLE, capture_sheet, cut_sheet
 from core.variation.sources import Original
@@ -133,7 +133,8 @@ def _boxes(page: UploadedFile) -> list[Image.Image]:
 
 @st.cache_data(show_spinner=False, max_entries=16)
 def _cut(name: str, content: bytes) -> list[Image.Image]:
-    return cut_sheet(decode(content, name=name), name=name)
+    with room_for(content):
+        return cut_sheet(decode(content, name=name), name=name)
 
 
 def _add(boxes: list[tuple[str, Image.Image]], class_name: str, uploader: str) -> None:

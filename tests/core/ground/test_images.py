@@ -18,7 +18,7 @@ from PIL import Image
 
 from core.ground import images
 from core.ground.errors import ImageRefused
-from core.ground.images import content_hash, decode, difference_hash, encode_png, thumbnail
+from core.ground.images import content_hash, decode, difference_hash, encode_png, reduction, size_of, thumbnail
 from tests import hostile
 from tests.conftest import draw
 
@@ -456,3 +456,67 @@ def test_a_32_bit_picture_of_one_tone_opens(value):
 def test_floats_of_any_span_open(values, recwarn):
     image = decode(hostile.saved(Image.fromarray(np.array([values], np.float32)), "TIFF"))
     assert image.size == (2, 1) and not [warning for warning in recwarn if warning.category is RuntimeWarning]
+
+
+# Only as large as is needed
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "HEIF", "AVIF"])
+@pytest.mark.parametrize("grey", [False, True])
+def test_a_reduced_picture_is_the_whole_one_made_smaller(form, grey):
+    data = hostile.saved(
+        hostile.picture(402).resize((402, 301)), form, **({"lossless": True} if form == "WEBP" else {})
+    )
+    whole, small = decode(data, grey=grey), decode(data, grey=grey, within=100)
+    assert size_of(data) == whole.size == (402, 301) and reduction(whole.size, 100) == 8
+    assert (small.mode, small.size, small.info) == ("RGB", (51, 38), {})
+    for found, wanted in zip(corners(small), (RED, GREEN, BLUE, BLACK), strict=True):
+        assert near(found, wanted, 24)
+    assert decode(data, within=402).tobytes() == decode(data).tobytes(), "what is small enough is not touched"
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_reduced_picture_is_upright_too(form, orientation):
+    data = hostile.oriented(orientation, form)
+    for found, wanted in zip(corners(decode(data, within=32)), (RED, GREEN, BLUE, BLACK), strict=True):
+        assert near(found, wanted, 12)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_size_of_an_upright_picture_is_read_from_its_header(orientation):
+    wide = Image.new("RGB", (80, 40), "red")
+    for form in ("JPEG", "PNG", "TIFF"):
+        if form == "TIFF":
+            data = hostile.saved(wide, form, tiffinfo={0x0112: orientation})
+        else:
+            data = hostile.saved(
+                wide, form, exif=hostile.exif(orientation)[6:] if form == "PNG" else hostile.exif(orientation)
+            )
+        assert size_of(data) == decode(data).size == ((40, 80) if orientation in (6, 8) else (80, 40)), form
+    assert size_of(b"no picture") == (0, 0) == size_of(hostile.IMAGES["bomb_50k.png"].make())
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "CMYK"}, {"size": (3000, 1)}])
+def test_a_jpeg_is_reduced_as_it_is_decoded(options, monkeypatch):
+    options = dict(options)
+    image = Image.new("RGB", options.pop("size", (640, 480)), (200, 100, 50)).convert(options.pop("mode", "RGB"))
+    data, loaded = hostile.saved(image, "JPEG", **options), []
+    real = images.to_rgb
+    monkeypatch.setattr(images, "to_rgb", lambda one, **how: loaded.append(one.size) or real(one, **how))
+    small = decode(data, within=160)
+    factor = reduction(image.size, 160)
+    assert small.size == tuple(-(-side // factor) for side in image.size)
+    assert loaded == [small.size], "nothing large was ever converted"
+    assert near(small.getpixel((0, 0)), decode(data).getpixel((0, 0)), 6)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "1", "I;16"])
+def test_reduced_pictures_of_every_mode_keep_their_colours(mode):
+    image = (
+        Image.new("L", (300, 200), 255 if mode == "1" else 40).convert(mode)
+        if mode != "I;16"
+        else Image.new("I;16", (300, 200), 40 << 8)
+    )
+    data = hostile.saved(image, "PNG")
+    assert decode(data, within=100).getpixel((3, 3)) == decode(data).getpixel((9, 9))
