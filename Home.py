@@ -63,9 +63,10 @@ else:
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
     from streamlit.runtime.pages_manager import PagesManager
 
-    from pages.server import floors, stack
+    from pages.server import floors, spool, stack
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
+    spool.install()
     floors.say()
     app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

@@ -16,6 +16,7 @@ MB = 1024 * 1024
 A_SESSION, ALTOGETHER = 1024 * MB, 2048 * MB
 SILENCE_S = 20.0  # between two pieces of a request's body
 SLOWEST = 8 * 1024  # bytes a second of a body, on the average once the first minute is over
+AT_ONCE = MB  # bytes of an upload from which on they are taken over one after another
 TAKEN_S = 60.0  # until a browser takes the next piece of an answer
 _UPLOAD = re.compile(r".*/_stcore/upload_file/([^/]+)/[^/]+")
 
@@ -39,6 +40,7 @@ class Limits:
         self.a_session, self.altogether = a_session, altogether
         self.silence_s, self.taken_s = silence_s, taken_s
         self.coming: dict[str, int] = {}  # session -> bytes of uploads that are under way
+        self._in_hand = asyncio.Lock()  # Streamlit reads a whole upload into memory once its last byte is there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
@@ -71,21 +73,30 @@ class Limits:
             return
         self.coming[session] = own + wanted
         try:
-            await self._timely(scope, receive, send)
+            await self._timely(scope, receive, send, gate=self._in_hand if wanted > AT_ONCE else None)
         finally:
             self.coming[session] -= wanted
             if not self.coming[session]:
                 del self.coming[session]
 
-    async def _timely(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The app's answer, unless the browser lets it wait: for its request's body, or to take the answer."""
-        began = False
+    async def _timely(self, scope: Scope, receive: Receive, send: Send, *, gate: asyncio.Lock | None = None) -> None:
+        """The app's answer, unless the browser lets it wait: for its request's body, or to take the answer.
+
+        With a ``gate`` the app is given the end of the body once that is free, and holds it until it answers.
+        """
+        began = inside = False
         whole = False
         clock = asyncio.get_running_loop().time
         start, got = clock(), 0
 
+        def leave() -> None:
+            nonlocal inside
+            if inside and gate is not None:
+                gate.release()
+            inside = False
+
         async def heard() -> Message:
-            nonlocal whole, got
+            nonlocal whole, got, inside
             if whole:  # only the end of the connection can come now, and that may take as long as it likes
                 return await receive()
             message = await asyncio.wait_for(receive(), self.silence_s)
@@ -93,11 +104,15 @@ class Limits:
             if clock() - start > 3 * self.silence_s and got < SLOWEST * (clock() - start):
                 raise TimeoutError
             whole = not message.get("more_body", False)
+            if whole and gate is not None:
+                await gate.acquire()
+                inside = True
             return message
 
         async def said(message: Message) -> None:
             nonlocal began
             began = True
+            leave()
             await asyncio.wait_for(send(message), self.taken_s)
 
         try:
@@ -107,6 +122,8 @@ class Limits:
                 with suppress(OSError):
                     response = PlainTextResponse("Too slow.", status_code=408, headers={"Connection": "close"})
                     await response(scope, receive, send)
+        finally:
+            leave()
 
     def _taken(self, send: Send) -> Send:
         async def said(message: Message) -> None:

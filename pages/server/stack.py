@@ -6,7 +6,7 @@ import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from pages.server import thumbnails
+from pages.server import spool, thumbnails
 from pages.server.entry import let_in
 from pages.server.guard import Guard
 from pages.server.limits import Limits
@@ -22,7 +22,7 @@ def middleware() -> list[Middleware]:
     origins = st.get_option("server.corsAllowedOrigins")
     return [
         Middleware(Guard, hosts=hosts, origins=origins),
-        Middleware(Limits, held=uploaded, may_upload=let_in),
+        Middleware(Limits, held=spool.held, may_upload=let_in),
     ]
 
 
@@ -35,17 +35,6 @@ def say(error: Exception) -> bool:
     from pages.ui import frame
 
     return frame.say(error)
-
-
-def uploaded(session: str | None) -> int:
-    """Bytes of uploads that Streamlit holds for a session, or for all (None)."""
-    from streamlit import runtime
-
-    if not runtime.exists():
-        return 0
-    files = runtime.get_instance().uploaded_file_mgr.file_storage  # type: ignore[attr-defined]
-    held = list(files.values()) if session is None else [files.get(session, {})]
-    return sum(len(file.data) for each in held for file in list(each.values()))
 
 
 def ask_nobody() -> None:

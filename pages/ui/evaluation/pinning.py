@@ -49,7 +49,7 @@ def pins(chosen: Chosen, layout: projection.Projection, points: projection.Point
                 _("Take away what came from Identify"), icon=":material/close:", key="embeddings.unpin",
                 on_click=pinned().clear,
             )  # fmt: skip
-        dropped = [query_of(file.name, file.getvalue()) for file in files or ()]
+        dropped = [query_of(file.name, file) for file in files or ()]
         for query in {query.token: query for query in (*pinned(), *dropped)}.values():
             try:
                 vector = _vector(query.data, query.token, points.space)

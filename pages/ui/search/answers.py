@@ -161,7 +161,7 @@ def _to_map(query: Query, region: Region | None) -> None:
     if st.button(_("Show it on the map"), icon=":material/scatter_plot:", key=f"identify.map.{query.token}"):
         if region is not None:  # the map is told of the mark alone
             query = replace(
-                query, data=cached.mark(query.data, query.token, region), token=f"{query.token}.{region.box}"
+                query, source=cached.mark(query.data, query.token, region), token=f"{query.token}.{region.box}"
             )
         pinned()[:] = [query, *(other for other in pinned() if other.token != query.token)][:MOST_PINNED]
         st.switch_page("pages/model/embeddings.py", query_params={"run": ""})

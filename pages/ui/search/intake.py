@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import streamlit as st
+from streamlit.typing import UploadedFile
 
 from core.ground.images import SUFFIXES, content_hash
 from pages.ui.components.clipboard import clipboard
@@ -21,11 +22,16 @@ ICONS = {"drop": ":material/image:", "draw": ":material/draw:", "camera": ":mate
 
 @dataclass(frozen=True)
 class Query:
-    """One image to name: its bytes as they came, its name, and the hash of its content."""
+    """One image to name: its name, what came (an upload stays on disk until it is read), and the hash of its content."""
 
     name: str
-    data: bytes
+    source: bytes | UploadedFile
     token: str
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes as they came."""
+        return self.source if isinstance(self.source, bytes) else self.source.getvalue()
 
 
 def intake() -> list[Query]:
@@ -86,9 +92,10 @@ def _way() -> str:
     return way or "drop"
 
 
-def query_of(name: str, data: bytes) -> Query:
-    """``data`` as a query; of a name that holds a path, its last part."""
-    return Query(file_name(name), data, content_hash(data)[:16])
+def query_of(name: str, source: bytes | UploadedFile) -> Query:
+    """What came as a query; of a name that holds a path, its last part."""
+    data = source if isinstance(source, bytes) else source.getvalue()
+    return Query(file_name(name), source, content_hash(data)[:16])
 
 
 def _dropped(*, listed: bool = True) -> list[Query]:
@@ -102,7 +109,7 @@ def _dropped(*, listed: bool = True) -> list[Query]:
         key=bench.round_of("identify.files"),
     )
     if files:
-        take([query_of(file.name, file.getvalue()) for file in files])
+        take([query_of(file.name, file) for file in files])
         bench.empty("identify.files")  # it is ready for the next ones, and would forget these with the page
         st.rerun()
     if listed and _given():
@@ -182,4 +189,4 @@ def _photographed() -> list[Query]:
     photo = st.camera_input(
         _("Photograph the mark"), key="identify.camera", label_visibility="collapsed", resolution="720p"
     )
-    return [query_of(_("Photograph"), photo.getvalue())] if photo else []
+    return [query_of(_("Photograph"), photo)] if photo else []
