@@ -12,7 +12,7 @@ READY := $(VENV)/.ready-
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tools run test test-light guide pictures wheel lint format bench engines lock audit
+.PHONY: help setup tools run test test-light guide pictures wheel lint format bench engines lock audit fuzz
 
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -67,6 +67,9 @@ lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 o
 	$(COMPILE) requirements.txt -o requirements-light.lock
 	$(COMPILE) requirements.txt requirements-train.txt -o requirements.lock
 	$(COMPILE) requirements.txt requirements-train.txt requirements-ocr.txt requirements-dev.txt -o requirements-dev.lock
+
+fuzz: tools  ## feed changed files to the readers for MINUTES=10; what is found is kept in tests/fuzz/found
+	$(BIN)/python tests/fuzz/run.py --minutes $(or $(MINUTES),10)
 
 audit:  ## ask PyPI's list of advisories about every package that is pinned (needs a network)
 	$(or $(PYTHON),python3) -m venv .venv-audit

@@ -109,9 +109,8 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: 
     except MemoryError as error:
         raise ImageRefused("There is not enough memory for {name} just now: try again later.", name=shown) from error
     except Exception as error:  # a fault of the decoder or of ours: never said to be the file's
-        if (
-            isinstance(error, RuntimeError) and container is not None and container.format == "HEIF"
-        ):  # libheif's refusal
+        own = container is not None and container.format in ("HEIF", "AVIF")  # what libheif and libavif refuse with
+        if own and isinstance(error, RuntimeError):
             raise ImageRefused("{name} is damaged or cut short.", name=shown) from error
         _LOG.exception("unexpected in the decoding of %r", shown)
         raise ImageRefused(
