@@ -67,6 +67,7 @@ else:
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
+    stack.share_memory()
     spool.install()
     floors.say()
     app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

@@ -3,7 +3,7 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, faults, config, rights, budget, translations, arrays, workspace, boxes, containers, tones, foreign
+ground       errors, faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones, foreign
 ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, proposals, second, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, moves, journal, listing, vectorstore, products, operations

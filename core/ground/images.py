@@ -71,8 +71,8 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: 
     The first frame of a PNG, JPEG, WebP, GIF, BMP, TIFF, HEIC or AVIF file. Transparency is laid on white, or on
     black where the art is nearly white itself. ``name`` is what refusals call the file (default: the path's last part).
     ``grey``: a file of greys without transparency comes in mode ``L``, with the same values in a third of the time.
-    ``within``: the longest side that is needed; a larger picture's sides are divided by `reduction` and rounded up, of a
-    JPEG as it is decoded, so that it is never whole in memory.
+    ``within``: the longest side that is needed; a larger picture's sides are divided by `reduction` and rounded up, of
+    a JPEG as it is decoded, so that it is never whole in memory.
     Raises `ImageRefused`, with one sentence, for anything else: another format, damage (also
     a file cut short), more than `MAX_PIXELS`, a side above `MAX_SIDE`.
     """

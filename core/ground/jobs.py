@@ -24,6 +24,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from core.ground.budget import share
 from core.ground.errors import BurinError, Conflict, NotFound
 from core.ground.faults import fault_of
 from core.ground.job import DISMISSED, Job, State, is_ours, lives, publish, read
@@ -34,6 +35,7 @@ __all__ = ["Job", "JobRunner", "Report", "State", "Work", "run"]
 
 Work = Callable[[Workspace, dict[str, Any], "Report", Callable[[], bool]], dict[str, Any] | None]
 
+_IN_TURN = ("import", "export")  # kinds of which one works at a time and the others wait, however many are started
 _BEAT_S = 1.0  # between two signs of life
 _GRACE_S = 15.0  # what a job that was asked to stop gets before its process is ended
 _NEXT = "next"  # in a job's folder: the id of the one that went on with it
@@ -236,6 +238,12 @@ class Report:
         with self._lock:
             self._write()
 
+    def begin(self) -> None:
+        """Its turn has come."""
+        with self._lock:
+            self.job = replace(self.job, state="running", started_at=time.time())
+            self._write()
+
     def end(self, **changes: Any) -> None:
         """Publish the outcome, durably."""
         with self._lock:
@@ -258,13 +266,17 @@ class Report:
                 publish(self.job, durable=False)
 
 
+def _before(workspace: Workspace, job: Job) -> bool:
+    """Whether an older job of its kind is still at work, or waits too."""
+    return any(other.id < job.id for other in JobRunner(workspace).active(job.kind))
+
+
 def run(folder: Path) -> State:
     """Do the work of a job's folder in this process and publish what becomes of it."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
     job = read(folder)
     assert job is not None, f"{folder} holds no job"
-    now = time.time()
-    report = Report(replace(job, state="running", pid=os.getpid(), started_at=now, beat_at=now))
+    report = Report(replace(job, pid=os.getpid(), beat_at=time.time()))
     report.beat()
     done = threading.Event()
 
@@ -275,9 +287,13 @@ def run(folder: Path) -> State:
     threading.Thread(target=beat, daemon=True).start()
     stop = folder / "stop"
     try:
+        while job.kind in _IN_TURN and not stop.exists() and _before(Workspace(request["workspace"]), job):
+            time.sleep(_BEAT_S / 4)
         module, _, name = request["work"].partition(":")
         work: Work = getattr(importlib.import_module(module), name)
         workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
+        share(workspace)
+        report.begin()
         result = work(workspace, request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)
     except BurinError as error:

@@ -109,8 +109,12 @@ def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> 
     """What lies in the ``region`` of an image file, turned as it says, on a white square; the whole without one."""
     if region is None:
         return _on_square(decode(_data, within=2 * side), side)
-    with room_for(_data):
-        return _on_square(cut_region(decode(_data), region), side)
+    factor = 1  # as large as is needed for what is shown to be sharp
+    while max(region.width, region.height) >= 4 * side * factor:
+        factor *= 2
+    within = -(-max(size_of(_data)) // factor)
+    with room_for(_data, within=within):
+        return _on_square(cut_region(decode(_data, within=within), region.over(factor)), side)
 
 
 @st.cache_data(max_entries=20, show_spinner=False)

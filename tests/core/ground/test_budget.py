@@ -5,8 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +17,7 @@ from core.ground.budget import PIXELS, Budget
 from core.ground.containers import inspect
 from core.ground.errors import ImageRefused
 from core.ground.images import decode
+from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
 
 
@@ -104,3 +108,58 @@ def test_a_fault_of_the_decoder_is_not_called_damage(
 def _note(budget: Budget, amount: int, order: list[int], number: int) -> None:
     with budget.take(amount):
         order.append(number)
+
+
+def test_processes_that_share_a_lock_do_not_hold_what_is_large_at_once(tmp_path: Path) -> None:
+    """A child holds it; it is killed, and the lock ends with it."""
+    path = tmp_path / "cache" / "pixels.lock"
+    code = (
+        "import sys, time; from pathlib import Path; from core.ground.budget import Budget\n"
+        "budget = Budget(100); budget.share(Path(sys.argv[1]), above=10)\n"
+        "with budget.take(50):\n    print('held', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline() == "held\n"
+        budget, got = Budget(100), threading.Event()
+        budget.share(path, above=10)
+        with budget.take(10):  # what is small waits for nobody
+            pass
+
+        def take() -> None:
+            with budget.take(11):
+                got.set()
+
+        waiting = threading.Thread(target=take)
+        waiting.start()
+        assert not got.wait(0.3), "both held it"
+        child.kill()
+        assert got.wait(30)
+        waiting.join()
+
+
+def test_where_no_lock_can_be_made_each_process_is_on_its_own(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    budget = Budget(100)
+    budget.share(tmp_path / "file" / "pixels.lock", above=10)
+    with budget.take(50):
+        pass
+    assert budget._used == 0
+
+
+def test_an_upload_keeps_its_room_until_nothing_of_the_whole_picture_is_left(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What looks at a picture after it was decoded does so within the room: else the pictures of all threads add up."""
+    from core.collection.dataset import Dataset
+    from core.intake import landing
+    from core.intake.ingest import IncomingFile, import_files
+
+    held: list[int] = []
+    for name in ("facts_of", "stored_form"):
+        real = getattr(landing, name)
+        monkeypatch.setattr(landing, name, lambda *a, real=real: held.append(PIXELS._used) or real(*a))
+    look = landing.sameness.look
+    monkeypatch.setattr(landing.sameness, "look", lambda image: held.append(PIXELS._used) or look(image))
+    files = [IncomingFile(f"{k}.png", png_bytes(draw("bar", side=40 + k))) for k in range(3)]
+    assert [one.outcome for one in import_files(Dataset(workspace), files)] == ["added"] * 3
+    assert len(held) >= 9 and all(held) and PIXELS._used == 0

@@ -151,3 +151,26 @@ def test_what_has_ended_can_be_dismissed(runner: JobRunner) -> None:
     runner.wait(job.id, timeout_s=60)
     runner.dismiss(job.id)
     assert runner.get(job.id).dismissed
+
+
+def test_of_one_kind_one_works_at_a_time_and_the_others_wait_in_order(runner: JobRunner) -> None:
+    """However many are started: each has the memory of a process."""
+    first, second, third = (runner.start("import", f"{HERE}:linger", {"n": n}) for n in range(3))
+    other = runner.start("export", f"{HERE}:count", {"total": 1})
+    assert runner.wait(other.id, timeout_s=60).state == "succeeded", "another kind does not wait for it"
+
+    def states() -> list[str]:
+        return [runner.get(job.id).state for job in (first, second, third)]
+
+    deadline = time.monotonic() + 60
+    while states()[0] != "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(1.0)
+    assert states() == ["running", "starting", "starting"]
+    runner.stop(second.id)  # who waits can be stopped, and does nothing
+    assert runner.wait(second.id, timeout_s=60).state == "stopped"
+    assert states()[0] == "running" and states()[2] == "starting"
+    os.kill(runner.get(first.id).pid or 0, signal.SIGKILL)  # one that dies makes room
+    while states()[2] != "running" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert states() == ["interrupted", "stopped", "running"]
