@@ -54,8 +54,14 @@ class Server:
         """What the server has printed so far."""
         return self.log_path.read_text(encoding="utf-8", errors="replace")
 
+    def called(self) -> str:
+        """The other hosts that its process, or a job that it started, was about to call; each call was refused."""
+        path = self.log_path.with_suffix(".called")
+        return path.read_text(encoding="utf-8") if path.exists() else ""
+
     def stop(self) -> None:
-        """Close its tabs, so that none complains of its absence, and end the server; safe to call twice."""
+        """Close its tabs, so that none complains of its absence, and end the server; safe to call twice. Fails where
+        it was about to ask another host for anything."""
         while self.tabs:
             self.tabs.pop().context.close()
         if self.process.poll() is None:
@@ -65,6 +71,7 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
+        assert not self.called(), f"the server asked other hosts: {self.called()}"
 
 
 @dataclass
@@ -160,6 +167,8 @@ def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) ->
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "Home.py"), "--server.port", str(port)]
     settings = {"STREAMLIT_SERVER_HEADLESS": "true", ENVIRONMENT: str(workspace.root), **environment}
+    settings["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "nobody"), str(ROOT)])
+    settings["BURIN_TEST_CALLED"] = str(log_path.with_suffix(".called"))
     with open(log_path, "wb") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT

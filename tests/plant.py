@@ -113,8 +113,8 @@ def failing(number: int, *, below: str | os.PathLike[str]) -> Iterator[None]:
 
 
 @contextmanager
-def nobody_called() -> Iterator[list[str]]:
-    """Refuse every call to another host; the hosts that were to be called."""
+def nobody_called(*, into: str = "") -> Iterator[list[str]]:
+    """Refuse every call to another host; the hosts that were to be called, also written to the file ``into``."""
     called: list[str] = []
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
@@ -123,6 +123,9 @@ def nobody_called() -> Iterator[list[str]]:
         host = _host(event, arguments)
         if host is not None and not _is_here(host):
             called.append(host)
+            if into:
+                with open(into, "a", encoding="utf-8") as stream:
+                    stream.write(f"{host} ({event})\n")
             raise PermissionError(f"no test may call {host}")
 
     with watching(watch):

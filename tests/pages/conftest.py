@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from core.collection.dataset import Dataset
 from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.ui import services
 from tests.conftest import FakeEmbedder, draw, png_bytes
+from tests.plant import nobody_called
 
 HOME = Path(__file__).resolve().parents[2] / "Home.py"
 PAGES = {
@@ -40,6 +41,14 @@ PAGES = {
 }
 
 Open = Callable[..., AppTest]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else_is_asked() -> Iterator[None]:
+    """No page may call another host."""
+    with nobody_called() as called:
+        yield
+    assert called == []
 
 
 @pytest.fixture
