@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import services, widgets
-from pages.ui.data import review, second_look
+from pages.ui.data import found, review, second_look
 from pages.ui.i18n import _, number
 from pages.ui.links import linked_choice
 
@@ -18,8 +18,8 @@ if not data.counts().originals:
     st.stop()
 
 with review.jobs_under_way():
-    lists = second_look.gather()
-second_look.check_line(lists.findings)
+    lists = found.gather()
+found.check_line(lists.findings)
 sizes = lists.sizes()
 names = {
     "labels": _("Labels in doubt"),

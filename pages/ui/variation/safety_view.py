@@ -24,6 +24,7 @@ from pages.ui.text import esc
 from pages.ui.variation.recipe import recipe, title_of
 
 TWINS = 12  # pairs shown at once
+PICTURE = 80  # px: two of them and an arrow fit a card
 
 
 def show(policy: Policy, seed: int) -> None:
@@ -189,12 +190,11 @@ def _twins(report: SafetyReport) -> None:
 
 def _twin(twin: Twin, first: dict[str, Original]) -> None:
     with st.container(border=True, gap="xsmall"):
-        left, middle, right = st.columns([3, 2, 3], vertical_alignment="center", gap="small", wrap=False)
-        for column, folder, name in ((left, twin.folder, twin.class_name), (right, twin.twin_folder, twin.twin_name)):
-            with column:
-                _picture(first.get(folder), name)
-        with middle:
-            st.markdown(":material/arrow_forward:", text_alignment="center")
+        # No columns: each of theirs takes 128 px at least, and the third would be cut off.
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            _picture(first.get(twin.folder), twin.class_name)
+            st.markdown(":material/arrow_forward:", width="content")
+            _picture(first.get(twin.twin_folder), twin.twin_name)
         st.markdown(f"**{esc(twin.class_name)}** {_twin_said(twin)} **{esc(twin.twin_name)}**")
         share = _("{share} of its images, similarity {value}").format(
             share=percent(round(twin.share, 2)), value=decimals(twin.similarity, 2)
@@ -215,9 +215,9 @@ def _picture(original: Original | None, name: str) -> None:
     except BurinError:
         url = ""
     if url:
-        st.image(url, width="stretch", alt=name)
+        st.image(url, width=PICTURE, alt=name)
     else:
-        st.markdown(":material/hide_image:")
+        st.markdown(":material/hide_image:", width="content")
 
 
 def _left_out(report: SafetyReport) -> None:
