@@ -57,7 +57,13 @@ function element(node) {
       put(node, name, now, value => node.setAttribute(name, value))
     }
   }
-  if (node.matches('[data-testid=stSidebarNavItems], [data-testid=stSidebarNavItems] li')) node.setAttribute('role', 'presentation')
+}
+
+// Its items lie in a <div> within the <ul>: no list to a screen reader, which is told so.
+function navigation() {
+  for (const node of document.querySelectorAll('[data-testid=stSidebarNavItems], [data-testid=stSidebarNavItems] li')) {
+    if (node.getAttribute('role') !== 'presentation') node.setAttribute('role', 'presentation')
+  }
 }
 
 function all(root) {
@@ -74,9 +80,11 @@ function changed(records) {
     else if (record.type === 'attributes') element(record.target)
     else record.addedNodes.forEach(all)
   }
+  navigation()
 }
 
 export default function ({ data }) {
+  navigation()
   if (observer && data.language === language) return
   language = data.language
   words = new Map(Object.entries(data.words))
