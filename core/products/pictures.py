@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 5  # classes of a mark that are kept
 LOOKED_AT = 16  # groupings that are compared stroke by stroke, at most
-LINE = 0.9  # certainty of a line of text, of two signs at least, whose parts are hardly marks
+LIKE_ONE = 0.5  # certainty that what is in such a line reads as a letter by itself, from which it is one
 LIKE_LETTERS = 0.95  # a mark that reads as letters with this certainty is never called one with certainty
 ALIKE = 0.75  # cosine from which two unknown marks are one
 
@@ -64,8 +64,7 @@ def read_picture(
         return Reading([Read(one.region, one) for one in answers if one.region is not None])
     seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
     vectors = embedder.embed(seen)
-    lines = [line for line in read_letters(image) if line.sure >= LINE and sum(map(str.isalnum, line.text)) > 1]
-    marks, used = _marks(groups, seen, vectors, gallery, calibration, k, lines)
+    marks, used = _marks(groups, seen, vectors, gallery, calibration, k, read_letters(image))
     pieces = set().union(*(group.pieces for group in groups))
     left = pieces - used
     single = {next(iter(g.pieces)): g.region for g in groups if len(g.pieces) == 1}
@@ -97,7 +96,6 @@ def _marks(
 ) -> tuple[list[Read], set[int]]:
     """The marks, best first, and the pieces of ink that they take. What is of a line of text is one only where it is
     certain, and does not read as letters by itself."""
-    reads = can_read()
     used: set[int] = set()
     marks: list[Read] = []
     if not len(gallery):
@@ -115,16 +113,29 @@ def _marks(
         )
         if verdict not in ("certain", "hesitates"):
             continue
-        spoken = any(_within(group.region, line.box) for line in lines)
-        if spoken and verdict == "hesitates":
+        beside = [line for line in lines if _within(group.region, line.box)]
+        texts = [line for line in beside if line.sure >= SURE and sum(map(str.isalnum, line.text)) > 1]
+        spoken = bool(texts)
+        if spoken and (verdict == "hesitates" or any(_one_of_its_letters(group, line, groups) for line in texts)):
             continue
-        if reads and (line := read_line(group.picture)).sure >= LIKE_LETTERS and line.text.isalnum():
+        alone = read_line(group.picture) if beside else None
+        if alone is not None and alone.text.isalnum() and alone.sure >= (LIKE_ONE if spoken else LIKE_LETTERS):
             if spoken or verdict == "hesitates":
                 continue
             verdict = "hesitates"
         marks.append(Read(group.region, Answer(verdict, classes, seen[at], vectors[at], region=group.region)))
         used |= group.pieces
     return marks, used
+
+
+def _one_of_its_letters(group: Hypothesis, line: Letters, groups: Sequence[Hypothesis]) -> bool:
+    """Whether a part of a line of text is as high as the rest of it, and far from being all of it: a ring among letters
+    is an O, however like a mark it is."""
+    others = [one.region for one in groups if len(one.pieces) == 1 and not one.pieces & group.pieces]
+    heights = [region.height for region in others if _within(region, line.box)]
+    if not heights or group.region.width > 0.6 * line.box[2]:
+        return False
+    return 0.7 <= group.region.height / float(np.median(heights)) <= 1.3
 
 
 def _letters(image: Image.Image, marks: Sequence[Region], left: Sequence[Region]) -> list[Letters]:
