@@ -9,6 +9,8 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +42,7 @@ class PostgreSQL:
             self._as |= {"user": "postgres", "group": "postgres", "extra_groups": []}
             shutil.chown(self.folder, "postgres", "postgres")
         self._run("initdb", "-D", "db", "-U", "burin", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
-        self._run("pg_ctl", "-D", "db", "-w", "-l", "log.txt", "-o", f"{_SETTINGS} -k {self.folder}", "start")
+        self._start()
 
     def fresh(self) -> str:
         """The URL of a schema with nothing in it."""
@@ -49,9 +51,21 @@ class PostgreSQL:
             connection.execute(f"CREATE SCHEMA {schema}")
         return f"postgresql+psycopg://burin@/postgres?host={self.folder}&options=-csearch_path%3D{schema}"
 
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody answers while the block runs; what was connected is cut off."""
+        self._run("pg_ctl", "-D", "db", "-w", "-m", "fast", "stop")
+        try:
+            yield
+        finally:
+            self._start()
+
     def stop(self) -> None:
         self._run("pg_ctl", "-D", "db", "-m", "immediate", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        self._run("pg_ctl", "-D", "db", "-w", "-l", "log.txt", "-o", f"{_SETTINGS} -k {self.folder}", "start")
 
     def _run(self, program: str, *arguments: str) -> None:
         # Output to a file: the server inherits it, and a pipe would stay open as long as the server lives.

@@ -8,6 +8,7 @@ import os
 import sqlite3
 
 import pytest
+import sqlalchemy as sa
 
 from core.catalogue import sqlitefile
 from core.collection.dataset import Dataset
@@ -72,6 +73,48 @@ def test_a_locked_catalogue_is_said_and_goes_on(drawn_workspace, monkeypatch):
     other.execute("ROLLBACK")
     other.close()
     assert dataset.create_class("new")
+
+
+AWAY = "The database of the catalogue does not answer"
+
+
+def test_a_database_that_is_away_is_said_and_gone_on_with_when_it_is_back(drawn_workspace, postgres, capsys):
+    drawn_workspace.save_config(WorkspaceConfig(catalogue_url=postgres.fresh()))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    known, name = dataset.counts(), [record.name for record in dataset.classes()]
+    with postgres.away():
+        for work in (
+            dataset.counts,
+            lambda: dataset.create_class("new"),
+            dataset.rescan,
+            lambda: Dataset(drawn_workspace),
+        ):
+            with pytest.raises(Exception) as away:
+                work()
+            assert AWAY in str(fault_of(away.value) or away.value), away.value
+            assert "password" not in str(away.value).lower()
+        assert main(["--workspace", str(drawn_workspace.root), "index"]) == 2
+        assert AWAY in capsys.readouterr().err
+    assert dataset.counts() == known, "the same collection goes on by itself"
+    assert [record.name for record in dataset.classes()] == name, "nothing half done"
+    dataset.create_class("new")
+    assert dataset.rescan().refused == []
+    dataset.catalogue.close()
+
+
+def test_a_change_that_is_cut_off_is_not_acknowledged(drawn_workspace, postgres):
+    """The connection is lost in the middle of a transaction: all or nothing, and said."""
+    drawn_workspace.save_config(WorkspaceConfig(catalogue_url=postgres.fresh()))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    with pytest.raises(Exception) as cut, dataset.catalogue.write() as connection:
+        connection.execute(sa.text("UPDATE items SET state = 'trash'"))
+        with postgres.away():
+            connection.execute(sa.text("UPDATE items SET state = 'trash'"))
+    assert AWAY in str(fault_of(cut.value) or cut.value)
+    assert len(dataset.items(limit=None)) == 12 and dataset.items(state="trash", limit=None) == []
+    dataset.catalogue.close()
 
 
 def test_a_catalogue_that_is_deleted_while_it_is_open_is_put_back_whole(dataset):

@@ -1,4 +1,5 @@
-"""A process that imports, relabels, renames, deletes and reads its folders is killed with -9 at random moments.
+"""A process that imports, relabels, renames, deletes and reads its folders is killed with -9 at random moments; every
+other time a second reader goes over the folders all the while, as a server does beside a shell.
 
 Whatever it had acknowledged is there when the dataset is opened again, what it was at is there
 whole or not at all, every file is at its place with its content, and every row has its vector.
@@ -62,6 +63,8 @@ def state_of(dataset: Dataset) -> State:
 def churn(root: str, seed: int) -> None:
     """The child: random changes for ever. A line says what the library becomes, another that it has."""
     dataset, rng = Dataset(Workspace(root)), random.Random(seed)
+    if seed % 2:
+        threading.Thread(target=read_folders, args=(root,), daemon=True).start()
     while True:
         before = state_of(dataset)
         after = json.loads(json.dumps(before))
@@ -105,6 +108,18 @@ def churn(root: str, seed: int) -> None:
         say("ok", after)
 
 
+def read_folders(root: str) -> None:
+    """Read the folders over and over: each look begins before some change and ends after it."""
+    dataset = Dataset(Workspace(root))
+    while True:
+        try:
+            report = dataset.rescan(embedder=Greys())
+            assert not report.refused, report.refused
+        except Exception as error:
+            say("bad", {f"{type(error).__name__}: {error}": []})
+            raise
+
+
 def say(word: str, state: State | None) -> None:
     sys.stdout.write(f"{word} {json.dumps(state)}\n")
     sys.stdout.flush()
@@ -134,6 +149,7 @@ def test_kill_nine(tmp_path: Path) -> None:
     for number in range(KILLS):
         said = killed(tmp_path, number, lines_first=rng.randint(1, 12), after_s=rng.uniform(0, 0.2))
         assert said, "the child did nothing"
+        assert not (bad := [state for word, state in said if word == "bad"]), bad
         acknowledged += sum(word == "ok" for word, _ in said)
         sure = [known] + [json.loads(state) for word, state in said if word == "ok"]
         tried = json.loads(said[-1][1]) if said[-1][0] == "try" else sure[-1]
