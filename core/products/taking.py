@@ -19,7 +19,7 @@ from core.catalogue.products import LONGEST, MOST_MARKS
 from core.catalogue.records import Carried, Place, ProductDraft
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, BurinError, ImageRefused
-from core.ground.images import decode, encode_png
+from core.ground.images import decode, encode_png, room_for
 from core.ground.jobs import Report
 from core.ground.names import is_junk, key, printable
 from core.ground.regions import Region
@@ -101,8 +101,9 @@ def run_pictures(
             report(at, len(files), name)
             try:
                 data = read()
-                reading = read_picture(decode(data, name=name), **about, k=config.neighbours)
-                picture = dataset.keep_product_picture(data)
+                with room_for(data):
+                    reading = read_picture(decode(data, name=name), **about, k=config.neighbours)
+                    picture = dataset.keep_product_picture(data)
             except BurinError as error:
                 report.append(record_of(Row(name, refused=error)))
                 continue

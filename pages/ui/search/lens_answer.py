@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from PIL import Image
 
 from core.catalogue.records import Carried, ClassRecord, Product, ProductDraft
-from core.ground.images import decode, encode_png, side_by_side
+from core.ground.images import decode, encode_png, reduced, room_for, side_by_side
+from core.ground.regions import Region
 from core.sight.marks import cut_region
 from pages.ui import cached, people, services
 from pages.ui.components.lens import OnLens, State, lens
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from core.products.matching import Fit
 
 SHOWN, MOST = 5, 20  # products shown at once, and ranked
+REPORTED = 512  # px: longer side of a mark in a report
 
 
 def show(products: Sequence[Product], marks: Sequence[Gathered], code: str, classes: Mapping[int, ClassRecord]) -> None:
@@ -243,11 +246,7 @@ def _report(
 ) -> None:
     """The marks side by side to the inbox, with the code and what was nearest."""
     names = {record.id: record.name for record in classes.values()}
-    pictures = [decode(mark.query.data) for mark in marks]
-    cut = [
-        picture if mark.region is None else cut_region(picture, mark.region)
-        for picture, mark in zip(pictures, marks, strict=True)
-    ]
+    cut = [_cut(mark.query.data, mark.region) for mark in marks]
     nearest = ", ".join(words.full_name(products[fit.product_id]) for fit in found.fits[:3])
     note = _("A lens that is none of the products. Code: {code}. Nearest: {names}.").format(
         code=code or "—", names=nearest or "—"
@@ -256,3 +255,11 @@ def _report(
     services.dataset().report(encode_png(side_by_side(cut)), verdict="unknown", said="unknown", answer=given, note=note)
     workbench().reported.add(asked)
     workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))
+
+
+def _cut(data: bytes, region: Region | None) -> Image.Image:
+    """What a mark was read from, as large as it is shown beside others."""
+    within = REPORTED if region is None else None
+    with room_for(data, within=within):
+        picture = decode(data, within=within)
+        return reduced(picture if region is None else cut_region(picture, region), REPORTED)
