@@ -31,11 +31,14 @@ class Budget:
         self._free = threading.Condition()
         self._own = threading.local()
         self._shared: tuple[Path, int] | None = None
+        self._pause_s = 0.0
 
-    def share(self, path: Path, *, above: int) -> None:
+    def share(self, path: Path, *, above: int, yielding: bool = False) -> None:
         """From now on, only one of the processes that share ``path`` holds more than ``above`` at a time. The lock ends
-        with its process; where the file cannot be made, each process is on its own."""
+        with its process; where the file cannot be made, each process is on its own. A ``yielding`` one lets the others
+        have their turn after each of its own."""
         self._shared = path, above
+        self._pause_s = 4 * _LOOK_S if yielding else 0.0
 
     @contextmanager
     def take(self, amount: int) -> Iterator[None]:
@@ -83,6 +86,7 @@ class Budget:
                 except OSError:
                     time.sleep(_LOOK_S)
             yield
+        time.sleep(self._pause_s)
 
 
 # A decoded picture takes 3 bytes a pixel, and its decoding up to 16 more: 60 million pixels stay below 1.2 GB.
@@ -90,6 +94,6 @@ PIXELS = Budget(60_000_000)
 LARGE = 12_000_000  # pixels: above, one at a time in all processes of a workspace
 
 
-def share(workspace: Workspace) -> None:
+def share(workspace: Workspace, *, yielding: bool = False) -> None:
     """Have the pixels of this process and of the others of the workspace stay within one process's memory."""
-    PIXELS.share(workspace.data / "cache" / "pixels.lock", above=LARGE)
+    PIXELS.share(workspace.data / "cache" / "pixels.lock", above=LARGE, yielding=yielding)

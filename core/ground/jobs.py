@@ -292,7 +292,7 @@ def run(folder: Path) -> State:
         module, _, name = request["work"].partition(":")
         work: Work = getattr(importlib.import_module(module), name)
         workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
-        share(workspace)
+        share(workspace, yielding=True)  # the people at the screen go first
         report.begin()
         result = work(workspace, request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)

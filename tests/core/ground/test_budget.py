@@ -137,6 +137,31 @@ def test_processes_that_share_a_lock_do_not_hold_what_is_large_at_once(tmp_path:
         waiting.join()
 
 
+def test_a_job_lets_the_server_have_its_turn(tmp_path: Path) -> None:
+    """A job that works on one large picture after another does not keep a visitor waiting until its last one."""
+    path = tmp_path / "pixels.lock"
+    code = (
+        "import sys, time; from pathlib import Path; from core.ground.budget import Budget\n"
+        "budget = Budget(100); budget.share(Path(sys.argv[1]), above=10, yielding=True)\n"
+        "print('begun', flush=True)\nwhile True:\n    with budget.take(50):\n        time.sleep(0.3)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None and child.stdout.readline() == "begun\n"
+        budget, got = Budget(100), threading.Event()
+        budget.share(path, above=10)
+
+        def take() -> None:
+            for _ in range(3):
+                with budget.take(50):
+                    pass
+            got.set()
+
+        waiting = threading.Thread(target=take, daemon=True)
+        waiting.start()
+        assert got.wait(60), "it never had its turn"
+        child.kill()
+
+
 def test_where_no_lock_can_be_made_each_process_is_on_its_own(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     budget = Budget(100)
