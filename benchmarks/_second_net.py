@@ -1,88 +1,106 @@
-"""The probability that a box holds one whole mark: a small network over the numbers of the second look, and its fit.
+"""The probability that a box holds one whole mark: boosted trees over the numbers of the second look, and their fit.
 
-In PyTorch; `core.sight.second` runs the exported one.
+scikit-learn fits them; `core.sight.second` runs them as ONNX.
 """
 
 from __future__ import annotations
 
-import io
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
 
 WHOLE, PART = 0.6, 0.45  # overlap with a mark from which a box is it, and up to which it is not; between: not learnt
-HIDDEN, STEPS, MEMBERS = 32, 700, 4
+MEMBERS, TREES, LEAVES = 4, 130, 12
 
 
-class Sureness(nn.Module):
-    """(N, K) numbers -> (N,) probabilities: the mean of several small networks' logits, scaled to be calibrated."""
+@dataclass(frozen=True)
+class Sureness:
+    """Several forests, and the line through their mean logit that calibrates it."""
 
-    def __init__(self, numbers: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(numbers))
-        self.register_buffer("scale", torch.ones(numbers))
-        self.register_buffer("slope", torch.ones(1))
-        self.register_buffer("shift", torch.zeros(1))
-        self.members = nn.ModuleList(
-            nn.Sequential(
-                nn.Linear(numbers, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)
-            )
-            for _ in range(MEMBERS)
-        )
-
-    def logits(self, numbers: Tensor) -> Tensor:
-        x = ((numbers - self.mean) / self.scale).clamp(-6, 6)
-        return torch.stack([member(x)[:, 0] for member in self.members])
-
-    def forward(self, numbers: Tensor) -> Tensor:
-        return torch.sigmoid(self.slope * self.logits(numbers).mean(0) + self.shift)
+    members: list[HistGradientBoostingClassifier]
+    slope: float
+    shift: float
 
 
 def fitted(numbers: np.ndarray, overlaps: np.ndarray, kept: np.ndarray, kept_overlaps: np.ndarray) -> Sureness:
     """Fitted on boxes (N, K) and their ``overlaps`` (N,) with a mark; calibrated on boxes ``kept`` out (Platt 1999)."""
-    torch.manual_seed(0)
-    net = Sureness(numbers.shape[1])
     learnt = (overlaps >= WHOLE) | (overlaps <= PART)
-    x, y = torch.from_numpy(numbers[learnt]), torch.from_numpy((overlaps[learnt] >= WHOLE).astype(np.float32))
-    net.mean.copy_(x.mean(0))
-    net.scale.copy_(x.std(0).clamp(min=1e-3))
-    optimiser = torch.optim.AdamW(net.members.parameters(), lr=3e-3, weight_decay=3e-2)
-    chance = np.random.default_rng(0)
-    for step in range(STEPS):
-        for group in optimiser.param_groups:
-            group["lr"] = 3e-3 * (1 - step / STEPS)
-        chosen = torch.from_numpy(chance.integers(len(x), size=256))
-        noisy = x[chosen] + 0.05 * net.scale * torch.randn(len(chosen), x.shape[1])
-        logits = net.logits(noisy)
-        loss = F.binary_cross_entropy_with_logits(logits, y[chosen].expand_as(logits))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    members = [
+        HistGradientBoostingClassifier(
+            max_iter=TREES,
+            learning_rate=0.06,
+            max_leaf_nodes=LEAVES,
+            l2_regularization=1.0,
+            min_samples_leaf=20,
+            max_features=0.5,
+            random_state=seed,
+        ).fit(numbers[learnt], overlaps[learnt] >= WHOLE)
+        for seed in range(MEMBERS)
+    ]
     clear = (kept_overlaps >= WHOLE) | (kept_overlaps <= PART)
-    x, y = torch.from_numpy(kept[clear]), torch.from_numpy((kept_overlaps[clear] >= WHOLE).astype(np.float32))
-    with torch.no_grad():
-        logits = net.logits(x).mean(0)
-    line = torch.tensor([1.0, 0.0], requires_grad=True)
-    search = torch.optim.LBFGS([line], max_iter=100)
-
-    def closure() -> Tensor:
-        search.zero_grad()
-        out = F.binary_cross_entropy_with_logits(line[0] * logits + line[1], y)
-        out.backward()
-        return out
-
-    search.step(closure)
-    net.slope.fill_(float(line[0]))
-    net.shift.fill_(float(line[1]))
-    return net.eval()
+    logits = np.mean([member.decision_function(kept[clear]) for member in members], axis=0)
+    line = LogisticRegression(C=1e4).fit(logits[:, None], kept_overlaps[clear] >= WHOLE)
+    return Sureness(members, float(line.coef_[0, 0]), float(line.intercept_[0]))
 
 
-def export(net: Sureness, numbers: int) -> bytes:
-    buffer = io.BytesIO()
-    torch.onnx.export(
-        net, (torch.zeros(2, numbers),), buffer, input_names=["numbers"], output_names=["sure"],
-        dynamic_axes={"numbers": {0: "n"}, "sure": {0: "n"}}, opset_version=17, dynamo=False,
-    )  # fmt: skip
-    return buffer.getvalue()
+def export(sureness: Sureness, numbers: int) -> bytes:
+    """(N, ``numbers``) -> (N,) probabilities, as ONNX."""
+    from onnx import TensorProto, helper
+
+    nodes: dict[str, list] = {name: [] for name in ("tree", "node", "feature", "mode", "value", "true", "false")}
+    leaves: dict[str, list] = {name: [] for name in ("tree", "node", "weight")}
+    share = sureness.slope / len(sureness.members)
+    trees = [stage[0].nodes for member in sureness.members for stage in member._predictors]
+    for number, tree in enumerate(trees):
+        for i, node in enumerate(tree):
+            leaf = bool(node["is_leaf"])
+            row = {
+                "tree": number,
+                "node": i,
+                "feature": 0 if leaf else int(node["feature_idx"]),
+                "mode": "LEAF" if leaf else "BRANCH_LEQ",
+                "value": 0.0 if leaf else float(node["num_threshold"]),
+                "true": 0 if leaf else int(node["left"]),
+                "false": 0 if leaf else int(node["right"]),
+            }
+            for name, value in row.items():
+                nodes[name].append(value)
+            if leaf:
+                leaves["tree"].append(number)
+                leaves["node"].append(i)
+                leaves["weight"].append(share * float(node["value"]))
+    before = sum(float(member._baseline_prediction[0, 0]) for member in sureness.members)
+    forest = helper.make_node(
+        "TreeEnsembleRegressor",
+        ["numbers"],
+        ["logits"],
+        domain="ai.onnx.ml",
+        n_targets=1,
+        base_values=[share * before + sureness.shift],
+        nodes_treeids=nodes["tree"],
+        nodes_nodeids=nodes["node"],
+        nodes_featureids=nodes["feature"],
+        nodes_modes=nodes["mode"],
+        nodes_values=nodes["value"],
+        nodes_truenodeids=nodes["true"],
+        nodes_falsenodeids=nodes["false"],
+        target_treeids=leaves["tree"],
+        target_nodeids=leaves["node"],
+        target_ids=[0] * len(leaves["tree"]),
+        target_weights=leaves["weight"],
+    )
+    graph = helper.make_graph(
+        [
+            forest,
+            helper.make_node("Sigmoid", ["logits"], ["sures"]),
+            helper.make_node("Reshape", ["sures", "row"], ["sure"]),
+        ],
+        "sureness",
+        [helper.make_tensor_value_info("numbers", TensorProto.FLOAT, ["n", numbers])],
+        [helper.make_tensor_value_info("sure", TensorProto.FLOAT, ["n"])],
+        [helper.make_tensor("row", TensorProto.INT64, [1], [-1])],
+    )
+    opsets = [helper.make_opsetid("", 13), helper.make_opsetid("ai.onnx.ml", 3)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()

@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import cv2
@@ -46,9 +46,10 @@ PRINTED = 0.35  # of them are as printed, the others as somebody draws them
 REAL, PHOTOGRAPHS = 0.6, 0.55  # share of the scenes on real grounds, and of photographs among these
 PHOTOGRAPHED = ("mate", "lomiri", "plasma", "skimage", "sklearn", "matplotlib")  # the others hold textures
 TABLE, TABLES, OF_TABLES = 384, 2, 6  # px of whole photographs; how many a step, and how many of its scenes they give
-LOOKED_AT = (128, 192, 256, 384)  # px: sides of the scenes that the second look learns from
+LOOKED_AT, WHOLE_TABLES = (128, 192, 256, 384, 512), (512, 640, 768)  # px: sides of what the second look learns from
 SMALLEST = 9  # px: no mark of a piece is smaller
 KEPT_STEPS = 150
+PARTS = 8  # of the scenes of the second look, each with its own seed: as many whatever the machine
 
 
 def main() -> None:
@@ -294,8 +295,8 @@ def fit_second(built: Built, *, scenes: int, seed: int) -> None:
     from _second_net import WHOLE, export, fitted
     from sklearn.metrics import roc_auc_score
 
-    learnt = boxes(Scenes(built.forms, built.grounds(held_out=False), np.random.default_rng([seed, 2])), scenes)
-    kept = boxes(Scenes(built.forms, built.grounds(held_out=True), np.random.default_rng([seed, 3])), scenes // 3)
+    learnt = _boxes_of(built, scenes, held_out=False, seed=seed)
+    kept = _boxes_of(built, scenes // 3, held_out=True, seed=seed)
     net = fitted(*learnt, *kept)
     second.WEIGHTS.write_bytes(export(net, learnt[0].shape[1]))
     second._session.cache_clear()
@@ -307,16 +308,40 @@ def fit_second(built: Built, *, scenes: int, seed: int) -> None:
             print(f"  sure {least:.1f} to {least + 0.1:.1f}: {right[here].mean():.2f} right of {here.sum()}")
 
 
+def _boxes_of(built: Built, scenes: int, *, held_out: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """`boxes` of so many scenes, made and looked at in several processes."""
+    shares = [len(part) for part in np.array_split(np.arange(scenes), PARTS)]
+    asked = [(built, share, held_out, [seed, 3 if held_out else 2, i]) for i, share in enumerate(shares)]
+    with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
+        numbers, right = zip(*pool.starmap(_part, asked), strict=True)
+    return np.concatenate(numbers), np.concatenate(right)
+
+
+def _part(built: Built, scenes: int, held_out: bool, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
+    cv2.setNumThreads(1)
+    return boxes(Scenes(*_once(built.folder, held_out), np.random.default_rng(seed)), scenes)
+
+
+@lru_cache(maxsize=1)
+def _once(folder: Path, held_out: bool) -> tuple[list[Form], Grounds]:
+    """A process reads them once: decoding takes longer than the scenes do."""
+    built = Built(folder)
+    return built.forms, built.grounds(held_out=held_out)
+
+
 def boxes(source: Scenes, count: int) -> tuple[np.ndarray, np.ndarray]:
     """The numbers (N, K) of all places found in ``count`` scenes, a third without a mark, and how far each box is a
     mark's (N,)."""
     numbers, right = [], []
     look: Callable[..., list[second.Judged]] = second.judged
     for _ in range(count):
-        side = int(source.rng.choice(LOOKED_AT))
-        marks = int(source.rng.choice([0, 1, 2, 3], p=[0.33, 0.45, 0.17, 0.05]))
-        made = source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))
-        for judged in look(made.picture, places(made.picture, most=12)):
+        marks = int(source.rng.choice([0, 1, 2, 3], p=[0.33, 0.47, 0.16, 0.04]))
+        if source.rng.random() < 0.5:
+            made = source.table(int(source.rng.choice(WHOLE_TABLES)), marks=marks)
+        else:
+            side = int(source.rng.choice(LOOKED_AT))
+            made = source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))
+        for judged in look(made.picture, places(made.picture, most=10)):
             numbers.append(judged.numbers)
             right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
     return np.stack(numbers), np.array(right)

@@ -2,10 +2,12 @@
 
     python benchmarks/photographs.py [--quick] [--grounds FOLDER] [--only GROUP ...]
 
-Photographs of lenses are made of the shared drawings (`_photographed`, other code than what the finder learns from);
-marks are engraved into real photographs that the finder never saw (FOLDER keeps what is fetched, see `_grounds`; left
-out without it). Then the shared cases and the carved signs. The base holds all shared drawings and icons, the ones
-that are photographed too: what is asked is whether the mark is found and read. Groups: lens, real, cases, carved, time.
+Photographs of lenses are made of the shared drawings (`_photographed`, other code than what the finder learns from, and
+kinds of scenes that are kept out of it: boards, felt and cutting mats, glass that shifts and refracts what lies below,
+window panes, tubes and ring lights laid over it). Marks are engraved into real photographs that the finder never saw
+(every fifth picture; FOLDER keeps what is fetched, see `_grounds`; left out without it). Then the shared cases and the
+carved signs. The base holds all shared drawings and icons, the ones that are photographed too: what is asked is whether
+the mark is found and read. Groups: lens, real, cases, carved, time.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import cv2
 import numpy as np
@@ -39,10 +42,12 @@ from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
 from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
+from core.sight import network, proposals, second  # noqa: E402
 from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
 
 GROUPS = ("lens", "real", "cases", "carved", "time")
 NEIGHBOURS = WorkspaceConfig().neighbours
+RENAMED = {"manette.avif": "omega", "manette.heic": "omega"}  # what is drawn in them, whatever they are called
 LIKE = 0.5  # overlap (intersection over union) from which a box is the right one
 
 
@@ -210,7 +215,7 @@ def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
 def cases(base: Base) -> None:
     tally, missed = Tally(), []
     for path in sorted((SHARED / "cases").iterdir()):
-        name = path.stem.partition("__")[2] or path.stem
+        name = RENAMED.get(path.name) or path.stem.partition("__")[2] or path.stem
         if path.suffix == ".zip":
             continue
         try:
@@ -261,26 +266,60 @@ def _shots(names: np.ndarray, vectors: np.ndarray, shots: int, draws: int) -> Sh
 
 
 def timed() -> None:
-    """From a file's bytes to the marks, beside the way that takes the whole picture, in turns."""
+    """From a file's bytes to the strokes of its surest mark, and the parts of that, beside one pass of the network over
+    512 x 512 pixels and beside the way that takes the whole picture: in turns, so that all share what else runs."""
     rng = np.random.default_rng(5)
-    whole = made.developed(made.lens(next(_drawings(rng))[1], rng), "whole photograph", rng).picture
-    print(f"\n{'a photograph of':34}{'decoded':>12}{'marks found':>16}{'whole picture':>16}   ms, median of 9")
-    for side in (320, 512, 1024, 4000):
-        size = side, round(side * 3 / 4)
-        coded = cv2.imencode(".jpg", cv2.resize(whole, size, interpolation=cv2.INTER_AREA)[..., ::-1])[1].tobytes()
-        spent: list[list[float]] = [[], [], []]
+    drawing = next(_drawings(rng))[1]
+    negative = made.lens(drawing, rng)
+    shown = {
+        "whole, 4000 x 3000": made.developed(negative, "whole photograph", rng).picture,
+        "a quarter, 512 x 512": _sized(made.developed(negative, "a quarter of the frame", rng).picture, 512),
+        "without a mark, 512 x 384": _sized(made.developed(made.lens(None, rng), "whole photograph", rng).picture, 512),
+        "clean drawing": np.repeat(drawing[..., None], 3, axis=2),
+    }
+    one = [np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8)]
+    heads = ("decoded", "found", "read", "together", "network at 512", "whole picture", "network pixels")
+    print(f"\n{'ms, median of 9':34}{''.join(f'{head:>16}' for head in heads)}")
+    for label, picture in shown.items():
+        coded = cv2.imencode(".jpg" if label != "clean drawing" else ".png", picture[..., ::-1])[1].tobytes()
+        spent: list[list[float]] = [[] for _ in range(5)]
         for _ in range(9):
             at = [time.perf_counter()]
-            picture = decode(coded)
+            image = decode(coded)
             at.append(time.perf_counter())
-            find_marks(picture)
+            marks = find_marks(image)
             at.append(time.perf_counter())
-            see(picture, Preprocessing())
+            see(marks[0].picture if marks else image, Preprocessing())
             at.append(time.perf_counter())
-            for i in range(3):
+            network.look(one)
+            at.append(time.perf_counter())
+            see(image, Preprocessing())
+            at.append(time.perf_counter())
+            for i in range(5):
                 spent[i].append(1000 * (at[i + 1] - at[i]))
-        middle = [sorted(times)[4] for times in spent]
-        print(f"{size[0]} x {size[1]}{'':24}"[:34] + f"{middle[0]:12.0f}{middle[1]:16.0f}{middle[2]:16.1f}", flush=True)
+        decoded, found, read, peer, whole = (sorted(part)[4] for part in spent)
+        times = "".join(f"{ms:16.1f}" for ms in (decoded, found, read, decoded + found + read, peer, whole))
+        print(f"{label:34}{times}{_looked_at(image):16,d}", flush=True)
+
+
+def _sized(picture: np.ndarray, side: int) -> np.ndarray:
+    factor = side / max(picture.shape[:2])
+    return cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+
+
+def _looked_at(image: Image.Image) -> int:
+    """How many pixels the network is given until the strokes of the surest mark are read."""
+    count = 0
+
+    def counted(pictures: list[np.ndarray]) -> list[network.Seen]:
+        nonlocal count
+        count += sum(picture.shape[0] * picture.shape[1] for picture in pictures)
+        return network.look(pictures)
+
+    with mock.patch.object(proposals, "look", counted), mock.patch.object(second, "look", counted):
+        marks = find_marks(image)
+        see(marks[0].picture if marks else image, Preprocessing())
+    return count
 
 
 if __name__ == "__main__":

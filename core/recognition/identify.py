@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MOST = 5  # boxes looked at in one picture
 SURENESS = 0.25  # of sureness beside similarity, where two boxes claim the same ink
+NEARLY = 0.3  # of the surest box's sureness: what is less sure is not asked what it looks like
 SAME_INK = 0.5  # of the smaller box that lies in the other: they are two readings of one mark
 
 
@@ -119,8 +120,11 @@ def identify_marks(
     if not places:
         return [_not_found(embedder, tuple(mark.region for mark in marks), found)]
     about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder, "k": k, "top": top}
-    answers = [_best([(mark, identify(mark.picture, **about, kinds=kinds, class_ids=class_ids)) for mark in place])
-               for place in places]  # fmt: skip
+    answers = []
+    for place in places:
+        asked = [mark for mark in place if mark.sure >= NEARLY * place[0].sure]
+        read = [(mark, identify(mark.picture, **about, kinds=kinds, class_ids=class_ids)) for mark in asked]
+        answers.append(_best(read, place))
     first = answers[0].latency_ms
     answers[0] = replace(answers[0], latency_ms={"find": found, **first, "total": first["total"] + found})
     return answers
@@ -135,8 +139,9 @@ def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
     return places
 
 
-def _best(answered: Sequence[tuple[Mark, Answer]]) -> Answer:
-    """Of several readings of one place, the one whose sureness and similarity together are highest."""
+def _best(answered: Sequence[tuple[Mark, Answer]], place: Sequence[Mark]) -> Answer:
+    """Of several readings of one place, the one whose sureness and similarity together are highest; the other boxes of
+    the place are offered instead."""
 
     def worth(one: tuple[Mark, Answer]) -> float:
         mark, answer = one
@@ -144,7 +149,7 @@ def _best(answered: Sequence[tuple[Mark, Answer]]) -> Answer:
         return SURENESS * mark.sure + similarity
 
     mark, answer = max(answered, key=worth)
-    instead = tuple(other.region for other, _ in answered if other is not mark)
+    instead = tuple(other.region for other in place if other is not mark)
     return replace(answer, region=mark.region, sure=mark.sure, instead=instead)
 
 

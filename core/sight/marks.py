@@ -5,14 +5,16 @@ Knows nothing of a base: whether a mark has a name is `core.recognition`'s matte
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from core.ground.config import Preprocessing
-from core.ground.preprocessing import has_ink, see
+from core.ground.preprocessing import FAINTEST, has_ink, see
 from core.ground.regions import Region
 from core.sight.proposals import Box, overlap, places
 from core.sight.second import judged, read_ink, sureness
@@ -28,11 +30,16 @@ _MOST = 2304  # px: a larger picture is reduced to this side: a mark of 2 % of i
 @dataclass(frozen=True)
 class Mark:
     """One mark found: its ``region`` in the upright picture; ``sure``, the probability (0 to 1) that it is one whole
-    mark and nothing else; ``picture``, what `core.ground.preprocessing.see` is to be given for it."""
+    mark and nothing else; ``shown``, its picture or how to read it."""
 
     region: Region
     sure: float
-    picture: Image.Image
+    shown: Image.Image | Callable[[], Image.Image]
+
+    @cached_property
+    def picture(self) -> Image.Image:
+        """What `core.ground.preprocessing.see` is to be given for it."""
+        return self.shown() if callable(self.shown) else self.shown
 
 
 def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
@@ -41,10 +48,10 @@ def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
     if most < 1:
         return []
     if is_clean(image):
-        return [Mark(Region(0, 0, image.width, image.height), 1.0, image)] if has_ink(image) else []
+        return [] if _blank(image) else [Mark(Region(0, 0, image.width, image.height), 1.0, image)]
     pixels, factor = _worked_on(image)
     found = [(box, sure) for box, sure in _sure_boxes(pixels)[:most] if sure >= _LEAST]
-    return [Mark(_region(box, factor, image), sure, Image.fromarray(read_ink(pixels, box))) for box, sure in found]
+    return [Mark(_region(box, factor, image), sure, partial(_ink, pixels, box)) for box, sure in found]
 
 
 def read_region(image: Image.Image, region: Region) -> Mark:
@@ -57,7 +64,7 @@ def read_region(image: Image.Image, region: Region) -> Mark:
     pixels = _toned(np.asarray(around), region)
     wide, high = piece.size
     box = ((around.width - wide) / 2, (around.height - high) / 2, float(wide), float(high))
-    ink = Image.fromarray(read_ink(pixels, box))
+    ink = _ink(pixels, box)
     return Mark(region, 1.0, ink if has_ink(ink) else piece)
 
 
@@ -139,6 +146,12 @@ def is_clean(image: Image.Image) -> bool:
     return np.count_nonzero(even) > _EVEN * even.size
 
 
+def _blank(image: Image.Image) -> bool:
+    """Whether a clean page holds nothing, by its range of tones alone: `see` searches its ink anyway."""
+    ranges = np.reshape((image if image.mode in ("RGB", "L") else image.convert("RGB")).getextrema(), (-1, 2))
+    return bool((ranges[:, 1] - ranges[:, 0] < FAINTEST).all())
+
+
 def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
     """The pixels that are searched, and how many of them one of the picture's is."""
     pixels = np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
@@ -161,6 +174,10 @@ def _sure_boxes(pixels: np.ndarray) -> list[tuple[Box, float]]:
         if not any(overlap(looked[i].box, box) > 0.6 for box, _ in out):
             out.append((looked[i].box, float(sure[i])))
     return out
+
+
+def _ink(pixels: np.ndarray, box: Box) -> Image.Image:
+    return Image.fromarray(read_ink(pixels, box))
 
 
 def _toned(pixels: np.ndarray, region: Region) -> np.ndarray:

@@ -1,7 +1,8 @@
 """A second look at each place where a mark may be: its exact box, its ink, and how sure it is one whole mark.
 
-The place is looked at again in two windows of a fixed size, so that a mark is as large as the network knows it best.
-What they show becomes some twenty numbers, and those a probability (a small network of its own).
+The place is looked at again in a window of a fixed size, so that a mark is as large as the network knows it best. What
+it shows, and which other places lie in it and around it, become some forty numbers, and those a probability (boosted
+trees).
 """
 
 from __future__ import annotations
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
     import onnxruntime
 
 WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "second.onnx"
-WINDOW = 96  # px
-EXTENTS = (42, 68)  # px: the larger side of the place in each window
+WINDOW, EXTENT = 64, 40  # px: side of the window, and the larger side of the place in it
 READ, READ_EXTENT = 160, 112  # px: the window that ink is read in, and the larger side of the mark in it
 INK = 0.45  # probability of a stroke from which it is ink
+_HELD = 0.8  # share of a box that lies in another from which it is a part of it
+_SAME = 0.6  # overlap from which two boxes are one
+_RING = 0.3  # of the larger side: how far around a box ink is said to be near
 _STRAY = 0.5  # share of a piece of ink that must lie in the box for it to be the mark's
 
 
@@ -87,34 +90,32 @@ def judged(pixels: np.ndarray, places: Sequence[Place]) -> list[Judged]:
     """Each of the places, looked at again."""
     if not places:
         return []
-    windows = [window(pixels, p.box, side=WINDOW, extent=extent) for extent in EXTENTS for p in places]
-    seen = look([w.pixels for w in windows])
-    n = len(places)
-    out = []
-    for i, place in enumerate(places):
-        wide, near = (windows[i], seen[i]), (windows[n + i], seen[n + i])
-        middle, box, near_by = _middle(*wide, place.box)
-        middle_near, box_near, _ = _middle(*near, place.box)
-        exact = inked_box(near[1].strokes, near[0].inside(box), near[0]) or box
-        numbers = [
-            place.middle,
-            place.seconded,
-            middle,
-            middle_near,
-            near_by,
-            overlap(place.box, box),
-            overlap(place.box, box_near),
-            overlap(box, box_near),
-            overlap(exact, box),
-            np.log(max(place.box[2], place.box[3]) / max(pixels.shape[:2])),
-            np.log(max(place.box[2], place.box[3])) - 4,
-            min(place.box[2], place.box[3]) / max(place.box[2], place.box[3]),
-            *_strokes(wide[1].strokes, wide[0].inside(box)),
-            *_strokes(near[1].strokes, near[0].inside(box)),
-            _beyond(box, pixels.shape),
-        ]
-        out.append(Judged(place, exact, np.array(numbers, np.float32)))
-    return out
+    windows = [window(pixels, p.box, side=WINDOW, extent=EXTENT) for p in places]
+    boxes, numbers = [], []
+    for place, shown, seen in zip(places, windows, look([w.pixels for w in windows]), strict=True):
+        middle, box, near_by = _middle(shown, seen, place.box)
+        there = shown.inside(box)
+        exact = inked_box(seen.strokes, there, shown) or box
+        boxes.append(exact)
+        numbers.append(
+            [
+                place.middle,
+                place.seconded,
+                np.log(max(place.box[2:]) / max(pixels.shape[:2])),
+                np.log(max(place.box[2:])) - 4,
+                min(place.box[2:]) / max(place.box[2:]),
+                middle,
+                near_by,
+                overlap(place.box, box),
+                overlap(exact, box),
+                *_strokes(seen.strokes, there),
+                _beyond(box, pixels.shape),
+                *_around(seen.strokes, there, shown.pixels),
+            ]
+        )
+    others = _relations(boxes, [place.middle for place in places])
+    every = np.concatenate([np.array(numbers, np.float32), others], axis=1)
+    return [Judged(place, box, row) for place, box, row in zip(places, boxes, every, strict=True)]
 
 
 def _middle(shown: Window, seen: Seen, box: Box) -> tuple[float, Box, float]:
@@ -182,6 +183,85 @@ def _strokes(strokes: np.ndarray, box: Box) -> list[float]:
         min(area / length / extent, 1.0),
         float(((inside > 0.15) & (inside < 0.7)).sum()) / max(float((inside > 0.15).sum()), 1.0),
     ]
+
+
+def _around(strokes: np.ndarray, box: Box, picture: np.ndarray) -> list[float]:
+    """How the ink of ``box`` ends: what of its pieces goes on outside, what lies near it and how far off, how many
+    pieces it is and how sure; how strong edges are in it and away from all ink; how bright the ink is."""
+    side = strokes.shape[0]
+    x, y, w, h = box
+    extent = max(w, h, 4.0)
+
+    def within(more: float) -> np.ndarray:
+        mask = np.zeros((side, side), bool)
+        x0, y0, x1, y1 = (int(np.clip(round(v), 0, side)) for v in (x - more, y - more, x + w + more, y + h + more))
+        mask[y0:y1, x0:x1] = True
+        return mask
+
+    inside, ink = within(1), strokes > INK
+    count, labels = cv2.connectedComponents(ink.astype(np.uint8), connectivity=8)
+    total = np.bincount(labels.ravel(), minlength=count).astype(float)
+    held = np.bincount(labels.ravel(), weights=inside.ravel(), minlength=count)
+    total[0] = held[0] = 0
+    beyond, all_held = total - held, max(float(held.sum()), 1.0)
+    near = within(_RING * extent) & ~inside
+    outside = ink & ~inside
+    gap = 1.5
+    if outside.any():
+        ys, xs = np.nonzero(outside)
+        across, down = np.maximum(np.maximum(x - xs, xs - x - w), 0), np.maximum(np.maximum(y - ys, ys - y - h), 0)
+        gap = min(1.5, float(np.quantile(np.hypot(across, down), 0.05)) / extent)
+    grey = (picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)).astype(np.float32)
+    edges = np.abs(cv2.Sobel(grey, cv2.CV_32F, 1, 0, ksize=3)) + np.abs(cv2.Sobel(grey, cv2.CV_32F, 0, 1, ksize=3))
+    inked = cv2.dilate(ink.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    own, ground = edges[inside & inked], edges[~inked]
+    lit, sure = grey[inside & ink], strokes[inside & ink]
+    return [
+        float(np.minimum(held, beyond).sum()) / all_held,
+        min(3.0, float(beyond[(held > 0.15 * total) & (held > 0)].sum()) / all_held),
+        min(3.0, float(strokes[near].sum()) / max(float(strokes[inside].sum()), 1.0)),
+        gap,
+        min(4.0, float(outside.sum()) / all_held),
+        float(np.log1p(own.mean())) if own.size else 0.0,
+        float(np.log1p(ground.mean())) if ground.size else 0.0,
+        float(np.log1p(np.quantile(ground, 0.95))) if ground.size else 0.0,
+        min(8.0, float(((held > 0.02 * all_held) & (held > 3)).sum())),
+        float(np.quantile(sure, 0.25)) if sure.size else 0.0,
+        float((lit > 250).mean()) if lit.size else 0.0,
+        float(lit.mean() - np.median(grey)) / (float(grey.std()) + 5) if lit.size else 0.0,
+    ]
+
+
+def _relations(boxes: Sequence[Box], middles: Sequence[float]) -> np.ndarray:
+    """(N, 8) of each box, the middles of others: of the best one that holds it and how much larger that is, of the best
+    one in it and how much smaller, of all in it, of the best elsewhere, of the same box again; and how far it is ahead
+    of them."""
+    out = np.zeros((len(boxes), 8), np.float32)
+    for i, one in enumerate(boxes):
+        row = out[i]
+        for other, middle in ((b, m) for j, (b, m) in enumerate(zip(boxes, middles, strict=True)) if j != i):
+            ratio = float(np.sqrt(other[2] * other[3] / max(one[2] * one[3], 1e-6)))
+            shared = overlap(one, other)
+            if shared > _SAME:
+                row[6] = max(row[6], middle)
+            elif ratio > 1 and _share(one, other) > _HELD:
+                if middle > row[0]:
+                    row[0], row[1] = middle, min(ratio, 4.0)
+            elif ratio < 1 and _share(other, one) > _HELD:
+                row[4] += middle
+                if middle > row[2]:
+                    row[2], row[3] = middle, ratio
+            elif shared < 0.1:
+                row[5] = max(row[5], middle)
+        row[7] = middles[i] - max(row[0], row[2], row[5], row[6])
+    return out
+
+
+def _share(one: Box, other: Box) -> float:
+    """How much of ``one`` lies in ``other``."""
+    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
+    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
+    return max(wide, 0) * max(high, 0) / max(one[2] * one[3], 1e-6)
 
 
 def _beyond(box: Box, shape: tuple[int, ...]) -> float:

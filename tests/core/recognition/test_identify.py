@@ -155,6 +155,15 @@ def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_the_oth
     assert named(answer, names) == "circle"
 
 
+def test_a_box_far_less_sure_is_not_asked_what_it_is_like_and_still_offered(base, table, monkeypatch):
+    about, _ = base
+    picture, left, _ = table
+    part = Region(0, 0, 50, 50)
+    found(monkeypatch, picture, (part, 0.9), (left, 0.2))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, answer.instead) == (part, (left,))
+
+
 def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
     about, _ = base
     picture, left, right = table
