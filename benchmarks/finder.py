@@ -114,7 +114,8 @@ class Grounds:
         size = int(np.exp(rng.uniform(np.log(least), np.log(most + 1e-6))))
         y, x = int(rng.integers(height - size + 1)), int(rng.integers(width - size + 1))
         how = cv2.INTER_AREA if size > side else cv2.INTER_CUBIC
-        piece = cv2.resize(picture[y : y + size, x : x + size], (side, side), interpolation=how).astype(np.float32)
+        piece: np.ndarray = cv2.resize(picture[y : y + size, x : x + size], (side, side), interpolation=how)
+        piece = piece.astype(np.float32)
         if rng.random() < 0.5:
             piece = cv2.GaussianBlur(piece, (0, 0), float(rng.uniform(0.4, 4)))
         if rng.random() < 0.5:
@@ -250,7 +251,7 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
     net = Finder()
     if again:
         net.load_state_dict(torch.load(built.network, weights_only=True))
-    net = net.to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    net = net.to(memory_format=torch.channels_last).train()
     mean = {name: value.clone() for name, value in net.state_dict().items()}
     groups = [[p for p in net.parameters() if (p.ndim > 1) == wide] for wide in (True, False)]
     optimiser = torch.optim.AdamW(

@@ -1,8 +1,7 @@
 """A second look at each place where a mark may be: its exact box, its ink, and how sure it is one whole mark.
 
 The place is looked at again in a window of a fixed size, so that a mark is as large as the network knows it best. What
-it shows, and which other places lie in it and around it, become some forty numbers, and those a probability (boosted
-trees).
+it shows, and which other places lie in it and around it, become 36 numbers, and those a probability (boosted trees).
 """
 
 from __future__ import annotations
