@@ -46,6 +46,7 @@ PRINTED = 0.35  # of them are as printed, the others as somebody draws them
 REAL, PHOTOGRAPHS = 0.6, 0.55  # share of the scenes on real grounds, and of photographs among these
 PHOTOGRAPHED = ("mate", "lomiri", "plasma", "skimage", "sklearn", "matplotlib")  # the others hold textures
 TABLE, TABLES, OF_TABLES = 384, 2, 6  # px of whole photographs; how many a step, and how many of its scenes they give
+ON_TABLES, LARGEST = 0.4, 2000  # share of the scenes of the second look that are tables; px: side of its pictures
 LOOKED_AT, WHOLE_TABLES = (128, 192, 256, 384, 512), (512, 640, 768)  # px: sides of what the second look learns from
 SMALLEST = 9  # px: no mark of a piece is smaller
 KEPT_STEPS = 150
@@ -290,35 +291,65 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
 # ---- the second look
 
 
+@dataclass(frozen=True)
+class Looked:
+    """The places found in so many ``pictures``: their ``numbers`` (N, K), how far each is a mark's box (``right``, N),
+    and the picture ``of`` each (N,); ``marked`` (pictures,): whether there is a mark in it."""
+
+    numbers: np.ndarray
+    right: np.ndarray
+    of: np.ndarray
+    marked: np.ndarray
+
+
 def fit_second(built: Built, *, scenes: int, seed: int) -> None:
     """Fit the sureness on boxes of other scenes, calibrate it on scenes with grounds that were kept out, and write
     ``second.onnx``."""
+    learnt = looked(built, scenes, held_out=False, seed=seed)
+    fit_on(learnt, looked(built, scenes // 3, held_out=True, seed=seed))
+
+
+def fit_on(learnt: Looked, kept: Looked) -> None:
     from _second_net import WHOLE, export, fitted
     from sklearn.metrics import roc_auc_score
 
-    learnt = _boxes_of(built, scenes, held_out=False, seed=seed)
-    kept = _boxes_of(built, scenes // 3, held_out=True, seed=seed)
-    net = fitted(*learnt, *kept)
-    second.WEIGHTS.write_bytes(export(net, learnt[0].shape[1]))
+    net = fitted(learnt.numbers, learnt.right, kept.numbers, kept.right)
+    second.WEIGHTS.write_bytes(export(net, learnt.numbers.shape[1]))
     second._session.cache_clear()
-    sure, right = second.sureness(kept[0]), kept[1] >= WHOLE
-    print(f"{len(learnt[0])} boxes learnt from, {len(kept[0])} kept out: AUROC {roc_auc_score(right, sure):.3f}")
+    sure, right = second.sureness(kept.numbers), kept.right >= WHOLE
+    print(f"{len(learnt.right)} boxes learnt from, {len(right)} kept out: AUROC {roc_auc_score(right, sure):.3f}")
     for least in np.arange(0, 1, 0.1):
         here = (sure >= least) & (sure < least + 0.1)
         if here.any():
             print(f"  sure {least:.1f} to {least + 0.1:.1f}: {right[here].mean():.2f} right of {here.sum()}")
+    surest, first = np.zeros(len(kept.marked)), np.zeros(len(kept.marked), bool)
+    for i in np.argsort(sure):
+        surest[kept.of[i]], first[kept.of[i]] = sure[i], right[i]
+    for found in np.arange(0.1, 0.65, 0.05):
+        passed = surest >= found
+        print(
+            f"  found from {found:.2f}: in {passed[~kept.marked].sum()} of {(~kept.marked).sum()} without a mark; of "
+            f"{kept.marked.sum()} with one in {(passed & kept.marked).sum()}, the first box right in "
+            f"{(passed & kept.marked & first).sum()}"
+        )
 
 
-def _boxes_of(built: Built, scenes: int, *, held_out: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """`boxes` of so many scenes, made and looked at in several processes."""
+def looked(built: Built, scenes: int, *, held_out: bool, seed: int) -> Looked:
+    """What is found in the pictures of so many scenes, made and looked at in several processes."""
     shares = [len(part) for part in np.array_split(np.arange(scenes), PARTS)]
     asked = [(built, share, held_out, [seed, 3 if held_out else 2, i]) for i, share in enumerate(shares)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        numbers, right = zip(*pool.starmap(_part, asked), strict=True)
-    return np.concatenate(numbers), np.concatenate(right)
+        parts = pool.starmap(_part, asked)
+    before = np.cumsum([0, *(len(part.marked) for part in parts)])
+    return Looked(
+        np.concatenate([part.numbers for part in parts]),
+        np.concatenate([part.right for part in parts]),
+        np.concatenate([part.of + start for part, start in zip(parts, before, strict=False)]),
+        np.concatenate([part.marked for part in parts]),
+    )
 
 
-def _part(built: Built, scenes: int, held_out: bool, seed: list[int]) -> tuple[np.ndarray, np.ndarray]:
+def _part(built: Built, scenes: int, held_out: bool, seed: list[int]) -> Looked:
     cv2.setNumThreads(1)
     return boxes(Scenes(*_once(built.folder, held_out), np.random.default_rng(seed)), scenes)
 
@@ -330,22 +361,57 @@ def _once(folder: Path, held_out: bool) -> tuple[list[Form], Grounds]:
     return built.forms, built.grounds(held_out=held_out)
 
 
-def boxes(source: Scenes, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers (N, K) of all places found in ``count`` scenes, a third without a mark, and how far each box is a
-    mark's (N,)."""
-    numbers, right = [], []
+def boxes(source: Scenes, count: int) -> Looked:
+    """All places found in the pictures of ``count`` scenes, a third of them without a mark."""
+    numbers, right, of = [], [], []
+    marked: list[bool] = []
     look: Callable[..., list[second.Judged]] = second.judged
     for _ in range(count):
-        marks = int(source.rng.choice([0, 1, 2, 3], p=[0.33, 0.47, 0.16, 0.04]))
-        if source.rng.random() < 0.5:
-            made = source.table(int(source.rng.choice(WHOLE_TABLES)), marks=marks)
-        else:
-            side = int(source.rng.choice(LOOKED_AT))
-            made = source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))
-        for judged in look(made.picture, places(made.picture, most=10)):
-            numbers.append(judged.numbers)
-            right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
-    return np.stack(numbers), np.array(right)
+        for made in _taken(source):
+            for judged in look(made.picture, places(made.picture, most=10)):
+                numbers.append(judged.numbers)
+                right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
+                of.append(len(marked))
+            marked.append(len(made.boxes) > 0)
+    return Looked(np.stack(numbers), np.array(right), np.array(of), np.array(marked))
+
+
+def _taken(source: Scenes) -> list[Scene]:
+    """Pictures of one scene: of what lies on a table the whole and two pieces, framed as somebody frames a mark."""
+    rng = source.rng
+    marks = int(rng.choice([0, 1, 2, 3], p=[0.33, 0.47, 0.16, 0.04]))
+    if rng.random() >= ON_TABLES:
+        side = int(rng.choice(LOOKED_AT))
+        return [_enlarged(source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95)), rng)]
+    whole = source.table(int(rng.choice(WHOLE_TABLES)), marks=marks)
+    return [_enlarged(made, rng) for made in (whole, _framed(whole, rng), _framed(whole, rng))]
+
+
+def _framed(whole: Scene, rng: np.random.Generator) -> Scene:
+    """A square piece, in which a mark, if there is one, takes from a fifth to nearly all of the width."""
+    side = whole.picture.shape[0]
+    if len(whole.boxes):
+        x, y, w, h = (float(v) for v in whole.boxes[int(rng.integers(len(whole.boxes)))])
+    else:
+        w = h = side * float(np.exp(rng.uniform(np.log(0.06), np.log(0.2))))
+        x, y = rng.uniform(0, side - w, 2)
+    size = min(side, round(max(w, h) / rng.uniform(0.2, 0.97)) + 1)
+    free = (size - np.array([w, h])) * rng.uniform(0.25, 0.75, 2)
+    left, up = (int(np.clip(v, 0, side - size)) for v in np.array([x, y]) - free)
+    moved = whole.boxes - np.array([left, up, 0, 0], np.float32)
+    middles = moved[:, :2] + moved[:, 2:] / 2
+    here = ((middles > 0) & (middles < size)).all(axis=1)
+    rows, columns = slice(up, up + size), slice(left, left + size)
+    return Scene(whole.picture[rows, columns], whole.ink[rows, columns], moved[here])
+
+
+def _enlarged(made: Scene, rng: np.random.Generator) -> Scene:
+    """As a camera of more pixels takes it."""
+    side = made.picture.shape[0]
+    factor = float(np.exp(rng.uniform(0, np.log(np.clip(LARGEST / side, 1.0, 4.5)))))
+    large = cv2.resize(made.picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    large += rng.uniform(0, 4) * rng.standard_normal(large.shape[:2], np.float32)[..., None]
+    return Scene(np.clip(large, 0, 255).astype(np.uint8), made.ink, made.boxes * np.float32(factor))
 
 
 if __name__ == "__main__":

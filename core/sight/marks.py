@@ -19,7 +19,7 @@ from core.ground.regions import Region
 from core.sight.proposals import Box, overlap, places
 from core.sight.second import judged, read_ink, sureness
 
-FOUND = 0.4  # probability from which there is a mark: on left-out scenes without one, nine in ten stay below
+FOUND = 0.2  # probability from which there is a mark: on left-out scenes without one, nine in ten stay below
 _LEAST = 0.03  # what is less sure is not even proposed
 _AROUND = 0.4  # of a region that was pointed at, shown to the network around it
 _LOOKED_AT = 10  # places a second look is taken at

@@ -167,7 +167,7 @@ def test_a_box_far_less_sure_is_not_asked_what_it_is_like_and_still_offered(base
 def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
     about, _ = base
     picture, left, right = table
-    found(monkeypatch, picture, (left, FOUND - 0.01), (right, 0.2))
+    found(monkeypatch, picture, (left, FOUND - 0.01), (right, FOUND / 2))
     (answer,) = identify_marks(picture, **about)
     assert (answer.verdict, answer.classes) == ("not_found", [])
     assert answer.instead == (left, right)  # to be clicked
