@@ -14,7 +14,7 @@ import multiprocessing
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -30,9 +30,10 @@ import _grounds  # noqa: E402
 from _line_art import templates  # noqa: E402
 from _sources import SOURCES  # noqa: E402
 
-from core.sight import network, second  # noqa: E402
+from core.sight import network, proposals  # noqa: E402
+from core.sight.groups import overlap  # noqa: E402
 from core.sight.inputs import channels  # noqa: E402
-from core.sight.proposals import overlap, places  # noqa: E402
+from core.sight.proposals import all_places  # noqa: E402
 from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
 from core.synthesis.scenes import Form, Scene, scene  # noqa: E402
@@ -46,11 +47,11 @@ PRINTED = 0.35  # of them are as printed, the others as somebody draws them
 REAL, PHOTOGRAPHS = 0.6, 0.55  # share of the scenes on real grounds, and of photographs among these
 PHOTOGRAPHED = ("mate", "lomiri", "plasma", "skimage", "sklearn", "matplotlib")  # the others hold textures
 TABLE, TABLES, OF_TABLES = 384, 2, 6  # px of whole photographs; how many a step, and how many of its scenes they give
-ON_TABLES, LARGEST = 0.4, 2000  # share of the scenes of the second look that are tables; px: side of its pictures
-LOOKED_AT, WHOLE_TABLES = (128, 192, 256, 384, 512), (512, 640, 768)  # px: sides of what the second look learns from
+ON_TABLES, LARGEST = 0.4, 2000  # share of the judge's scenes that are tables; px: side of its pictures
+LOOKED_AT, WHOLE_TABLES = (128, 192, 256, 384, 512), (512, 640, 768)  # px: sides of what the judge learns from
 SMALLEST = 9  # px: no mark of a piece is smaller
 KEPT_STEPS = 150
-PARTS = 8  # of the scenes of the second look, each with its own seed: as many whatever the machine
+PARTS = 8  # of the judge's scenes, each with its own seed: as many whatever the machine
 
 
 def main() -> None:
@@ -58,7 +59,7 @@ def main() -> None:
     parser.add_argument("--build", type=Path, metavar="FOLDER")
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--minutes", type=float, default=600, help="be done with the training after these")
-    parser.add_argument("--boxes", type=int, default=900, help="scenes that the second look is fitted on (0: not)")
+    parser.add_argument("--boxes", type=int, default=900, help="scenes that the judge is fitted on (0: not)")
     parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
@@ -71,7 +72,7 @@ def main() -> None:
     network.WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
     train(built, steps=options.steps, minutes=options.minutes, again=options.again, seed=options.seed)
     if options.boxes:
-        fit_second(built, scenes=options.boxes, seed=options.seed)
+        fit_judge(built, scenes=options.boxes, seed=options.seed)
 
 
 @dataclass(frozen=True)
@@ -288,7 +289,7 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
     network.WEIGHTS.write_bytes(export(net.eval()))
 
 
-# ---- the second look
+# ---- the judge of places
 
 
 @dataclass(frozen=True)
@@ -301,22 +302,32 @@ class Looked:
     of: np.ndarray
     marked: np.ndarray
 
+    @classmethod
+    def joined(cls, parts: Sequence[Looked]) -> Looked:
+        before = np.cumsum([0, *(len(part.marked) for part in parts)])
+        return cls(
+            np.concatenate([part.numbers for part in parts]),
+            np.concatenate([part.right for part in parts]),
+            np.concatenate([part.of + start for part, start in zip(parts, before, strict=False)]),
+            np.concatenate([part.marked for part in parts]),
+        )
 
-def fit_second(built: Built, *, scenes: int, seed: int) -> None:
-    """Fit the sureness on boxes of other scenes, calibrate it on scenes with grounds that were kept out, and write
-    ``second.onnx``."""
+
+def fit_judge(built: Built, *, scenes: int, seed: int) -> None:
+    """Fit the judge on the groups of strokes in other scenes than the network's, calibrate it on scenes with grounds
+    that were kept out, and write ``judge.onnx``."""
     learnt = looked(built, scenes, held_out=False, seed=seed)
     fit_on(learnt, looked(built, scenes // 3, held_out=True, seed=seed))
 
 
 def fit_on(learnt: Looked, kept: Looked) -> None:
-    from _second_net import WHOLE, export, fitted
+    from _judge import WHOLE, export, fitted
     from sklearn.metrics import roc_auc_score
 
-    net = fitted(learnt.numbers, learnt.right, kept.numbers, kept.right)
-    second.WEIGHTS.write_bytes(export(net, learnt.numbers.shape[1]))
-    second._session.cache_clear()
-    sure, right = second.sureness(kept.numbers), kept.right >= WHOLE
+    forests = fitted(learnt.numbers, learnt.right, kept.numbers, kept.right)
+    proposals.WEIGHTS.write_bytes(export(forests, learnt.numbers.shape[1]))
+    network._session.cache_clear()
+    sure, right = network.judge(proposals.WEIGHTS, kept.numbers), kept.right >= WHOLE
     print(f"{len(learnt.right)} boxes learnt from, {len(right)} kept out: AUROC {roc_auc_score(right, sure):.3f}")
     for least in np.arange(0, 1, 0.1):
         here = (sure >= least) & (sure < least + 0.1)
@@ -325,6 +336,7 @@ def fit_on(learnt: Looked, kept: Looked) -> None:
     surest, first = np.zeros(len(kept.marked)), np.zeros(len(kept.marked), bool)
     for i in np.argsort(sure):
         surest[kept.of[i]], first[kept.of[i]] = sure[i], right[i]
+    print(f"pictures with a mark and without told apart: AUROC {roc_auc_score(kept.marked, surest):.3f}")
     for found in np.arange(0.1, 0.65, 0.05):
         passed = surest >= found
         print(
@@ -339,19 +351,13 @@ def looked(built: Built, scenes: int, *, held_out: bool, seed: int) -> Looked:
     shares = [len(part) for part in np.array_split(np.arange(scenes), PARTS)]
     asked = [(built, share, held_out, [seed, 3 if held_out else 2, i]) for i, share in enumerate(shares)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        parts = pool.starmap(_part, asked)
-    before = np.cumsum([0, *(len(part.marked) for part in parts)])
-    return Looked(
-        np.concatenate([part.numbers for part in parts]),
-        np.concatenate([part.right for part in parts]),
-        np.concatenate([part.of + start for part, start in zip(parts, before, strict=False)]),
-        np.concatenate([part.marked for part in parts]),
-    )
+        return Looked.joined(pool.starmap(_part, asked))
 
 
 def _part(built: Built, scenes: int, held_out: bool, seed: list[int]) -> Looked:
     cv2.setNumThreads(1)
-    return boxes(Scenes(*_once(built.folder, held_out), np.random.default_rng(seed)), scenes)
+    source = Scenes(*_once(built.folder, held_out), np.random.default_rng(seed))
+    return boxes(made for _ in range(scenes) for made in _taken(source))
 
 
 @lru_cache(maxsize=1)
@@ -361,18 +367,16 @@ def _once(folder: Path, held_out: bool) -> tuple[list[Form], Grounds]:
     return built.forms, built.grounds(held_out=held_out)
 
 
-def boxes(source: Scenes, count: int) -> Looked:
-    """All places found in the pictures of ``count`` scenes, a third of them without a mark."""
+def boxes(pictures: Iterable[Scene]) -> Looked:
+    """All groups of strokes in ``pictures``."""
     numbers, right, of = [], [], []
     marked: list[bool] = []
-    look: Callable[..., list[second.Judged]] = second.judged
-    for _ in range(count):
-        for made in _taken(source):
-            for judged in look(made.picture, places(made.picture, most=10)):
-                numbers.append(judged.numbers)
-                right.append(max((overlap(judged.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
-                of.append(len(marked))
-            marked.append(len(made.boxes) > 0)
+    for made in pictures:
+        for place in all_places(made.picture):
+            numbers.append(place.numbers)
+            right.append(max((overlap(place.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
+            of.append(len(marked))
+        marked.append(len(made.boxes) > 0)
     return Looked(np.stack(numbers), np.array(right), np.array(of), np.array(marked))
 
 

@@ -42,7 +42,7 @@ from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
 from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
-from core.sight import network, proposals, second  # noqa: E402
+from core.sight import network, proposals, reading  # noqa: E402
 from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
 
 GROUPS = ("lens", "real", "cases", "carved", "time")
@@ -316,7 +316,7 @@ def _looked_at(image: Image.Image) -> int:
         count += sum(picture.shape[0] * picture.shape[1] for picture in pictures)
         return network.look(pictures)
 
-    with mock.patch.object(proposals, "look", counted), mock.patch.object(second, "look", counted):
+    with mock.patch.object(proposals, "look", counted), mock.patch.object(reading, "look", counted):
         marks = find_marks(image)
         see(marks[0].picture if marks else image, Preprocessing())
     return count

@@ -5,7 +5,7 @@ a higher one (checked by tests/test_floors.py):
 
 ground       errors, faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones, foreign
 ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
-sight        inputs, network, proposals, second, marks, hypotheses, doubts
+sight        inputs, network, groups, proposals, reading, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage

@@ -16,13 +16,13 @@ from PIL import Image
 from core.ground.config import Preprocessing
 from core.ground.preprocessing import FAINTEST, has_ink, see
 from core.ground.regions import Region
-from core.sight.proposals import Box, overlap, places
-from core.sight.second import judged, read_ink, sureness
+from core.sight.groups import Box
+from core.sight.proposals import places
+from core.sight.reading import read_ink
 
-FOUND = 0.2  # probability from which there is a mark: on left-out scenes without one, nine in ten stay below
+FOUND = 0.45  # probability from which there is a mark: on left-out scenes without one, nine in ten stay below
 _LEAST = 0.03  # what is less sure is not even proposed
 _AROUND = 0.4  # of a region that was pointed at, shown to the network around it
-_LOOKED_AT = 10  # places a second look is taken at
 _EVEN = 0.45  # share of a clean page's pixels that is of one colour, its ground's
 _MOST = 2304  # px: a larger picture is reduced to this side: a mark of 2 % of it is 46 px
 
@@ -50,7 +50,7 @@ def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
     if is_clean(image):
         return [] if _blank(image) else [Mark(Region(0, 0, image.width, image.height), 1.0, image)]
     pixels, factor = _worked_on(image)
-    found = [(box, sure) for box, sure in _sure_boxes(pixels)[:most] if sure >= _LEAST]
+    found = [(box, sure) for box, sure in places(pixels, most=most) if sure >= _LEAST]
     return [Mark(_region(box, factor, image), sure, partial(_ink, pixels, box)) for box, sure in found]
 
 
@@ -160,20 +160,6 @@ def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
         return pixels, 1.0
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), factor
-
-
-def _sure_boxes(pixels: np.ndarray) -> list[tuple[Box, float]]:
-    """Boxes after the second look, surest first."""
-    looked = judged(pixels, places(pixels, most=_LOOKED_AT))
-    if not looked:
-        return []
-    sure = sureness(np.stack([j.numbers for j in looked]))
-    order = np.argsort(-sure)
-    out: list[tuple[Box, float]] = []
-    for i in order:
-        if not any(overlap(looked[i].box, box) > 0.6 for box, _ in out):
-            out.append((looked[i].box, float(sure[i])))
-    return out
 
 
 def _ink(pixels: np.ndarray, box: Box) -> Image.Image:

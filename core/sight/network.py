@@ -46,12 +46,19 @@ def look(pictures: list[np.ndarray]) -> list[Seen]:
     ]
 
 
-@lru_cache(maxsize=1)
-def _session() -> onnxruntime.InferenceSession:
+def judge(weights: Path, numbers: np.ndarray) -> np.ndarray:
+    """(N,) the probabilities that a forest, kept in ``weights``, gives to (N, K) ``numbers``."""
+    return _session(weights).run(["sure"], {"numbers": numbers.astype(np.float32)})[0]
+
+
+@lru_cache
+def _session(weights: Path = WEIGHTS) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1
+    if weights != WEIGHTS:
+        options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(WEIGHTS.read_bytes(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(weights.read_bytes(), options, providers=["CPUExecutionProvider"])

@@ -1,18 +1,22 @@
-"""Where marks may be: the network's map of middles at several sizes of the picture, each place told once.
+"""Where marks may be: groups of strokes at several sizes of the picture, each place told once, likeliest first.
 
-Places only, with all that a second look (`core.sight.second`) is told of them.
+How likely a place is one whole mark says a judge: boosted trees over the numbers of its group, and of the groups that
+lie in it, around it and at other sizes, calibrated on scenes that were kept out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 
-from core.sight.network import CELL, Seen, look
+from core.sight.groups import Box, Group, box_at, groups, overlap
+from core.sight.network import Seen, judge, look
 
+WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "judge.onnx"
 SCALES = (
     96,
     192,
@@ -22,39 +26,56 @@ SCALES = (
 MARGIN = 0.14  # round the picture at the coarse ones: a mark may touch the border
 _MARGINED = 192
 LEAST = 0.08  # a middle less probable than this is none
-WORTH = 0.2  # of the most probable middle's: what is less is not looked at again
-INK = 0.45  # probability of a stroke from which it is ink
-_REACHES = (3, 8)  # px: half the gap over which strokes are one group
-_SMALLEST, _LARGEST = 14, 120  # px: larger side of a group: a rim is no mark, and seen whole at a coarser scale
-_UNSEEN = 0.3
-SAME = 0.55  # overlap (intersection over union) from which two places are one
-
-Box = tuple[float, float, float, float]  # x, y, width, height in pixels of the picture
+SAME = 0.6  # overlap (intersection over union) from which two places are one
+_SUPPORTS = 0.5  # overlap from which a group at another size says the same
+_HELD, _LARGER = 0.85, 1.3  # share of a box that lies in another from which it is a part of it, and how much larger
 
 
 @dataclass(frozen=True)
 class Place:
-    """A box in the picture that may hold one whole mark; ``middle``: how probably so at the first look; ``scale``: the
-    picture's longer side at it; ``seconded``: the highest probability of the same place at another scale."""
+    """A box in the picture that may hold one whole mark, and the ``numbers`` (K,) that are known of it."""
 
     box: Box
-    middle: float
-    scale: int
-    seconded: float = 0.0
+    numbers: np.ndarray
 
 
-def places(pixels: np.ndarray, *, most: int = 12, scales: Sequence[int] = SCALES) -> list[Place]:
-    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, most probable first."""
-    found: list[Place] = []
+def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, float]]:
+    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, each told once, with the
+    probability (0 to 1) that it is one whole mark and nothing else."""
+    found = all_places(pixels)
+    if not found:
+        return []
+    sure = judge(WEIGHTS, np.stack([place.numbers for place in found]))
+    kept: list[tuple[Box, float]] = []
+    for i in np.argsort(-sure, kind="stable").tolist():
+        if len(kept) == most:
+            break
+        if not any(overlap(found[i].box, box) > SAME for box, _ in kept):
+            kept.append((found[i].box, float(sure[i])))
+    return kept
+
+
+def all_places(pixels: np.ndarray) -> list[Place]:
+    """Every group of strokes at every size, in no order, with its numbers."""
+    boxes: list[Box] = []
+    held: list[Group] = []
+    at: list[int] = []
     longest = max(pixels.shape[:2])
-    for i, scale in enumerate(scales):
+    for i, scale in enumerate(SCALES):
         if i > 1 and scale > 1.35 * longest:
             break
         shown, factor, shift = reduced(pixels, scale)
         seen = look([shown])[0]
-        found += [Place(_back(box, factor, shift), middle, scale) for box, middle in (*_peaks(seen), *_groups(seen))]
-    once = _once(found)
-    return [place for place in once[:most] if place.middle >= WORTH * once[0].middle]
+        size = pixels.shape[0] * factor, pixels.shape[1] * factor
+        for group in groups(seen, _peaks(seen), size=size, shift=shift):
+            boxes.append(_back(group.box, factor, shift))
+            held.append(group)
+            at.append(scale)
+    if not held:
+        return []
+    among = _among(np.array(boxes), held, np.array(at))
+    numbers = np.column_stack([[group.numbers for group in held], np.array(at) / longest, among]).astype(np.float32)
+    return [Place(box, row) for box, row in zip(boxes, numbers, strict=True)]
 
 
 def reduced(pixels: np.ndarray, scale: int) -> tuple[np.ndarray, float, float]:
@@ -77,40 +98,13 @@ def with_margin(pixels: np.ndarray, margin: int) -> np.ndarray:
     return cv2.copyMakeBorder(pixels, margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=value)
 
 
-def _peaks(seen: Seen, *, most: int = 24) -> list[tuple[Box, float]]:
-    """Boxes at the local maxima of the map of middles, and their probabilities."""
+def _peaks(seen: Seen, *, most: int = 24) -> list[Box]:
+    """Boxes at the local maxima of the map of middles, most probable first."""
     heat = seen.middles
     top = (heat >= cv2.dilate(heat, np.ones((3, 3), np.uint8))) & (heat > LEAST)
     ys, xs = np.nonzero(top)
     order = np.argsort(-heat[ys, xs])[:most]
-    out = []
-    for y, x in zip(ys[order], xs[order], strict=True):
-        left, up, right, down = (float(v) for v in seen.sides[:, y, x])
-        cx, cy = (x + 0.5) * CELL, (y + 0.5) * CELL
-        out.append(((cx - left, cy - up, left + right, up + down), float(heat[y, x])))
-    return out
-
-
-def _groups(seen: Seen, *, most: int = 8) -> list[tuple[Box, float]]:
-    """Boxes of strokes that lie near each other, at two distances, and how probable a middle is in each; a part of how
-    sure its strokes are where no middle was seen."""
-    mask = (seen.strokes > INK).astype(np.uint8)
-    inked = np.nonzero(mask)
-    out = []
-    for reach in _REACHES:
-        near = cv2.dilate(mask, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1,) * 2))
-        count, labels, stats, _ = cv2.connectedComponentsWithStats(near, connectivity=8, ltype=cv2.CV_32S)
-        own = labels[inked]
-        sure = np.bincount(own, seen.strokes[inked], count) / np.maximum(np.bincount(own, minlength=count), 1)
-        for i in range(1, count):
-            x, y, w, h = (int(v) for v in stats[i, :4] + (reach, reach, -2 * reach, -2 * reach))
-            x, y, w, h = max(x, 0), max(y, 0), max(w, 1), max(h, 1)
-            if _SMALLEST <= max(w, h) <= _LARGEST:
-                rows = slice((y + h // 4) // CELL, (y + h - h // 4) // CELL + 1)
-                columns = slice((x + w // 4) // CELL, (x + w - w // 4) // CELL + 1)
-                middle = seen.middles[rows, columns].max(initial=0.0)
-                out.append(((float(x), float(y), float(w), float(h)), max(float(middle), _UNSEEN * float(sure[i]))))
-    return sorted(out, key=lambda one: -one[1])[:most]
+    return [box_at(seen, y, x) for y, x in zip(ys[order].tolist(), xs[order].tolist(), strict=True)]
 
 
 def _back(box: Box, factor: float, shift: float) -> Box:
@@ -118,24 +112,22 @@ def _back(box: Box, factor: float, shift: float) -> Box:
     return (x - shift) / factor, (y - shift) / factor, w / factor, h / factor
 
 
-def _once(found: list[Place]) -> list[Place]:
-    """Each place once, at its most probable scale, told how probable it is at another."""
-    out: list[Place] = []
-    for place in sorted(found, key=lambda p: -p.middle):
-        for i, kept in enumerate(out):
-            if overlap(kept.box, place.box) > SAME:
-                if place.scale != kept.scale and place.middle > kept.seconded:
-                    out[i] = Place(kept.box, kept.middle, kept.scale, place.middle)
-                break
-        else:
-            out.append(place)
-    return out
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
-    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    if wide <= 0 or high <= 0:
-        return 0.0
-    return wide * high / (one[2] * one[3] + other[2] * other[3] - wide * high)
+def _among(boxes: np.ndarray, held: Sequence[Group], at: np.ndarray) -> np.ndarray:
+    """(N, 7) of each of ``boxes`` (N, 4) at the scales ``at`` (N,): how far a group at another size has the same box,
+    how sure its strokes are and how far off the next ink; its weight, and the weight of the heaviest group that it is a
+    part of, of the heaviest part of it, and its own, each beside the other."""
+    corner = boxes[:, :2] + boxes[:, 2:]
+    shared = np.clip(np.minimum(corner[:, None], corner) - np.maximum(boxes[:, None, :2], boxes[:, :2]), 0, None)
+    common, area = shared.prod(axis=2), np.maximum(boxes[:, 2:].prod(axis=1), 1e-6)
+    same = common / (area[:, None] + area - common)
+    elsewhere = np.where(at[:, None] != at, same, 0)
+    nearest, best = elsewhere.argmax(axis=1), elsewhere.max(axis=1)
+    said = best > _SUPPORTS
+    sure, alone = (np.array([group.numbers[i] for group in held])[nearest] * said for i in (7, 4))
+    weight = np.array([group.weight for group in held])
+    own = np.maximum(weight, 0.05)
+    part = (common / area[:, None] > _HELD) & (area > _LARGER * area[:, None]) & (area < 12 * area[:, None])
+    whole = (common / area > _HELD) & (area * _LARGER < area[:, None])
+    above, below = (np.where(mask, weight, 0).max(axis=1) / own for mask in (part, whole))
+    first = weight / max(weight.max(), 0.01)
+    return np.column_stack([best, sure, alone, weight, np.minimum(above, 6), np.minimum(below, 6), first])

@@ -1,6 +1,6 @@
 """Whole photographs, made: a disc, a plate or nothing on a table, small marks on it, and light that plays on it.
 
-What the second look of the finder (`core.sight.second`) learns from beside `core.synthesis.scenes`, whose grounds,
+What the judge of the finder (`core.sight.proposals`) learns from beside `core.synthesis.scenes`, whose grounds,
 marks and lights they share: in a large picture much more than the mark can be taken for it.
 """
 

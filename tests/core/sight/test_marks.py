@@ -12,11 +12,11 @@ from PIL import Image
 from core.ground.config import MODES, Preprocessing
 from core.ground.preprocessing import see
 from core.ground.regions import Region
+from core.sight.groups import overlap
 from core.sight.inputs import channels
 from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
 from core.sight.network import CELL, look
-from core.sight.proposals import overlap
-from core.sight.second import own_ink, window
+from core.sight.reading import own_ink, window
 
 STROKES = Preprocessing("strokes", 128)
 

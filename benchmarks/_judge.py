@@ -1,6 +1,6 @@
-"""The probability that a box holds one whole mark: boosted trees over the numbers of the second look, and their fit.
+"""The probability that a box holds one whole mark: boosted trees over the numbers of a place, and their fit.
 
-scikit-learn fits them; `core.sight.second` runs them as ONNX.
+scikit-learn fits them; `core.sight.network.judge` runs them as ONNX.
 """
 
 from __future__ import annotations
