@@ -16,7 +16,7 @@ import numpy as np
 from core.sight.network import CELL, Seen
 
 INK = 0.45  # probability of a stroke from which it is ink
-SMALLEST, LARGEST = 12, 125  # px: larger side of a group: a rim is no mark, and seen whole at a coarser scale
+SMALLEST = 12  # px: larger side of a group
 WIDEST = 0.6  # of a group's extent: no wider gap is joined
 _PIECES = 36  # that hold the most ink
 _POINTS = 48  # of a piece's outline that gaps are measured from
@@ -52,24 +52,25 @@ class _Pieces:
     total: float
 
 
-def groups(seen: Seen, boxes: Sequence[Box], *, size: tuple[float, float], shift: float) -> list[Group]:
+def groups(seen: Seen, boxes: Sequence[Box], *, size: tuple[float, float], shift: float, largest: float) -> list[Group]:
     """What may be a mark in ``seen``: groups of its ink and the ink of its ``boxes``. ``size``: height and width of the
-    picture in it, which starts ``shift`` pixels from its upper left corner."""
-    pieces = _pieces(seen.strokes)
+    picture in it, which starts ``shift`` pixels from its upper left corner. No group's larger side is over
+    ``largest``."""
+    pieces = _pieces(seen.strokes, largest)
     if pieces is None:
         return []
-    found = [_measured(pieces, sorted(members), gap) for members, gap in _joined(pieces, boxes).items()]
+    found = [_measured(pieces, sorted(members), gap) for members, gap in _joined(pieces, boxes, largest).items()]
     kept = sorted((group for group in found if group is not None), key=lambda group: -group.weight)[:_MOST]
     return [_with_surroundings(group, seen, size, shift) for group in kept]
 
 
-def _pieces(strokes: np.ndarray) -> _Pieces | None:
+def _pieces(strokes: np.ndarray, largest: float) -> _Pieces | None:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
         (strokes > INK).astype(np.uint8), connectivity=8, ltype=cv2.CV_32S
     )
     mass = np.bincount(labels.ravel(), strokes.ravel(), count)
     fits = (stats[:, cv2.CC_STAT_AREA] >= 4) & (
-        stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= LARGEST
+        stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1) <= largest
     )
     fits[0] = False
     order = np.flatnonzero(fits)
@@ -108,7 +109,7 @@ def _gaps(outlines: Sequence[np.ndarray]) -> np.ndarray:
     return np.sqrt(np.minimum.reduceat(rows, starts[:-1], axis=1))
 
 
-def _joined(pieces: _Pieces, boxes: Sequence[Box]) -> dict[frozenset[int], float]:
+def _joined(pieces: _Pieces, boxes: Sequence[Box], largest: float) -> dict[frozenset[int], float]:
     """The groups, each with the widest gap in it."""
     corners, gaps, count = pieces.corners, pieces.gaps, len(pieces.mass)
     extents = (corners[:, 2:] - corners[:, :2]).max(axis=1)
@@ -123,14 +124,14 @@ def _joined(pieces: _Pieces, boxes: Sequence[Box]) -> dict[frozenset[int], float
                 continue
             both = own[one] | own[other]
             extent = _extent(corners[sorted(both)])
-            if extent > LARGEST or gap > WIDEST * extent:
+            if extent > largest or gap > WIDEST * extent:
                 continue
             for i in own[other]:
                 of[i] = one
             own[one] = both
             found.setdefault(both, gap)
     for x, y, w, h in boxes:
-        if max(w, h) > 1.1 * LARGEST:
+        if max(w, h) > 1.1 * largest:
             continue
         slack = 0.06 * max(w, h) + 1
         wide = np.minimum(corners[:, 2], x + w + slack) - np.maximum(corners[:, 0], x - slack)

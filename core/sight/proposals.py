@@ -25,6 +25,8 @@ SCALES = (
 )  # px: longer sides at which the picture is looked at; a mark is 15 to 112 px at two of them
 MARGIN = 0.14  # round the picture at the coarse ones: a mark may touch the border
 _MARGINED = 192
+# px: larger side of a group; a rim is no mark, and seen whole at a coarser scale. At these a mark may fill the picture.
+_LARGEST, _FILLS = 125, 1.04
 LEAST = 0.08  # a middle less probable than this is none
 SAME = 0.6  # overlap (intersection over union) from which two places are one
 _SUPPORTS = 0.5  # overlap from which a group at another size says the same
@@ -67,7 +69,8 @@ def all_places(pixels: np.ndarray) -> list[Place]:
         shown, factor, shift = reduced(pixels, scale)
         seen = look([shown])[0]
         size = pixels.shape[0] * factor, pixels.shape[1] * factor
-        for group in groups(seen, _peaks(seen), size=size, shift=shift):
+        largest = max(_LARGEST, _FILLS * scale) if scale <= _MARGINED else _LARGEST
+        for group in groups(seen, _peaks(seen), size=size, shift=shift, largest=largest):
             boxes.append(_back(group.box, factor, shift))
             held.append(group)
             at.append(scale)
