@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,10 +108,8 @@ def _marks(
         if group.pieces & used or looked >= LOOKED_AT:
             continue
         looked += 1
-        outline = outline_of(seen[at])
-        classes, verdict = answer_to(
-            vectors[at], lambda outline=outline: outline, gallery, calibration, k=k, top=CANDIDATES
-        )
+        outline = partial(outline_of, seen[at])
+        classes, verdict = answer_to(vectors[at], outline, gallery, calibration, k=k, top=CANDIDATES)
         if verdict not in ("certain", "hesitates"):
             continue
         beside = [line for line in lines if _within(group.region, line.box)]

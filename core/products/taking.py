@@ -115,7 +115,7 @@ def run_pictures(
                     unknown.append((at, number, mark.answer.vector))
             report.append(record_of(Row(name, picture, tuple(marks), reading.code)))
             count += 1
-    kinds = one_of_a_kind(np.array([vector for *_, vector in unknown])) if unknown else []
+    kinds = one_of_a_kind(np.array([vector for *_, vector in unknown])).tolist() if unknown else []
     numbered = {f"{at} {mark}": int(kind) for (at, mark, _), kind in zip(unknown, kinds, strict=True)}
     return {"pictures": count, "refused": min(len(files), MOST) - count, "kinds": numbered, "letters": can_read()}
 

@@ -96,7 +96,7 @@ def _outline(labels: np.ndarray, stat: np.ndarray, label: int) -> np.ndarray:
     points = np.concatenate(lines)[:, 0].astype(np.float32)
     if len(points) > _POINTS:
         points = points[np.linspace(0, len(points) - 1, _POINTS).astype(int)]
-    return points + np.float32([x, y])
+    return points + np.array([x, y], np.float32)
 
 
 def _gaps(outlines: Sequence[np.ndarray]) -> np.ndarray:
@@ -168,10 +168,11 @@ def _measured(pieces: _Pieces, members: list[int], gap: float) -> Group | None:
     if extent < SMALLEST:
         return None
     held, rest = float(mass[members].sum()), np.setdiff1d(np.arange(len(mass)), members)
+    own = np.array(members)
     outer, within, around, close = 3.0, 0.0, 0.0, 0.0
     if len(rest):
         middles, reach = (corners[rest, :2] + corners[rest, 2:]) / 2, 0.35 * extent
-        apart = pieces.gaps[np.ix_(members, rest)].min(axis=0)
+        apart = pieces.gaps[np.ix_(own, rest)].min(axis=0)
         outer = float(apart.min()) / extent
         within = float(mass[rest][((middles > low) & (middles < high)).all(axis=1)].sum()) / held
         around = float(mass[rest][((middles > low - reach) & (middles < high + reach)).all(axis=1)].sum()) / held
@@ -217,7 +218,7 @@ def _with_surroundings(group: Group, seen: Seen, size: tuple[float, float], shif
     edge = min(x - shift, y - shift, width + shift - x - w, height + shift - y - h) / extent
     more = 0.3 * extent
     around = seen.strokes[max(0, int(y - more)) : int(y + h + more) + 1, max(0, int(x - more)) : int(x + w + more) + 1]
-    unsure = np.count_nonzero((around > 0.12) & (around < INK)) / max(np.count_nonzero(around > INK), 1)
+    unsure = int(np.count_nonzero((around > 0.12) & (around < INK))) / max(int(np.count_nonzero(around > INK)), 1)
     numbers = [
         *group.numbers,
         middle,

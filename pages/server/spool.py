@@ -157,7 +157,7 @@ def install() -> None:
     """Make this the store of every app of this process that is made from now on, and its uploads files on disk."""
     from streamlit.elements.widgets import file_uploader  # the camera's pictures come through it too
 
-    memory_uploaded_file_manager.MemoryUploadedFileManager = Spool  # type: ignore[misc]
+    memory_uploaded_file_manager.MemoryUploadedFileManager = Spool  # type: ignore[misc,assignment]
     file_uploader.UploadedFile = _opened  # type: ignore[misc,assignment]
 
 

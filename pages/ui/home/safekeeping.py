@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from functools import partial
 
 import streamlit as st
 from streamlit.typing import UploadedFile
@@ -69,7 +70,7 @@ def restore() -> None:
             st.markdown(f":material/folder: **{esc(folder.name)}**")
             st.code(f'BURIN_WORKSPACE="{folder}" make run', language=None, wrap_lines=True)
             widgets.act(
-                _("Delete this folder"), lambda name=folder.name: _discard(name), icon=":material/delete:",
+                _("Delete this folder"), partial(_discard, folder.name), icon=":material/delete:",
                 key=f"settings.discard.{folder.name}", type="tertiary", **people.bar("researcher"),
             )  # fmt: skip
 

@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import cast
 
 import streamlit as st
 from streamlit.typing import UploadedFile
@@ -86,7 +85,7 @@ def _left_out() -> set[str]:
 def _read(job: Job) -> None:
     """What the job read, to be confirmed."""
     data = services.dataset()
-    rows = rows_of(job.outcomes(), job.result or {})
+    rows = rows_of(list(job.outcomes()), job.result or {})
     classes = {record.id: record for record in data.classes()}
     for row in rows:
         if row.refused is not None:
@@ -206,7 +205,7 @@ def _take(job: Job, rows: Sequence[Row], chosen: Sequence[Row]) -> None:
     for row in chosen:
         at = f"pictures.{job.id}.{row.picture[:16]}"
         made = [said.get(f"{at}.mark.{place}", _default(mark)) for place, mark in enumerate(row.marks)]
-        marks = tuple((one, cast(Place, "")) for one in made if one > 0)
+        marks: tuple[tuple[int, Place], ...] = tuple((one, "") for one in made if one > 0)
         new = tuple(-1 - one for one in made if one < 0)
         name, code = said.get(f"{at}.name", name_of(row)), said.get(f"{at}.code", row.code)
         confirmed.append(Confirmed(row.picture, name, said.get(f"pictures.maker.{job.id}", ""), code, marks, new))

@@ -212,11 +212,10 @@ def _pictures(product: Product, editable: bool) -> None:
             key=bench.round_of(f"product.pictures.{product.id}"),
         )  # fmt: skip
         if given:
-            for file in given:
+            for upload in given:
                 text = _("{name} has one more picture.").format(name=product.name)
-                selecting.change(
-                    lambda file=file: data.add_product_picture(product.id, file.getvalue()), text, ":material/image:"
-                )
+                added = partial(data.add_product_picture, product.id, upload.getvalue())
+                selecting.change(added, text, ":material/image:")
             bench.empty(f"product.pictures.{product.id}")
             st.rerun()
 

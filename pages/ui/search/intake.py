@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import streamlit as st
@@ -37,7 +38,8 @@ class Query:
 def intake() -> list[Query]:
     """The controls; returns the images now waiting for an answer, in the order they were given."""
     way = _way()
-    queries = {"drop": _dropped, "draw": _drawn, "camera": _photographed}[way]()
+    ways: dict[str, Callable[[], list[Query]]] = {"drop": _dropped, "draw": _drawn, "camera": _photographed}
+    queries = ways[way]()
     _listen(way)
     return queries
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -141,7 +142,7 @@ def _list(marks: Sequence[Gathered], classes: Mapping[int, ClassRecord]) -> None
             with st.container(width="stretch", gap="xxsmall"):
                 st.selectbox(
                     _("Mark {n}").format(n=at + 1), options, index=options.index(mark.said), key=f"lens.said.{mark.key}",
-                    format_func=lambda one, mark=mark: choice(one, mark, names), on_change=_choose, args=(mark.key,),
+                    format_func=partial(choice, mark=mark, names=names), on_change=_choose, args=(mark.key,),
                     label_visibility="collapsed",
                 )  # fmt: skip
             st.button(
