@@ -31,6 +31,7 @@ def sample(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPat
 
 def grave(page: Page, where: str) -> list[str]:
     """What axe finds serious or critical on the page as it stands: the rule, and the first elements that break it."""
+    page.wait_for_selector("[data-testid=stSidebarNavItems][role=presentation]", state="attached")  # mended once loaded
     found = Axe().run(page).response["violations"]
     return [
         f"{where}: {each['id']} ({each['help']}): " + "; ".join(node["html"][:120] for node in each["nodes"][:3])

@@ -137,8 +137,8 @@ def _actions(records: list[ClassRecord]) -> None:
             st.caption(images.format(n=number(images_of)))
         st.selectbox(
             _("Merge them into"), [record.name for record in records], index=None, on_change=_merge, width=260,
-            key=workbench().round_of("table.into"), placeholder=_("Type a name") if count else _("Tick classes first"),
-            **people.bar(disabled=not count),
+            key=workbench().round_of("table.into"), placeholder=_("Merge them into") if count else _("Tick classes first"),
+            label_visibility="collapsed", **people.bar(disabled=not count),
         )  # fmt: skip
         st.button(
             _("Delete"), icon=":material/folder_delete:", key="table.delete", on_click=_delete,
