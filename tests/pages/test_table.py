@@ -98,7 +98,7 @@ def test_the_order_is_of_all_pages_and_the_headings_say_that_they_are_of_one(ope
     at.run()
     names = {number: name for name, number in ids_of(drawn_workspace).items()}
     assert [names[row["class"]] for row in given[-1][0]] == ["circle"] * 3 + ["cross"] * 2
-    assert "12 images. Headings sort and filter these 5 rows." in text_of(at)
+    assert "12 images. Headings sort and filter what this page shows, up to 5 rows." in text_of(at)
     first = given[-1][2]["key"]
     at.selectbox("table.order").set_value("newest").run()
     assert [row["id"] for row in given[-1][0]] == [12, 11, 10, 9, 8], "the first page of them"

@@ -152,12 +152,15 @@ def test_every_encoder_is_named_in_french(drawn_workspace):
         words = "ImageNet|weights from|The network trained|Embedding runs"
         fragments = re.findall(rf'f?"([^"\n]*(?:{words})[^"\n]*)"', code)
         assert len(fragments) >= 3
-        for fragment in fragments:
+        for fragment in (each for each in fragments if each != " trained on ImageNet"):  # a part, asked below
             given = (
                 fragment.replace("{plan.sentence}", "Any.").replace("{where}", "on the GPU").replace("{because}", "")
             )
             given = re.sub(r"\{[^}]*\}", "x.pt", given)
             assert model_sentence(given, "fr") != given, fragment
+    (taught,) = re.findall(r'return "([^"]+)" if architecture\.name in ARCHITECTURES else "([^"]+)"', code)
+    for given in (f"x{what}, from the {where}." for what in taught for where in ("hub", "hub's cache on this machine")):
+        assert model_sentence(given, "fr") != given
     assert model_sentence("{s} <b> no encoder of ours.", "fr") == "{s} <b> no encoder of ours."
 
 

@@ -108,11 +108,11 @@ def test_an_unsafe_archive_is_refused_whole(tmp_path: Path, case: str) -> None:
 
 def test_limits_are_said_with_their_numbers(tmp_path: Path) -> None:
     three = packed({f"{n}.png": PNG for n in range(3)})
-    with pytest.raises(ArchiveRefused, match="holds 3 files; the limit is 2"):
+    with pytest.raises(ArchiveRefused, match=r"holds more files \(3\) than the limit \(2\)"):
         opened(tmp_path, three, members=2)
     with pytest.raises(ArchiveRefused, match="the limit is 0 MB"):
         opened(tmp_path, three, unpacked=len(PNG))
-    with pytest.raises(ArchiveRefused, match="holds 3 files"):
+    with pytest.raises(ArchiveRefused, match=r"holds more files \(3\)"):
         opened(tmp_path, three, directory=60)
 
 
@@ -215,7 +215,7 @@ def test_a_copy_of_a_workspace_gives_its_originals_and_says_what_it_leaves_out()
     assert [(o.name, o.outcome) for o in left] == [
         ("copy/data/augmented_gravures", "refused"), ("copy/data/trash", "refused"),
     ]  # fmt: skip
-    assert "2 written variants" in str(left[0].reason) and "1 files" in str(left[1].reason)
+    assert "(2)" in str(left[0].reason) and "(1)" in str(left[1].reason)
 
 
 @pytest.mark.parametrize(
