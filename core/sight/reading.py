@@ -10,7 +10,8 @@ import numpy as np
 from core.sight.groups import INK, Box
 from core.sight.network import look
 
-SIDE, EXTENT = 160, 112  # px: of the window, and of the larger side of the mark in it
+SIDE = 160  # px: of the window
+EXTENTS = (112, 64)  # px: of the larger side of the mark in it; the next where nothing is seen: large, a ring is a rim
 _STRAY = 0.5  # share of a piece of ink that must lie in the box for it to be the mark's
 
 
@@ -61,11 +62,16 @@ def window(pixels: np.ndarray, box: Box, *, side: int, extent: float) -> Window:
 
 def read_ink(pixels: np.ndarray, box: Box) -> np.ndarray:
     """(h, w) uint8, dark on white: how probably each place in and around ``box`` is a stroke of its mark."""
-    shown = window(pixels, box, side=SIDE, extent=EXTENT)
-    strokes = look([shown.pixels])[0].strokes
-    mask = own_ink(strokes, shown.inside(box))
-    near = cv2.dilate(mask, np.ones((5, 5), np.uint8))
-    return np.rint(255 * (1 - strokes * near)).astype(np.uint8)
+    ink = np.full((SIDE, SIDE), 255, np.uint8)
+    for extent in EXTENTS:
+        shown = window(pixels, box, side=SIDE, extent=extent)
+        strokes = look([shown.pixels])[0].strokes
+        mask = own_ink(strokes, shown.inside(box))
+        near = cv2.dilate(mask, np.ones((5, 5), np.uint8))
+        ink = np.rint(255 * (1 - strokes * near)).astype(np.uint8)
+        if mask.any():
+            break
+    return ink
 
 
 def own_ink(strokes: np.ndarray, box: Box) -> np.ndarray:

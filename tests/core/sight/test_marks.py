@@ -16,7 +16,7 @@ from core.sight.groups import overlap
 from core.sight.inputs import channels
 from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
 from core.sight.network import CELL, look
-from core.sight.reading import own_ink, window
+from core.sight.reading import own_ink, read_ink, window
 
 STROKES = Preprocessing("strokes", 128)
 
@@ -197,3 +197,13 @@ def test_a_box_beside_the_picture_is_looked_at_too() -> None:
 def test_an_even_photograph_is_no_clean_page() -> None:
     noise = np.random.default_rng(0).normal(150, 1.2, (200, 300, 1)).repeat(3, axis=2)
     assert not is_clean(Image.fromarray(np.rint(noise).astype(np.uint8)))
+
+
+def test_a_ring_that_is_found_is_read_though_it_is_a_rim_when_it_is_large() -> None:
+    rng = np.random.default_rng(3)
+    page = 165 + np.linspace(-25, 25, 1200)[None] + rng.normal(0, 3, (900, 1200))
+    ring = np.zeros((900, 1200), np.uint8)
+    cv2.circle(ring, (315, 403), 80, 255, 9, cv2.LINE_AA)
+    pixels = np.clip(page - 80 * (ring / 255), 0, 255).astype(np.uint8)
+    ink = read_ink(pixels, (230.0, 318.0, 170.0, 170.0))
+    assert (ink < 128).sum() > 300
