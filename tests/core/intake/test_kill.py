@@ -25,6 +25,7 @@ from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.ground.config import Preprocessing
+from core.ground.errors import ImageRefused
 from core.ground.images import content_hash, encode_png
 from core.ground.workspace import Workspace
 from core.intake.ingest import IncomingFile, import_files
@@ -37,14 +38,17 @@ State = dict[str, list[str | None]]  # content hash -> class name, state
 
 
 class Greys:
-    """An embedder with one number: the mean grey."""
+    """An embedder with one number: the mean grey. What cannot be read stands in its place, as in the real one."""
 
     space = "grey"
     preprocessing = Preprocessing()
 
-    def embed_images(self, images: Iterable[Any]) -> Iterator[np.ndarray]:
+    def embed_images(self, images: Iterable[Any]) -> Iterator[np.ndarray | ImageRefused]:
         for image in images:
-            yield np.array([np.asarray(image()).mean()], dtype=np.float32)
+            try:
+                yield np.array([np.asarray(image()).mean()], dtype=np.float32)
+            except ImageRefused as error:
+                yield error
 
 
 def picture(rng: random.Random) -> bytes:
