@@ -35,9 +35,19 @@ class Group:
     numbers: list[float]
 
     @property
+    def alone(self) -> float:
+        """The gap to the next ink, in extents."""
+        return self.numbers[4]
+
+    @property
+    def sure(self) -> float:
+        """How probable its strokes are, on the mean."""
+        return self.numbers[7]
+
+    @property
     def weight(self) -> float:
         """How much of sure strokes there is: length in extents, times how sure they are, to the fourth."""
-        return self.numbers[6] * self.numbers[7] ** 4
+        return self.numbers[6] * self.sure**4
 
 
 @dataclass(frozen=True)
@@ -59,7 +69,8 @@ def groups(seen: Seen, boxes: Sequence[Box], *, size: tuple[float, float], shift
     pieces = _pieces(seen.strokes, largest)
     if pieces is None:
         return []
-    found = [_measured(pieces, sorted(members), gap) for members, gap in _joined(pieces, boxes, largest).items()]
+    joined = _joined(pieces, boxes, largest)
+    found = [_measured(pieces, sorted(members), gap, side=max(size)) for members, gap in joined.items()]
     kept = sorted((group for group in found if group is not None), key=lambda group: -group.weight)[:_MOST]
     return [_with_surroundings(group, seen, size, shift) for group in kept]
 
@@ -160,7 +171,7 @@ def _widest(gaps: np.ndarray) -> float:
     return widest
 
 
-def _measured(pieces: _Pieces, members: list[int], gap: float) -> Group | None:
+def _measured(pieces: _Pieces, members: list[int], gap: float, *, side: float) -> Group | None:
     """The group of ``members``, with what its own ink and the other ink say; None where it is too small."""
     corners, mass, area = pieces.corners, pieces.mass, pieces.area
     low, high = corners[members, :2].min(axis=0), corners[members, 2:].max(axis=0)
@@ -180,7 +191,7 @@ def _measured(pieces: _Pieces, members: list[int], gap: float) -> Group | None:
     inner, outer = gap / extent, min(outer, 2.5)
     numbers = [
         np.log(extent),
-        0.0,  # its share of the picture (`_with_surroundings`)
+        float(np.log(extent / side)),
         min(wide, tall) / extent,
         inner,
         outer,
@@ -229,7 +240,6 @@ def _with_surroundings(group: Group, seen: Seen, size: tuple[float, float], shif
         float(np.clip(edge, -1, 2)),
         min(unsure, 4.0),
     ]
-    numbers[1] = float(np.log(extent / max(size)))
     return Group(group.box, numbers)
 
 

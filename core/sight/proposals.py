@@ -126,7 +126,8 @@ def _among(boxes: np.ndarray, held: Sequence[Group], at: np.ndarray) -> np.ndarr
     elsewhere = np.where(at[:, None] != at, same, 0)
     nearest, best = elsewhere.argmax(axis=1), elsewhere.max(axis=1)
     said = best > _SUPPORTS
-    sure, alone = (np.array([group.numbers[i] for group in held])[nearest] * said for i in (7, 4))
+    sure = np.array([group.sure for group in held])[nearest] * said
+    alone = np.array([group.alone for group in held])[nearest] * said
     weight = np.array([group.weight for group in held])
     own = np.maximum(weight, 0.05)
     part = (common / area[:, None] > _HELD) & (area > _LARGER * area[:, None]) & (area < 12 * area[:, None])

@@ -14,6 +14,7 @@ from core.intake.exports import classes_csv, import_class_fields
 from pages.ui import people, services, widgets
 from pages.ui.components.sheet import Column, Edit, refuse, sheet
 from pages.ui.data import selecting
+from pages.ui.data.spreadsheets import spreadsheet
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 
@@ -183,25 +184,18 @@ def _make(name: str) -> None:
 
 def _as_csv(records: list[ClassRecord]) -> None:
     """The table out, filled in by a spreadsheet, and in again."""
-    with st.expander(_("Fields from a spreadsheet"), icon=":material/table_view:"):
-        st.markdown(
-            _(
-                "A CSV with a column `name`, perhaps `aliases` (parted by `|`), and any other columns: each becomes a field. "
-                "Empty cells change nothing."
-            )
-        )
-        given = st.file_uploader(
-            _("The CSV"), type=["csv"], key=workbench().round_of("table.csv"), label_visibility="collapsed"
-        )
-        with st.container(horizontal=True):
-            st.button(
-                _("Fill in the fields"), icon=":material/upload:", key="table.fill", on_click=_fill,
-                args=(given.getvalue() if given else b"",), **people.bar(disabled=given is None),
-            )  # fmt: skip
-            st.download_button(
-                _("The table as it is"), classes_csv(records), file_name="classes.csv", mime="text/csv",
-                icon=":material/download:", key="table.csv_out", on_click="ignore", type="tertiary",
-            )  # fmt: skip
+    spreadsheet(
+        _("Fields from a spreadsheet"),
+        _(
+            "A CSV with a column `name`, perhaps `aliases` (parted by `|`), and any other columns: each becomes a field. "
+            "Empty cells change nothing."
+        ),
+        key="table",
+        take_in=_("Fill in the fields"),
+        then=_fill,
+        out=classes_csv(records),
+        file_name="classes.csv",
+    )
 
 
 def _fill(content: bytes) -> None:

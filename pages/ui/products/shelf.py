@@ -16,6 +16,7 @@ from core.products.proposing import Proposal, proposed
 from pages.ui import people, services, widgets
 from pages.ui.components.sheet import Column, Edit, refuse, sheet
 from pages.ui.data import selecting
+from pages.ui.data.spreadsheets import spreadsheet
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.products import words
 from pages.ui.state import Notice, session_slice, workbench
@@ -271,28 +272,21 @@ def make(draft: ProductDraft) -> None:
 
 def _as_csv(products: Sequence[Product], classes: Mapping[int, ClassRecord]) -> None:
     """The table out, filled in by a spreadsheet, and in again."""
-    with st.expander(_("Products from a spreadsheet"), icon=":material/table_view:", expanded=not products):
-        st.markdown(
-            _(
-                "A CSV with a column `product`, perhaps `maker`, `code`, `mark_1`, `where_1` (left, right, above, below), "
-                "`mark_2`…: every other column is a field. A row of the same maker, name and code changes that product; "
-                "empty cells change nothing."
-            )
-        )
-        given = st.file_uploader(
-            _("The CSV"), type=["csv"], key=workbench().round_of("products.csv"), label_visibility="collapsed"
-        )
-        with st.container(horizontal=True):
-            st.button(
-                _("Take the products in"), icon=":material/upload:", key="products.fill", on_click=_fill,
-                args=(given.getvalue() if given else b"",), **people.bar(disabled=given is None),
-            )  # fmt: skip
-            if products:
-                names = {record.id: record.name for record in classes.values()}
-                st.download_button(
-                    _("The table as it is"), products_csv(products, names), file_name="products.csv", mime="text/csv",
-                    icon=":material/download:", key="products.csv_out", on_click="ignore", type="tertiary",
-                )  # fmt: skip
+    names = {record.id: record.name for record in classes.values()}
+    spreadsheet(
+        _("Products from a spreadsheet"),
+        _(
+            "A CSV with a column `product`, perhaps `maker`, `code`, `mark_1`, `where_1` (left, right, above, below), "
+            "`mark_2`…: every other column is a field. A row of the same maker, name and code changes that product; "
+            "empty cells change nothing."
+        ),
+        key="products",
+        take_in=_("Take the products in"),
+        then=_fill,
+        out=products_csv(products, names) if products else b"",
+        file_name="products.csv",
+        expanded=not products,
+    )
 
 
 def _fill(content: bytes) -> None:
