@@ -46,7 +46,7 @@ def test_in_words_and_with_a_file_that_is_no_picture(shelf, capsys, tmp_path):
     (tmp_path / "no.png").write_bytes(b"nothing")
     assert main(["--workspace", str(workspace.root), "find", files["bar"], str(tmp_path / "no.png")]) == 1
     out = capsys.readouterr().out
-    assert "Uno: 1 of 1 markb" in out and "Lenso Clara" in out
+    assert "Uno: 1 of 1 mark\n" in out and "Lenso Clara" in out
     assert main(["--workspace", str(workspace.root), "find"]) == 2
     assert "a code" in capsys.readouterr().err
 
