@@ -6,7 +6,7 @@ simple mark are not one: only such a difference is allowed as saving a picture a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -175,10 +175,13 @@ class Index:
         self._looks.append(one)
         self._count += 1
 
-    def find(self, one: Look) -> int | None:
-        """The number of a picture that is the `same` as ``one``, the most alike first; None without any."""
+    def find(self, one: Look, *, but: Collection[int] = ()) -> int | None:
+        """The number of a picture that is the `same` as ``one``, the most alike first; None without any. Those
+        numbered in ``but`` are passed over."""
         alike = self.alike([one])[0]
         likely = np.flatnonzero(alike >= _CANDIDATE)
+        if but:
+            likely = likely[~np.isin(self._numbers[likely], list(but))]
         for at in likely[np.argsort(-alike[likely], kind="stable")][:_TRIED].tolist():
             if same(one, self._looks[at]):
                 return int(self._numbers[at])

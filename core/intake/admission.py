@@ -86,9 +86,9 @@ class Near:
         self._look = look
         self._opened: dict[int, sameness.Look | None] = {}
 
-    def find(self, dhash: int, seen: sameness.Look) -> int | None:
-        """The id of an item that shows the same; None without any."""
-        found = self._index.find(seen)
+    def find(self, dhash: int, seen: sameness.Look, *, but: Collection[int] = ()) -> int | None:
+        """The id of an item that shows the same, and is none of those in ``but``; None without any."""
+        found = self._index.find(seen, but=but)
         if found is not None or not len(self._ids):
             return found
         distances = np.bitwise_count(self._hashes ^ np.uint64(dhash))
@@ -111,7 +111,8 @@ class Admission:
     ``staged`` files lie (item id -> path in the data folder).
 
     ``ours``: items that earlier landings of the same import added. ``admit``: near copies are held back for a person
-    to see, but those whose uploads have these hashes; None takes all in. ``replace``: uploads (by their hashes) that
+    to see, but those whose uploads have these hashes; None takes all in. Two that a table of labels names by their very
+    content are no copies of each other, only of what was there before. ``replace``: uploads (by their hashes) that
     take the place of an item, which goes to the trash. ``dry``: only the outcomes count.
     """
 
@@ -232,7 +233,10 @@ class Admission:
 
     def _add(self, one: Staged, path: Path, *, reason: BurinError | None = None) -> FileOutcome:
         facts = one.facts
-        near = self._near.find(facts.dhash, one.shown) if one.look.region is None else None
+        near = None
+        if one.look.region is None:
+            vouched = one.look.sha256 == one.source_sha256  # both were kept where the table comes from
+            near = self._near.find(facts.dhash, one.shown, but=self._ours | self.new_ids if vouched else ())
         if near is not None and self._admit is not None and one.source_sha256 not in self._admit:
             return self._hold(one, path, near)
         old = self._replaced(one)

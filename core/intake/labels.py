@@ -37,13 +37,15 @@ class _Row:
 @dataclass(frozen=True)
 class Look:
     """What is said of a file beside its label: where the mark lies in it (None: the whole picture), and what is to be
-    thought of what is seen there; its kind and source ("": not said) and its tags."""
+    thought of what is seen there; its kind and source ("": not said) and its tags. ``sha256``: the content that the
+    table was written about, which was an image of its own in that collection."""
 
     region: Region | None = None
     sight: Sight = ""
     kind: Kind | Literal[""] = ""
     source: str = ""
     tags: tuple[str, ...] = ()
+    sha256: str = ""
 
 
 WHOLE = Look()  # nothing said: the whole picture
@@ -190,6 +192,7 @@ def _look(cells: Mapping[str, str]) -> Look:
         cast(Kind, kind) if kind in get_args(Kind) else "",
         cells.get("source", ""),
         tuple(sorted(set(tags))),
+        cells.get("sha256", "").lower(),
     )
 
 

@@ -226,6 +226,35 @@ def test_near_copies_are_held_back_until_they_are_admitted(dataset: Dataset, tmp
     assert list(dataset.workspace.staging.iterdir()) == []
 
 
+@pytest.mark.parametrize("zip_it", [True, False])
+def test_images_that_an_export_names_are_no_copies_of_each_other(
+    dataset: Dataset, tmp_path: Path, zip_it: bool
+) -> None:
+    """Both were kept where they come from. What was here before is still compared, and so is a file that is another
+    than the table says."""
+    twin, stray = draw("circle"), draw("circle")
+    twin.putpixel((0, 0), (250, 250, 250))
+    stray.putpixel((0, 0), (240, 240, 240))
+    import_files(dataset, [IncomingFile("a.png", png_bytes(draw("circle")), class_name="circle")])
+    import_files(dataset, [IncomingFile("b.png", png_bytes(twin), class_name="circle")])
+    export_zip(dataset, stream := io.BytesIO())
+    with zipfile.ZipFile(stream) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["circle/stray.png"] = png_bytes(stray)
+    members["labels.csv"] += b"circle/stray.png,circle,drawing,80,80,0123abc,stray.png,,,,\r\n"
+    uploads = [("n.zip", zipped(members, tmp_path / "n.zip").read_bytes())] if zip_it else list(members.items())
+    there = Dataset(Workspace(tmp_path / "there"))
+    params: dict[str, Any] = {"files": receive(there.workspace, uploads), "admit": []}
+    result = run_import(there.workspace, params, Reported(), lambda: False)  # type: ignore[arg-type]
+    assert (result["added"], result["held"]) == (2, 1)
+
+    here = Dataset(Workspace(tmp_path / "here"))
+    import_files(here, [IncomingFile("mine.png", png_bytes(stray), class_name="circle")])
+    params = {"files": receive(here.workspace, uploads), "admit": []}
+    result = run_import(here.workspace, params, Reported(), lambda: False)  # type: ignore[arg-type]
+    assert (result["added"], result["present"], result["held"]) == (0, 1, 2)
+
+
 def test_an_import_is_one_entry_and_its_undo_sends_it_to_the_trash(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
