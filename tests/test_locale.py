@@ -202,3 +202,39 @@ def test_no_name_follows_a_word_that_French_would_elide(french: Catalog) -> None
         if entry.id and elided.search(form)
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def _loose(text: str) -> list[str]:
+    """Where a line may break before a French sign, or after an opening guillemet."""
+    return [text[max(found.start() - 20, 0) : found.end() + 5] for found in _LOOSE.finditer(text)]
+
+
+_LOOSE = re.compile(r"(?<=[^\s|:-]) [;:?!»%](?!\w)|« ")  # not :material/icon:, nor a table's | :--
+
+
+def test_no_French_sign_is_left_alone_on_a_line(french: Catalog) -> None:
+    """A no-break space stands before ; : ? ! » and %, and after «: in the interface and in the guide."""
+    wrong = [
+        loose
+        for entry in french
+        for form in (entry.string if isinstance(entry.string, tuple) else (entry.string,))
+        if entry.id
+        for loose in _loose(form)
+    ]
+    pages = sorted((ROOT / "docs" / "guide" / "fr").glob("*.md"))
+    assert pages
+    for page in pages:
+        text = re.sub(r"^```.*?^```|`[^`\n]*`", "`x`", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        wrong += [f"{page.name}: {loose}" for loose in _loose(text)]
+    assert len(_loose("Est-ce « oui » ? Voir : 5 % ; :material/info: {n} |")) == 6  # the net holds
+    assert not wrong, "\n".join(wrong)
+
+
+def test_French_has_typographic_apostrophes(french: Catalog) -> None:
+    wrong = [
+        form
+        for entry in french
+        for form in (entry.string if isinstance(entry.string, tuple) else (entry.string,))
+        if entry.id and re.search(r"[a-zàâéèêô]'[a-zàâéèêô]", re.sub(r"`[^`]*`|\{[^}]*\}", "", form), re.IGNORECASE)
+    ]
+    assert not wrong, "\n".join(wrong)

@@ -77,5 +77,5 @@ def test_the_limit_of_the_file_is_said(open_page, measured):
 
 def test_in_french(open_page, measured):
     at = open_with(open_page, measured, about(of(measured, "bar"), "relabel", to="Neuve"), locale="fr-FR")
-    assert "Créer 1 classe qui n’existe pas : Neuve" in at.checkbox[0].label
+    assert "Créer 1 classe qui n’existe pas : Neuve" in at.checkbox[0].label
     assert "Laissées telles quelles" in text_of(at)
