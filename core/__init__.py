@@ -6,11 +6,12 @@ a higher one (checked by tests/test_floors.py):
 ground       errors, faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones, foreign
 ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, groups, proposals, reading, marks, hypotheses, doubts
-catalogue    records, sqlitefile, database, moves, journal, listing, vectorstore, products, operations
+catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
-embedding    weights, card, model, foreign, engine, embedder, neighbours, gallery
+embedding    weights, card, model, foreign, engine, embedder, neighbours, candidates, recall, resident, milvus
+embedding    gallery, references, mirror
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views

@@ -20,6 +20,7 @@ from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
 from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
+from tests.milvus import WHEEL, Milvus, wheel
 from tests.postgres import PostgreSQL, binaries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -64,6 +65,20 @@ def postgres() -> Iterator[PostgreSQL]:
     server = PostgreSQL(programs)
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def milvus() -> Iterator[Milvus]:
+    """A Milvus server for the whole session; a skip where its wheel, or pymilvus, cannot be had."""
+    pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install '.[scale]'")
+    if (folder := wheel()) is None:
+        pytest.skip(f"no Milvus server: the wheel {WHEEL} could not be installed (set BURIN_MILVUS to its folder)")
+    server = Milvus(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ outline of the strokes that were seen for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,6 +12,29 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.listing import item_of, with_class
 from core.catalogue.records import Item
+
+_OF_THE_ITEM = db.vectors.c.sha256 == db.seen_as
+_REFERS = sa.and_(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.items.c.sight != "doubt")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """References as the catalogue has them: ``ids``, ``class_ids`` and ``versions`` (N,) int64, ``kinds`` (N,), and
+    ``vectors`` (N, D) float32; by id."""
+
+    ids: np.ndarray
+    class_ids: np.ndarray
+    kinds: np.ndarray
+    versions: np.ndarray
+    vectors: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def only(self, which: np.ndarray) -> Rows:
+        return Rows(
+            self.ids[which], self.class_ids[which], self.kinds[which], self.versions[which], self.vectors[which]
+        )
 
 
 def add_vectors(connection: sa.Connection, space: str, found: Mapping[str, np.ndarray]) -> int:
@@ -87,6 +111,90 @@ def references_version(connection: sa.Connection) -> int:
 
 
 def changed(connection: sa.Connection, since: int, *, limit: int | None = None) -> np.ndarray:
-    """The ids (N,) int64 of items whose label, kind, state, sight or vector changed after version ``since``."""
+    """The ids (N,) int64 of items whose label, kind, state, sight or vector changed after version ``since``, ordered by
+    when; the first ``limit``."""
     query = sa.select(db.outbox.c.item_id).where(db.outbox.c.version > since)
-    return np.array(connection.execute(query.order_by(db.outbox.c.item_id).limit(limit)).scalars().all(), np.int64)
+    query = query.order_by(db.outbox.c.version, db.outbox.c.item_id).limit(limit)
+    return np.array(connection.execute(query).scalars().all(), np.int64)
+
+
+def references(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> Rows:
+    """Those of these items that are references now, as `vectors` says, by id."""
+    found = []
+    for ids in db.chunks(sorted({int(item_id) for item_id in item_ids})):
+        found += connection.execute(_rows(space).where(db.items.c.id.in_(ids))).all()
+    return _as_rows(found)
+
+
+def all_references(connection: sa.Connection, space: str, *, size: int = 20_000, after: int = -1) -> Iterator[Rows]:
+    """Every reference in ``space`` whose id is above ``after``, at most ``size`` at a time, by id."""
+    last = after
+    while found := connection.execute(_rows(space).where(db.items.c.id > last).limit(size)).all():
+        last = found[-1][0]
+        yield _as_rows(found)
+
+
+def class_sizes(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarray]:
+    """The classes that have references in ``space``, by id: class ids (C,), and how many references each (C,)."""
+    query = _joined(sa.select(db.items.c.class_id, sa.func.count()), space)
+    found = connection.execute(query.group_by(db.items.c.class_id).order_by(db.items.c.class_id)).all()
+    return np.array([row[0] for row in found], np.int64), np.array([row[1] for row in found], np.int64)
+
+
+def count(connection: sa.Connection, space: str) -> int:
+    """How many references there are in ``space``."""
+    return int(connection.execute(_joined(sa.select(sa.func.count()), space)).scalar() or 0)
+
+
+def labels_between(connection: sa.Connection, space: str, start: int, end: int) -> dict[int, tuple[int, int]]:
+    """Item id -> its class and version, of the references in ``space`` with ids from ``start`` to before ``end``."""
+    query = _joined(sa.select(db.items.c.id, db.items.c.class_id, db.items.c.ver), space)
+    query = query.where(db.items.c.id >= start, db.items.c.id < end)
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
+
+
+def last_id(connection: sa.Connection) -> int:
+    """The highest item id, -1 without any."""
+    found = connection.execute(sa.select(sa.func.max(db.items.c.id))).scalar()
+    return -1 if found is None else int(found)
+
+
+def first_of_class(connection: sa.Connection, space: str, class_ids: Iterable[int], *, most: int) -> Rows:
+    """At most ``most`` references of each of these classes, those with the lowest ids."""
+    found = []
+    for class_id in class_ids:
+        found += connection.execute(_rows(space).where(db.items.c.class_id == int(class_id)).limit(most)).all()
+    return _as_rows(sorted(found, key=lambda row: row[0]))
+
+
+def drawn(connection: sa.Connection, space: str, count: int, rng: np.random.Generator) -> Rows:
+    """``count`` references (all where there are fewer) drawn by ``rng``, by id."""
+    ids = np.array(connection.execute(_joined(sa.select(db.items.c.id), space)).scalars().all(), np.int64)
+    return references(connection, space, rng.choice(ids, min(count, len(ids)), replace=False).tolist())
+
+
+def outlines_of(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> dict[int, bytes]:
+    """Of these items, by id: the stored outline, where one was made."""
+    query = sa.select(db.items.c.id, db.vectors.c.outline).join(db.vectors, _OF_THE_ITEM)
+    query = query.where(db.vectors.c.space == space, db.vectors.c.outline.is_not(None))
+    return {
+        row[0]: bytes(row[1])
+        for ids in db.chunks({int(item_id) for item_id in item_ids})
+        for row in connection.execute(query.where(db.items.c.id.in_(ids)))
+    }
+
+
+def _joined(query: sa.Select, space: str) -> sa.Select:
+    return query.select_from(db.items.join(db.vectors, _OF_THE_ITEM)).where(db.vectors.c.space == space, _REFERS)
+
+
+def _rows(space: str) -> sa.Select:
+    columns = (db.items.c.id, db.items.c.class_id, db.items.c.kind, db.items.c.ver, db.vectors.c.vector)
+    return _joined(sa.select(*columns), space).order_by(db.items.c.id)
+
+
+def _as_rows(found: list) -> Rows:
+    ids, class_ids, versions = (np.array([row[at] for row in found], np.int64) for at in (0, 1, 3))
+    matrix = np.frombuffer(b"".join(row[4] for row in found), dtype="<f4").astype(np.float32)
+    kinds = np.array([row[2] for row in found], dtype=np.str_)
+    return Rows(ids, class_ids, kinds, versions, matrix.reshape(len(found), -1) if found else matrix.reshape(0, 0))

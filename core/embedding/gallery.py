@@ -7,7 +7,7 @@ picture of them in memory at one version of the dataset, and can be thrown away 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,6 +66,24 @@ class Gallery:
         index = FlatIndex(self.vectors.shape[1])
         index.add(self.item_ids, self.vectors)
         return index
+
+    def nearest(self, vector: np.ndarray, k: int, allowed: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (M,) and similarities (M,) of the ``k`` nearest references to ``vector`` (D,) among the ids
+        ``allowed``, or of all where there are fewer; nearest first."""
+        if not len(self):
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        ids, similarities = self.index.search(vector[None], k, allowed=allowed)
+        found = ids[0] >= 0
+        return ids[0][found], similarities[0][found]
+
+    def without(self, allowed: np.ndarray | None, class_ids: Iterable[int]) -> np.ndarray:
+        """The ids ``allowed`` (None: all) without those of these classes."""
+        pool = self.item_ids if allowed is None else allowed
+        return pool[~np.isin(self.classes_of(pool), list(class_ids))]
+
+    def outlines_of(self, item_ids: np.ndarray) -> np.ndarray | None:
+        """The outlines (N, P, 3) of these items, zeros where none was made; None where none were for any."""
+        return None if self.outlines is None else self.outlines[self.rows_of(item_ids)]
 
     def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
         """The class ids (N,) of these items, which must be in the gallery."""

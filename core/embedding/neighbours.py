@@ -93,7 +93,7 @@ class FlatIndex:
         import faiss
 
         faiss.omp_set_num_threads(1 if len(self) < ONE_THREAD_BELOW else cores())
-        parameters = None if allowed is None else faiss.SearchParameters(sel=_selector(allowed))  # type: ignore[call-arg]
+        parameters = None if allowed is None else faiss.SearchParameters(sel=selector(allowed))  # type: ignore[call-arg]
         fetched = k + 1
         while True:
             fetched = min(fetched, len(self))
@@ -119,7 +119,7 @@ class FlatIndex:
         return vectors
 
 
-def _selector(allowed: np.ndarray) -> Any:
+def selector(allowed: np.ndarray) -> Any:
     """What FAISS asks whether a row takes part; ids below 0 are nobody's."""
     import faiss
 

@@ -6,6 +6,7 @@ No setting is read from anywhere else; what a run or an index depends on is save
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
 
@@ -14,11 +15,14 @@ from core.ground.errors import ConfigRefused
 Mode = Literal["strokes", "crop", "plain", "joined"]
 Kind = Literal["drawing", "photo", "icon"]
 Role = Literal["viewer", "curator", "researcher"]
+IndexKind = Literal["exact", "fast"]
 
 MODES: tuple[str, ...] = get_args(Mode)
 TRAINABLE: tuple[Mode, ...] = ("strokes", "crop", "plain")  # a network that is trained here takes one picture
 KINDS: tuple[str, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
+INDEX_KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
+_SERVER = re.compile(r"https?://[\w.-]+(:\d{1,5})?/?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?/?")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ class WorkspaceConfig:
     ``false_accept_rate``: the share of marks from outside the base that may be named all the
     same (0 to 0.5); ``neighbours``: k of the vote; ``weights``: "" for the bundled default, or
     what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
+    ``index_url``: a Milvus server that searches among the vectors, "" for this process; its token comes from the
+    environment. ``index_kind``: "exact", or "fast" for an index that may miss a neighbour (its recall is measured).
     ``tolerance``: the share of draws (0 to 0.5) of a transform that may land in another class before it is left out.
     ``language``: of whoever has chosen none, "" for that of their browser.
     ``roles``: role by name or, where people sign in, by e-mail address; ``default_role``: of everybody
@@ -92,6 +98,8 @@ class WorkspaceConfig:
     weights: str = ""
     tolerance: float = 0.15
     catalogue_url: str = ""
+    index_url: str = ""
+    index_kind: IndexKind = "exact"
     sample: bool = False
     language: Literal["", "en", "fr"] = ""
     roles: dict[str, Role] = field(default_factory=dict)
@@ -109,6 +117,16 @@ class WorkspaceConfig:
         if self.language not in ("", "en", "fr"):
             raise ConfigRefused(
                 "The language must be one of {known}, not {value}.", known="en, fr", value=self.language
+            )
+        if self.index_kind not in INDEX_KINDS:
+            kinds = ", ".join(INDEX_KINDS)
+            raise ConfigRefused(
+                "The kind of index must be one of {kinds}, not {value}.", kinds=kinds, value=self.index_kind
+            )
+        if self.index_url and not _SERVER.fullmatch(self.index_url):
+            raise ConfigRefused(
+                "The address of a search server is like http://milvus:19530; a token or password belongs in the "
+                "environment variable BURIN_INDEX_TOKEN."
             )
         for name, role in (*self.roles.items(), ("default_role", self.default_role or "viewer")):
             if role not in ROLES:

@@ -12,6 +12,7 @@ BurinError
 ├── NotAllowed              the person's role does not include it
 ├── WeightsUnavailable      no source had the pretrained weights
 ├── ExtrasMissing           packages that only training needs are not installed
+├── SearchAway              the index cannot answer now
 ├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
 ├── WorkspaceRefused        the workspace folder cannot be used
 └── MachineFault            a fault of the machine: a full disk, a database that does not answer
@@ -92,6 +93,10 @@ class WeightsUnavailable(BurinError):
 
 class ExtrasMissing(BurinError):
     """Packages that only training needs are not installed."""
+
+
+class SearchAway(BurinError):
+    """The index cannot answer now; asked again later, it may."""
 
 
 class ModelRefused(BurinError):

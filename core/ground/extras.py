@@ -1,6 +1,6 @@
-"""What is not installed with a light Burin: PyTorch and what else training needs, and UMAP.
+"""What is not installed with a light Burin: PyTorch and what else training needs, UMAP, and the client of Milvus.
 
-Everything but training and the UMAP layout works without. Asking costs no import.
+Everything but training, the UMAP layout and a search server works without. Asking costs no import.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from core.ground.errors import ExtrasMissing
 
 SIZE_GB = 5.5  # that the extras take on disk (Linux, PyTorch for NVIDIA GPUs)
 COMMAND = 'pip install ".[train]"'  # in Burin's folder
+SCALE = 'pip install ".[scale]"'
 
 
 def trains_here() -> bool:
@@ -30,4 +31,13 @@ def need_pytorch() -> None:
             "PyTorch is not installed here, and training needs it (about {size} GB). In Burin's folder: {command}",
             size=SIZE_GB,
             command=COMMAND,
+        )
+
+
+def need_milvus() -> None:
+    """Raises `ExtrasMissing` where pymilvus is not installed."""
+    if find_spec("pymilvus") is None:
+        raise ExtrasMissing(
+            "A search server needs the package pymilvus, which is not installed here. In Burin's folder: {command}",
+            command=SCALE,
         )

@@ -46,22 +46,20 @@ def rank(
     classes. Classes outside the k nearest follow by the similarity of their best reference, so
     that an answer always has something to compare.
     """
-    if not len(gallery) or (allowed is not None and not len(allowed)):
-        return []
     fetched = FETCHED
     while True:
-        ids, similarities = _search(vector, gallery, fetched, allowed)
+        ids, similarities = gallery.nearest(vector, fetched, allowed)
+        if not len(ids):
+            return []
         class_ids = gallery.classes_of(ids)
         best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
         if len(best) >= top or len(ids) < fetched or fetched >= MOST:
             break
         fetched *= FURTHER
     while len(best) < top and len(ids) >= fetched:
-        pool = gallery.item_ids if allowed is None else allowed
-        others = pool[~np.isin(gallery.classes_of(pool), list(best))]
-        if not len(others):
+        item, similarity = gallery.nearest(vector, 1, gallery.without(allowed, best))
+        if not len(item):
             break
-        item, similarity = _search(vector, gallery, 1, others)
         best[int(gallery.classes_of(item)[0])] = (int(item[0]), float(similarity[0]))
 
     votes: dict[int, float] = {}
@@ -70,13 +68,6 @@ def rank(
         votes[class_id] = votes.get(class_id, 0.0) + weight
     ordered = sorted(best, key=lambda c: (-votes.get(c, 0.0), -best[c][1]))[:top]
     return [ClassAnswer(c, best[c][1], votes.get(c, 0.0), best[c][0]) for c in ordered]
-
-
-def _search(vector: np.ndarray, gallery: Gallery, k: int, allowed: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """Item ids and similarities of the nearest references, nearest first."""
-    ids, similarities = gallery.index.search(vector[None], k, allowed=allowed)
-    found = ids[0] >= 0
-    return ids[0][found], similarities[0][found]
 
 
 def _best_of_each(

@@ -1,0 +1,327 @@
+"""The mirror: what a search server has to hold of the catalogue, brought there, compared and repaired.
+
+The catalogue is the truth. What changed lies in its outbox, written in the transaction of the change; `Mirror.follow`
+replays that as often as it likes, `Mirror.reconcile` compares everything, `Mirror.measure` says how many of the true
+neighbours are found. One process at a time does it, whichever has the lease.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.catalogue import database as db
+from core.catalogue import vectorstore
+from core.catalogue.database import Catalogue
+from core.catalogue.leases import Lease, leased
+from core.collection.dataset import Dataset
+from core.embedding.candidates import ALL, Among
+from core.embedding.milvus import BATCH, WINDOW, Collection
+from core.embedding.recall import ASKED, TARGET, Recall, measured
+from core.ground.errors import BurinError, Conflict, SearchAway
+from core.ground.jobs import Report
+from core.ground.rights import Actor
+from core.ground.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.embedding.embedder import Embedder
+
+ROUNDING = 1e-5  # by which two machines' float32 sums of 256 products differ at most
+SETTLED_S = 30.0  # after which what was written is seen by a search that does not insist on it
+EF_MOST = 4096
+_WAIT_S = 0.5  # between two looks at the outbox
+_WAIT_AWAY_S = 5.0  # while the server is away
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a collection is. ``version``: of the catalogue, up to which it has every change; None while it is being
+    ``filled``, up to that item id, since version ``since``. ``wrote_at``: when something was written last. ``ef`` of
+    its graph, and the ``recall`` measured with it."""
+
+    version: int | None = None
+    filled: int = -1
+    since: int = 0
+    wrote_at: float = 0.0
+    ef: int = 64
+    recall: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Differences:
+    """What `Mirror.reconcile` found and repaired: ``lacking`` references, ``extra`` ones, ``stale`` ones (of another
+    version or class), and the ``classes`` that they were of, by id with how many."""
+
+    compared: int
+    lacking: int
+    extra: int
+    stale: int
+    classes: dict[int, int]
+
+    @property
+    def count(self) -> int:
+        return self.lacking + self.extra + self.stale
+
+
+class Mirror:
+    """The collection of ``dataset``'s references in ``space`` on the server at ``url``, as a
+    `core.embedding.candidates.Source`. Making one asks nothing of the server."""
+
+    def __init__(self, dataset: Dataset, space: str, dimension: int, *, url: str, graph: bool = False) -> None:
+        self.catalogue, self.space = dataset.catalogue, space
+        self.prefix = f"burin_{identity(dataset.catalogue)}_"
+        of_space = hashlib.sha256(f"{space} {'graph' if graph else 'flat'}".encode()).hexdigest()[:12]
+        self.collection = Collection(url, self.prefix + of_space, dimension, graph=graph)
+        self.slack = 0.0 if graph else ROUNDING
+
+    # As a source
+
+    @property
+    def position(self) -> Position | None:
+        """How far the collection is; None where it was never filled."""
+        record = self.catalogue.get(self._key)
+        return Position(**json.loads(record)) if record else None
+
+    @property
+    def at(self) -> int:
+        """The version up to which it holds every change. Raises `SearchAway` while it is being filled, and where its
+        graph finds fewer of the true neighbours than `core.embedding.recall.TARGET`."""
+        position = self.position
+        if position is None or position.version is None:
+            raise SearchAway("Search cannot answer now: the search server is being filled.")
+        if self.collection.graph and position.recall.get("whole", 0.0) < TARGET:
+            raise SearchAway(
+                "Search cannot answer now: the search server was found to miss some of the nearest references, or was "
+                "not measured yet."
+            )
+        return position.version
+
+    def __len__(self) -> int:
+        with self.catalogue.read() as connection:
+            return vectorstore.count(connection, self.space)
+
+    def search(self, query: np.ndarray, k: int, among: Among = ALL) -> tuple[np.ndarray, np.ndarray]:
+        position = self.position or Position()
+        fresh = time.time() - position.wrote_at < SETTLED_S
+        return self.collection.search(query, k, among, fresh=fresh, ef=position.ef)
+
+    # As what has to be kept
+
+    def follow(self, should_stop: Callable[[], bool] = lambda: False, *, report: Report | None = None) -> int:
+        """Bring over what is not there yet; how many items were written or removed. Nothing where another process is
+        at it. Raises `SearchAway`."""
+        if self._up_to_date():
+            return 0
+        with leased(self.catalogue, self._lease) as lease:
+            return 0 if lease is None else self._follow(lease, should_stop, report)
+
+    def reconcile(
+        self, should_stop: Callable[[], bool] = lambda: False, *, report: Report | None = None
+    ) -> Differences:
+        """Compare every reference's class and version, and repair what differs. Raises `SearchAway`, and `Conflict`
+        where another process is at it."""
+        with leased(self.catalogue, self._lease) as lease:
+            if lease is None:
+                raise Conflict("Another of these is under way: wait for it, or stop it.")
+            self._follow(lease, should_stop, report)
+            return self._compare(lease, should_stop, report)
+
+    def measure(self, should_stop: Callable[[], bool] = lambda: False, *, seed: int = 0) -> Recall | None:
+        """How many of the true nearest references the collection finds for `ASKED` of the workspace's own vectors; a
+        graph is given more candidates to look at until it reaches the target. Kept with the position."""
+        position = self.position
+        if position is None or position.version is None:
+            return None
+        with self.catalogue.read() as connection:
+            asked = measured(connection, self.space, np.random.default_rng(seed), count=ASKED)
+        ef = position.ef
+        while True:
+            found = asked.of(lambda query, k, among, ef=ef: self.collection.search(query, k, among, ef=ef)[0])
+            if not self.collection.graph or found.whole >= TARGET or ef >= EF_MOST or should_stop():
+                break
+            ef *= 2
+        self._put(ef=ef, recall=asdict(found))
+        return found
+
+    def drop_others(self) -> None:
+        """Remove the workspace's collections of spaces through which nobody looks any more."""
+        for name in self.collection.others(self.prefix):
+            other = Collection(self.collection.url, name, self.collection.dimension)
+            with self.catalogue.write(quiet=True) as connection:
+                db.put(connection, f"mirror:{name}", "")
+            other.drop()
+
+    def _up_to_date(self) -> bool:
+        position = self.position
+        if position is None or position.version is None:
+            return False
+        with self.catalogue.read() as connection:
+            return not len(vectorstore.changed(connection, position.version, limit=1))
+
+    def _follow(self, lease: Lease, should_stop: Callable[[], bool], report: Report | None) -> int:
+        there = self.collection.exists()
+        if not there or self.position is None:
+            self._put(version=None, filled=-1, since=self.catalogue.version, recall={})
+            if not there:
+                self.collection.create()
+        else:
+            self.collection.load()
+        position = self.position
+        assert position is not None
+        written = self._fill(lease, position, should_stop, report) if position.version is None else 0
+        position = self.position
+        if position is None or position.version is None:
+            return written
+        with self.catalogue.read() as connection:
+            version = int(db.value(connection, "version", "0"))
+            changed = vectorstore.changed(connection, position.version)
+        for start in range(0, len(changed), BATCH):
+            if should_stop() or not lease.renew():
+                return written
+            self._write(changed[start : start + BATCH])
+            written += len(changed[start : start + BATCH])
+        self._put(version=version, wrote_at=time.time() if len(changed) else position.wrote_at)
+        return written
+
+    def _fill(self, lease: Lease, position: Position, should_stop: Callable[[], bool], report: Report | None) -> int:
+        """Put everything there, from where an earlier run was stopped."""
+        total, done, last = len(self), 0, position.filled
+        while not should_stop() and lease.renew():
+            with self.catalogue.read() as connection:
+                rows = next(vectorstore.all_references(connection, self.space, size=4 * BATCH, after=last), None)
+            if rows is None:
+                self._put(version=position.since, filled=-1, wrote_at=time.time())
+                break
+            self.collection.put(rows)
+            last = int(rows.ids[-1])
+            done += len(rows)
+            self._put(filled=last)
+            if report:
+                report(min(done, total), total)
+        return done
+
+    def _write(self, item_ids: np.ndarray) -> None:
+        """Have these there as they are now: those that are references, and not those that are none."""
+        with self.catalogue.read() as connection:
+            rows = vectorstore.references(connection, self.space, item_ids.tolist())
+        if len(gone := np.setdiff1d(item_ids, rows.ids)):
+            self.collection.delete(gone.tolist())
+        if len(rows):
+            self.collection.put(rows)
+
+    def _compare(self, lease: Lease, should_stop: Callable[[], bool], report: Report | None) -> Differences:
+        found: Counter[str] = Counter()
+        classes: Counter[int] = Counter()
+        with self.catalogue.read() as connection:
+            last = vectorstore.last_id(connection)
+        for start in range(0, last + 1, WINDOW):
+            if should_stop() or not lease.renew():
+                break
+            with self.catalogue.read() as connection:
+                ours = vectorstore.labels_between(connection, self.space, start, start + WINDOW)
+            self._repair(ours, self.collection.window(start, start + WINDOW), found, classes)
+            found["compared"] += len(ours)
+            if report:
+                report(min(start + WINDOW, last + 1), last + 1)
+        while not should_stop() and lease.renew() and (theirs := self.collection.window(last + 1)):
+            self._repair({}, theirs, found, classes)
+        return Differences(found["compared"], found["lacking"], found["extra"], found["stale"], dict(classes))
+
+    def _repair(
+        self, ours: dict[int, tuple[int, int]], theirs: dict[int, tuple[int, int]],
+        found: Counter[str], classes: Counter[int],
+    ) -> None:  # fmt: skip
+        wrong = [item for item in ours.keys() | theirs.keys() if ours.get(item) != theirs.get(item)]
+        for item in wrong:
+            found["lacking" if item not in theirs else "extra" if item not in ours else "stale"] += 1
+            classes[(ours.get(item) or theirs[item])[0]] += 1
+        for start in range(0, len(wrong), BATCH):
+            self._write(np.array(wrong[start : start + BATCH], np.int64))
+        if wrong:
+            self._put(wrote_at=time.time())
+
+    def _put(self, **changes: Any) -> None:
+        with self.catalogue.write(quiet=True) as connection:
+            record = db.value(connection, self._key)
+            held = json.loads(record) if record else asdict(Position())
+            db.put(connection, self._key, json.dumps({**held, **changes}))
+
+    @property
+    def _key(self) -> str:
+        return f"mirror:{self.collection.name}"
+
+    @property
+    def _lease(self) -> str:
+        return self.collection.name[len("burin_") :]
+
+
+def mirror_of(dataset: Dataset, embedder: Embedder) -> Mirror | None:
+    """The mirror that the workspace's settings ask for; None where they name no server."""
+    config = dataset.workspace.config()
+    if not config.index_url:
+        return None
+    graph = config.index_kind == "fast"
+    return Mirror(dataset, embedder.space, embedder.dimension, url=config.index_url, graph=graph)
+
+
+def identity(catalogue: Catalogue) -> str:
+    """What tells this catalogue's collections from another's on the same server."""
+    if found := catalogue.get("identity"):
+        return found
+    with catalogue.write(quiet=True) as connection:
+        found = db.value(connection, "identity") or secrets.token_hex(6)
+        db.put(connection, "identity", found)
+    return found
+
+
+class Keeper:
+    """Follows the catalogue in a thread of its own until `stop`; ``mirror`` says what is to be kept at the moment
+    (None: nothing). A server that is away is asked again until it answers."""
+
+    def __init__(self, mirror: Callable[[], Mirror | None]) -> None:
+        self._mirror = mirror
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name="burin-mirror", daemon=True)
+
+    def start(self) -> Keeper:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=30)
+
+    def _keep(self) -> None:
+        wait = _WAIT_S
+        while not self._stop.wait(wait):
+            wait = _WAIT_AWAY_S
+            with suppress(BurinError):  # said by the page that asks
+                if (mirror := self._mirror()) is not None:
+                    mirror.follow(self._stop.is_set)
+                    if mirror.collection.graph and (at := mirror.position) and at.version is not None and not at.recall:
+                        mirror.measure(self._stop.is_set)
+                    wait = _WAIT_S
+
+
+def run_reconcile(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:
+    """The job: bring over what is lacking, compare everything and repair it, and measure the recall."""
+    from core.embedding.embedder import load_embedder
+
+    dataset = Dataset(workspace, actor=Actor())
+    mirror = mirror_of(dataset, load_embedder(workspace))
+    if mirror is None:
+        return {}
+    found = mirror.reconcile(should_stop, report=report)
+    mirror.drop_others()
+    recall = mirror.measure(should_stop)
+    return {"differences": asdict(found), "recall": asdict(recall) if recall else None}

@@ -1,0 +1,101 @@
+"""The recall of an index: how many of the true nearest references it finds for the workspace's own vectors.
+
+The truth comes from a scan of all vectors in the catalogue, whose memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import sqlalchemy as sa
+
+from core.catalogue import vectorstore
+from core.catalogue.vectorstore import Rows
+from core.embedding.candidates import ALL, Among
+
+ASKED = 200  # of the workspace's own vectors; all where there are fewer
+K = 10  # neighbours: recall@10
+KEPT = 4 * K  # true neighbours remembered, so that of those that tie for the last place any is right
+TIE = 1e-6
+TARGET = 0.99  # below which an index is given more to look at, or refused
+
+Answer = Callable[[np.ndarray, int, Among], np.ndarray]  # query (D,), k, among -> ids, nearest first
+
+
+@dataclass(frozen=True)
+class Recall:
+    """The share of the true `K` nearest that were found, of ``asked`` vectors: among all (``whole``), among the own
+    class of each (``by_class``), among its kind (``by_kind``). ``lowest``: of the worst single question."""
+
+    asked: int
+    whole: float
+    by_class: float
+    by_kind: float
+    lowest: float
+
+
+class Truth:
+    """Vectors asked (Q, D), and the `KEPT` nearest of each under each filter: what `of` measures by. Of references that
+    tie for the last place whichever is proposed counts as found."""
+
+    def __init__(self, asked: Rows) -> None:
+        self.asked = asked
+        self._filters = [
+            [ALL] * len(asked),
+            [Among(class_ids=(class_id,)) for class_id in asked.class_ids.tolist()],
+            [Among(kinds=(kind,)) for kind in asked.kinds.tolist()],
+        ]
+        self._ids = [np.empty((len(asked), 0), np.int64) for _ in self._filters]
+        self._alike = [np.empty((len(asked), 0), np.float32) for _ in self._filters]
+
+    def see(self, rows: Rows) -> None:
+        """Compare some more references."""
+        alike = self.asked.vectors @ rows.vectors.T
+        masks = (
+            None,
+            self.asked.class_ids[:, None] == rows.class_ids[None],
+            self.asked.kinds[:, None] == rows.kinds[None],
+        )
+        for at, mask in enumerate(masks):
+            some = alike if mask is None else np.where(mask, alike, -np.inf)
+            ids = np.concatenate([self._ids[at], np.broadcast_to(rows.ids, some.shape)], axis=1)
+            both = np.concatenate([self._alike[at], some], axis=1)
+            best = _top(both, KEPT)
+            self._ids[at] = np.take_along_axis(ids, best, axis=1)
+            self._alike[at] = np.take_along_axis(both, best, axis=1)
+
+    def of(self, answer: Answer) -> Recall:
+        shares = []
+        for filters, ids, alike in zip(self._filters, self._ids, self._alike, strict=True):
+            each = []
+            for row, among in enumerate(filters):
+                wanted = min(K, int(np.isfinite(alike[row]).sum()))
+                right = ids[row][alike[row] >= alike[row][wanted - 1] - TIE] if wanted else ids[row][:0]
+                found = answer(self.asked.vectors[row], K, among)[:K]
+                each.append(min(len(np.intersect1d(right, found)), wanted) / wanted if wanted else 1.0)
+            shares.append(np.array(each))
+        means = [float(share.mean()) if len(share) else 1.0 for share in shares]
+        lowest = float(min((share.min() for share in shares if len(share)), default=1.0))
+        return Recall(len(self.asked), means[0], means[1], means[2], lowest)
+
+
+def measured(connection: sa.Connection, space: str, rng: np.random.Generator, *, count: int = ASKED) -> Truth:
+    """The truth for ``count`` references drawn by ``rng``, after one scan of all."""
+    return seen(vectorstore.drawn(connection, space, count, rng), vectorstore.all_references(connection, space))
+
+
+def seen(asked: Rows, blocks: Iterable[Rows]) -> Truth:
+    truth = Truth(asked)
+    for rows in blocks:
+        truth.see(rows)
+    return truth
+
+
+def _top(alike: np.ndarray, k: int) -> np.ndarray:
+    """The places (Q, k) of the highest in each row, highest first."""
+    if alike.shape[1] > k:
+        some = np.argpartition(-alike, k - 1, axis=1)[:, :k]
+        return np.take_along_axis(some, np.argsort(-np.take_along_axis(alike, some, axis=1), axis=1), axis=1)
+    return np.argsort(-alike, axis=1)

@@ -1,0 +1,266 @@
+"""The index of a large collection in this process: half precision and exact, or inverted lists and fast.
+
+Half precision takes half the memory and, once the catalogue has confirmed its candidates, gives the same answers.
+Inverted lists may miss a neighbour, so their recall is measured on the workspace's own vectors. Either is a cache of
+the catalogue: a file carries the version it is of, and one that is torn or too old is made anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import threading
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from core.catalogue import database as db
+from core.catalogue import vectorstore
+from core.catalogue.database import Catalogue
+from core.catalogue.vectorstore import Rows
+from core.embedding.candidates import ALL, Among
+from core.embedding.engine import cores
+from core.embedding.neighbours import ONE_THREAD_BELOW, selector
+from core.embedding.recall import ASKED, TARGET, Truth
+from core.ground.config import KINDS
+from core.ground.errors import SearchAway
+from core.ground.workspace import Workspace, new_id, write_atomic
+
+HALF = 2.0**-11 + 1e-5  # what rounding to half precision, and summing in float32, moves a similarity by at most
+FOLLOWED = 500  # changes that are compared one by one before the index takes them in
+FEW = 2000  # references that a filter leaves, and that are compared without inverted lists
+_TRAINED_BY = 64  # vectors to place one of the lists
+_DRAWN = 100_000  # of which vectors the lists are placed at most
+
+Precision = Literal["half", "lists"]
+
+
+@dataclass
+class Resident:
+    """References in memory, as a `core.embedding.candidates.Source`: ``ids`` (N,) sorted, and their ``class_ids`` and
+    ``kinds`` (places in `KINDS`). ``at``: the version that it is of. ``probes``: lists that a question looks into, with
+    the ``recall`` that gives."""
+
+    index: Any
+    ids: np.ndarray
+    class_ids: np.ndarray
+    kinds: np.ndarray
+    at: int
+    precision: Precision = "half"
+    probes: int = 0
+    recall: dict[str, float] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    @property
+    def slack(self) -> float:
+        return HALF if self.precision == "half" else 0.0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def search(self, query: np.ndarray, k: int, among: Among = ALL) -> tuple[np.ndarray, np.ndarray]:
+        import faiss
+
+        with self.lock:
+            k = min(k, len(self.ids))
+            chosen = None
+            if among != ALL:
+                kinds = None if among.kinds is None else tuple(str(KINDS.index(kind)) for kind in among.kinds)
+                labels = self.kinds.astype(str) if kinds is not None else self.kinds
+                keep = Among(among.class_ids, kinds, among.but).holds(self.class_ids, labels)
+                chosen = self.ids[keep]
+                k = min(k, len(chosen))
+            if k == 0:
+                return np.empty(0, np.int64), np.empty(0, np.float32)
+            if self.precision == "lists" and chosen is not None and len(chosen) <= FEW:
+                return chosen, np.full(len(chosen), -np.inf, np.float32)  # the catalogue compares them all
+            faiss.omp_set_num_threads(1 if len(self) < ONE_THREAD_BELOW else cores())
+            asked: dict[str, Any] = {} if chosen is None else {"sel": selector(chosen)}
+            if self.precision == "lists":
+                parameters = faiss.SearchParametersIVF(nprobe=self.probes, **asked)
+            else:
+                parameters = faiss.SearchParameters(**asked) if asked else None
+            similarities, ids = self.index.search(query[None].astype(np.float32), k, params=parameters)
+        found = ids[0] >= 0
+        return ids[0][found], similarities[0][found]
+
+    def follow(self, catalogue: Catalogue, space: str) -> None:
+        """Take in what changed since."""
+        import faiss
+
+        with catalogue.read() as connection:
+            version = int(db.value(connection, "version", "0"))
+            changed = vectorstore.changed(connection, self.at)
+            rows = vectorstore.references(connection, space, changed.tolist())
+        with self.lock:
+            if not len(changed) or version <= self.at:
+                return
+            self.index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(changed)))
+            if len(rows):
+                self.index.add_with_ids(rows.vectors, rows.ids)
+            stays = ~np.isin(self.ids, changed)
+            ids = np.concatenate([self.ids[stays], rows.ids])
+            order = np.argsort(ids, kind="stable")
+            self.ids = ids[order]
+            self.class_ids = np.concatenate([self.class_ids[stays], rows.class_ids.astype(np.int32)])[order]
+            self.kinds = np.concatenate([self.kinds[stays], _codes(rows.kinds)])[order]
+            self.at = version
+
+
+def build(
+    catalogue: Catalogue, space: str, precision: Precision, *, on_progress: Callable[[int], None] | None = None
+) -> Resident:
+    """The index over every reference in ``space``, as the catalogue has them now. Raises `SearchAway` where inverted
+    lists cannot reach `core.embedding.recall.TARGET` on the workspace's own vectors."""
+    with catalogue.read() as connection:  # one state of it, from the first row to the last
+        at = int(db.value(connection, "version", "0"))
+        rng = np.random.default_rng(0)
+        index, truth, columns = None, None, ([], [], [])  # type: ignore[var-annotated]
+        if precision == "lists":
+            truth = Truth(vectorstore.drawn(connection, space, ASKED, rng))
+            index = _placed(vectorstore.drawn(connection, space, _DRAWN, rng), vectorstore.count(connection, space))
+        done = 0
+        for rows in vectorstore.all_references(connection, space):
+            if index is None:
+                index = _empty(rows.vectors.shape[1])
+            index.add_with_ids(rows.vectors, rows.ids)
+            if truth is not None:
+                truth.see(rows)
+            for column, values in zip(columns, (rows.ids, rows.class_ids, _codes(rows.kinds)), strict=True):
+                column.append(values)
+            done += len(rows)
+            if on_progress:
+                on_progress(done)
+    ids, class_ids, kinds = (np.concatenate(column) if column else np.empty(0, np.int64) for column in columns)
+    made = Resident(index, ids, class_ids.astype(np.int32), kinds.astype(np.uint8), at, precision)
+    if truth is not None and done:
+        _tune(made, truth, catalogue, space)
+    return made
+
+
+def opened(workspace: Workspace, catalogue: Catalogue, space: str, precision: Precision) -> Resident:
+    """The index from its file, brought up to date; made anew, and its file with it, where there is none, or it is torn
+    or too old."""
+    key = f"{hashlib.sha256(space.encode()).hexdigest()[:12]}-{precision}"
+    folder = workspace.cache / "references"
+    found = next((kept for kept in map(_load, _of(folder, key)) if kept is not None), None)
+    if found is not None:
+        with catalogue.read() as connection:
+            version = int(db.value(connection, "version", "0"))
+            behind = len(vectorstore.changed(connection, found.at))
+        if found.at <= version and behind <= max(FOLLOWED, len(found) // 10):
+            if behind > FOLLOWED:
+                found.follow(catalogue, space)
+                _save(found, folder, key)
+            return found
+    made = build(catalogue, space, precision)
+    if len(made):
+        _save(made, folder, key)
+    return made
+
+
+def _empty(dimension: int) -> Any:
+    import faiss
+
+    half = faiss.IndexScalarQuantizer(dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    return faiss.IndexIDMap(half)
+
+
+def _placed(sample: Rows, count: int) -> Any:
+    """Empty inverted lists, placed by ``sample``; twice the root of ``count`` of them."""
+    import faiss
+
+    lists = max(1, min(round(2 * count**0.5), len(sample) // _TRAINED_BY))
+    faiss.omp_set_num_threads(cores())
+    index = faiss.index_factory(sample.vectors.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index.train(sample.vectors)
+    return index
+
+
+def _tune(made: Resident, truth: Truth, catalogue: Catalogue, space: str) -> None:
+    """Have as few lists looked into as reach the target, with every filter."""
+    lists = int(made.index.nlist)
+
+    def confirmed(query: np.ndarray, k: int, among: Among) -> np.ndarray:
+        with catalogue.read() as connection:
+            rows = vectorstore.references(connection, space, made.search(query, 2 * k, among)[0].tolist())
+        return rows.ids[np.argsort(-(rows.vectors @ query), kind="stable")][:k]
+
+    made.probes = 1
+    while True:
+        found = truth.of(confirmed)
+        if min(found.whole, found.by_class, found.by_kind) >= TARGET:
+            break
+        if made.probes >= lists:
+            raise SearchAway(
+                "The fast index finds only {share} % of the nearest references here: choose the exact one.",
+                share=round(100 * found.whole),
+            )
+        made.probes = min(lists, 2 * made.probes)
+    made.recall = asdict(found)
+
+
+def _codes(kinds: np.ndarray) -> np.ndarray:
+    return np.array([KINDS.index(kind) for kind in kinds.tolist()], np.uint8)
+
+
+def _of(folder: Path, key: str) -> list[Path]:
+    """The files' folders of a key, the newest version first."""
+    there = [path for path in folder.glob(f"{key}.*") if path.suffix[1:].isdigit()]
+    return sorted(there, key=lambda path: -int(path.suffix[1:]))
+
+
+def _save(made: Resident, folder: Path, key: str) -> None:
+    """Write its file; ``about.json`` last, with the size and checksum of the others, so that a torn one is known."""
+    import faiss
+
+    before = _of(folder, key)
+    final = folder / f"{key}.{made.at}"
+    place = folder / f".{new_id()}"
+    place.mkdir(parents=True)
+    try:
+        with made.lock:
+            faiss.write_index(made.index, str(place / "index.faiss"))
+            np.save(place / "ids.npy", made.ids)
+            np.save(place / "class_ids.npy", made.class_ids)
+            np.save(place / "kinds.npy", made.kinds)
+            about = {"at": made.at, "precision": made.precision, "probes": made.probes, "recall": made.recall}
+        files = {path.name: [path.stat().st_size, _checksum(path)] for path in sorted(place.iterdir())}
+        write_atomic(place / "about.json", json.dumps({**about, "files": files}).encode())
+        for old in before:
+            shutil.rmtree(old, ignore_errors=True)
+        os.replace(place, final)
+    except OSError:  # a full disk, or another process was first: the file is only a cache
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def _load(place: Path) -> Resident | None:
+    import faiss
+
+    with suppress(OSError, ValueError, KeyError, RuntimeError, EOFError):
+        about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+        whole = all(
+            (place / name).stat().st_size == size and _checksum(place / name) == checksum
+            for name, (size, checksum) in about["files"].items()
+        )
+        if whole:
+            arrays = [np.load(place / f"{name}.npy", allow_pickle=False) for name in ("ids", "class_ids", "kinds")]
+            index = faiss.read_index(str(place / "index.faiss"))
+            if len(arrays[0]) == index.ntotal:
+                return Resident(index, *arrays, about["at"], about["precision"], about["probes"], about["recall"])
+    return None
+
+
+def _checksum(path: Path) -> int:
+    found = 0
+    with open(path, "rb") as stream:
+        while block := stream.read(1 << 22):
+            found = zlib.crc32(block, found)
+    return found
