@@ -175,11 +175,11 @@ def test_few_and_none(base: Base) -> None:
         base.add(np.array([4]), base.unit(1))  # an index over nothing is not made: a small base is searched otherwise
     base.follow()
     base.agrees(base.unit(1))
-    base.add(np.array([9, 6, 2**40]), base.unit(3))
+    base.add(np.array([9, 6, 2**31 - 1]), base.unit(3))
     base.agrees(base.unit(2))
     base.follow()
     base.agrees(base.unit(2))
-    base.change(np.array([4, 6, 9, 2**40]), state="trash")
+    base.change(np.array([4, 6, 9, 2**31 - 1]), state="trash")
     base.agrees(base.unit(1))
     base.follow()
     base.agrees(base.unit(1))
