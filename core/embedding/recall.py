@@ -87,6 +87,7 @@ def measured(connection: sa.Connection, space: str, rng: np.random.Generator, *,
 
 
 def seen(asked: Rows, blocks: Iterable[Rows]) -> Truth:
+    """The truth for ``asked`` among all of ``blocks``."""
     truth = Truth(asked)
     for rows in blocks:
         truth.see(rows)
