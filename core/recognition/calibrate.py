@@ -93,13 +93,19 @@ class Calibration:
         """Whether the strokes of an answer are worth comparing."""
         return self.doubt_from <= self.score(answer) < self.clear_at
 
+    def torn(self, answer: Sequence[ClassAnswer]) -> bool:
+        """Whether the first class would be certain were it not for the second, which the mark resembles as much: the
+        base holds it, under one of the two names."""
+        bound = min(self.clear_at, self.alone_at) if answer[0].strokes is None else self.certain_at
+        return len(answer) > 1 and answer[0].similarity >= self.least and self.score([answer[0], *answer[2:]]) >= bound
+
     def verdict(self, answer: Sequence[ClassAnswer]) -> Verdict:
         """The verdict on an answer's classes, best first; all that were compared, and two where there are two."""
         if not answer:
             return "unknown"
         log_odds, compared = self.score(answer), answer[0].strokes is not None
         if log_odds < (self.unknown_below if compared else self.doubt_from):
-            return "unknown"
+            return "hesitates" if self.torn(answer) else "unknown"
         sure = log_odds >= (self.certain_at if compared else min(self.clear_at, self.alone_at))
         return "certain" if sure and answer[0].similarity >= self.least else "hesitates"
 
@@ -170,6 +176,11 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
     def certain(trials: Trials) -> np.ndarray:
         return (trials.final(doubt) >= certain_at) & (trials.similarities[:, 0] >= prior.least)
 
+    def rejected_of(trials: Trials) -> np.ndarray:
+        certain_apart = trials.apart >= np.where(np.isnan(trials.after), alone_at, certain_at)
+        torn = certain_apart & (trials.similarities[:, 0] >= prior.least) & (trials.classes[:, 1] >= 0)
+        return (trials.final(doubt) < unknown_below) & ~torn
+
     return Calibration(
         certain_at=certain_at,
         unknown_below=unknown_below,
@@ -189,7 +200,7 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
         false_accepts=outside.share(certain(outside)),
         certain=inside.share(certain(inside)),
         wrong=inside.share(certain(inside) & ~inside.right),
-        rejected=inside.share(inside.final(doubt) < unknown_below),
+        rejected=inside.share(rejected_of(inside)),
     )
 
 
@@ -198,8 +209,8 @@ class Trials:
     """Leave-one-out outcomes of one series (T,): the ``rows`` asked and the class ``own`` of each; the likeliest
     ``classes`` (T, `COMPARED`), best first, -1 where there are fewer, with the row of each one's best reference, its
     similarity (nan), its strength (-inf) and its ``twins``; the ``cohesion`` of the first. ``before`` and ``after``
-    (T,): log-odds before strokes are compared, and after (nan where they were not); ``weight`` (T,): what each
-    counts."""
+    (T,): log-odds before strokes are compared, and after (nan where they were not); ``apart`` (T,): the last of them,
+    were the second class not there; ``weight`` (T,): what each counts."""
 
     rows: np.ndarray
     own: np.ndarray
@@ -211,6 +222,7 @@ class Trials:
     cohesion: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    apart: np.ndarray
     weight: np.ndarray
 
     def __len__(self) -> int:
@@ -279,10 +291,12 @@ def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tupl
         held_against[mine] = cohesion_without(alike, own, rows[mine])
         margin = evidence.margin(similarity[:, 0], similarity[:, 1:])
         before = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]))
+        margin = evidence.margin(similarity[:, 0], similarity[:, 2:])
+        apart = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]))
         counts = np.bincount(own[rows], minlength=len(classes))
         return Trials(
             order[rows], own[rows], top, np.where(where >= 0, order[where], -1), similarity, strength, twins,
-            held_against, before, np.full(len(rows), np.nan), 1 / counts[own[rows]],
+            held_against, before, np.full(len(rows), np.nan), apart, 1 / counts[own[rows]],
         )  # fmt: skip
 
     some = np.full(len(asked), len(classes) > 1)
@@ -336,7 +350,9 @@ def _compared(
     weight[chosen] *= weight[wanted].sum() / weight[chosen].sum()
     kept = ~wanted
     kept[chosen] = True
-    out = replace(trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "after")})
+    out = replace(
+        trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "after", "apart")}
+    )
     for row in chosen.tolist():
         there = np.flatnonzero(trials.references[row] >= 0)
         there = there[gallery.outlines[trials.references[row, there]].any(axis=(1, 2))]
@@ -353,14 +369,11 @@ def _compared(
         out.similarities[row, : len(there)] = trials.similarities[row, there[order]]
         if there[first] != 0:
             out.cohesion[row] = of_class.cohesion[trials.classes[row, there[first]]]
-        features = evidence.by_strokes(
-            np.array(trials.similarities[row, there[first]]),
-            evidence.margin(left[first], np.delete(left, first), least=evidence.LAID),
-            out.cohesion[row],
-            trials.twins[row, there[first]],
-            strokes[first],
-        )
-        out.after[row] = prior.after(features)
+        others = left[order[1:]]
+        margins = [evidence.margin(left[first], rest, least=evidence.LAID) for rest in (others, others[1:])]
+        about = out.cohesion[row], trials.twins[row, there[first]], np.tile(strokes[first], (2, 1))
+        similar = np.full(2, trials.similarities[row, there[first]])
+        out.after[row], out.apart[row] = prior.after(evidence.by_strokes(similar, np.array(margins), *about))
     return replace(out, weight=weight).only(kept)
 
 

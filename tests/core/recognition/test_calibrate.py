@@ -161,6 +161,20 @@ def test_an_answer_is_certain_at_sight_or_once_its_strokes_were_compared():
     assert replace(calibration, least=0.7).verdict(fits) == "hesitates"
 
 
+def test_a_mark_between_two_names_is_hesitated_about_and_one_that_is_like_none_is_not_in_the_base():
+    calibration = Calibration(0.0, 0.0, 99.0, -99.0, 99.0, target=0.05, typical=0.8)
+    alone, torn, far = (answer(best) for best in ([(0.8, 1)], [(0.8, 1), (0.79, 2)], [(0.2, 1), (0.19, 2)]))
+    high, low = calibration.score(alone), calibration.score(torn)
+    assert high > low
+    calibration = replace(calibration, doubt_from=(high + low) / 2, alone_at=(high + low) / 2)
+    assert calibration.verdict(alone) == "certain"
+    assert calibration.verdict(torn) == "hesitates"
+    assert calibration.verdict(far) == "unknown"
+    assert replace(calibration, least=0.85).verdict(torn) == "unknown"
+    three = answer([(0.8, 1), (0.79, 2), (0.79, 3)])
+    assert calibration.verdict(three) == "unknown"  # like much of the base: like nothing of it
+
+
 def test_a_calibration_of_an_earlier_version_can_still_be_read():
     old = {
         "certain_at": 0.2, "margin": 0.1, "unknown_below": -0.1, "target": 0.05, "typical": 0.8, "cohesion": {"7": 0.5},
