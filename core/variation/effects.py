@@ -11,9 +11,13 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
+from core.synthesis import grounds, scenes
+
 Values = Mapping[str, float]
 
 INK = 40  # grey levels of 255 from the background: ink, for the transforms that follow strokes
+_SEEN = 2.5 * scenes.LEAST_SEEN  # grey levels: a person can name a mark that stands out by as much
+_TRIES = 8  # photographs taken until the mark can be seen in one
 
 
 def background(picture: np.ndarray) -> tuple[float, ...]:
@@ -21,6 +25,17 @@ def background(picture: np.ndarray) -> tuple[float, ...]:
     edge = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
     middle = len(edge) // 2
     return tuple(float(v) for v in np.partition(edge, middle, axis=0)[middle])
+
+
+def ink_area(picture: np.ndarray) -> int:
+    """How many pixels are ink."""
+    return cv2.countNonZero(_ink(picture))
+
+
+def touches_border(picture: np.ndarray) -> bool:
+    """Whether ink lies on the picture's border: what was drawn may go on beyond it."""
+    ink = _ink(picture)
+    return bool(ink[0].any() or ink[-1].any() or ink[:, 0].any() or ink[:, -1].any())
 
 
 def elastic(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.ndarray:
@@ -108,6 +123,34 @@ def shadow(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.
     across = (x - np.float32(rng.uniform(-0.25, 0.25)) + y[:, None]) / np.float32(softness)
     light = 1 - np.float32(values["strength"] / 100) * np.clip(np.float32(0.5) + across, 0, 1)
     return cv2.multiply(picture, cv2.merge([light] * 3), dtype=cv2.CV_8U)
+
+
+def engraved(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.ndarray:
+    """A photograph of the mark, cut into a made ground or printed on it, under a lamp (`core.synthesis.scenes`):
+    ``strength`` of that, and of the picture as it was the rest. The mark stays where it is, and can be seen."""
+    share = values["strength"] / 100
+    away = np.abs(picture.astype(np.float32) - np.float32(background(picture))).max(axis=2)
+    if share <= 0 or away.max() < INK:
+        return picture
+    (height, width), side = picture.shape[:2], max(picture.shape[:2])
+    cover = np.zeros((side, side), np.float32)
+    cover[:height, :width] = np.clip(away / np.quantile(away[away >= INK], 0.9), 0, 1)
+    for _ in range(_TRIES):
+        taken = _photographed(cover, rng)
+        if taken is not None:
+            return _levels((1 - share) * picture + share * taken[:height, :width])
+    return picture
+
+
+def _photographed(cover: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
+    """A photograph (S, S, 3) uint8 of a mark of this ``cover`` (S, S); None where the mark can hardly be seen in it."""
+    page = np.clip(grounds.made(rng, len(cover)), 0, 255)
+    after = scenes.marked(page, np.stack([cover, np.zeros_like(cover)], axis=2), rng, extent=len(cover))
+    seen = scenes.stands_out(page, after, cover)
+    if seen is None or seen < _SEEN:
+        return None
+    taken = scenes.camera(scenes.lit(after, rng), rng, seen)
+    return None if scenes.washed_out(taken, cover) else taken
 
 
 def _levels(values: np.ndarray) -> np.ndarray:

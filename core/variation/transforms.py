@@ -18,9 +18,22 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from core.variation.effects import Values, background, elastic, line_breaks, paper, shadow, thicken, thin
+from core.variation.effects import (
+    Values,
+    background,
+    elastic,
+    engraved,
+    ink_area,
+    line_breaks,
+    paper,
+    shadow,
+    thicken,
+    thin,
+    touches_border,
+)
 
 MOST_CHOICES = 6
+LEFT, ROOMS = 0.7, 4  # share of a mark's ink below which it is cut; rooms tried: a tenth of the side, then twice it
 STRENGTHS = (1 / 3, 2 / 3, 1.0)  # low, middle, high: places in the default range
 
 Group = Literal["orientation", "geometry", "strokes", "light", "surface", "file"]
@@ -220,6 +233,26 @@ def _downscale(picture: np.ndarray, values: Values, rng: np.random.Generator) ->
     return _by("Downscale", picture, rng, scale_range=(values["factor"],) * 2, interpolation_pair=pair)
 
 
+def _kept(apply: Apply) -> Apply:
+    """``apply`` that leaves the mark in the picture: where it would be cut, with room of its own ground around it."""
+
+    def whole(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.ndarray:
+        made = apply(picture, values, rng)
+        height, width = picture.shape[:2]
+        least = LEFT * ink_area(picture) * min(1.0, values.get("scale", 1.0) ** 2)
+        for tried in range(ROOMS):
+            if touches_border(picture) or not (touches_border(made) or ink_area(made) < least):
+                break
+            more = max(height, width) * 2**tried // 10
+            sides = (more * height // max(height, width),) * 2 + (more * width // max(height, width),) * 2
+            room = cv2.copyMakeBorder(picture, *sides, cv2.BORDER_CONSTANT, value=background(picture))
+            made = apply(cv2.resize(room, (width, height), interpolation=cv2.INTER_AREA), values, rng)
+            least *= (width / room.shape[1]) ** 2
+        return made
+
+    return whole
+
+
 # The table
 
 _PERCENT, _SIDE = "%", _("% of the side")
@@ -233,26 +266,26 @@ _TABLE = (
     Transform("quarter_turn", _("Quarter turns"), "orientation",
               _("Turned by 90, 180 or 270 degrees."), _quarter_turn, (
         Parameter("turns", _("Turns"), "× 90°", 1, 3, (1, 3), 1, whole=True),)),
-    Transform("rotate", _("Rotation"), "geometry", _("Turned a little around the middle."), _rotate, (
+    Transform("rotate", _("Rotation"), "geometry", _("Turned a little around the middle."), _kept(_rotate), (
         Parameter("angle", _("Angle"), "°", -180, 180, (-10, 10), 0.5),)),
     Transform("affine", _("Scale, stretch, slant, shift"), "geometry",
-              _("Larger or smaller, wider, slanted like handwriting, and moved."), _affine, (
+              _("Larger or smaller, wider, slanted like handwriting, and moved."), _kept(_affine), (
         Parameter("scale", _("Scale"), "×", 0.5, 1.5, (0.88, 1.08), 0.01, neutral=1.0),
         Parameter("stretch", _("Stretch"), _PERCENT, -40, 40, (-10, 10), 1),
         Parameter("shear", _("Slant"), "°", -30, 30, (-8, 8), 0.5),
         Parameter("shift_x", _("Shift across"), _PERCENT, -30, 30, (-4, 4), 0.5),
         Parameter("shift_y", _("Shift down"), _PERCENT, -30, 30, (-4, 4), 0.5),)),
     Transform("perspective", _("Perspective"), "geometry",
-              _("Seen from the side, as by a phone held askew."), _perspective, (
+              _("Seen from the side, as by a phone held askew."), _kept(_perspective), (
         _STRENGTH(_PERCENT, 0, 20, (2, 7), 0.5),)),
-    Transform("elastic", _("Elastic"), "geometry", _("Lines waver, as from another hand."), elastic, (
+    Transform("elastic", _("Elastic"), "geometry", _("Lines waver, as from another hand."), _kept(elastic), (
         _STRENGTH(_SIDE, 0, 6, (0.3, 1.2), 0.1),
         Parameter("smoothness", _("Smoothness"), _SIDE, 2, 20, (6, 12), 0.5, neutral=20),)),
     Transform("grid_distortion", _("Grid distortion"), "geometry",
-              _("Parts of the mark grow at the cost of others."), _grid, (
+              _("Parts of the mark grow at the cost of others."), _kept(_grid), (
         _STRENGTH(_PERCENT, 0, 60, (5, 25), 1),)),
     Transform("optical_distortion", _("Lens distortion"), "geometry",
-              _("Barrel or cushion, as seen through a lens."), _optical, (
+              _("Barrel or cushion, as seen through a lens."), _kept(_optical), (
         _STRENGTH(_PERCENT, -80, 80, (-40, 40), 1),)),
     Transform("thicken", _("Thicker strokes"), "strokes", _("A broader pen."), thicken, (
         Parameter("width", _("Width"), _SIDE, 0, 8, (0.5, 2.5), 0.1),)),
@@ -275,6 +308,9 @@ _TABLE = (
         _STRENGTH(_PERCENT, 0, 30, (1, 5), 0.5),)),
     Transform("paper", _("Paper texture"), "surface", _("An uneven sheet instead of pure white."), paper, (
         _STRENGTH(_PERCENT, 0, 15, (0.5, 3), 0.1),)),
+    Transform("engraved", _("Engraved and photographed"), "surface",
+              _("Cut into glass, metal or stone or printed on them, under a lamp, as a camera takes it."), engraved, (
+        _STRENGTH(_PERCENT, 0, 100, (60, 100), 5),)),
     Transform("blur", _("Blur"), "surface", _("Out of focus."), _blur, (
         Parameter("radius", _("Radius"), _SIDE, 0, 5, (0.2, 1), 0.1),)),
     Transform("motion_blur", _("Motion blur"), "surface", _("The hand moved."), _motion_blur, (

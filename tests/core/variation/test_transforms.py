@@ -72,6 +72,54 @@ def test_corners_are_filled_with_the_background(name, paper):
         assert (corners == paper).all(), corners
 
 
+@pytest.mark.parametrize("name", GEOMETRY)
+def test_a_mark_that_fills_its_picture_is_not_cut(name):
+    entry = TRANSFORMS[name]
+    tight = cv2.copyMakeBorder(picture("square")[4:-4, 4:-4], 2, 2, 2, 2, cv2.BORDER_CONSTANT, value=(255,) * 3)
+    rows, columns = np.nonzero(tight.min(axis=2) < 128)
+    tight = np.ascontiguousarray(tight[rows.min() - 2 : rows.max() + 3, columns.min() - 2 : columns.max() + 3])
+    before = effects.ink_area(tight)
+    assert before and not effects.touches_border(tight)
+    for seed in range(6):
+        values = {p.name: p.rounded(p.default[seed % 2]) for p in entry.parameters}
+        after = entry.apply(tight, values, rng(seed))
+        assert after.shape == tight.shape
+        assert not effects.touches_border(after), (seed, values)
+        assert effects.ink_area(after) > 0.3 * before, (seed, values)
+
+
+def test_a_mark_that_is_moved_out_altogether_is_fetched_back():
+    small = np.full((80, 80, 3), 255, np.uint8)
+    small[30:50, 2:14] = 0
+    values = {"scale": 1.0, "stretch": 0.0, "shear": 0.0, "shift_x": -25.0, "shift_y": 0.0}
+    after = TRANSFORMS["affine"].apply(small, values, rng())
+    assert effects.ink_area(after) and not effects.touches_border(after)
+
+
+def test_what_goes_on_beyond_the_picture_is_turned_as_it_is():
+    photograph = rng(2).integers(0, 256, (60, 60, 3), dtype=np.uint8)
+    values = {"angle": 10.0}
+    plain = TRANSFORMS["rotate"].apply.__closure__[0].cell_contents(photograph, values, rng(1))
+    assert np.array_equal(TRANSFORMS["rotate"].apply(photograph, values, rng(1)), plain)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_an_engraved_mark_stays_where_it_is_and_can_be_seen(seed):
+    before = picture("triangle", side=128)
+    after = TRANSFORMS["engraved"].apply(before, {"strength": 100.0}, rng(seed))
+    assert after.shape == before.shape and not np.array_equal(after, before)
+    ink = before.min(axis=2) < 128
+    near = cv2.dilate(ink.astype(np.uint8), np.ones((7, 7), np.uint8)) > 0
+    grey = cv2.GaussianBlur(after.astype(np.float32).mean(axis=2), (0, 0), 0.8)
+    edges = np.abs(cv2.Laplacian(grey, cv2.CV_32F, ksize=3))
+    assert edges[near].mean() > 1.15 * edges[~near].mean(), "no more is to be seen at the mark than elsewhere"
+
+
+def test_a_blank_page_is_not_engraved():
+    blank = np.full((40, 60, 3), 250, np.uint8)
+    assert np.array_equal(TRANSFORMS["engraved"].apply(blank, {"strength": 100.0}, rng()), blank)
+
+
 def test_flips_and_turns_are_exact():
     before = picture()
     assert np.array_equal(TRANSFORMS["flip_horizontal"].apply(before, {}, rng()), before[:, ::-1])
