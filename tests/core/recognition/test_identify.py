@@ -15,7 +15,7 @@ from core.ground.regions import Region
 from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
-from core.recognition.identify import identify, identify_marks
+from core.recognition.identify import BOUNDS, identify, identify_marks
 from core.sight.marks import FOUND, Mark
 from tests.conftest import FakeEmbedder, draw
 
@@ -64,7 +64,7 @@ def test_a_single_class_shown_still_weighs_the_second(base):
     about["calibration"] = replace(
         EAGER, certain_at=at + 0.01, clear_at=at + 0.01, alone_at=at + 0.01, doubt_from=at + 0.005
     )
-    assert identify(draw("bar", seed=50), top=1, **about).verdict == "unknown"
+    assert identify(draw("bar", seed=50), top=1, **about).verdict == "hesitates"
 
 
 def test_the_strokes_are_compared_where_there_is_a_doubt_and_only_there(base, monkeypatch):
@@ -167,10 +167,39 @@ def test_a_box_far_less_sure_is_not_asked_what_it_is_like_and_still_offered(base
 def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
     about, _ = base
     picture, left, right = table
-    found(monkeypatch, picture, (left, FOUND - 0.01), (right, FOUND / 2))
+    least = min(BOUNDS.values())
+    found(monkeypatch, picture, (left, least - 0.01), (right, least / 2))
     (answer,) = identify_marks(picture, **about)
     assert (answer.verdict, answer.classes) == ("not_found", [])
     assert answer.instead == (left, right)  # to be clicked
+
+
+def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, table, monkeypatch):
+    about, _ = base
+    picture, left, right = table
+    assert BOUNDS["certain"] < FOUND <= BOUNDS["hesitates"] <= BOUNDS["unknown"]
+    eager, strict = EAGER, replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
+    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, BOUNDS["unknown"] + 0.01
+    for calibration, sureness, verdict in (
+        (eager, sure, "certain"),
+        (eager, unsure, "hesitates"),  # known, but whether it is a mark is not
+        (strict, sure, "unknown"),
+        (strict, (FOUND + BOUNDS["unknown"]) / 2, "not_found"),
+    ):
+        about["calibration"] = calibration
+        found(monkeypatch, picture, (left, sureness))
+        (answer,) = identify_marks(picture, **about)
+        assert answer.verdict == verdict
+
+
+def test_the_mark_that_the_base_knows_comes_before_one_that_is_surer(base, table, monkeypatch):
+    about, names = base
+    picture, left, right = table
+    strange = Image.effect_noise((96, 96), 90).convert("RGB")
+    picture.paste(strange, (202, 2))
+    found(monkeypatch, picture, (right, 0.95), (left, 0.8))
+    answers = identify_marks(picture, **about)
+    assert answers[0].region == left and named(answers[0], names) == "circle"
 
 
 def test_what_somebody_points_at_is_answered_and_nothing_else_looked_for(base, table, monkeypatch):
