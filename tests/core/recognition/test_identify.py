@@ -176,7 +176,7 @@ def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, mo
 
 def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, table, monkeypatch):
     about, _ = base
-    picture, left, right = table
+    picture, left, _ = table
     eager, strict = EAGER, replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
     unsure, sure = (BOUNDS["certain"] + FOUND) / 2, BOUNDS["unknown"] + 0.01
     for calibration, sureness, verdict in (
