@@ -70,4 +70,5 @@ else:
     stack.share_memory()
     spool.install()
     floors.say()
+    stack.follow_index()
     app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

@@ -11,10 +11,11 @@ collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copi
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
 embedding    weights, card, model, foreign, engine, embedder, neighbours, candidates, recall, resident, milvus
-embedding    gallery, references, mirror
+embedding    gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
-recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, verdicts, identify, views
+recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, thresholds, verdicts
+recognition  identify, views
 products     proposing, codes, matching, finding, letters, pictures, taking
 review       neighbourhood, predictions, queue, kept, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation

@@ -3,7 +3,7 @@ outline of the strokes that were seen for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,12 +69,14 @@ def vectors(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarr
     return ids, class_ids, [row[2] for row in rows], matrix.reshape(len(rows), -1) if rows else matrix.reshape(0, 0)
 
 
-def missing_vectors(connection: sa.Connection, space: str) -> list[Item]:
-    """Present items, labelled or not, whose content has no vector in ``space``; each content once."""
+def missing_vectors(connection: sa.Connection, space: str, *, since: int = 0) -> list[Item]:
+    """Present items, labelled or not, whose content has no vector in ``space``, each content once; of those that
+    changed after version ``since``."""
     known = (
         sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.sha256 == db.seen_as).exists()
     )
-    rows = connection.execute(with_class().where(db.items.c.state == "present", ~known).order_by(db.items.c.id))
+    query = with_class().where(db.items.c.state == "present", ~known, *_changed_after(since))
+    rows = connection.execute(query.order_by(db.items.c.id))
     return list({item.sha256: item for item in map(item_of, rows)}.values())
 
 
@@ -88,11 +90,11 @@ def outlines(connection: sa.Connection, space: str) -> dict[int, bytes]:
     return {item_id: bytes(outline) for item_id, outline in connection.execute(query)}
 
 
-def missing_outlines(connection: sa.Connection, space: str) -> list[Item]:
-    """Present, labelled items with a vector in ``space`` and no outline beside it; each content once."""
+def missing_outlines(connection: sa.Connection, space: str, *, since: int = 0) -> list[Item]:
+    """Present, labelled items with a vector in ``space`` and no outline beside it, each content once; likewise."""
     bare = sa.select(db.vectors.c.sha256).where(db.vectors.c.space == space, db.vectors.c.outline.is_(None))
     here = sa.and_(db.items.c.state == "present", db.items.c.class_id.is_not(None), db.seen_as.in_(bare))
-    rows = connection.execute(with_class().where(here).order_by(db.items.c.id))
+    rows = connection.execute(with_class().where(here, *_changed_after(since)).order_by(db.items.c.id))
     return list({item.sha256: item for item in map(item_of, rows)}.values())
 
 
@@ -118,9 +120,16 @@ def changed(connection: sa.Connection, since: int, *, limit: int | None = None) 
     return np.array(connection.execute(query).scalars().all(), np.int64)
 
 
+def knows(connection: sa.Connection, since: int) -> bool:
+    """Whether `changed` names everything that is different from what it was at version ``since``; not where the
+    catalogue's file has been put back or made anew."""
+    now = int(db.value(connection, "version", "0"))
+    return int(db.value(connection, "references_from", "0")) <= since <= now
+
+
 def references(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> Rows:
     """Those of these items that are references now, as `vectors` says, by id."""
-    found = []
+    found: list[sa.Row] = []
     for ids in db.chunks(sorted({int(item_id) for item_id in item_ids})):
         found += connection.execute(_rows(space).where(db.items.c.id.in_(ids))).all()
     return _as_rows(found)
@@ -161,7 +170,7 @@ def last_id(connection: sa.Connection) -> int:
 
 def first_of_class(connection: sa.Connection, space: str, class_ids: Iterable[int], *, most: int) -> Rows:
     """At most ``most`` references of each of these classes, those with the lowest ids."""
-    found = []
+    found: list[sa.Row] = []
     for class_id in class_ids:
         found += connection.execute(_rows(space).where(db.items.c.class_id == int(class_id)).limit(most)).all()
     return _as_rows(sorted(found, key=lambda row: row[0]))
@@ -184,6 +193,12 @@ def outlines_of(connection: sa.Connection, space: str, item_ids: Iterable[int]) 
     }
 
 
+def _changed_after(since: int) -> tuple[sa.ColumnElement[bool], ...]:
+    if not since:
+        return ()
+    return (db.items.c.id.in_(sa.select(db.outbox.c.item_id).where(db.outbox.c.version > since)),)
+
+
 def _joined(query: sa.Select, space: str) -> sa.Select:
     return query.select_from(db.items.join(db.vectors, _OF_THE_ITEM)).where(db.vectors.c.space == space, _REFERS)
 
@@ -193,7 +208,7 @@ def _rows(space: str) -> sa.Select:
     return _joined(sa.select(*columns), space).order_by(db.items.c.id)
 
 
-def _as_rows(found: list) -> Rows:
+def _as_rows(found: Sequence[sa.Row]) -> Rows:
     ids, class_ids, versions = (np.array([row[at] for row in found], np.int64) for at in (0, 1, 3))
     matrix = np.frombuffer(b"".join(row[4] for row in found), dtype="<f4").astype(np.float32)
     kinds = np.array([row[2] for row in found], dtype=np.str_)

@@ -232,10 +232,11 @@ class Dataset(Assortment):
         with self.catalogue.read() as connection:
             return vectorstore.vectors(connection, space)
 
-    def missing_vectors(self, space: str) -> list[Item]:
-        """Present items whose content has no vector in ``space``; each content once."""
+    def missing_vectors(self, space: str, *, since: int = 0) -> list[Item]:
+        """Present items whose content has no vector in ``space``, each content once; of those that changed after
+        version ``since``."""
         with self.catalogue.read() as connection:
-            return vectorstore.missing_vectors(connection, space)
+            return vectorstore.missing_vectors(connection, space, since=since)
 
     def add_vectors(self, space: str, vectors: Mapping[str, np.ndarray]) -> None:
         """Store vectors (D,) by content hash, in one transaction."""
@@ -248,10 +249,10 @@ class Dataset(Assortment):
         with self.catalogue.read() as connection:
             return vectorstore.outlines(connection, space)
 
-    def missing_outlines(self, space: str) -> list[Item]:
-        """Labelled items with a vector in ``space`` and no outline beside it; each content once."""
+    def missing_outlines(self, space: str, *, since: int = 0) -> list[Item]:
+        """Labelled items with a vector in ``space`` and no outline beside it, each content once; likewise."""
         with self.catalogue.read() as connection:
-            return vectorstore.missing_outlines(connection, space)
+            return vectorstore.missing_outlines(connection, space, since=since)
 
     def add_outlines(self, space: str, outlines: Mapping[str, bytes]) -> None:
         """Store outlines by content hash, in one transaction; nothing that anybody looks at changes by it."""

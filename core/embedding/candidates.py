@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -37,6 +37,38 @@ class Among:
 
 
 ALL = Among()
+
+
+class References(Protocol):
+    """What an identification asks of a collection's references, however many there are and wherever they are searched.
+    A selection is what `select` and `without` give, and None is all of them."""
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def space(self) -> str: ...
+
+    @property
+    def has_outlines(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def nearest(self, vector: np.ndarray, k: int, among: Any = None, /) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (M,) and similarities (M,) of the ``k`` nearest to ``vector`` (D,), nearest first."""
+
+    def likeness(self, vectors: np.ndarray) -> np.ndarray:
+        """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
+
+    def select(self, *, class_ids: list[int] | None = None, kinds: list[str] | None = None) -> Any: ...
+
+    def without(self, among: Any, class_ids: Iterable[int], /) -> Any: ...
+
+    def classes_of(self, item_ids: np.ndarray) -> np.ndarray: ...
+
+    def kinds_of(self, item_ids: np.ndarray) -> np.ndarray: ...
+
+    def outlines_of(self, item_ids: np.ndarray) -> np.ndarray | None: ...
 
 
 class Source(Protocol):

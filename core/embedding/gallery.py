@@ -76,6 +76,10 @@ class Gallery:
         found = ids[0] >= 0
         return ids[0][found], similarities[0][found]
 
+    def likeness(self, vectors: np.ndarray) -> np.ndarray:
+        """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
+        return (vectors @ self.vectors.T).max(axis=1, initial=-1.0)
+
     def without(self, allowed: np.ndarray | None, class_ids: Iterable[int]) -> np.ndarray:
         """The ids ``allowed`` (None: all) without those of these classes."""
         pool = self.item_ids if allowed is None else allowed
@@ -84,6 +88,14 @@ class Gallery:
     def outlines_of(self, item_ids: np.ndarray) -> np.ndarray | None:
         """The outlines (N, P, 3) of these items, zeros where none was made; None where none were for any."""
         return None if self.outlines is None else self.outlines[self.rows_of(item_ids)]
+
+    @property
+    def has_outlines(self) -> bool:
+        return self.outlines is not None
+
+    def kinds_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """The kinds (N,) of these items, which must be in the gallery."""
+        return self.kinds[self.rows_of(item_ids)]
 
     def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
         """The class ids (N,) of these items, which must be in the gallery."""
@@ -127,14 +139,16 @@ def update(
     *,
     on_progress: Callable[[int, int], None] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    since: int = 0,
 ) -> Update:
     """Embed the items that have no vector in the embedder's space, and store the vectors; then the outlines of those
     that have none beside their vector.
 
+    ``since``: only of what changed after that version of the dataset, which in a large one is found much sooner.
     Incremental: an image that was embedded before, under any name or class, costs nothing.
     Stopping keeps what is done. An image that cannot be read is listed and skipped.
     """
-    missing = dataset.missing_vectors(embedder.space)
+    missing = dataset.missing_vectors(embedder.space, since=since)
     found = zip(missing, embedder.embed_images(_reader(dataset, item, embedder) for item in missing), strict=True)
     refused: list[tuple[Item, ImageRefused]] = []
     embedded = done = 0
@@ -150,13 +164,13 @@ def update(
         done += len(batch)
         if on_progress:
             on_progress(done, len(missing))
-    _outline(dataset, embedder, should_stop)
+    _outline(dataset, embedder, should_stop, since)
     return Update(embedded, refused)
 
 
-def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], bool]) -> None:
+def _outline(dataset: Dataset, embedder: Embedder, should_stop: Callable[[], bool], since: int) -> None:
     """Make the outlines that are missing; of an image that cannot be read any more, none."""
-    waiting = iter(dataset.missing_outlines(embedder.space))
+    waiting = iter(dataset.missing_outlines(embedder.space, since=since))
     while not should_stop() and (batch := list(itertools.islice(waiting, BATCH))):
         made = {}
         for item in batch:

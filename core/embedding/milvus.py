@@ -7,17 +7,19 @@ collection should hold is `core.embedding.mirror`'s.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from core.catalogue.vectorstore import Rows
 from core.embedding.candidates import ALL, Among
-from core.ground.errors import SearchAway
+from core.ground.errors import SearchAway, ServerGone
 from core.ground.extras import need_milvus
 
 if TYPE_CHECKING:
@@ -82,13 +84,13 @@ class Collection:
         data = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         for start in range(0, len(data), BATCH):
             some = data[start : start + BATCH]
-            self._ask(lambda client, some=some: client.upsert(self.name, some, timeout=WAIT_S))
+            self._ask(partial(self._upsert, some))
 
     def delete(self, item_ids: Sequence[int]) -> None:
         """Remove these, those that are there."""
         for start in range(0, len(item_ids), BATCH):
             some = [int(item_id) for item_id in item_ids[start : start + BATCH]]
-            self._ask(lambda client, some=some: client.delete(self.name, ids=some, timeout=WAIT_S))
+            self._ask(partial(self._remove, some))
 
     def count(self) -> int:
         """How many references it holds."""
@@ -120,6 +122,12 @@ class Collection:
         ) or ([],)
         ids = np.array([hit["id"] for hit in hits], np.int64)
         return ids, np.array([hit["distance"] for hit in hits], np.float32)
+
+    def _upsert(self, rows: list[dict[str, Any]], client: MilvusClient) -> None:
+        client.upsert(self.name, rows, timeout=WAIT_S)
+
+    def _remove(self, item_ids: list[int], client: MilvusClient) -> None:
+        client.delete(self.name, ids=item_ids, timeout=WAIT_S)
 
     def close(self) -> None:
         with self._turn:
@@ -163,6 +171,7 @@ def reach_index(url: str) -> str:
 def _connect(url: str) -> MilvusClient:
     from pymilvus import MilvusClient
 
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it cannot do is raised, and said by us
     return MilvusClient(uri=url, token=os.environ.get(TOKEN, ""), timeout=WAIT_S)
 
 
@@ -176,7 +185,7 @@ def _sentence(url: str, error: Exception) -> SearchAway:
         return SearchAway("Search cannot answer now: the search server says “{why}”.", why=said[:200])
     since = _away_since.setdefault(url, time.time())
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
-    return SearchAway("Search cannot answer now: the search server is away (since {when}).", when=when)
+    return ServerGone("Search cannot answer now: the search server is away (since {when}).", when=when)
 
 
 def _terms(among: Among) -> str:

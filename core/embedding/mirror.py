@@ -16,19 +16,19 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.catalogue import database as db
 from core.catalogue import vectorstore
-from core.catalogue.database import Catalogue
 from core.catalogue.leases import Lease, leased
 from core.collection.dataset import Dataset
 from core.embedding.candidates import ALL, Among
 from core.embedding.milvus import BATCH, WINDOW, Collection
 from core.embedding.recall import ASKED, TARGET, Recall, measured
-from core.ground.errors import BurinError, Conflict, SearchAway
+from core.ground.errors import BurinError, Conflict, SearchAway, ServerGone
 from core.ground.jobs import Report
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5  # by which two machines' float32 sums of 256 products differ at most
 SETTLED_S = 30.0  # after which what was written is seen by a search that does not insist on it
 EF_MOST = 4096
+MOVED = 0.1  # of the references: when so many came or went, the recall is measured again
 _WAIT_S = 0.5  # between two looks at the outbox
 _WAIT_AWAY_S = 5.0  # while the server is away
 
@@ -46,15 +47,25 @@ _WAIT_AWAY_S = 5.0  # while the server is away
 @dataclass(frozen=True)
 class Position:
     """How far a collection is. ``version``: of the catalogue, up to which it has every change; None while it is being
-    ``filled``, up to that item id, since version ``since``. ``wrote_at``: when something was written last. ``ef`` of
-    its graph, and the ``recall`` measured with it."""
+    ``filled``, up to that item id, ``done`` of them, since version ``since``. ``wrote_at``: when something was written
+    last. ``ef`` of its graph, and the ``recall`` measured with it when there were ``count`` references, at
+    ``measured_at``. ``doubted``: the server was away, and has to be compared before it is believed again."""
 
     version: int | None = None
     filled: int = -1
+    done: int = 0
     since: int = 0
     wrote_at: float = 0.0
     ef: int = 64
     recall: dict[str, Any] = field(default_factory=dict)
+    count: int = 0
+    measured_at: float = 0.0
+    doubted: bool = False
+
+    @property
+    def held(self) -> float | None:
+        """The recall that is asked to reach the target; None where it was not measured."""
+        return Recall(**self.recall).held if self.recall else None
 
 
 @dataclass(frozen=True)
@@ -79,7 +90,7 @@ class Mirror:
 
     def __init__(self, dataset: Dataset, space: str, dimension: int, *, url: str, graph: bool = False) -> None:
         self.catalogue, self.space = dataset.catalogue, space
-        self.prefix = f"burin_{identity(dataset.catalogue)}_"
+        self.prefix = f"burin_{identity(dataset)}_"
         of_space = hashlib.sha256(f"{space} {'graph' if graph else 'flat'}".encode()).hexdigest()[:12]
         self.collection = Collection(url, self.prefix + of_space, dimension, graph=graph)
         self.slack = 0.0 if graph else ROUNDING
@@ -94,12 +105,17 @@ class Mirror:
 
     @property
     def at(self) -> int:
-        """The version up to which it holds every change. Raises `SearchAway` while it is being filled, and where its
-        graph finds fewer of the true neighbours than `core.embedding.recall.TARGET`."""
+        """The version up to which it holds every change. Raises `SearchAway` while it is being filled, where it was
+        away and is not compared yet, and where it finds fewer of the true neighbours than
+        `core.embedding.recall.TARGET`."""
         position = self.position
         if position is None or position.version is None:
             raise SearchAway("Search cannot answer now: the search server is being filled.")
-        if self.collection.graph and position.recall.get("whole", 0.0) < TARGET:
+        if position.doubted:
+            self.collection.exists()  # says since when it is away, where it still is
+            raise SearchAway("Search cannot answer now: the search server was away, and is being compared.")
+        held = position.held
+        if (self.collection.graph and held is None) or (held is not None and held < TARGET):
             raise SearchAway(
                 "Search cannot answer now: the search server was found to miss some of the nearest references, or was "
                 "not measured yet."
@@ -113,7 +129,11 @@ class Mirror:
     def search(self, query: np.ndarray, k: int, among: Among = ALL) -> tuple[np.ndarray, np.ndarray]:
         position = self.position or Position()
         fresh = time.time() - position.wrote_at < SETTLED_S
-        return self.collection.search(query, k, among, fresh=fresh, ef=position.ef)
+        try:
+            return self.collection.search(query, k, among, fresh=fresh, ef=position.ef)
+        except ServerGone:
+            self._put(doubted=True)
+            raise
 
     # As what has to be kept
 
@@ -136,6 +156,28 @@ class Mirror:
             self._follow(lease, should_stop, report)
             return self._compare(lease, should_stop, report)
 
+    def keep(self, should_stop: Callable[[], bool] = lambda: False) -> int:
+        """What has to be done at the moment: `follow`; compare everything where the server was away; measure where
+        that was never done, or a tenth came or went since. How many items were written. Raises `SearchAway`."""
+        try:
+            written = self.follow(should_stop)
+            if (position := self.position) is None or position.version is None:
+                return written
+            if position.doubted:
+                with leased(self.catalogue, self._lease) as lease:
+                    if lease is not None:
+                        written += self._follow(lease, should_stop, None)
+                        written += self._compare(lease, should_stop, None).count
+            elif not position.recall or (written and abs(len(self) - position.count) > MOVED * position.count):
+                with leased(self.catalogue, f"recall {self._lease}", lasts_s=600) as lease:
+                    if lease is not None:
+                        self.measure(should_stop)
+            return written
+        except ServerGone:
+            if self.position is not None:
+                self._put(doubted=True)
+            raise
+
     def measure(self, should_stop: Callable[[], bool] = lambda: False, *, seed: int = 0) -> Recall | None:
         """How many of the true nearest references the collection finds for `ASKED` of the workspace's own vectors; a
         graph is given more candidates to look at until it reaches the target. Kept with the position."""
@@ -146,12 +188,16 @@ class Mirror:
             asked = measured(connection, self.space, np.random.default_rng(seed), count=ASKED)
         ef = position.ef
         while True:
-            found = asked.of(lambda query, k, among, ef=ef: self.collection.search(query, k, among, ef=ef)[0])
-            if not self.collection.graph or found.whole >= TARGET or ef >= EF_MOST or should_stop():
+            found = asked.of(partial(self._found, ef))
+            if not self.collection.graph or found.held >= TARGET or ef >= EF_MOST or should_stop():
                 break
             ef *= 2
-        self._put(ef=ef, recall=asdict(found))
+        if not should_stop():
+            self._put(ef=ef, recall=asdict(found), count=len(self), measured_at=time.time())
         return found
+
+    def _found(self, ef: int, query: np.ndarray, k: int, among: Among) -> np.ndarray:
+        return self.collection.search(query, k, among, ef=ef)[0]
 
     def drop_others(self) -> None:
         """Remove the workspace's collections of spaces through which nobody looks any more."""
@@ -166,12 +212,14 @@ class Mirror:
         if position is None or position.version is None:
             return False
         with self.catalogue.read() as connection:
+            if not vectorstore.knows(connection, position.version):
+                return False
             return not len(vectorstore.changed(connection, position.version, limit=1))
 
     def _follow(self, lease: Lease, should_stop: Callable[[], bool], report: Report | None) -> int:
         there = self.collection.exists()
         if not there or self.position is None:
-            self._put(version=None, filled=-1, since=self.catalogue.version, recall={})
+            self._put(version=None, filled=-1, done=0, since=self.catalogue.version, recall={}, doubted=there)
             if not there:
                 self.collection.create()
         else:
@@ -185,6 +233,9 @@ class Mirror:
         with self.catalogue.read() as connection:
             version = int(db.value(connection, "version", "0"))
             changed = vectorstore.changed(connection, position.version)
+            known = vectorstore.knows(connection, position.version)
+        if not known:
+            self._put(doubted=True)
         for start in range(0, len(changed), BATCH):
             if should_stop() or not lease.renew():
                 return written
@@ -195,20 +246,20 @@ class Mirror:
 
     def _fill(self, lease: Lease, position: Position, should_stop: Callable[[], bool], report: Report | None) -> int:
         """Put everything there, from where an earlier run was stopped."""
-        total, done, last = len(self), 0, position.filled
+        total, done, last = len(self), position.done, position.filled
         while not should_stop() and lease.renew():
             with self.catalogue.read() as connection:
                 rows = next(vectorstore.all_references(connection, self.space, size=4 * BATCH, after=last), None)
             if rows is None:
-                self._put(version=position.since, filled=-1, wrote_at=time.time())
+                self._put(version=position.since, filled=-1, done=0, wrote_at=time.time())
                 break
             self.collection.put(rows)
             last = int(rows.ids[-1])
             done += len(rows)
-            self._put(filled=last)
+            self._put(filled=last, done=done)
             if report:
                 report(min(done, total), total)
-        return done
+        return done - position.done
 
     def _write(self, item_ids: np.ndarray) -> None:
         """Have these there as they are now: those that are references, and not those that are none."""
@@ -233,8 +284,11 @@ class Mirror:
             found["compared"] += len(ours)
             if report:
                 report(min(start + WINDOW, last + 1), last + 1)
-        while not should_stop() and lease.renew() and (theirs := self.collection.window(last + 1)):
-            self._repair({}, theirs, found, classes)
+        else:
+            while not should_stop() and lease.renew() and (theirs := self.collection.window(last + 1)):
+                self._repair({}, theirs, found, classes)
+            if not should_stop():
+                self._put(doubted=False)
         return Differences(found["compared"], found["lacking"], found["extra"], found["stale"], dict(classes))
 
     def _repair(
@@ -274,14 +328,16 @@ def mirror_of(dataset: Dataset, embedder: Embedder) -> Mirror | None:
     return Mirror(dataset, embedder.space, embedder.dimension, url=config.index_url, graph=graph)
 
 
-def identity(catalogue: Catalogue) -> str:
-    """What tells this catalogue's collections from another's on the same server."""
-    if found := catalogue.get("identity"):
-        return found
-    with catalogue.write(quiet=True) as connection:
-        found = db.value(connection, "identity") or secrets.token_hex(6)
-        db.put(connection, "identity", found)
-    return found
+def identity(dataset: Dataset) -> str:
+    """What tells this catalogue's collections from another's on the same server. A copy of the workspace is another
+    one: of a catalogue in a file, the file's place counts too."""
+    catalogue, config = dataset.catalogue, dataset.workspace.config()
+    if not (found := catalogue.get("identity")):
+        with catalogue.write(quiet=True) as connection:
+            found = db.value(connection, "identity") or secrets.token_hex(6)
+            db.put(connection, "identity", found)
+    place = "" if config.catalogue_url else str(dataset.workspace.root.resolve())
+    return hashlib.sha256(f"{found} {place}".encode()).hexdigest()[:12]
 
 
 class Keeper:
@@ -305,11 +361,9 @@ class Keeper:
         wait = _WAIT_S
         while not self._stop.wait(wait):
             wait = _WAIT_AWAY_S
-            with suppress(BurinError):  # said by the page that asks
+            with suppress(BurinError, OSError):  # said by the page that asks
                 if (mirror := self._mirror()) is not None:
-                    mirror.follow(self._stop.is_set)
-                    if mirror.collection.graph and (at := mirror.position) and at.version is not None and not at.recall:
-                        mirror.measure(self._stop.is_set)
+                    mirror.keep(self._stop.is_set)
                     wait = _WAIT_S
 
 

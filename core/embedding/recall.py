@@ -35,6 +35,11 @@ class Recall:
     by_kind: float
     lowest: float
 
+    @property
+    def held(self) -> float:
+        """What `TARGET` is asked of: the lowest of the three."""
+        return min(self.whole, self.by_class, self.by_kind)
+
 
 class Truth:
     """Vectors asked (Q, D), and the `KEPT` nearest of each under each filter: what `of` measures by. Of references that

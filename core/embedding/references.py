@@ -8,7 +8,6 @@ catalogue, or there is none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import numpy as np
 import sqlalchemy as sa
@@ -19,9 +18,6 @@ from core.collection.dataset import Dataset
 from core.embedding.candidates import ALL, Among, Source
 from core.ground.errors import SearchAway
 from core.ground.outlines import unpack
-
-if TYPE_CHECKING:
-    from core.embedding.embedder import Embedder
 
 BACKLOG = 5000  # changes that a source may lag behind; more take longer to compare than anybody waits
 OVER = 16  # candidates asked for beyond k, so that a few that changed or tie cost no second question
@@ -43,12 +39,19 @@ class LargeGallery:
         self._dataset = dataset
         self._classes: dict[int, int] = {}
 
-    @classmethod
-    def load(cls, dataset: Dataset, embedder: Embedder, source: Source) -> LargeGallery:
-        return cls(dataset, embedder.space, source)
+    @property
+    def has_outlines(self) -> bool:
+        return True  # of some; whoever asks for them is told of which
 
     def __len__(self) -> int:
         return len(self.source) or len(self._pending()[1])
+
+    def changed_since(self, version: int, *, limit: int) -> int:
+        """How many items changed after ``version``, as far as ``limit``, which is the answer where nobody knows."""
+        with self._dataset.catalogue.read() as connection:
+            if not vectorstore.knows(connection, version):
+                return limit
+            return len(vectorstore.changed(connection, version, limit=limit))
 
     def nearest(self, vector: np.ndarray, k: int, among: Among | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The ids (M,) and similarities (M,) float32 of the ``k`` nearest references to ``vector`` (D,), or of all
@@ -70,6 +73,10 @@ class LargeGallery:
         self._remember(known, news)
         return found[:k], alike[:k]
 
+    def likeness(self, vectors: np.ndarray) -> np.ndarray:
+        """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
+        return np.array([self.nearest(vector, 1)[1].max(initial=-1.0) for vector in vectors], np.float32)
+
     def classes_of(self, item_ids: np.ndarray) -> np.ndarray:
         """The class ids (N,) of these items, as they were when they were found."""
         held = self._classes
@@ -79,6 +86,13 @@ class LargeGallery:
                 self._remember(vectorstore.references(connection, self.space, lacking))
             held = self._classes
         return np.array([held.get(item, -1) for item in item_ids.tolist()], np.int64)
+
+    def kinds_of(self, item_ids: np.ndarray) -> np.ndarray:
+        """The kinds (N,) of these items; "" for one that is no reference any more."""
+        with self._dataset.catalogue.read() as connection:
+            rows = vectorstore.references(connection, self.space, item_ids.tolist())
+        held = dict(zip(rows.ids.tolist(), rows.kinds.tolist(), strict=True))
+        return np.array([held.get(item, "") for item in item_ids.tolist()])
 
     def select(self, *, class_ids: list[int] | None = None, kinds: list[str] | None = None) -> Among | None:
         """Those of these classes and kinds; None when nothing is filtered out."""
@@ -110,6 +124,8 @@ class LargeGallery:
         """The items that changed since the source heard of them, and those of them that are references."""
         at = self.source.at
         with self._dataset.catalogue.read() as connection:
+            if not vectorstore.knows(connection, at):
+                raise SearchAway("Search cannot answer now: everything is being compared anew.")
             pending = vectorstore.changed(connection, at, limit=BACKLOG + 1)
             if len(pending) > BACKLOG:
                 raise SearchAway("Search cannot answer now: more than {n} changes are still to be taken in.", n=BACKLOG)

@@ -83,13 +83,26 @@ class Resident:
                 return chosen, np.full(len(chosen), -np.inf, np.float32)  # the catalogue compares them all
             faiss.omp_set_num_threads(1 if len(self) < ONE_THREAD_BELOW else cores())
             asked: dict[str, Any] = {} if chosen is None else {"sel": selector(chosen)}
+            parameters: Any = None
             if self.precision == "lists":
-                parameters = faiss.SearchParametersIVF(nprobe=self.probes, **asked)
-            else:
-                parameters = faiss.SearchParameters(**asked) if asked else None
+                parameters = faiss.SearchParametersIVF(nprobe=self.probes, **asked)  # type: ignore[call-arg]
+            elif asked:
+                parameters = faiss.SearchParameters(**asked)
             similarities, ids = self.index.search(query[None].astype(np.float32), k, params=parameters)
         found = ids[0] >= 0
         return ids[0][found], similarities[0][found]
+
+    def kept_up(self, catalogue: Catalogue, space: str) -> bool:
+        """Take in what changed, where that is more than is compared one by one; False where it has to be made anew."""
+        with catalogue.read() as connection:
+            if not vectorstore.knows(connection, self.at):
+                return False
+            behind = len(vectorstore.changed(connection, self.at))
+        if behind > max(FOLLOWED, len(self) // 10):
+            return False
+        if behind > FOLLOWED:
+            self.follow(catalogue, space)
+        return True
 
     def follow(self, catalogue: Catalogue, space: str) -> None:
         """Take in what changed since."""
@@ -152,12 +165,9 @@ def opened(workspace: Workspace, catalogue: Catalogue, space: str, precision: Pr
     folder = workspace.cache / "references"
     found = next((kept for kept in map(_load, _of(folder, key)) if kept is not None), None)
     if found is not None:
-        with catalogue.read() as connection:
-            version = int(db.value(connection, "version", "0"))
-            behind = len(vectorstore.changed(connection, found.at))
-        if found.at <= version and behind <= max(FOLLOWED, len(found) // 10):
-            if behind > FOLLOWED:
-                found.follow(catalogue, space)
+        at = found.at
+        if found.kept_up(catalogue, space):
+            if found.at > at:
                 _save(found, folder, key)
             return found
     made = build(catalogue, space, precision)
@@ -251,10 +261,13 @@ def _load(place: Path) -> Resident | None:
             for name, (size, checksum) in about["files"].items()
         )
         if whole:
-            arrays = [np.load(place / f"{name}.npy", allow_pickle=False) for name in ("ids", "class_ids", "kinds")]
+            arrays = {
+                name: np.load(place / f"{name}.npy", allow_pickle=False) for name in ("ids", "class_ids", "kinds")
+            }
             index = faiss.read_index(str(place / "index.faiss"))
-            if len(arrays[0]) == index.ntotal:
-                return Resident(index, *arrays, about["at"], about["precision"], about["probes"], about["recall"])
+            if len(arrays["ids"]) == index.ntotal:
+                del about["files"]
+                return Resident(index, **arrays, **about)
     return None
 
 

@@ -13,6 +13,7 @@ BurinError
 ├── WeightsUnavailable      no source had the pretrained weights
 ├── ExtrasMissing           packages that only training needs are not installed
 ├── SearchAway              the index cannot answer now
+│   └── ServerGone          nothing answers at the search server's address
 ├── ModelRefused            a checkpoint that is damaged, foreign or does not fit
 ├── WorkspaceRefused        the workspace folder cannot be used
 └── MachineFault            a fault of the machine: a full disk, a database that does not answer
@@ -97,6 +98,10 @@ class ExtrasMissing(BurinError):
 
 class SearchAway(BurinError):
     """The index cannot answer now; asked again later, it may."""
+
+
+class ServerGone(SearchAway):
+    """Nothing answers at the search server's address."""
 
 
 class ModelRefused(BurinError):

@@ -42,6 +42,7 @@ ACTIONS: dict[str, Role] = {
     "job neighbourhood": "viewer",
     "job import": "curator",
     "job export": "curator",
+    "job reconcile": "curator",  # compare a search server with the catalogue, and repair it
     "job pictures": "curator",  # read pictures of a catalogue
     "job augment": "curator",
     "job safety": "curator",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from core.embedding.gallery import Gallery
+from core.embedding.candidates import References
 from core.ground.outlines import outline_of
 from core.ground.preprocessing import see
 from core.ground.regions import Region
@@ -55,7 +55,7 @@ class Reading:
 
 
 def read_picture(
-    image: Image.Image, *, gallery: Gallery, calibration: Calibration, embedder: Embedder, k: int = 10
+    image: Image.Image, *, gallery: References, calibration: Calibration, embedder: Embedder, k: int = 10
 ) -> Reading:
     """Read one picture (decoded, upright): a clean page by its pieces of ink, any other by the marks found in it."""
     groups = hypotheses(image)
@@ -90,7 +90,7 @@ def _marks(
     groups: Sequence[Hypothesis],
     seen: np.ndarray,
     vectors: np.ndarray,
-    gallery: Gallery,
+    gallery: References,
     calibration: Calibration,
     k: int,
     lines: Sequence[Letters],
@@ -101,7 +101,7 @@ def _marks(
     marks: list[Read] = []
     if not len(gallery):
         return marks, used
-    similar = (vectors @ gallery.vectors.T).max(axis=1)
+    similar = gallery.likeness(vectors)
     looked = 0
     for at in np.argsort(-similar).tolist():
         group = groups[at]

@@ -83,13 +83,14 @@ def run_pictures(
     """The job: read ``params["files"]`` (as `core.intake.ingest.receive` gives them; zips are opened), a product each.
     Each row is one outcome; the result counts them and numbers the unknown marks: ``kinds``."""
     from core.embedding.embedder import load_embedder
-    from core.embedding.gallery import Gallery, update
-    from core.recognition.calibrate import calibrate
+    from core.embedding.gallery import update
+    from core.embedding.opening import Sources
+    from core.recognition.thresholds import thresholds
 
     dataset, embedder = Dataset(workspace), load_embedder(workspace)
     update(dataset, embedder)
-    config, gallery = workspace.config(), Gallery.load(dataset, embedder)
-    calibration = calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours)
+    config, gallery = workspace.config(), Sources().gallery(dataset, embedder)
+    calibration = thresholds(gallery, workspace)
     about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}
     unknown: list[tuple[int, int, np.ndarray]] = []
     count = 0

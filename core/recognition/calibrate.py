@@ -140,7 +140,9 @@ class Calibration:
 UNCALIBRATED = Calibration(99.0, 0.0, 99.0, 0.0, 99.0, target=0.0)
 
 
-def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10, seed: int = 0) -> Calibration:
+def calibrate(
+    gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10, seed: int = 0, part: Part | None = None
+) -> Calibration:
     """Thresholds at which at most ``false_accept_rate`` of the marks from outside are called certain.
 
     They are quantiles over line art's outcomes on bases of this size and over the gallery's own, where every class
@@ -148,14 +150,16 @@ def calibrate(gallery: Gallery, *, false_accept_rate: float = 0.05, k: int = 10,
     resembles the others, so the classes are what is resampled: mean plus one standard error over a bootstrap.
     ``unknown_below`` rejects a fifth as many of the in-base marks (a hesitation shows both pictures, and costs a person
     less than a wrong "not in the base"), unless more than `HESITATION` times the rate of the outside ones would
-    then pass as hesitations.
+    then pass as hesitations. ``part``: where ``gallery`` holds but a part of the base.
     """
     classes, counts = np.unique(gallery.class_ids, return_counts=True)
     if not len(classes):
         return UNCALIBRATED
     rng, prior = np.random.default_rng(seed), evidence.shipped()
-    inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng)
-    foreign, known, weight = prior.of_size(len(classes), float(counts.mean()))
+    asked = None if part is None else part.asked
+    inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng, asked=asked)
+    size = (len(classes), float(counts.mean())) if part is None else (part.classes, part.references)
+    foreign, known, weight = prior.of_size(*size)
     foreign = foreign + CAUTION
     rate, hesitated, rejected = 1 - false_accept_rate, 1 - HESITATION * false_accept_rate, REJECTED * false_accept_rate
 
@@ -244,6 +248,16 @@ class Trials:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Of a base too large to be held: how many ``classes`` and how many ``references`` each has in all, and the rows of
+    the gallery that are ``asked`` (Q,), every neighbour of which the gallery holds."""
+
+    classes: int
+    references: float
+    asked: np.ndarray
+
+
+@dataclass(frozen=True)
 class OfClasses:
     """Of each class (C,) its ``cohesion`` and its ``twins``; the ``typical`` cohesion."""
 
@@ -252,15 +266,18 @@ class OfClasses:
     typical: float
 
 
-def leave_one_out(gallery: Gallery, *, k: int, rng: np.random.Generator) -> tuple[Trials, Trials, OfClasses]:
-    """Ask the gallery's own references (all, or `SAMPLED` drawn by ``rng``), as the module says: the trials in the base
+def leave_one_out(
+    gallery: Gallery, *, k: int, rng: np.random.Generator, asked: np.ndarray | None = None
+) -> tuple[Trials, Trials, OfClasses]:
+    """Ask the gallery's own references (the rows ``asked``; else all, or `SAMPLED` drawn by ``rng``), as the module
+    says: the trials in the base
     (only of references whose class has another original) and from outside, and what the classes are like."""
     prior = evidence.shipped()
     order = np.argsort(gallery.class_ids, kind="stable")
     vectors, class_ids = gallery.vectors[order], gallery.class_ids[order]
     classes, starts = np.unique(class_ids, return_index=True)
     own = np.searchsorted(classes, class_ids)
-    asked = np.arange(len(vectors))
+    asked = np.arange(len(vectors)) if asked is None else np.flatnonzero(np.isin(order, asked))
     if len(asked) > SAMPLED:
         asked = np.sort(rng.choice(asked, SAMPLED, replace=False))
     inside, outside, able = [], [], []

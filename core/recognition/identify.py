@@ -1,6 +1,7 @@
 """One picture in, its marks answered: which gravure each is, that it is not in the base, or that no mark was found.
 
-Reads a `Gallery` and its `Calibration`; stores nothing. Where the marks are is `core.sight`'s.
+Reads the references (`core.embedding.candidates.References`) and their `Calibration`; stores nothing.
+Where the marks are is `core.sight`'s.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from core.embedding.gallery import Gallery
+from core.embedding.candidates import References
 from core.ground.outlines import outline_of
 from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
@@ -67,7 +68,7 @@ class Answer:
 def identify(
     image: Image.Image,
     *,
-    gallery: Gallery,
+    gallery: References,
     calibration: Calibration,
     embedder: Embedder,
     k: int = 10,
@@ -98,7 +99,7 @@ def identify(
 def identify_marks(
     image: Image.Image,
     *,
-    gallery: Gallery,
+    gallery: References,
     calibration: Calibration,
     embedder: Embedder,
     regions: Sequence[Region] = (),

@@ -6,10 +6,11 @@ Says which class is likeliest, not whether to believe it (`core.recognition.cali
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from core.embedding.gallery import Gallery
+from core.embedding.candidates import References
 
 TEMPERATURE = 0.07  # of the vote: Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4
 FETCHED, FURTHER, MOST = 64, 16, 1024  # neighbours fetched at first, and times as many while a few classes fill them
@@ -38,11 +39,11 @@ def vote_weights(similarities: np.ndarray) -> np.ndarray:
 
 
 def rank(
-    vector: np.ndarray, gallery: Gallery, *, k: int = 10, top: int = 5, allowed: np.ndarray | None = None
+    vector: np.ndarray, gallery: References, *, k: int = 10, top: int = 5, allowed: Any = None
 ) -> list[ClassAnswer]:
     """The ``top`` likeliest classes for ``vector`` (D,), best first, each with its best reference.
 
-    The k nearest references among the item ids ``allowed`` (all where None) vote for their
+    The k nearest references among the selection ``allowed`` (all where None) vote for their
     classes. Classes outside the k nearest follow by the similarity of their best reference, so
     that an answer always has something to compare.
     """

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from core.embedding.gallery import Gallery
+from core.embedding.candidates import References
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.evidence import strokes_of
@@ -23,12 +24,12 @@ PLAY = 0.4  # of similarity: a class that far behind the first is not in play
 def answer_to(
     vector: np.ndarray,
     outline: Callable[[], np.ndarray] | None,
-    gallery: Gallery,
+    gallery: References,
     calibration: Calibration,
     *,
     k: int = 10,
     top: int = 5,
-    allowed: np.ndarray | None = None,
+    allowed: Any = None,
 ) -> tuple[list[ClassAnswer], Verdict]:
     """The ``top`` likeliest classes, best first, for a mark's ``vector`` (D,), and the verdict.
 
@@ -36,7 +37,7 @@ def answer_to(
     mark's (`core.ground.outlines`): it is asked for only then.
     """
     classes = rank(vector, gallery, k=k, top=max(top, 2), allowed=allowed)  # the margin needs the second
-    if classes and outline is not None and gallery.outlines is not None and calibration.in_doubt(classes):
+    if classes and outline is not None and gallery.has_outlines and calibration.in_doubt(classes):
         made = outline()
         if len(made) and made.any():
             more = rank(vector, gallery, k=k, top=CANDIDATES, allowed=allowed) if top < CANDIDATES else classes
@@ -44,16 +45,16 @@ def answer_to(
     return classes[:top], calibration.verdict(classes)
 
 
-def compared(outline: np.ndarray, classes: list[ClassAnswer], gallery: Gallery) -> list[ClassAnswer]:
+def compared(outline: np.ndarray, classes: list[ClassAnswer], gallery: References) -> list[ClassAnswer]:
     """``classes`` (best first) ordered anew by how well the query's strokes lie on those of each one's best reference;
     unchanged where the gallery has no outlines, or none of the first."""
-    if gallery.outlines is None:
-        return classes
     likely = strengths(classes)
     play = [at for at in range(min(len(classes), CANDIDATES)) if likely[at] >= likely[0] - PLAY]
-    rows = gallery.rows_of(np.array([classes[at].item_id for at in play]))
-    held, icons = gallery.outlines[rows], gallery.kinds[rows] == "icon"
-    there = held.any(axis=(1, 2))
+    asked = np.array([classes[at].item_id for at in play])
+    if (held := gallery.outlines_of(asked)) is None:
+        return classes
+    icons = np.asarray(gallery.kinds_of(asked) == "icon")
+    there = np.asarray(held.any(axis=(1, 2)))
     if not there[0]:
         return classes
     play = [at for at, has in zip(play, there.tolist(), strict=True) if has]

@@ -132,16 +132,16 @@ def _index(options: argparse.Namespace) -> int:
 
 
 def _identify(options: argparse.Namespace) -> int:
-    from core.embedding.gallery import Gallery
-    from core.recognition.calibrate import calibrate
+    from core.embedding.opening import Sources
     from core.recognition.identify import identify_marks
+    from core.recognition.thresholds import thresholds
 
     dataset, embedder = _open(options)
     _bring_up_to_date(dataset, embedder)
     config = dataset.workspace.config()
-    gallery = Gallery.load(dataset, embedder)
+    gallery = Sources().gallery(dataset, embedder)
     empty = None if len(gallery) else "The base is empty: put originals into data/raw_gravures/<class>/ first."
-    calibration = calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours)
+    calibration = thresholds(gallery, dataset.workspace)
     names = {record.id: record.name for record in dataset.classes()}
     refused = False
     about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}

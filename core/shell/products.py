@@ -22,17 +22,17 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, opened: Callabl
 
 
 def _find(options: argparse.Namespace, opened: Callable[..., Any]) -> int:
-    from core.embedding.gallery import Gallery
+    from core.embedding.opening import Sources
     from core.products.finding import CANDIDATES, find, probabilities
-    from core.recognition.calibrate import calibrate
     from core.recognition.identify import identify_marks
+    from core.recognition.thresholds import thresholds
 
     if not options.images and not options.code:
         raise NotFound("Give a picture of a mark, or a code.")
     dataset, embedder, pictures = opened(options)
     config = dataset.workspace.config()
-    gallery = Gallery.load(dataset, embedder)
-    calibration = calibrate(gallery, false_accept_rate=config.false_accept_rate, k=config.neighbours)
+    gallery = Sources().gallery(dataset, embedder)
+    calibration = thresholds(gallery, dataset.workspace)
     about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}
     names = {record.id: record.name for record in dataset.classes()}
     marks, evidence, refused = [], [], False

@@ -25,8 +25,13 @@ NAMES = (
     "weights",
     "language",
     "catalogue_url",
+    "index_url",
+    "index_kind",
     "default_role",
 )
+
+
+_RECALLS = {"whole": "among all", "by_class": "within a class", "by_kind": "within a kind"}
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Callable[[str], Any]) -> None:
@@ -40,7 +45,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
     change = actions.add_parser("set", parents=[common], help="change one setting")
     change.add_argument("name", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     change.add_argument(
-        "value", metavar="VALUE", help='"" for the default of weights, language, catalogue_url and default_role'
+        "value",
+        metavar="VALUE",
+        help='"" for the default of weights, language, catalogue_url, index_url and default_role',
     )
     change.set_defaults(run=_set)
 
@@ -51,6 +58,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
 
     undo = actions.add_parser("undo", parents=[common], help="take back the last change of a setting")
     undo.set_defaults(run=_undo)
+
+    compare = actions.add_parser(
+        "compare-index", parents=[common], help="compare the search server with the catalogue, repair and measure it"
+    )
+    compare.set_defaults(run=lambda options: _compare(options, progress))
 
     backup = actions.add_parser("backup", parents=[common], help="write the whole workspace to one file")
     backup.add_argument("file", type=Path, metavar="FILE.zip")
@@ -86,6 +98,8 @@ def _show(options: argparse.Namespace) -> int:
         "weights": config.weights or "(bundled)",
         "language": config.language or "(each browser's)",
         "catalogue_url": shown_url(config.catalogue_url) or "(SQLite in the workspace)",
+        "index_url": config.index_url or "(this process)",
+        "index_kind": config.index_kind,
         "default_role": config.default_role or "(viewer where people sign in, else researcher)",
     }
     whole, cache = size_of(workspace.root), size_of(workspace.cache)
@@ -133,13 +147,19 @@ def _set_address(workspace: Workspace, url: str) -> int:
 
 
 def check(workspace: Workspace, name: str, value: Any) -> None:
-    """Raise a `BurinError` for weights that are not there or fit nothing, and for a catalogue that cannot be opened."""
+    """Raise a `BurinError` for weights that are not there or fit nothing, for a catalogue that cannot be opened, and
+    for a search server that does not answer."""
     if name == "weights":
         from core.embedding.weights import resolve
 
         resolve(value, workspace=workspace, allow_network=True)
     elif name == "catalogue_url" and value:
         reach(value)
+    elif name == "index_url" and value:
+        from core.embedding.milvus import reach_index
+
+        workspace.config().with_(index_url=value)  # an address that is none is refused before anything is asked there
+        reach_index(value)
 
 
 def _role(options: argparse.Namespace) -> int:
@@ -159,6 +179,23 @@ def _undo(options: argparse.Namespace) -> int:
         raise NotFound("There is no change of a setting to take back.")
     dataset.revert(entry.id)
     print(f"Taken back: {', '.join(entry.detail['settings'])}.")
+    return 0
+
+
+def _compare(options: argparse.Namespace, progress: Callable[[str], Any]) -> int:
+    from core.embedding.mirror import run_reconcile
+
+    found = run_reconcile(_workspace(options), {}, progress("comparing"), lambda: False)
+    if not found:
+        raise NotFound("The settings name no search server (index_url).")
+    about, recall = found["differences"], found["recall"]
+    print(
+        f"{counted(about['compared'], 'reference')} compared: {about['lacking']} were lacking, {about['extra']} too"
+        f" many, {about['stale']} out of date; all of that is repaired."
+    )
+    if recall:
+        shares = ", ".join(f"{100 * recall[name]:.1f} % {words}" for name, words in _RECALLS.items())
+        print(f"Of the true nearest references of {recall['asked']} of its own vectors it finds {shares}.")
     return 0
 
 

@@ -12,7 +12,7 @@ from pages.server import spool, thumbnails
 from pages.server.entry import let_in
 from pages.server.guard import Guard
 from pages.server.limits import Limits
-from pages.ui import pictures
+from pages.ui import pictures, services
 from pages.ui.data import delivery
 
 OWN_HOSTS = ("localhost", "127.0.0.1", "::1")
@@ -47,6 +47,16 @@ def share_memory() -> None:
 
     with suppress(BurinError, OSError):  # a workspace that cannot be opened is said by the pages
         share(Workspace.open())
+
+
+def follow_index() -> None:
+    """Have a search server, where the settings name one, follow from the start on and not from the first visitor on."""
+    from core.ground.errors import BurinError
+    from core.ground.workspace import Workspace
+
+    with suppress(BurinError, OSError):  # said by the pages
+        if Workspace.open().config().index_url:
+            services.prepare()
 
 
 def ask_nobody() -> None:

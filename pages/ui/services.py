@@ -20,15 +20,17 @@ import numpy as np
 import streamlit as st
 
 from core.embedding.weights import PROMOTED
-from core.ground.errors import BurinError, MachineFault
+from core.ground.errors import BurinError, MachineFault, SearchAway
 from core.ground.faults import fault_of
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
 
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
+    from core.embedding.candidates import References
     from core.embedding.embedder import Embedder
-    from core.embedding.gallery import Gallery
+    from core.embedding.mirror import Keeper, Mirror
+    from core.embedding.opening import Sources
     from core.ground.config import Preprocessing
     from core.ground.jobs import Job, JobRunner
     from core.recognition.calibrate import Calibration
@@ -41,7 +43,7 @@ AGAIN_S = 10.0  # after a full disk or a database that was away
 class Base:
     """All that an identification needs: the references and the thresholds measured on them."""
 
-    gallery: Gallery
+    gallery: References
     calibration: Calibration
 
 
@@ -154,6 +156,7 @@ def importing() -> bool:
 def prepare() -> None:
     """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render; after a
     fault of the machine once more, until it is gone."""
+    follow_index()
     progress = preparation()
     with progress.lock:
         faulty = progress.stage == "failed" and isinstance(progress.error, MachineFault)
@@ -202,7 +205,8 @@ def _prepare(progress: Preparation) -> None:
         report = progress.at("embedding")
         encoder = embedder()
         update(data, encoder, on_progress=report)
-        _base_now()
+        with suppress(SearchAway):  # said by whoever asks
+            _base_now()
         encoder.embed(_blank(encoder))  # the first forward of an engine takes ten times longer than the next ones
         progress.stage = "ready"
         sweep(data.workspace)
@@ -216,8 +220,27 @@ def _prepare(progress: Preparation) -> None:
 
 def _base_now() -> Base:
     data, encoder, config = dataset(), embedder(), workspace().config()
-    root, asked = str(data.workspace.root), (config.false_accept_rate, config.neighbours)
-    return _base(root, encoder.space, data.references_version, *asked)
+    asked = config.false_accept_rate, config.neighbours, config.index_url, config.index_kind
+    return _base(str(data.workspace.root), encoder.space, data.references_version, *asked)
+
+
+def mirror() -> Mirror | None:
+    """What is kept on the search server that the settings name; None where they name none. Raises `ExtrasMissing`."""
+    if not Workspace.open().config().index_url:
+        return None
+    from core.embedding.mirror import Mirror
+
+    data = dataset()
+    source = _sources(str(data.workspace.root)).of(data, embedder())
+    return source if isinstance(source, Mirror) else None
+
+
+def follow_index() -> None:
+    """Keep the search server, where the settings name one, in step with the catalogue, for as long as this process
+    lives; it is noticed within seconds when they name another, or none. Else nothing is imported, and nothing runs."""
+    root = Workspace.open()
+    if root.config().index_url:
+        _keeper(str(root.root))
 
 
 def _blank(encoder: Embedder) -> np.ndarray:
@@ -244,18 +267,29 @@ def _preparations(root: str) -> dict[int, Preparation]:
     return {}
 
 
+@st.cache_resource(show_spinner=False)
+def _sources(root: str) -> Sources:
+    from core.embedding.opening import Sources
+
+    return Sources()
+
+
+@st.cache_resource(show_spinner=False)
+def _keeper(root: str) -> Keeper:
+    from core.embedding.mirror import Keeper
+
+    return Keeper(lambda: None if preparation().active else mirror()).start()
+
+
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _base(root: str, space: str, version: int, rate: float, k: int) -> Base:
-    from core.embedding.gallery import Gallery, update
-    from core.recognition.calibrate import calibrate
+def _base(root: str, space: str, version: int, rate: float, k: int, index_url: str, index_kind: str) -> Base:
+    from core.recognition.thresholds import thresholds
 
     data, encoder = dataset(), embedder()
-    update(data, encoder)
+    _sources(root).bring_up_to_date(data, encoder)
     if (
         now := data.references_version
     ) != version:  # embedding is a change too: remember the result under what it is of
-        return _base(root, space, now, rate, k)
-    gallery = Gallery.load(data, encoder)
-    if len(gallery):
-        gallery.index.search(gallery.vectors[:1], 1)  # so that nobody's first answer waits for the index
-    return Base(gallery, calibrate(gallery, false_accept_rate=rate, k=k))
+        return _base(root, space, now, rate, k, index_url, index_kind)
+    gallery = _sources(root).gallery(data, encoder)
+    return Base(gallery, thresholds(gallery, data.workspace))

@@ -54,6 +54,7 @@ def places() -> dict[str, Place]:
         "neighbourhood": Place(_("Comparing the images"), "pages/data/quality.py"),
         "backup": Place(_("Backup"), "pages/home/settings.py"),
         "evaluation": Place(_("Evaluation"), "pages/model/evaluate.py"),
+        "reconcile": Place(_("Comparing the search server"), "pages/home/settings.py"),
         "projection": Place(_("UMAP"), "pages/model/embeddings.py"),
     }
 

@@ -91,6 +91,8 @@ def setting_name(name: str) -> str:
         "language": _("language"),
         "weights": _("weights"),
         "catalogue_url": _("catalogue"),
+        "index_url": _("search server"),
+        "index_kind": _("kind of index"),
         "roles": _("roles"),
         "default_role": _("everybody else’s role"),
     }
