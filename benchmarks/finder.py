@@ -34,9 +34,10 @@ from core.sight import network, proposals  # noqa: E402
 from core.sight.groups import overlap  # noqa: E402
 from core.sight.inputs import channels  # noqa: E402
 from core.sight.proposals import all_places  # noqa: E402
+from core.synthesis.engraving import Form  # noqa: E402
 from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
-from core.synthesis.scenes import Form, Scene, scene  # noqa: E402
+from core.synthesis.scenes import Scene, scene  # noqa: E402
 from core.synthesis.strokes import Template  # noqa: E402
 from core.synthesis.tables import table  # noqa: E402
 

@@ -9,7 +9,7 @@ sight        inputs, network, groups, proposals, reading, marks, hypotheses, dou
 catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
-synthesis    strokes, hands, drawing, marks, sample, grounds, scenes, tables
+synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
 embedding    weights, card, model, foreign, engine, embedder, neighbours, candidates, recall, resident, milvus
 embedding    gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks

@@ -1,6 +1,6 @@
 """Grounds that a mark may lie on, made here: paper, metal, cloth, glass, and plain light.
 
-Colours only: what is drawn on them is in `core.synthesis.scenes`.
+Colours only: what is drawn on them is in `core.synthesis.engraving`.
 """
 
 from __future__ import annotations

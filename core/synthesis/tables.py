@@ -13,22 +13,10 @@ import cv2
 import numpy as np
 
 from core.synthesis import grounds
-from core.synthesis.scenes import (
-    LEAST_SEEN,
-    Form,
-    Scene,
-    beside,
-    blend,
-    camera,
-    glare,
-    laid,
-    lit,
-    marked,
-    scratches,
-    stands_out,
-    tone_on,
-    washed_out,
-)
+from core.synthesis.camera import camera, glare, lit
+from core.synthesis.clutter import beside, blend, scratches, tone_on
+from core.synthesis.engraving import LEAST_SEEN, Form, laid, marked, stands_out, washed_out
+from core.synthesis.scenes import Scene
 
 SMALLEST, LARGEST = 0.045, 0.3  # larger side of a mark, shares of the picture's
 _TRIES = 12

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 import cv2
 import numpy as np
 
-from core.synthesis import grounds, scenes
+from core.synthesis import camera, engraving, grounds
 
 Values = Mapping[str, float]
 
 INK = 40  # grey levels of 255 from the background: ink, for the transforms that follow strokes
-_SEEN = 2.5 * scenes.LEAST_SEEN  # grey levels: a person can name a mark that stands out by as much
+_SEEN = 2.5 * engraving.LEAST_SEEN  # grey levels: a person can name a mark that stands out by as much
 _TRIES = 8  # photographs taken until the mark can be seen in one
 
 
@@ -126,7 +126,7 @@ def shadow(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.
 
 
 def engraved(picture: np.ndarray, values: Values, rng: np.random.Generator) -> np.ndarray:
-    """A photograph of the mark, cut into a made ground or printed on it, under a lamp (`core.synthesis.scenes`):
+    """A photograph of the mark, cut into a made ground or printed on it, under a lamp (`core.synthesis.engraving`):
     ``strength`` of that, and of the picture as it was the rest. The mark stays where it is, and can be seen."""
     share = values["strength"] / 100
     away = np.abs(picture.astype(np.float32) - np.float32(background(picture))).max(axis=2)
@@ -145,12 +145,12 @@ def engraved(picture: np.ndarray, values: Values, rng: np.random.Generator) -> n
 def _photographed(cover: np.ndarray, rng: np.random.Generator) -> np.ndarray | None:
     """A photograph (S, S, 3) uint8 of a mark of this ``cover`` (S, S); None where the mark can hardly be seen in it."""
     page = np.clip(grounds.made(rng, len(cover)), 0, 255)
-    after = scenes.marked(page, np.stack([cover, np.zeros_like(cover)], axis=2), rng, extent=len(cover))
-    seen = scenes.stands_out(page, after, cover)
+    after = engraving.marked(page, np.stack([cover, np.zeros_like(cover)], axis=2), rng, extent=len(cover))
+    seen = engraving.stands_out(page, after, cover)
     if seen is None or seen < _SEEN:
         return None
-    taken = scenes.camera(scenes.lit(after, rng), rng, seen)
-    return None if scenes.washed_out(taken, cover) else taken
+    taken = camera.camera(camera.lit(after, rng), rng, seen)
+    return None if engraving.washed_out(taken, cover) else taken
 
 
 def _levels(values: np.ndarray) -> np.ndarray:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.synthesis.engraving import Form
 from core.synthesis.grounds import KINDS
 from core.synthesis.marks import random_template
-from core.synthesis.scenes import Form, Scene, scene
+from core.synthesis.scenes import Scene, scene
 
 SIDE = 96
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from core.synthesis.engraving import Form
 from core.synthesis.marks import random_template
-from core.synthesis.scenes import Form, Scene
+from core.synthesis.scenes import Scene
 from core.synthesis.tables import LARGEST, table
 
 SIDE = 256
