@@ -71,7 +71,8 @@ def record(
     """Make the changes and keep them as one entry; returns its id.
 
     ``staged`` says where files lie that are not yet among ours (item id -> path in the data
-    folder). ``entry_id`` continues an entry of the same long action, when it is not undone.
+    folder). ``entry_id`` continues an entry of the same long action, when it is not undone; it is
+    called as its last part.
     ``on_disk``: the files are where the changes say already, so nothing is moved.
     Raises `Conflict` when a row is no longer what the change was made from.
     """
@@ -90,6 +91,7 @@ def record(
             "items": row.items + counts["item"],
             "classes": row.classes + counts["class"],
             "detail": detail or row.detail,
+            "action": action,
         }
         if action == _READ and undoable:
             more["undoable"] = True  # its first part may have had nothing to take back

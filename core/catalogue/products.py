@@ -5,9 +5,11 @@ A product is a lens that somebody sells; the marks it carries are classes, by id
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast, get_args
 
 import sqlalchemy as sa
@@ -17,7 +19,7 @@ from core.catalogue.journal import Change, known_by
 from core.catalogue.records import Carried, Place, Product, ProductDraft
 from core.ground.errors import BadInput, Conflict, NameRefused, NotFound
 from core.ground.images import content_hash, decode, encode_png
-from core.ground.workspace import Workspace, write_atomic
+from core.ground.workspace import LEFT_S, Workspace, write_atomic
 
 LONGEST = 200  # characters of a product's name, maker or code
 MOST_MARKS = 12
@@ -49,6 +51,22 @@ def keep_picture(workspace: Workspace, data: bytes) -> str:
     if not (workspace.product_pictures / name).exists():
         write_atomic(workspace.product_pictures / name, clean)
     return name
+
+
+def sweep_pictures(connection: sa.Connection, workspace: Workspace, *, older_than_s: float = LEFT_S) -> int:
+    """Remove the pictures that were kept for products which nobody confirmed: no product has them, whatever its state,
+    and no change that can be taken back. How many."""
+    kept = {name for names in connection.execute(sa.select(db.products.c.pictures)).scalars() for name in names}
+    query = sa.select(db.changes.c.before, db.changes.c.after).where(db.changes.c.noun == "product")
+    for row in connection.execute(query):
+        kept.update(row.before.get("pictures", ()), row.after.get("pictures", ()))
+    gone = 0
+    for path in workspace.product_pictures.glob("*.png"):
+        with suppress(FileNotFoundError):
+            if path.name not in kept and time.time() - path.stat().st_mtime > older_than_s:
+                path.unlink()
+                gone += 1
+    return gone
 
 
 def create(connection: sa.Connection, drafts: Sequence[ProductDraft]) -> list[Change]:

@@ -49,9 +49,11 @@ class Assortment(Curation):
         also: Mapping[int, ProductDraft] | None = None,
         replaced: Mapping[int, ProductDraft] | None = None,
         action: str = "product_create",
+        entry_id: int | None = None,
     ) -> list[int]:
         """New products; their ids. In the same entry, ``also`` (product id -> draft) gives those that are there what
-        they lack of it, and ``replaced`` what it has. Raises what `core.catalogue.products.create` raises."""
+        they lack of it, and ``replaced`` what it has. ``entry_id``: the entry that this
+        goes on with. Raises what `core.catalogue.products.create` raises."""
         made: list[Change] = []
 
         def plan(connection: sa.Connection) -> list[Change]:
@@ -61,7 +63,7 @@ class Assortment(Curation):
             return made + [change for changes in added for change in changes]
 
         names = [draft.name for draft in (*drafts, *(also or {}).values(), *(replaced or {}).values())]
-        self._change(action, plan, products=len(names), names=names[:NAMED])
+        self._change(action, plan, entry_id=entry_id, products=len(names), names=names[:NAMED])
         return [change.row_id for change in made]
 
     def edit_products(
@@ -94,6 +96,12 @@ class Assortment(Curation):
         """Keep a picture for a product that is yet to be made; its name. Raises `ImageRefused`."""
         self.allow("collection")
         return products.keep_picture(self.workspace, data)
+
+    def sweep_product_pictures(self) -> int:
+        """Remove what was kept a day ago or earlier for products that nobody made; how many pictures."""
+        self.allow("collection")
+        with self.catalogue.read() as connection:
+            return products.sweep_pictures(connection, self.workspace)
 
     def remove_product_picture(self, product_id: int, name: str, *, version: int | None = None) -> None:
         """Take a picture off a product; its file stays, for the undo."""

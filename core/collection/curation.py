@@ -302,12 +302,19 @@ class Curation:
         """Raise `NotAllowed` unless the actor may do that (`core.ground.rights.ACTIONS`)."""
         allow(self.actor, action)
 
-    def _change(self, action: str, plan: Callable[[sa.Connection], list[Change]], **detail: Any) -> None:
+    def _change(
+        self,
+        action: str,
+        plan: Callable[[sa.Connection], list[Change]],
+        *,
+        entry_id: int | None = None,
+        **detail: Any,
+    ) -> None:
         self.allow("collection")
         with self.catalogue.write() as connection:
             made = plan(connection)
             if made:
-                journal.record(connection, made, action=action, who=self.actor.name, detail=detail)
+                journal.record(connection, made, action=action, who=self.actor.name, detail=detail, entry_id=entry_id)
         self._settle_after(made)
 
     def _turn(self, turn: Callable[..., int | None], *, give_up: bool = False) -> Entry | None:

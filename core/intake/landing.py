@@ -71,7 +71,7 @@ class Landing:
         self._admit, self._replace = admit, replace
         self._preprocessing = dataset.workspace.config().preprocessing
         self._detail: dict[str, Any] = {"source": source, "added": 0}
-        self._entry: int | None = None
+        self.entry: int | None = None  # of the journal, once something landed
         self._ours: set[int] = set()  # items that this import added
         self._folder = dataset.workspace.staging / new_id()
         self._numbers = itertools.count()
@@ -114,7 +114,7 @@ class Landing:
             if plan.made:
                 self._detail = {**self._detail, "added": self._detail["added"] + plan.added}
                 how: dict[str, Any] = {"action": "import", "who": self._dataset.actor.name, "detail": self._detail}
-                self._entry = journal.record(connection, plan.made, staged=plan.staged, entry_id=self._entry, **how)
+                self.entry = journal.record(connection, plan.made, staged=plan.staged, entry_id=self.entry, **how)
         self._ours |= plan.new_ids
         self._dataset.settle()
         return outcomes

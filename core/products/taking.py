@@ -7,7 +7,7 @@ needs, of the unknown marks that a person gave a name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -18,14 +18,17 @@ import numpy as np
 from core.catalogue.products import LONGEST, MOST_MARKS
 from core.catalogue.records import Carried, Place, ProductDraft
 from core.collection.dataset import Dataset
-from core.ground.errors import BadInput, BurinError, ImageRefused
+from core.ground.errors import BadInput, BurinError
 from core.ground.images import decode, encode_png, room_for
 from core.ground.jobs import Report
 from core.ground.names import is_junk, key, printable
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
+from core.intake.admission import Staged
 from core.intake.archives import Archive
-from core.intake.ingest import IncomingFile, import_files
+from core.intake.ingest import IncomingFile
+from core.intake.labels import WHOLE
+from core.intake.landing import Landing, Upload
 from core.products.letters import can_read
 from core.products.pictures import one_of_a_kind, read_picture
 from core.sight.marks import cut_region
@@ -88,6 +91,7 @@ def run_pictures(
     from core.recognition.thresholds import thresholds
 
     dataset, embedder = Dataset(workspace), load_embedder(workspace)
+    dataset.sweep_product_pictures()
     update(dataset, embedder)
     config, gallery = workspace.config(), Sources().gallery(dataset, embedder)
     calibration = thresholds(gallery, workspace)
@@ -180,17 +184,22 @@ def take_in(
     dataset: Dataset, rows: Sequence[Row], confirmed: Sequence[Confirmed], names: Mapping[int, str]
 ) -> list[int]:
     """Make the products that were confirmed; their ids. ``names``: the kind of an unknown mark -> the class that it is
-    to be: the pictures of the marks of that kind become its first images. Raises what making products raises."""
+    to be: the pictures of the marks of that kind become its first images. All of it is one entry of the journal. Raises
+    what making products raises, and then nothing is left of it."""
     wanted = {kind for one in confirmed for kind in one.new if names.get(kind, "").strip()}
-    files = []
-    for row in rows:
-        for number, mark in enumerate(row.marks):
-            if mark.kind in wanted and any(one.picture == row.picture for one in confirmed):
-                with suppress(ImageRefused):
-                    title = f"{PurePosixPath(row.file).stem} {number + 1}.png"
-                    files.append(IncomingFile(title, cut_of(dataset, row, mark), class_name=names[mark.kind].strip()))
-    if files:
-        import_files(dataset, files)
+    chosen = {one.picture for one in confirmed}
+    uploads: list[Upload] = [
+        (
+            f"{PurePosixPath(row.file).stem} {number + 1}.png",
+            names[mark.kind].strip(),
+            partial(cut_of, dataset, row, mark),
+            WHOLE,
+        )
+        for row in rows
+        for number, mark in enumerate(row.marks)
+        if mark.kind is not None and mark.kind in wanted and row.picture in chosen
+    ]
+    entry = _first_images(dataset, uploads) if uploads else None
     classes = {key(record.name): record.id for record in dataset.classes()}
     drafts = []
     for one in confirmed:
@@ -201,4 +210,16 @@ def take_in(
         drafts.append(
             ProductDraft(one.name, one.maker, one.code, dict(one.fields), tuple(marks[:MOST_MARKS]), pictures)
         )
-    return dataset.create_products(drafts)
+    try:
+        return dataset.create_products(drafts, entry_id=entry)
+    except BurinError:
+        if entry is not None:
+            dataset.revert(entry)
+        raise
+
+
+def _first_images(dataset: Dataset, uploads: Sequence[Upload]) -> int | None:
+    """Take in the first images of new classes; the journal's entry, which what is made of them goes on with."""
+    with Landing(dataset, source="", kind=None) as landing:
+        landing.land([one for one in landing.stage(uploads) if isinstance(one, Staged)])
+        return landing.entry

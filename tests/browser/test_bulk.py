@@ -80,7 +80,6 @@ def test_a_zip_takes_classes_fields_and_empty_classes_to_another_workspace(
     answer = page.request.get(f"{here.url}{link.get_attribute('href')}")
     assert answer.ok
     (tmp_path / "all.zip").write_bytes(answer.body())
-    page.goto("about:blank")
     here.stop()
 
     there = start_server(elsewhere)

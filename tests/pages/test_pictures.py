@@ -83,6 +83,22 @@ def test_one_row_is_corrected_and_taken_in_and_the_other_left_out(open_page, rea
     assert "0 pictures wait" in text_of(at) and len(data.products()) == 1
 
 
+def test_what_was_typed_stays_over_another_page(open_page, read, dataset_of):
+    at = open_page(read, "products", view="pictures")
+    at.text_input("pictures.maker.read").set_value("Lenso")
+    at.text_input("pictures.kind.read.0").set_value("vague")
+    at.text_input(key_of(at, ".name")).set_value("Clara")
+    bar = next(record.id for record in dataset_of(read).classes() if record.name == "bar")
+    at.selectbox(key_of(at, ".mark.0")).set_value(bar).run()
+    at.query_params.clear()
+    at.switch_page("pages/data/history.py").run()
+    at.query_params["view"] = "pictures"
+    at.switch_page("pages/data/products.py").run()
+    assert at.text_input("pictures.maker.read").value == "Lenso" and at.text_input(key_of(at, ".name")).value == "Clara"
+    at.button("pictures.all").click().run()
+    assert marks_of(dataset_of(read))["Clara"] == ["bar", "vague"]
+
+
 def test_what_is_read_hesitantly_says_so_and_a_product_that_is_there_is_said(open_page, read, dataset_of):
     from core.catalogue.records import ProductDraft
 

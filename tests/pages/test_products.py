@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import pytest
 
 from core.catalogue.records import Carried, ProductDraft
@@ -144,9 +146,9 @@ def test_the_sheet_describes_and_its_past_can_be_taken_back(open_page, stocked, 
     data = dataset_of(stocked)
     clara = named(data, "Clara")
     at = open_page(stocked, "products", product=str(clara.id))
-    at.text_input(f"product.{clara.id}.{clara.ver}.code").set_value("T74")
-    at.text_input(f"product.{clara.id}.{clara.ver}.more_name").set_value("tint")
-    at.text_input(f"product.{clara.id}.{clara.ver}.more_text").set_value("grey")
+    at.text_input(f"product.{clara.id}.field.code.{zlib.crc32(b'T67'):x}").set_value("T74")
+    at.text_input(f"product.{clara.id}.0.more_name").set_value("tint")
+    at.text_input(f"product.{clara.id}.0.more_text").set_value("grey")
     at.button(f"product.save.{clara.id}").click().run()
     now = named(data, "Clara")
     assert (now.code, now.fields) == ("T74", {"index": "1.67", "tint": "grey"})

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import streamlit as st
 from streamlit.typing import UploadedFile
@@ -30,6 +31,7 @@ KIND = "pictures"
 PAGE = 10  # rows on the screen at once
 NO_MARK = 0  # of a mark's choices
 NAMED = 12  # unknown marks that are shown to be named
+KEPT: dict[str, Any] = {"persist_state": "session"}  # of a control: what it says stays while another page is open
 
 
 def show() -> None:
@@ -100,7 +102,7 @@ def _read(job: Job) -> None:
         return
     _unknown(job, rows, classes)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        st.text_input(_("Maker of all of them"), key=f"pictures.maker.{job.id}", width=240)
+        st.text_input(_("Maker of all of them"), key=f"pictures.maker.{job.id}", width=240, **KEPT)
         label = ngettext("Take in {n} product", "Take in all {n} products", len(waiting))
         if st.button(
             label.format(n=number(len(waiting))), type="primary", icon=":material/done_all:", key="pictures.all",
@@ -132,7 +134,7 @@ def _unknown(job: Job, rows: Sequence[Row], classes: Mapping[int, ClassRecord]) 
                     text = ngettext("in {n} picture", "in {n} pictures", many).format(n=number(many))
                     st.text_input(
                         text, key=f"pictures.kind.{job.id}.{kind}", placeholder=_("Its name"),
-                        disabled=not people.may("curator"),
+                        disabled=not people.may("curator"), **KEPT,
                     )  # fmt: skip
 
 
@@ -146,8 +148,8 @@ def _row(job: Job, rows: Sequence[Row], row: Row, classes: Mapping[int, ClassRec
                 st.image(picture, width="stretch", alt=row.file)
             st.caption(esc(row.file))
         with said:
-            st.text_input(_("Product"), name_of(row), key=f"{at}.name")
-            st.text_input(_("Code"), row.code, key=f"{at}.code")
+            st.text_input(_("Product"), name_of(row), key=f"{at}.name", **KEPT)
+            st.text_input(_("Code"), row.code, key=f"{at}.code", **KEPT)
         with marked:
             for place, mark in enumerate(row.marks):
                 options = _options(mark, classes)
@@ -158,7 +160,7 @@ def _row(job: Job, rows: Sequence[Row], row: Row, classes: Mapping[int, ClassRec
                     st.selectbox(
                         _("Mark {n}").format(n=place + 1), options, key=f"{at}.mark.{place}",
                         index=options.index(_default(mark)), label_visibility="collapsed",
-                        format_func=partial(_choice, mark=mark, classes=classes),
+                        format_func=partial(_choice, mark=mark, classes=classes), **KEPT,
                     )  # fmt: skip
             if not row.marks:
                 st.caption(_("No mark was found."))

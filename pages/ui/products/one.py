@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -139,23 +141,24 @@ def _write(product: Product, marks: list[Carried]) -> None:
 def _form(product: Product) -> None:
     """What is known of it, to be changed. A form: a click takes what is written, left or not."""
     own = [name for name in product.fields if name not in FIELDS]
-    with st.form(f"product.form.{product.id}.{product.ver}", enter_to_submit=True):
+    at = f"product.{product.id}"
+
+    def box(name: str, label: str, text: str, **how: Any) -> str:
+        # Its key holds what it said: it is made anew where that changed, not when a mark is added or another field set.
+        return st.text_input(label, text, key=f"{at}.field.{name}.{zlib.crc32(text.encode()):x}", **how) or ""
+
+    with st.form(f"{at}.form", enter_to_submit=True):
+        beside = _("What stands beside the marks in letters and figures.")
         given = {
-            "name": st.text_input(_("Product"), product.name, key=f"product.{product.id}.{product.ver}.name"),
-            "maker": st.text_input(_("Maker"), product.maker, key=f"product.{product.id}.{product.ver}.maker"),
-            "code": st.text_input(
-                _("Code"), product.code, key=f"product.{product.id}.{product.ver}.code",
-                help=_("What stands beside the marks in letters and figures."),
-            ),
-        }  # fmt: skip
+            "name": box("name", _("Product"), product.name),
+            "maker": box("maker", _("Maker"), product.maker),
+            "code": box("code", _("Code"), product.code, help=beside),
+        }
         for name in (*FIELDS, *own):
-            given[name] = st.text_input(
-                esc(widgets.field_name(name)), product.fields.get(name, ""),
-                key=f"product.{product.id}.{product.ver}.field.{name}",
-            )  # fmt: skip
+            given[name] = box(f"own.{name}", esc(widgets.field_name(name)), product.fields.get(name, ""))
         with st.container(horizontal=True):
-            more = st.text_input(_("Another field"), key=f"product.{product.id}.{product.ver}.more_name", width=150)
-            text = st.text_input(_("What it says"), key=f"product.{product.id}.{product.ver}.more_text")
+            more = st.text_input(_("Another field"), key=f"{at}.{len(own)}.more_name", width=150)
+            text = st.text_input(_("What it says"), key=f"{at}.{len(own)}.more_text")
         if st.form_submit_button(_("Save"), type="primary", icon=":material/check:", key=f"product.save.{product.id}"):
             if more.strip() and more.strip().casefold() not in ("name", "maker", "code"):
                 given[more.strip()] = text

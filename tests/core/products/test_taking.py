@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
+from core.catalogue.records import ProductDraft
 from core.collection.dataset import Dataset
 from core.embedding import embedder as embedders
 from core.embedding.gallery import Gallery, update
-from core.ground.errors import ImageRefused
+from core.ground.errors import Conflict, ImageRefused
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
 from core.intake.ingest import receive
@@ -130,8 +132,35 @@ def test_what_is_confirmed_becomes_products_and_named_unknowns_classes(dataset: 
         "the one without a name is not"
     )
     assert product.pictures == (name,) and dataset.counts().originals == before + 1
-    dataset.undo()
-    assert dataset.products() == []
+    entry = dataset.history(1)[0]
+    assert (entry.action, entry.items, entry.classes) == ("product_create", 1, 1)
+    dataset.undo()  # one step for all of it
+    assert dataset.products() == [] and dataset.counts().originals == before
+    assert "logo" not in [record.name for record in dataset.classes()]
+    dataset.redo()
+    assert [one.name for one in dataset.products()] == ["Clara"] and named(dataset, "logo")
+
+
+def test_where_the_products_are_refused_no_class_is_left_of_it(dataset: Dataset) -> None:
+    image = page(draw("circle", seed=5), draw("wave", seed=7))
+    name = dataset.keep_product_picture(png_bytes(image))
+    rows = [Row("clara.png", name, (Seen(Region(112, 24, 64, 64), "unknown", (), 0),), "T67")]
+    dataset.create_products([ProductDraft("Clara", "Lenso", "T67")])
+    before = dataset.counts().originals
+    with pytest.raises(Conflict):
+        take_in(dataset, rows, [Confirmed(name, "Clara", "Lenso", "T67", (), (0,))], {0: "logo"})
+    assert dataset.counts().originals == before and "logo" not in [record.name for record in dataset.classes()]
+
+
+def test_pictures_that_nobody_confirmed_are_swept_and_no_others(dataset: Dataset) -> None:
+    left, made, off, new = (dataset.keep_product_picture(png_bytes(draw("wave", seed=seed))) for seed in range(4))
+    (one,) = dataset.create_products([ProductDraft("Clara", pictures=(made, off))])
+    dataset.remove_product_picture(one, off)  # which undo brings back
+    folder = dataset.workspace.product_pictures
+    for name in (left, made, off):
+        os.utime(folder / name, (0, 0))
+    assert dataset.sweep_product_pictures() == 1
+    assert {path.name for path in folder.iterdir()} == {made, off, new}
 
 
 def test_the_job_reads_files_and_zips_and_says_what_it_refuses(
