@@ -50,6 +50,12 @@ def named(page: Any, *, which: int = 1) -> None:
     page.wait_for_selector("[class*='st-key-identify-answer']")
 
 
+def found(page: Any) -> None:
+    """Ask which lens carries the two marks of a photograph."""
+    page.locator(".st-key-identify-samples button").nth(1).click()
+    page.wait_for_selector("[class*=st-key-lens-product]")
+
+
 def opened(page: Any) -> None:
     """Open the first of the confusions."""
     page.locator(".st-key-evaluate-pairs button").first.click()
@@ -70,6 +76,16 @@ def scrolled(page: Any) -> None:
     page.locator("[class*='st-key-identify-answer']").first.scroll_into_view_if_needed()
 
 
+def made(page: Any) -> None:
+    """Make the products that the sample's classes name, once, and open the sheet of one with marks on both sides."""
+    proposed = page.locator(".st-key-products-propose button")
+    if proposed.count():
+        proposed.click()
+        rest(page)
+    page.locator("tbody tr").first.locator("td[data-column=open]").click()
+    page.wait_for_selector(".lens figure")
+
+
 Act = Callable[[Any], None]
 
 
@@ -80,6 +96,8 @@ def nothing(page: Any) -> None:
 SHOTS: dict[str, tuple[str, Act, tuple[int, int]]] = {
     "overview": ("", nothing, WIDE),
     "identify": ("identify", named, TALL),
+    "products": ("products", made, WIDE),
+    "lens": ("identify?ask=lens", found, TALL),
     "label": ("label", nothing, WIDE),
     "augment": ("augment", nothing, WIDE),
     "run": ("train?view=run", nothing, TALL),

@@ -51,6 +51,9 @@ def live(draw: Callable[[], None]) -> None:
     again()
 
 
+NONE = "–"  # in a table's cell that has no value: Streamlit would say None
+
+
 def act(label: str, then: Callable[[], object], *, key: str, **how: Any) -> None:
     """A button that does ``then`` with what the page holds when it is clicked, and runs the page again.
 

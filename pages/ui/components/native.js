@@ -1,4 +1,5 @@
-// Mends what Streamlit's own elements have no setting for: their English words, a refused file's reason that is hidden,
+// Mends what Streamlit's own elements have no setting for: their English words, a hint that lies over the field under the
+// pointer, a refused file's reason that is hidden,
 // and lists that are none to a screen reader. Texts of people are never touched: only whole texts that are Streamlit's,
 // in the places where it writes them.
 
@@ -12,6 +13,7 @@ const PEOPLES = '[data-testid=stFileChipName], [role=dialog] [data-testid=stMark
 const SAID = ['aria-label', 'title', 'placeholder']
 const STYLE = `
 [data-testid=stFileUploaderDropzoneInstructions] span { white-space: normal }
+[data-testid=InputInstructions] { pointer-events: none }
 [data-testid=stFileChip][aria-invalid=true] { height: auto; max-width: 100%; flex-wrap: wrap }
 [data-testid=stFileChip][aria-invalid=true] [role=alert] {
   position: static; width: auto; height: auto; clip: auto; clip-path: none; margin: 0; overflow: visible;

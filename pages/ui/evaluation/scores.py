@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.ui import widgets
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, decimals, number, percent, translated
 from pages.ui.text import esc
@@ -95,6 +96,7 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
     event = st.dataframe(
         columns,
         hide_index=True,
+        placeholder=widgets.NONE,
         height=min(640, 40 + 35 * len(rows)),
         alt=_("Every class with its scores"),
         key="evaluate.classes",
@@ -103,7 +105,7 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
         column_config={
             _("Class"): st.column_config.TextColumn(width=116, pinned=True),
             _("Recall"): st.column_config.ProgressColumn(format="%.0f %%", min_value=0, max_value=100, width=104),
-            _("Interval"): st.column_config.TextColumn(width=182),
+            _("Interval"): st.column_config.TextColumn(width=212),
             _("Most taken for"): st.column_config.TextColumn(width=130),
             _("Queries"): st.column_config.NumberColumn(width=72),
             _("References"): st.column_config.NumberColumn(width=88),

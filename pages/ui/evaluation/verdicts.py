@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import contents, people, services
+from pages.ui import contents, people, services, widgets
 from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import workbench
@@ -172,6 +172,7 @@ def _table(alt: str, key: str, total: int, pictures: Sequence[str], columns: Map
     st.dataframe(
         {_("Image"): pictures, **columns},
         hide_index=True,
+        placeholder=widgets.NONE,
         row_height=56,
         height=min(520, 40 + 56 * len(pictures)),
         alt=alt,

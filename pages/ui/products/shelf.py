@@ -251,7 +251,7 @@ def _making() -> None:
         )
         maker = st.text_input(_("Maker"), key=bench.round_of("products.new_maker"), width=180)
         code = st.text_input(_("Code"), key=bench.round_of("products.new_code"), width=120)
-        if st.form_submit_button(_("Make it"), icon=":material/add_box:", key="products.make", **people.bar()):
+        if st.form_submit_button(_("Make the product"), icon=":material/add_box:", key="products.make", **people.bar()):
             make(ProductDraft(name, maker, code))
             st.rerun()
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from core.ground.errors import ImageRefused
 from core.intake.cells import neutral
-from pages.ui import cached
+from pages.ui import cached, widgets
 from pages.ui.i18n import _, sentence
 from pages.ui.search.intake import Query
 from pages.ui.verdict_words import verdict_name
@@ -46,6 +46,7 @@ def show(answered: Sequence[Answered], names: Mapping[int, str]) -> None:
             _("Similarity"): st.column_config.NumberColumn(format="%.2f"),
         },
         hide_index=True,
+        placeholder=widgets.NONE,
         row_height=ROW,
         key="identify.table",
         alt=_("The answers, a row a mark"),

@@ -10,7 +10,7 @@ from typing import Any
 import streamlit as st
 
 from core.training.runs import Run
-from pages.ui import charts
+from pages.ui import charts, widgets
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
@@ -100,7 +100,7 @@ def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
                 said += f" ({interval(value, n)})"
             columns[score_name(name)].append(said)
         columns[_("Leaks")].append(_leaks(run))
-    st.dataframe(columns, hide_index=True, alt=_("Scores of the runs compared"))
+    st.dataframe(columns, hide_index=True, placeholder=widgets.NONE, alt=_("Scores of the runs compared"))
     if len({run.record.snapshot for run in runs}) > 1 or len({_measured(run) for run in runs}) > 1:
         st.markdown(
             ":orange[:material/info:] "

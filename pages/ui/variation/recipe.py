@@ -129,7 +129,7 @@ def with_unit(text: str, unit: str) -> str:
     said = translated(unit)
     if said.startswith("×"):
         return f"× {text}" if said == "×" else f"{text} {said}"
-    return text + said if said == "°" else f"{text} {said}"
+    return text + said if said == "°" else f"{text}\N{NO-BREAK SPACE}{said}"
 
 
 def places(step: float) -> int:
