@@ -175,12 +175,13 @@ def test_a_run_is_named_and_annotated_by_a_click_elsewhere(tab, hand):
     name.fill("")
     typed(name, f"second {hand}", hand)
     page.keyboard.press("Tab")
-    page.keyboard.type("thin strokes", delay=HANDS[hand] / 4)
+    page.keyboard.press("Control+a")
+    page.keyboard.type(f"thin {hand} strokes", delay=HANDS[hand] / 4)
     page.keyboard.press("Control+Enter")
-    tab.wait()
     expect(page.get_by_role("heading", name=f"second {hand}")).to_be_visible()
+    expect(page.locator("[data-testid=stMain] p").filter(has_text=f"thin {hand} strokes").first).to_be_visible()
     kept = Runs(tab.server.workspace).get(run.id).record
-    assert kept.name == f"second {hand}" and kept.note.startswith("thin strokes")
+    assert kept.name == f"second {hand}" and kept.note == f"thin {hand} strokes"
 
 
 @pytest.mark.parametrize("hand", HANDS)

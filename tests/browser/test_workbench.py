@@ -140,6 +140,25 @@ def test_what_was_given_and_typed_on_identify_stays(known, visit):
     assert [report.note for report in Dataset(known.workspace).inbox()] == ["seen on the left lens"]
 
 
+def test_what_is_refused_is_said_beside_what_is_taken(known, visit):
+    """A picture is answered, a damaged one and a letter are not, and each says why: in one drop, in French."""
+    one: Visit = visit(known, locale="fr-FR")
+    page = one.open("identify")
+    prepared(one)
+    broken = {"name": "photo.heic", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic" + bytes(200)}
+    letter = {"name": "letter.docx", "mimeType": "application/msword", "buffer": b"PK" + bytes(99)}
+    page.locator(FILES).first.set_input_files([*files(1), broken, letter])
+    expect(page.get_by_role("button", name="photo.heic")).to_be_visible()  # given, to be taken out again
+    expect(page.get_by_text("photo.heic est")).to_be_visible()
+    main = page.locator("[data-testid=stMain]")
+    expect(main.get_by_role("alert").filter(has_text="letter.docx")).to_contain_text("Refusé")
+    expect(main.get_by_role("alert").filter(has_text="letter.docx")).to_be_visible()
+    page.goto(f"{known.url}/library?view=add")
+    page.locator(FILES).first.set_input_files([*files(1), letter])
+    expect(page.get_by_role("button", name="Importer 1 fichier")).to_be_enabled()
+    expect(page.locator("[data-testid=stFileChip]").filter(has_text="letter.docx")).to_contain_text("Refusé")
+
+
 def test_a_class_is_made_by_enter_and_by_a_click_and_two_tabs_do_not_overwrite_each_other(known, visit):
     one: Visit = visit(known)
     page = one.open("table?view=classes")

@@ -1,6 +1,6 @@
 // Mends what Streamlit's own elements have no setting for: their English words, a hint that lies over the field under the
-// pointer, a refused file's reason that is hidden,
-// and lists that are none to a screen reader. Texts of people are never touched: only whole texts that are Streamlit's,
+// pointer, a refused file's reason that is hidden, or gone with an uploader that was emptied of what it took, and lists
+// that are none to a screen reader. Texts of people are never touched: only whole texts that are Streamlit's,
 // in the places where it writes them.
 
 const PLACES = [
@@ -14,6 +14,7 @@ const SAID = ['aria-label', 'title', 'placeholder']
 const STYLE = `
 [data-testid=stFileUploaderDropzoneInstructions] span { white-space: normal }
 [data-testid=InputInstructions] { pointer-events: none }
+.refused { margin-top: 0.5rem }
 [data-testid=stFileChip][aria-invalid=true] { height: auto; max-width: 100%; flex-wrap: wrap }
 [data-testid=stFileChip][aria-invalid=true] [role=alert] {
   position: static; width: auto; height: auto; clip: auto; clip-path: none; margin: 0; overflow: visible;
@@ -68,6 +69,27 @@ function navigation() {
   }
 }
 
+// Identify takes what was dropped and empties its uploader: what that refused is shown on in the next one.
+const REFUSED = '[data-testid=stFileChip][aria-invalid=true]'
+const EMPTIED = '[class*=st-key-identify-files] [data-testid=stFileUploader]'
+let refused = []
+
+function refusals() {
+  const now = [...document.querySelectorAll(`${EMPTIED} ${REFUSED}`)].filter(chip => !chip.closest('.refused'))
+  if (now.length) { refused = now; return }
+  const uploader = document.querySelector(EMPTIED)
+  if (!uploader || !refused.length || refused.some(chip => chip.isConnected)) return
+  const said = document.createElement('div')
+  said.className = 'refused'
+  said.setAttribute('role', 'alert')
+  for (const chip of refused.splice(0)) {
+    const copy = chip.cloneNode(true)
+    copy.querySelectorAll('button').forEach(button => button.remove())
+    said.append(copy)
+  }
+  uploader.append(said)
+}
+
 function all(root) {
   if (root.nodeType === Node.TEXT_NODE) { text(root); return }
   if (root.nodeType !== Node.ELEMENT_NODE) return
@@ -83,6 +105,7 @@ function changed(records) {
     else record.addedNodes.forEach(all)
   }
   navigation()
+  refusals()
 }
 
 export default function ({ data }) {

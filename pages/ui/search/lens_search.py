@@ -13,7 +13,7 @@ from core.catalogue.records import ClassRecord, Product
 from core.ground.errors import ImageRefused
 from pages.ui import cached, services
 from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.search import answers, lens_answer
+from pages.ui.search import answers, lens_answer, trying
 from pages.ui.search.gathered import NONE, READ, Gathered, choice
 from pages.ui.search.intake import Query, forget, gather, remove
 from pages.ui.state import session_slice, workbench
@@ -52,6 +52,8 @@ def show() -> None:
         if queries or code:
             st.button(_("Start again"), icon=":material/restart_alt:", key="lens.restart", on_click=_restart,
                       type="tertiary")  # fmt: skip
+        else:
+            trying.offer()
     with found:
         if marks or (code or "").strip():
             lens_answer.show(products, marks, (code or "").strip(), classes)
