@@ -84,7 +84,7 @@ $(READY)%: %
 	elif test -n '$(PYTHON)'; then \
 		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-		$(BIN)/python -m pip install --require-hashes -r $<; \
+		$(BIN)/python -m pip install --no-compile --require-hashes -r $<; \
 	else \
 		echo 'Burin needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3.11'; exit 1; \
 	fi
