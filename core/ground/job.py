@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,7 +27,8 @@ _SILENT_S = 60.0  # without a sign of life, and with no process of ours to be se
 @dataclass(frozen=True)
 class Job:
     """One piece of work: ``done`` of ``total`` (0: not known yet), ``result`` when it succeeded or was
-    stopped, ``error`` when it failed. Times in seconds since 1970."""
+    stopped, ``error`` when it failed. ``host``: the machine that it runs on, which may be another one that shares the
+    folder. Times in seconds since 1970."""
 
     id: str
     kind: str
@@ -41,6 +43,7 @@ class Job:
     beat_at: float = 0.0
     finished_at: float | None = None
     pid: int | None = None
+    host: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     error_template: str = ""
     error_values: dict[str, Any] = field(default_factory=dict)
@@ -103,10 +106,20 @@ def read(folder: Path) -> Job | None:
         return None
 
 
+def here() -> str:
+    """This machine's name."""
+    return platform.node()
+
+
+def _elsewhere(job: Job) -> bool:
+    return bool(job.host) and job.host != here()
+
+
 def lives(job: Job) -> bool:
-    """Whether the job's process is there, or may still be: it has just been started, or shows signs of life."""
+    """Whether the job's process is there, or may still be: it has just been started, or shows signs of life. Of one on
+    another machine only those are seen."""
     silent = time.time() - job.beat_at > _SILENT_S
-    if job.pid is None or os.name == "nt":  # not begun, or no way to look without harm
+    if job.pid is None or _elsewhere(job) or os.name == "nt":  # not begun, or no way to look without harm
         return not silent
     try:
         os.kill(job.pid, 0)
@@ -119,7 +132,7 @@ def lives(job: Job) -> bool:
 
 def is_ours(job: Job) -> bool:
     """Whether the process of that number is this job's and not a later stranger's, as far as can be seen."""
-    if job.pid is None:
+    if job.pid is None or _elsewhere(job):
         return False
     try:
         return job.id.encode() in Path(f"/proc/{job.pid}/cmdline").read_bytes()

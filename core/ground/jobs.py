@@ -27,7 +27,7 @@ from typing import Any
 from core.ground.budget import share
 from core.ground.errors import BurinError, Conflict, NotFound
 from core.ground.faults import fault_of
-from core.ground.job import DISMISSED, Job, State, is_ours, lives, publish, read
+from core.ground.job import DISMISSED, Job, State, here, is_ours, lives, publish, read
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic
 
@@ -82,7 +82,7 @@ class JobRunner:
     ) -> Job:
         """Its folder is made and its process started; or the one with the same key, which was quicker."""
         folder.mkdir(parents=True)
-        job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now)
+        job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now, host=here())
         request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
         request["actor"] = asdict(self.workspace.actor)
         write_atomic(folder / "request.json", json.dumps(request, ensure_ascii=False).encode())

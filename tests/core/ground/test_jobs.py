@@ -122,6 +122,30 @@ def test_a_job_gone_silent_with_its_machine_is_interrupted(runner: JobRunner) ->
     assert read(folder).state == "interrupted"
 
 
+def test_a_job_on_another_machine_is_seen_and_stopped_from_here(
+    runner: JobRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = runner.start("l", f"{HERE}:linger", {})
+    while runner.get(job.id).state != "running":
+        time.sleep(0.05)
+    monkeypatch.setattr("core.ground.job.here", lambda: "another server")  # which has no such process
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("a process of that number is a stranger here"))
+    assert runner.get(job.id).state == "running"
+    runner.stop(job.id)
+    assert runner.wait(job.id, timeout_s=60).state == "stopped"
+
+
+def test_a_job_on_another_machine_is_interrupted_when_nothing_is_heard_of_it(runner: JobRunner) -> None:
+    for job_id, beat_at, state in (
+        ("00000000abd", time.time() - 5, "running"),
+        ("00000000abe", time.time() - 120, "interrupted"),
+    ):
+        folder = runner.workspace.jobs / job_id
+        job = Job(job_id, "old", str(folder), state="running", pid=os.getpid(), host="gone", beat_at=beat_at)
+        publish(job)
+        assert runner.get(job_id).state == state
+
+
 def test_time_left() -> None:
     job = Job("a", "k", "f", state="running", done=25, total=100, started_at=100.0, beat_at=110.0)
     assert job.eta_s == pytest.approx(30.0)  # 25 took 10 s, so 75 take 30 s
