@@ -150,6 +150,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         visit = Visit(context.new_page(), server)
         _listen(visit)
         visits.append(visit)
+        server.tabs.append(visit.page)
         return visit
 
     yield start

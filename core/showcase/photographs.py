@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from core.synthesis import grounds, scenes
+from core.synthesis import engraving, grounds
 from core.synthesis.marks import SIGNS
 from core.synthesis.sample import CLASSES
 from core.synthesis.strokes import Template
@@ -81,12 +81,12 @@ def _paper(rng: np.random.Generator, marks: Sequence[Placed]) -> np.ndarray:
 
 def _cover(rng: np.random.Generator, template: Template, x: float, y: float, extent: float) -> np.ndarray:
     """How far each pixel is covered by the mark's strokes, (SIDE, SIDE) float32."""
-    form = scenes.Form.of(template)
+    form = engraving.Form.of(template)
     everything = np.concatenate(form.lines)
     least, size = everything.min(axis=0), np.ptp(everything, axis=0)
     scale = extent * SIDE / float(size.max())
     lines = [(line - least - size / 2) * scale + np.array([x, y]) * SIDE for line in form.lines]
-    return scenes.inked(lines, extent * SIDE * 0.062, SIDE, (), rng).max(axis=2)
+    return engraving.inked(lines, extent * SIDE * 0.062, SIDE, (), rng).max(axis=2)
 
 
 def _seen(page: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -214,6 +214,20 @@ def test_a_visitor_looks_and_changes_nothing(open_page, stocked, dataset_of, mon
     assert not [box for box in at.selectbox if box.key.startswith("product.")] and at.button("product.trash").disabled
 
 
+@pytest.mark.parametrize("role", ["curator", "researcher"])
+def test_who_keeps_the_collection_or_trains_may_do_all_of_it(open_page, stocked, dataset_of, monkeypatch, role):
+    stocked.save_config(WorkspaceConfig(default_role=role))
+    given = said(monkeypatch)
+    at = open_page(stocked, "products")
+    assert any(column.editable for column in given[-1][1])
+    at.text_input("products.new.0").set_value("Luna")
+    at.button("products.make").click().run()
+    luna = named(dataset_of(stocked), "Luna").id
+    assert at.title[0].value == "Luna" and not at.button("product.trash").disabled
+    at.button("product.trash").click().run()
+    assert [one.id for one in dataset_of(stocked).products(state="trash")] == [luna]
+
+
 def test_an_edited_product_loads_no_reference_anew(open_page, stocked, dataset_of):
     open_page(stocked, "products")
     before = services.base()
