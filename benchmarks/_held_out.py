@@ -17,8 +17,8 @@ from core.ground.images import content_hash
 from core.ground.workspace import Workspace
 from core.recognition.metrics import wilson
 from core.training.batches import Images
+from core.training.initial_network import begin
 from core.training.settings import TrainSettings
-from core.training.start import begin
 from core.training.validation import embed, nearest_classes
 from core.variation.sources import Original, originals_in
 

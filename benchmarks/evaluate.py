@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.evaluation.artefacts import confusion_png, write_artefacts
 from core.evaluation.confusion import blocks, pairs
-from core.evaluation.faults import doubts, groups, hubs, outliers
+from core.evaluation.error_causes import doubts, groups, hubs, outliers
 from core.evaluation.html_report import html_report
 from core.evaluation.predictions import About, Predictions, predict
 from core.evaluation.projection import Points, pca, place, umap

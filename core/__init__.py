@@ -3,8 +3,8 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones, foreign
-ground       images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
+ground       errors, machine_faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones
+ground       foreign, images, kinds, names, job, jobs, regions, preprocessing, sameness, outlines, extras
 sight        inputs, network, groups, proposals, reading, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
@@ -17,11 +17,12 @@ variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, thresholds, verdicts
 recognition  identify, views
 products     proposing, codes, matching, finding, letters, pictures, taking
-review       neighbourhood, predictions, queue, kept, sights, quality
+review       neighbourhood, predictions, queue, dismissed, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
-training     checkpoint, distributed, trainer, used, runs, recorder, transfer, promotion, material, start, prepare, work
-evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, faults
-evaluation   unseen, html_report, corrections, figures, folders, written, bundle, work, series
+training     checkpoint, distributed, trainer, promoted, runs, recorder, transfer, promotion, data, initial_network
+training     prepare, work
+evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, error_causes
+evaluation   unseen, html_report, corrections, figures, evaluated_files, output_manifest, error_bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
 shell        words, variation, training, runs, settings, evaluation, views, products, main
 """

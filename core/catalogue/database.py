@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from core.catalogue.sqlitefile import SQLiteFile, open_engine, set_aside_if_damaged, suspect
 from core.ground.errors import BurinError, Conflict, WorkspaceRefused
-from core.ground.faults import damaged_rows, fault_of, is_damage
+from core.ground.machine_faults import damaged_rows, fault_of, is_damage
 from core.ground.workspace import Workspace
 
 SCHEMA = 6

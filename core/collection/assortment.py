@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -125,7 +126,7 @@ class Assortment(Curation):
         ids = list(product_ids)
         self._change_products("product_restore", lambda c: products.restore(c, ids), ids)
 
-    def _change_products(self, action: str, plan, product_ids: Sequence[int], **detail: str) -> None:  # type: ignore[no-untyped-def]
+    def _change_products(self, action: str, plan, product_ids: Sequence[int], **detail: Any) -> None:  # type: ignore[no-untyped-def]
         with self.catalogue.read() as connection:
             names = [product.name for product in products.some(connection, product_ids[:NAMED])]
         self._change(action, plan, products=len(product_ids), names=names, **detail)

@@ -23,7 +23,7 @@ from core.catalogue import database as db
 from core.catalogue.moves import place_of
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, Conflict, NotFound
-from core.ground.faults import fault_of
+from core.ground.machine_faults import fault_of
 from core.ground.workspace import Workspace, is_temporary, scratch, writing
 
 FORMAT, MANIFEST = 1, "burin-backup.json"

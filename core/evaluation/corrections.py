@@ -14,10 +14,10 @@ from typing import Any, Literal
 import numpy as np
 
 from core.collection.dataset import Dataset, Item
-from core.evaluation.faults import Doubts
+from core.evaluation.error_causes import Doubts
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.names import clean_name, key, name_of
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 from core.review.predictions import Labels
 
 FORMAT, VERSION = "burin-verdicts", 1
@@ -153,7 +153,7 @@ def plan(dataset: Dataset, verdicts: Verdicts, *, create: bool = False) -> Corre
 
 def apply(dataset: Dataset, planned: CorrectionPlan) -> int:
     """Make the corrections as one entry of the journal, which one undo takes back, and remember the confirmed labels,
-    which are then doubted no more (`core.review.kept`); how many images it changed.
+    which are then doubted no more (`core.review.dismissed`); how many images it changed.
 
     Raises `Conflict` when somebody changed one of the images since it was planned, and then changes none.
     """

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
 from core.evaluation.confusion import pairs
-from core.evaluation.faults import CAUSES, Group
+from core.evaluation.error_causes import CAUSES, Group
 from core.evaluation.predictions import Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share
 from core.ground.errors import BurinError
@@ -137,8 +137,8 @@ def html_report(
     charts: Mapping[str, Sequence[bytes]] | None = None,
     language: str = "en",
 ) -> str:
-    """The whole page. ``groups``: the errors (`core.evaluation.faults`), of which the `MOST` most wrong are shown;
-    ``charts``: language -> PNG files to show; ``language``: the one it opens in."""
+    """The whole page. ``groups``: the errors (`core.evaluation.error_causes`), of which the `MOST` most wrong are
+    shown; ``charts``: language -> PNG files to show; ``language``: the one it opens in."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 

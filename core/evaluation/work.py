@@ -16,7 +16,7 @@ from core.collection.looks import Looks, looks_of
 from core.embedding.weights import PROMOTED
 from core.evaluation.artefacts import charts_in, write_artefacts
 from core.evaluation.corrections import unsettled
-from core.evaluation.faults import Doubts, doubts, groups
+from core.evaluation.error_causes import Doubts, doubts, groups
 from core.evaluation.html_report import html_report, pictures_of
 from core.evaluation.predictions import About, Asked, predict, predict_all
 from core.evaluation.projection import Points, keep, kept, latest, umap
@@ -28,7 +28,7 @@ from core.evaluation.unseen import measure as measure_unseen
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, write_atomic
-from core.review.kept import Kept
+from core.review.dismissed import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels, References
 from core.review.predictions import predict as votes_of

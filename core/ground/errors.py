@@ -113,4 +113,4 @@ class WorkspaceRefused(BurinError):
 
 
 class MachineFault(BurinError):
-    """A fault of the machine: a full disk, a database that does not answer (`core.ground.faults`)."""
+    """A fault of the machine: a full disk, a database that does not answer (`core.ground.machine_faults`)."""

@@ -26,8 +26,8 @@ from typing import Any
 
 from core.ground.budget import share
 from core.ground.errors import BurinError, Conflict, NotFound
-from core.ground.faults import fault_of
 from core.ground.job import DISMISSED, Job, State, here, is_ours, lives, publish, read
+from core.ground.machine_faults import fault_of
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic
 

@@ -150,9 +150,9 @@ def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
 
 def _best(answered: Sequence[tuple[Mark, Answer]], place: Sequence[Mark]) -> Answer:
     """Of several readings of one place the best one; the other boxes of the place are offered instead."""
-    read = [replace(answer, region=mark.region, sure=mark.sure) for mark, answer in answered]
-    best = max(read, key=lambda answer: _worth(answer) + WHOLE * np.log(max(answer.region.box[2:])))
-    return replace(best, instead=tuple(mark.region for mark in place if mark.region != best.region))
+    read = [(mark.region, replace(answer, region=mark.region, sure=mark.sure)) for mark, answer in answered]
+    region, best = max(read, key=lambda one: _worth(one[1]) + WHOLE * float(np.log(max(one[0].width, one[0].height))))
+    return replace(best, instead=tuple(mark.region for mark in place if mark.region != region))
 
 
 def _worth(answer: Answer) -> float:

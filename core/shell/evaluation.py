@@ -15,7 +15,7 @@ from core.ground.workspace import Workspace
 from core.shell.words import counted
 
 if TYPE_CHECKING:
-    from core.evaluation.folders import Found
+    from core.evaluation.evaluated_files import Found
     from core.evaluation.work import Subject
 
 INCORRECT, ANALYSIS = "incorrect_predictions", "error_analysis"
@@ -45,11 +45,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
 
 def _evaluate(options: argparse.Namespace, progress: Callable[[str], Any]) -> int:
     from core.evaluation.artefacts import text
-    from core.evaluation.bundle import by_folder, write_bundle
-    from core.evaluation.folders import find, located, workspace_of
+    from core.evaluation.error_bundle import by_folder, write_bundle
+    from core.evaluation.evaluated_files import find, located, workspace_of
+    from core.evaluation.output_manifest import check_own
     from core.evaluation.traits import Traits
     from core.evaluation.work import doubts_now, evaluate_subject
-    from core.evaluation.written import check_own
 
     given = Workspace.open(getattr(options, "workspace", None))
     data_dir = located(options.data_dir, given)
@@ -120,9 +120,9 @@ def _subject(workspace: Workspace, options: argparse.Namespace, found: Found) ->
 
 
 def _analyse(options: argparse.Namespace) -> int:
-    from core.evaluation.bundle import analyse
-    from core.evaluation.faults import CAUSES
-    from core.evaluation.folders import located
+    from core.evaluation.error_bundle import analyse
+    from core.evaluation.error_causes import CAUSES
+    from core.evaluation.evaluated_files import located
     from core.ground.names import printable
 
     workspace = Workspace.open(getattr(options, "workspace", None))

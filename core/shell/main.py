@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from core.ground.errors import BadInput, BurinError, ImageRefused, NotFound
-from core.ground.faults import fault_of
 from core.ground.images import decode
+from core.ground.machine_faults import fault_of
 from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation

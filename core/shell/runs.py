@@ -48,7 +48,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _runs(options: argparse.Namespace) -> int:
-    from core.training.used import promoted
+    from core.training.promoted import promoted
 
     workspace = Workspace.open(getattr(options, "workspace", None))
     used = promoted(workspace)

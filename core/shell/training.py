@@ -231,8 +231,8 @@ def _use(workspace: Workspace, run: Run, wanted: bool | None) -> None:
     """Promote the run where that is asked for, or where it is the first to be finished; else say how to."""
     from core.collection.dataset import Dataset
     from core.embedding.embedder import load_embedder
+    from core.training.promoted import promoted
     from core.training.promotion import beside, promote
-    from core.training.used import promoted
 
     first = wanted is None and run.record.state == "finished" and promoted(workspace) is None
     found = beside(Dataset(workspace), run, load_embedder(workspace)) if wanted or first else None
@@ -294,8 +294,8 @@ def settings_of(
 def _base(typed: dict[str, Any], workspace: Workspace, data_dir: Path | None) -> TrainSettings:
     """What a new run begins with: the settings file, else the defaults seen as the workspace's marks are; its start,
     with the schedule that belongs to that; and the source that the folder has."""
+    from core.training.initial_network import starting_from
     from core.training.runs import Runs
-    from core.training.start import starting_from
 
     settings = TrainSettings(preprocessing=workspace.config().preprocessing.trained)
     if "settings" in typed:

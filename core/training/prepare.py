@@ -14,11 +14,11 @@ from typing import Any
 from core.ground.errors import BadInput, BurinError, NotFound
 from core.ground.workspace import Workspace, new_id
 from core.training.audit import LeakAudit, audit
-from core.training.material import Material
+from core.training.data import Material
+from core.training.initial_network import origin, require
 from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, extend_split, make_split
-from core.training.start import origin, require
 from core.variation.checks import check_and_keep, labels_digest, remembered
 from core.variation.references import references
 from core.variation.safety import check

@@ -26,8 +26,8 @@ from core.ground.extras import trains_here
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id, scratch, sync_folder, temporary, write_atomic
 from core.recognition.metrics import wilson
+from core.training.promoted import ORIGIN, Promoted, every_told, promoted, tell, told
 from core.training.runs import Run, Runs
-from core.training.used import ORIGIN, Promoted, every_told, promoted, tell, told
 from core.training.validation import score
 from core.variation.sources import originals_of
 

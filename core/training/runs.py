@@ -23,9 +23,9 @@ from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.rights import Actor, allow
 from core.ground.workspace import Workspace, lock, new_id, write_atomic
 from core.training.audit import LeakAudit
+from core.training.promoted import promoted
 from core.training.settings import TrainSettings
 from core.training.splits import Split, snapshot_of
-from core.training.used import promoted
 from core.variation.sources import Original, by_class
 
 RunState = Literal["running", "finished", "stopped", "failed", "interrupted", "collapsed"]

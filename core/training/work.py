@@ -20,15 +20,15 @@ from core.ground.jobs import Report
 from core.ground.workspace import Workspace
 from core.training import checkpoint
 from core.training.batches import Images, Loader
+from core.training.data import Material, gather
 from core.training.distributed import World, joined
 from core.training.health import measure
-from core.training.material import Material, gather
+from core.training.initial_network import begin
 from core.training.prepare import Progress, Request, prepared
 from core.training.recorder import Recorder
 from core.training.runs import BEST, LAST, Run, Runs
 from core.training.sampling import ClassBatches, plan_sampling
 from core.training.settings import TrainSettings
-from core.training.start import begin
 from core.training.trainer import Checked, Ended, Trainer
 from core.training.validation import embed, score
 from core.variation.policies import Policy

@@ -129,7 +129,7 @@ def engraved(picture: np.ndarray, values: Values, rng: np.random.Generator) -> n
     """A photograph of the mark, cut into a made ground or printed on it, under a lamp (`core.synthesis.engraving`):
     ``strength`` of that, and of the picture as it was the rest. The mark stays where it is, and can be seen."""
     share = values["strength"] / 100
-    away = np.abs(picture.astype(np.float32) - np.float32(background(picture))).max(axis=2)
+    away = np.abs(picture.astype(np.float32) - np.array(background(picture), np.float32)).max(axis=2)
     if share <= 0 or away.max() < INK:
         return picture
     (height, width), side = picture.shape[:2], max(picture.shape[:2])

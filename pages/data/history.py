@@ -8,7 +8,7 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from pages.ui import people, services
-from pages.ui.data import entries
+from pages.ui.data import journal_entries
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -30,8 +30,8 @@ def step(way: str) -> None:
         return
     nothing = {"undo": _("There is nothing to undo."), "redo": _("There is nothing to redo.")}
     frames = {"undo": _("Undone: {what}"), "redo": _("Done again: {what}")}
-    text = frames[way].format(what=entries.said(entry)) if entry else nothing[way]
-    workbench().notices.append(Notice(text, entries.ICONS[way]))
+    text = frames[way].format(what=journal_entries.said(entry)) if entry else nothing[way]
+    workbench().notices.append(Notice(text, journal_entries.ICONS[way]))
 
 
 def take_back(entry_id: int, what: str) -> None:
@@ -41,7 +41,7 @@ def take_back(entry_id: int, what: str) -> None:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
         return
     text = _("Taken back: {what}").format(what=what)
-    workbench().notices.append(Notice(text, entries.ICONS["revert"], made.id if made else None))
+    workbench().notices.append(Notice(text, journal_entries.ICONS["revert"], made.id if made else None))
 
 
 def said_of(item: Item) -> str:
@@ -98,10 +98,10 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
     action = linked_choice(
         st.selectbox,
         _("What"),
-        entries.ACTIONS,
+        journal_entries.ACTIONS,
         param="action",
         key="history.action",
-        format_func=entries.action_name,
+        format_func=journal_entries.action_name,
         placeholder=_("Everything"),
         index=None,
         width=220,
@@ -118,12 +118,13 @@ if not shown:
     )
 for entry in shown[:PAGE]:
     changes = data.changes(entry.id, limit=200)
-    what = entries.said(entry)
+    what = journal_entries.said(entry)
     with st.container(border=True, key=f"history.entry.{entry.id}"):
         with st.container(horizontal=True, vertical_alignment="center"):
             struck = f"~~{esc(what)}~~" if entry.undone else f"**{esc(what)}**"
             by = f" · {esc(entry.who)}" if entry.who else ""
-            icon, at = entries.ICONS.get(entry.action, ":material/edit:"), esc(entries.when(entry.at, now))
+            icon = journal_entries.ICONS.get(entry.action, ":material/edit:")
+            at = esc(journal_entries.when(entry.at, now))
             st.markdown(f"{icon} {struck}  \n:small[:gray[{at}{by}]]", width="stretch")
             if entry.undone:
                 st.badge(_("taken back"), color="gray")
@@ -137,7 +138,7 @@ for entry in shown[:PAGE]:
                     args=(entry.id, what),
                     **people.bar(),
                 )
-        lines = entries.moves(changes, names) if entry.action not in ("import", "rescan", "create") else []
+        lines = journal_entries.moves(changes, names) if entry.action not in ("import", "rescan", "create") else []
         changed = data.some([change.row_id for change in changes if change.noun == "item"][:THUMBNAILS])
         held = [(picture, item) for item in changed if (picture := picture_of(item))]
         pictures = [picture for picture, _item in held]

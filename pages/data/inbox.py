@@ -10,7 +10,7 @@ from core.ground.errors import BurinError
 from core.ground.regions import Region
 from core.intake import triage
 from pages.ui import people, services, widgets
-from pages.ui.data import entries, sighting
+from pages.ui.data import journal_entries, sighting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -122,7 +122,7 @@ def card(entry: InboxEntry) -> None:
                 entry.said, ":gray-badge["
             )
             by = f" · {esc(entry.who)}" if entry.who else ""
-            st.markdown(f"{icon} {said}]  :small[:gray[{esc(entries.when(entry.at, time.time()))}{by}]]")
+            st.markdown(f"{icon} {said}]  :small[:gray[{esc(journal_entries.when(entry.at, time.time()))}{by}]]")
             st.markdown(answered(entry))
             if entry.note:
                 st.markdown(f"> {esc(entry.note)}")
@@ -190,7 +190,8 @@ if closed:
                 item = next(iter(data.some([entry.item_id])), None) if entry.item_id is not None else None
                 name = item.class_name or _("Without a class") if item else ""
                 text = _("labelled {name}").format(name=esc(name)) if entry.state == "labelled" else _("dismissed")
-                st.markdown(f"{text} :small[:gray[{esc(entries.when(entry.at, time.time()))}]]", width="stretch")
+                at = esc(journal_entries.when(entry.at, time.time()))
+                st.markdown(f"{text} :small[:gray[{at}]]", width="stretch")
                 st.button(
                     _("Open again"), icon=":material/undo:", key=f"inbox.reopen.{entry.id}", type="tertiary",
                     on_click=reopen, args=(entry,), **people.bar(),

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import services, widgets
-from pages.ui.data import found, review, second_look
+from pages.ui.data import found, quality_lists, review
 from pages.ui.i18n import _, number
 from pages.ui.links import linked_choice
 
@@ -31,7 +31,7 @@ names = {
 chosen = linked_choice(
     st.segmented_control,
     _("List"),
-    list(second_look.LISTS),
+    list(quality_lists.LISTS),
     param="list",
     key="quality.list",
     default="labels",
@@ -39,4 +39,4 @@ chosen = linked_choice(
     format_func=lambda name: f"{names[name]} ({number(sizes[name])})",
     label_visibility="collapsed",
 )
-second_look.SHOW[chosen or "labels"](lists, {record.id: record for record in data.classes()})
+quality_lists.SHOW[chosen or "labels"](lists, {record.id: record for record in data.classes()})

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.evaluation import evaluating, faulty, tendencies, verdicts
+from pages.ui.evaluation import error_causes, evaluating, tendencies, verdicts
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
@@ -28,4 +28,4 @@ elif view == "tendencies":
 elif view == "report":
     verdicts.show(evaluation)
 else:
-    faulty.show(chosen, evaluation)
+    error_causes.show(chosen, evaluation)

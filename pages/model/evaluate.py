@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.evaluation import confusions, evaluating, measures, scores, takeaway, unseen, versus
+from pages.ui.evaluation import comparison, confusions, downloads, evaluating, score_curves, scores, unseen
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
@@ -26,10 +26,10 @@ if view == "classes":
 elif view == "unseen":
     unseen.show(chosen, evaluation)
 elif view == "curves":
-    measures.curves(chosen, evaluation)
+    score_curves.curves(chosen, evaluation)
 elif view == "compare":
-    versus.show(chosen, evaluation)
+    comparison.show(chosen, evaluation)
 elif view == "files":
-    takeaway.show(evaluation)
+    downloads.show(evaluation)
 else:
     confusions.show(chosen, evaluation)

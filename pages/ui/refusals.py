@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from core.ground.errors import BurinError
-from core.ground.faults import fault_of
+from core.ground.machine_faults import fault_of
 from pages.ui.i18n import sentence
 from pages.ui.state import Notice, workbench
 

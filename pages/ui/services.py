@@ -21,7 +21,7 @@ import streamlit as st
 
 from core.embedding.weights import PROMOTED
 from core.ground.errors import BurinError, MachineFault, SearchAway
-from core.ground.faults import fault_of
+from core.ground.machine_faults import fault_of
 from core.ground.workspace import Workspace
 from pages.ui.people import actor
 

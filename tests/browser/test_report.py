@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from core.evaluation.corrections import read_verdicts
-from core.evaluation.faults import Doubts, groups
+from core.evaluation.error_causes import Doubts, groups
 from core.evaluation.html_report import html_report
 from core.evaluation.report import evaluate
 from tests.conftest import draw, png_bytes

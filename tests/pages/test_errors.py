@@ -9,7 +9,7 @@ import pytest
 from streamlit.util import AttributeDictionary
 
 from core.collection.dataset import Dataset
-from core.evaluation import faults
+from core.evaluation import error_causes
 from core.evaluation.corrections import FORMAT, VERSION
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.work import Subject, evaluate_subject
@@ -107,7 +107,7 @@ def wall_of(at):
 def test_images_that_mislead_are_shown_with_how_many_and_corrected_one_by_one(open_page, measured):
     at = open_page(measured, "errors", view="hubs")
     held = Neighbourhood.read(path_of(measured, FakeEmbedder.space))
-    found = faults.hubs(Labels.load(Dataset(measured)), held)
+    found = error_causes.hubs(Labels.load(Dataset(measured)), held)
     items = {item.sha256: item for item in Dataset(measured).items(limit=None)}
     assert found, "six crosses that are labelled circle lie among the ten others"
     wall = wall_of(at)
@@ -126,7 +126,7 @@ def test_images_that_mislead_are_shown_with_how_many_and_corrected_one_by_one(op
 def test_images_like_no_other(open_page, measured):
     at = open_page(measured, "errors", view="outliers")
     held = Neighbourhood.read(path_of(measured, FakeEmbedder.space))
-    found = faults.outliers(Labels.load(Dataset(measured)), held)
+    found = error_causes.outliers(Labels.load(Dataset(measured)), held)
     assert found
     assert [note for _name, note in wall_of(at).values()] == [f"nearest {one.similarity:.2f}" for one in found]
 
@@ -149,7 +149,7 @@ def test_a_run_shows_what_misleads_it_and_says_through_whose_eyes(open_page, mea
     evaluate_subject(dataset, Subject(run.id, "first", Blind(), run.split, None), "test")
     contents = Contents.load(dataset, Blind.space)
     held = Neighbourhood.empty().extended(contents)
-    found = faults.hubs(Labels.load(dataset), held)
+    found = error_causes.hubs(Labels.load(dataset), held)
     own = [note for _name, note in wall_of(open_page(measured, "errors", view="hubs")).values()]
     at = open_page(measured, "errors", view="hubs", run=run.id)
     notes = [note for _name, note in wall_of(at).values()]

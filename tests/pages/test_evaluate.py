@@ -15,7 +15,7 @@ from core.evaluation.report import Share, evaluate
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.unseen import FILE, FirstRank, Unseen
 from core.recognition.calibrate import Verdict
-from pages.ui.evaluation import takeaway
+from pages.ui.evaluation import downloads
 from pages.ui.verdict_words import LOOK, verdict_badge
 from tests.conftest import FakeEmbedder
 from tests.pages.conftest import PAGES, component, text_of
@@ -299,9 +299,9 @@ def test_every_file_is_offered_under_a_name_of_its_own(open_page, measured):
 
 def test_charts_are_taken_away_in_the_reader_s_language(measured):
     folder = evaluation_of(measured).folder
-    assert takeaway.in_language(folder / "curves.png", "fr") == folder / "curves.fr.png"
-    assert takeaway.in_language(folder / "curves.png", "en") == folder / "curves.png"
-    assert takeaway.in_language(folder / "classes.csv", "fr") == folder / "classes.csv"
+    assert downloads.in_language(folder / "curves.png", "fr") == folder / "curves.fr.png"
+    assert downloads.in_language(folder / "curves.png", "en") == folder / "curves.png"
+    assert downloads.in_language(folder / "classes.csv", "fr") == folder / "classes.csv"
 
 
 def test_in_french(open_page, measured):

@@ -8,10 +8,10 @@ import pytest
 
 from core.catalogue.records import Actor
 from core.training.audit import Leak, LeakAudit
+from core.training.promoted import promoted
 from core.training.promotion import promote
 from core.training.runs import Runs
 from core.training.transfer import export_pt
-from core.training.used import promoted
 from pages.ui import people
 from pages.ui.training import run_actions
 from tests.pages.conftest import component, text_of

@@ -17,9 +17,9 @@ from core.ground.errors import NotAllowed
 from core.ground.job import Job, publish
 from core.ground.workspace import new_id
 from core.training.audit import Leak, LeakAudit
+from core.training.promoted import promoted
 from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
-from core.training.used import promoted
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest, Variant
 from pages.ui import services

@@ -14,7 +14,7 @@ from core.catalogue import sqlitefile
 from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import BurinError, MachineFault, WorkspaceRefused
-from core.ground.faults import fault_of
+from core.ground.machine_faults import fault_of
 from core.ground.workspace import Workspace
 from core.shell.main import main
 from pages.ui.refusals import said_of

@@ -30,7 +30,7 @@ from core.ground.jobs import JobRunner
 from core.ground.rights import ACTIONS, Actor, allow, includes, may, needed
 from core.ground.workspace import Workspace
 from core.intake import exports, ingest, product_table, triage
-from core.review.kept import Kept
+from core.review.dismissed import Kept
 from core.showcase import sample as showcase
 from core.synthesis import sample
 from core.training import promotion, transfer

@@ -10,10 +10,10 @@ import streamlit as st
 
 from core.ground.jobs import Job
 from core.review import quality, sights
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 from core.sight.doubts import Doubt
 from pages.ui import people, services
-from pages.ui.data import entries, review
+from pages.ui.data import journal_entries, review
 from pages.ui.i18n import _
 from pages.ui.job_panel import job_panel, last_of
 
@@ -96,7 +96,7 @@ def check_line(findings: quality.Findings | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         if findings:
             text = _("{images} opened, {when}. Labels and exact copies are always up to date.").format(
-                images=entries.images(findings.images), when=entries.when(findings.at, time.time())
+                images=journal_entries.images(findings.images), when=journal_entries.when(findings.at, time.time())
             )
         else:
             text = _(

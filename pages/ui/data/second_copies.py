@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.collection.copies import Rule, Settled, settle
 from pages.ui import people, services
-from pages.ui.data import keeping, selecting
-from pages.ui.data import second_look_parts as parts
+from pages.ui.data import dismissing, selecting
+from pages.ui.data import quality_parts as parts
 from pages.ui.data.found import Lists
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.tiles import versions
@@ -47,7 +47,7 @@ def copies(lists: Lists) -> None:
                         _("Keep them all"),
                         key=f"{key}.all",
                         type="tertiary",
-                        on_click=keeping.keep_all,
+                        on_click=dismissing.keep_all,
                         args=("copies", kept),
                         **people.bar(),
                     )
@@ -84,7 +84,7 @@ def _all_copies(lists: Lists) -> None:
             )  # fmt: skip
             st.button(
                 ngettext("Keep all of {n} group", "Keep all of {n} groups", len(wanted)).format(n=number(len(wanted))),
-                key="quality.copies.keep", type="tertiary", on_click=keeping.keep_all,
+                key="quality.copies.keep", type="tertiary", on_click=dismissing.keep_all,
                 args=("copies", [list(map(str, group)) for group in wanted]), **people.bar(),
             )  # fmt: skip
         if settled.left:

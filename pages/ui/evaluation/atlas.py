@@ -19,7 +19,7 @@ from pages.ui import contents, people, saved_views, services
 from pages.ui.components import pointmap
 from pages.ui.components.pointmap import Pin, Points
 from pages.ui.data import selecting
-from pages.ui.evaluation import evaluating, mapping, pinning
+from pages.ui.evaluation import dropped_images, evaluating, mapping
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of
@@ -66,10 +66,10 @@ def show() -> None:
         return
     with more:
         layout = _layout(made_from, space, chosen.run_id, under)
-        pins = pinning.pins(chosen, layout, made_from)
+        pins = dropped_images.pins(chosen, layout, made_from)
         saved_views.menu("embeddings", linked=("run", "side", "layout", "colour"))
     with under:
-        pinning.pinned_line(chosen)
+        dropped_images.pinned_line(chosen)
         if not evaluating.under_way(chosen, evaluation) and evaluation.exists:
             evaluating.outdated(chosen, evaluation)
     points = mapping.points_of(layout, evaluation)

@@ -82,7 +82,7 @@ def _listed(evaluation: Evaluation, report: EvaluationReport, found: list[Pair])
 
 def _corrected(predictions: Predictions, rows: list[int]) -> set[int]:
     """Those of ``rows`` whose image has another class since it was measured, or is gone."""
-    from core.evaluation.faults import was_corrected
+    from core.evaluation.error_causes import was_corrected
 
     class_ids, now = cases.labels_now(predictions, rows)
     return {row for row in rows if was_corrected(predictions, row, class_ids, now)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from core.ground.jobs import Job
-from core.training.used import promoted
+from core.training.promoted import promoted
 from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of

@@ -30,7 +30,7 @@ PAGE = 48
 
 def hubs(chosen: Chosen, evaluation: Evaluation) -> None:
     """Images that stand among the nearest of many others of another class."""
-    from core.evaluation import faults
+    from core.evaluation import error_causes
 
     held = _compared(chosen, evaluation)
     if held is None:
@@ -43,14 +43,14 @@ def hubs(chosen: Chosen, evaluation: Evaluation) -> None:
     )
     notes = {
         hub.sha256: _("misleads {misled} of {times}").format(misled=number(hub.misled), times=number(hub.times))
-        for hub in faults.hubs(contents.labels(), held)
+        for hub in error_causes.hubs(contents.labels(), held)
     }
     _wall(notes, key="hubs", nothing=_("No image misleads more others than it helps."))
 
 
 def outliers(chosen: Chosen, evaluation: Evaluation) -> None:
     """Images that are like no other."""
-    from core.evaluation import faults
+    from core.evaluation import error_causes
 
     held = _compared(chosen, evaluation)
     if held is None:
@@ -61,7 +61,7 @@ def outliers(chosen: Chosen, evaluation: Evaluation) -> None:
     )
     notes = {
         outlier.sha256: _("nearest {similarity}").format(similarity=decimals(outlier.similarity, 2))
-        for outlier in faults.outliers(contents.labels(), held)
+        for outlier in error_causes.outliers(contents.labels(), held)
     }
     _wall(notes, key="outliers", nothing=_("Every image has others like it."))
 

@@ -16,7 +16,7 @@ from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
 from pages.ui import cached, people, services, widgets
 from pages.ui.components.lens import lens
-from pages.ui.data import entries, selecting
+from pages.ui.data import journal_entries, selecting
 from pages.ui.i18n import _, sentence
 from pages.ui.products import words
 from pages.ui.state import workbench
@@ -237,12 +237,12 @@ def _past(product: Product, classes: Mapping[int, ClassRecord]) -> None:
     names = {record.id: record.name for record in classes.values()}
     with st.expander(_("What happened to it"), icon=":material/history:"):
         for entry in data.history(PAST, product_id=product.id):
-            what = entries.said(entry)
+            what = journal_entries.said(entry)
             struck = f"~~{esc(what)}~~" if entry.undone else esc(what)
             by = f" · {esc(entry.who)}" if entry.who else ""
             changes = [one for one in data.changes(entry.id, limit=200) if one.row_id == product.id]
-            lines = "".join(f"  \n:small[:gray[{esc(line)}]]" for line in entries.moves(changes, names))
-            st.markdown(f"{struck}{lines}  \n:small[:gray[{esc(entries.when(entry.at, now))}{by}]]")
+            lines = "".join(f"  \n:small[:gray[{esc(line)}]]" for line in journal_entries.moves(changes, names))
+            st.markdown(f"{struck}{lines}  \n:small[:gray[{esc(journal_entries.when(entry.at, now))}{by}]]")
             if entry.undoable and not entry.undone:
                 st.button(
                     _("Take back"), icon=":material/settings_backup_restore:", key=f"product.revert.{entry.id}",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from core.ground.errors import BurinError
+from core.training.promoted import Promoted
 from core.training.promotion import can_roll_back
 from core.training.runs import Run
-from core.training.used import Promoted
 from pages.ui import services
 from pages.ui.i18n import _, percent
 from pages.ui.text import esc

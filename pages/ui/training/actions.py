@@ -20,9 +20,9 @@ from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import new_id
 from core.training import promotion
+from core.training.promoted import Promoted, promoted
 from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
-from core.training.used import Promoted, promoted
 from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.i18n import _, sentence

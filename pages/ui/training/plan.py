@@ -15,12 +15,12 @@ from core.collection.looks import Looks
 from core.ground import extras
 from core.ground.errors import BurinError
 from core.training.audit import LeakAudit, audit
+from core.training.initial_network import origin
 from core.training.prepare import deal
 from core.training.runs import default_name
 from core.training.sampling import PlannedSampling, plan_sampling
 from core.training.settings import TrainSettings
 from core.training.splits import Split, near_duplicate_groups
-from core.training.start import origin
 from core.variation.checks import labels_digest, remembered
 from core.variation.safety import looked_at
 from core.variation.sources import Original, by_class

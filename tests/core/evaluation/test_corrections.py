@@ -10,7 +10,7 @@ from core.collection.dataset import Actor
 from core.evaluation.corrections import LARGEST, apply, plan, read_verdicts
 from core.ground.errors import BadInput, Conflict, NotAllowed
 from core.ground.names import folder_for
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 from tests.core.evaluation import made
 
 

@@ -11,7 +11,7 @@ from typing import get_args
 import pytest
 
 from core.embedding.embedder import load_embedder
-from core.evaluation.faults import Doubts, groups
+from core.evaluation.error_causes import Doubts, groups
 from core.evaluation.html_report import ASSETS, ENGINES, MODELS, WORDS, html_report, model_sentence, pictures_of
 from core.evaluation.report import evaluate
 from core.evaluation.work import HTML

@@ -10,7 +10,7 @@ from core.evaluation.store import Evaluation
 from core.evaluation.unseen import Unseen
 from core.evaluation.work import doubts_in, in_use, of_model, page_of, run_evaluation, run_projection, subject
 from core.ground.errors import BadInput, NotFound
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 from core.training.audit import LeakAudit, audit
 from core.training.promotion import PROMOTED
 from core.training.runs import Runs

@@ -7,8 +7,8 @@ import shlex
 from pathlib import Path
 
 from core.shell.main import main
+from core.training.promoted import promoted
 from core.training.runs import Runs
-from core.training.used import promoted
 from tests.conftest import ROOT
 from tests.core.training.conftest import fill
 

@@ -11,9 +11,9 @@ import torch
 from core.embedding.model import EmbeddingNet
 from core.shell.main import main
 from core.training.audit import LeakAudit
+from core.training.promoted import promoted
 from core.training.runs import BEST, Run, Runs
 from core.training.splits import Split
-from core.training.used import promoted
 from tests.core.training.conftest import TINY
 
 

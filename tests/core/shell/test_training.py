@@ -10,8 +10,8 @@ import torch
 from core.ground.errors import BadInput, ConfigRefused
 from core.shell.main import main
 from core.shell.training import settings_of
+from core.training.promoted import promoted
 from core.training.runs import Runs
-from core.training.used import promoted
 from tests.core.training.conftest import fill
 
 FAST = ["--image_size", "32", "--mode", "crop", "--policy", "none", "--steps", "1", "--images_per_class", "2"]

@@ -21,7 +21,7 @@ from core.ground.workspace import Workspace
 from core.intake.triage import label_report
 from core.recognition.calibrate import calibrate
 from core.recognition.identify import identify_marks
-from core.review.kept import Kept
+from core.review.dismissed import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels, References, predict
 from core.review.quality import hints, near_copies

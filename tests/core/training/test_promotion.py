@@ -17,11 +17,11 @@ from core.ground.config import Preprocessing
 from core.ground.errors import Conflict, ModelRefused, NotFound
 from core.ground.workspace import Workspace
 from core.training.audit import LeakAudit
+from core.training.promoted import promoted
 from core.training.promotion import beside, can_roll_back, promote, roll_back, run_promotion
 from core.training.runs import BEST, Run, Runs
 from core.training.splits import Split, make_split
 from core.training.transfer import export_onnx, export_pt, import_checkpoint
-from core.training.used import promoted
 from core.variation.sources import originals_of
 from tests.plant import at_every_step
 

@@ -15,13 +15,13 @@ from pathlib import Path
 
 from core.collection.dataset import Dataset
 from core.evaluation.artefacts import charts_in, write_artefacts
-from core.evaluation.faults import CAUSES, Doubts, Group, groups
+from core.evaluation.error_causes import CAUSES, Doubts, Group, groups
 from core.evaluation.html_report import html_report
+from core.evaluation.output_manifest import check_own, finish, settle
 from core.evaluation.predictions import Predictions
 from core.evaluation.report import EvaluationReport
 from core.evaluation.store import Evaluation
 from core.evaluation.traits import TRAITS, Traits, tendencies
-from core.evaluation.written import check_own, finish, settle
 from core.ground.errors import BurinError
 from core.ground.images import thumbnail
 from core.ground.workspace import scratch, write_atomic

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.review.kept import Kept
+from core.review.dismissed import Kept
 from pages.ui import people, services
 from pages.ui.i18n import ngettext, number
 from pages.ui.state import Notice, workbench

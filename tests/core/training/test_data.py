@@ -1,4 +1,4 @@
-"""`core.training.material`: originals and the variants written from them, from a workspace or from any folder."""
+"""`core.training.data`: originals and the variants written from them, from a workspace or from any folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from core.ground.errors import NotFound
 from core.ground.workspace import Workspace
-from core.training.material import gather
+from core.training.data import gather
 from core.training.prepare import Request
 from core.training.splits import make_split
 from core.training.work import train

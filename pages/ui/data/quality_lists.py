@@ -7,10 +7,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Sight
-from core.review.kept import hint_parts
+from core.review.dismissed import hint_parts
 from pages.ui import people, services
-from pages.ui.data import keeping, selecting, sighting
-from pages.ui.data import second_look_parts as parts
+from pages.ui.data import dismissing, selecting, sighting
+from pages.ui.data import quality_parts as parts
 from pages.ui.data.found import Lists
 from pages.ui.data.second_copies import copies
 from pages.ui.i18n import _, ngettext, number, percent
@@ -62,7 +62,7 @@ def labels(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 )  # fmt: skip
                 st.button(
                     _("The label is right"), icon=":material/check:", key=f"{key}.keep",
-                    on_click=keeping.keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
+                    on_click=dismissing.keep_all, args=("hint", [hint_parts(h.item_id, h.label, h.said) for h in group]), **people.bar(),
                 )  # fmt: skip
                 parts.open_in_label(ids, key)
     parts.more(len(lists.hints))
@@ -98,7 +98,7 @@ def look(lists: Lists) -> None:
                     _("They are right"),
                     icon=":material/check:",
                     key=f"quality.odd.{name}.keep",
-                    on_click=keeping.keep_all,
+                    on_click=dismissing.keep_all,
                     args=(name, kept),
                     **people.bar(),
                 )
@@ -183,7 +183,7 @@ def twins(lists: Lists, classes: dict[int, ClassRecord]) -> None:
                 _("Seen"),
                 icon=":material/check:",
                 key=f"{key}.keep",
-                on_click=keeping.keep_all,
+                on_click=dismissing.keep_all,
                 args=("twins", [[one.folder, other.folder]]),
                 **people.bar(),
             )

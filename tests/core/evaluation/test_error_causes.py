@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.evaluation.faults import Doubts, doubts, groups, hubs, outliers
+from core.evaluation.error_causes import Doubts, doubts, groups, hubs, outliers
 from core.evaluation.work import doubts_in
 from core.review.neighbourhood import KEPT, Contents, Neighbourhood
 from core.review.predictions import Labels, predict

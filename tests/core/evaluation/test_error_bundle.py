@@ -10,11 +10,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.evaluation.bundle import analyse, by_folder, write_bundle
+from core.evaluation.error_bundle import analyse, by_folder, write_bundle
+from core.evaluation.output_manifest import finish, settle
 from core.evaluation.store import Evaluation
 from core.evaluation.traits import Traits
 from core.evaluation.work import doubts_in
-from core.evaluation.written import finish, settle
 from core.ground.errors import Conflict, NotFound
 from core.ground.names import folder_for
 from core.ground.workspace import temporary

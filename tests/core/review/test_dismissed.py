@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 
 
 def test_what_was_kept_stays_kept(workspace):

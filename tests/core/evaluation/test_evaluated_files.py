@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.evaluation.folders import find, located, workspace_of
+from core.evaluation.evaluated_files import find, located, workspace_of
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace
 from core.variation.policies import PRESETS

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Item
-from core.review.kept import Kept, hint_parts
+from core.review.dismissed import Kept, hint_parts
 from pages.ui import contents, people, services
-from pages.ui.data import keeping, review, selecting
+from pages.ui.data import dismissing, review, selecting
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, ngettext, number, percent, translated
 from pages.ui.links import linked_choice
@@ -22,7 +22,7 @@ from pages.ui.text import esc
 from pages.ui.tiles import saw, versions
 
 if TYPE_CHECKING:
-    from core.evaluation.faults import Doubts, Fault, Group
+    from core.evaluation.error_causes import Doubts, Fault, Group
     from core.evaluation.predictions import Predictions
     from core.evaluation.store import Evaluation
     from pages.ui.evaluation.evaluating import Chosen
@@ -38,16 +38,16 @@ LOOKS = {
 
 def doubted() -> Doubts:
     """The labels that their neighbours doubt, without those that somebody called right."""
-    from core.evaluation import corrections, faults
+    from core.evaluation import corrections, error_causes
 
     opinion = review.opinion()
-    found = faults.doubts(opinion.labels, opinion.predictions)
+    found = error_causes.doubts(opinion.labels, opinion.predictions)
     return corrections.unsettled(found, opinion.labels, Kept.read(services.workspace()))
 
 
 def show(chosen: Chosen, evaluation: Evaluation) -> None:
     """The groups, of all causes or of one."""
-    from core.evaluation import faults
+    from core.evaluation import error_causes
 
     predictions = evaluation.predictions
     if not len(predictions.wrong):
@@ -56,7 +56,7 @@ def show(chosen: Chosen, evaluation: Evaluation) -> None:
     records = {record.folder: record for record in services.dataset().classes()}
     doubts = doubted()
     class_ids, now = cases.labels_now(predictions, predictions.wrong.tolist())
-    found = faults.groups(predictions, doubts, class_ids, now=now)
+    found = error_causes.groups(predictions, doubts, class_ids, now=now)
     cause = _cause(found)
     groups = [narrowed for group in found if (narrowed := _of_cause(group, cause)) is not None]
     st.caption(_explained(cause))
@@ -94,7 +94,7 @@ def _cause(found: list[Group]) -> str:
 
 
 def _names() -> dict[str, str]:
-    from core.evaluation.faults import CAUSES
+    from core.evaluation.error_causes import CAUSES
 
     return {**{str(name): translated(title) for name, title in CAUSES.items()}, "corrected": _("Corrected")}
 
@@ -168,7 +168,7 @@ def _buttons(
         parts = hint_parts(item.id, item.class_id, doubts.said.get(fault.sha256, said.id))
         st.button(
             _("The label is right"), icon=":material/check:", key=f"{key}.right", type="tertiary",
-            on_click=keeping.keep_all, args=("hint", [parts]), **people.bar(),
+            on_click=dismissing.keep_all, args=("hint", [parts]), **people.bar(),
         )  # fmt: skip
     if fault.cause == "reference":
         reference = str(predictions.references[row, 0])
