@@ -48,14 +48,14 @@ class Sources:
 
     def of(self, dataset: Dataset, embedder: Embedder) -> Source | None:
         """The index that the settings and the size ask for; None where a gallery in memory does."""
-        from core.embedding import resident
-        from core.embedding.mirror import mirror_of
-
         config, space = dataset.workspace.config(), embedder.space
         count = 0 if config.index_url else size(dataset, space)
         if not config.index_url and count < LARGE:
             self._open.clear()
             return None
+        from core.embedding import resident
+        from core.embedding.mirror import mirror_of
+
         key = str(dataset.workspace.root), space, config.index_url, config.index_kind
         with self._turn:
             held: Any = self._open.get(key)

@@ -26,7 +26,7 @@ def section() -> None:
     """Which index searches, what it is worth, and another one."""
     config = services.workspace().config()
     with st.container(border=True):
-        st.subheader(_("Search"), anchor=False)
+        st.subheader(_("Index of the references"), anchor=False)
         if config.index_url:
             st.code(config.index_url, language=None, wrap_lines=True)
             _state()
@@ -49,7 +49,7 @@ def _choice(held_url: str, held_kind: IndexKind) -> None:
     ).strip()
     names = {"exact": _("Exact: every reference is compared"), "fast": _("Fast: its recall is measured and held")}
     kind = st.radio(
-        _("Index"), INDEX_KINDS, INDEX_KINDS.index(held_kind), format_func=names.__getitem__, key="settings.index_kind",
+        _("Kind of index"), INDEX_KINDS, INDEX_KINDS.index(held_kind), format_func=names.__getitem__, key="settings.index_kind",
         disabled=not may,
     )  # fmt: skip
     with st.container(horizontal=True):

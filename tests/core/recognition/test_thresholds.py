@@ -4,6 +4,7 @@ when the base has become another one."""
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -83,7 +84,10 @@ def test_a_base_is_held_whole_until_it_is_large(workspace: Workspace, monkeypatc
     dataset, embedder = Dataset(workspace), FakeEmbedder()
     fill(dataset, classes=5, each=8)
     sources = opening.Sources()
-    assert isinstance(sources.gallery(dataset, embedder), Gallery)
+    with monkeypatch.context() as here:
+        for name in ("resident", "mirror", "milvus"):  # nothing of them is imported for a base that fits
+            here.setitem(sys.modules, f"core.embedding.{name}", None)
+        assert isinstance(sources.gallery(dataset, embedder), Gallery)
     monkeypatch.setattr(opening, "LARGE", 30)
     gallery = sources.gallery(dataset, embedder)
     assert isinstance(gallery, LargeGallery) and gallery.source is sources.of(dataset, embedder)
