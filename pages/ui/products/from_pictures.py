@@ -96,8 +96,10 @@ def _read(job: Job) -> None:
     good = [row for row in rows if row.refused is None]
     waiting = [row for row in good if row.picture not in taken and row.picture not in _left_out()]
     text = ngettext("{n} picture waits to be confirmed.", "{n} pictures wait to be confirmed.", len(waiting))
-    done = ngettext("{n} is a product.", "{n} are products.", len(good) - len(waiting))
-    st.markdown(text.format(n=number(len(waiting))) + " " + done.format(n=number(len(good) - len(waiting))))
+    said = text.format(n=number(len(waiting)))
+    if made := len(good) - len(waiting):
+        said += " " + ngettext("{n} is a product.", "{n} are products.", made).format(n=number(made))
+    st.markdown(said)
     if not waiting:
         return
     _unknown(job, rows, classes)
