@@ -21,7 +21,7 @@ from core.collection.dataset import Dataset
 from core.embedding import mirror as under_test
 from core.embedding.mirror import Keeper, Mirror, identity
 from core.embedding.references import LargeGallery
-from core.ground.errors import SearchAway
+from core.ground.errors import SearchAway, ServerGone
 from core.ground.workspace import Workspace
 from tests.core.embedding.test_sources import SPACE, Base, D
 from tests.milvus import Milvus
@@ -182,6 +182,27 @@ def test_its_recall_is_measured_and_a_graph_that_misses_too_many_is_refused(
     finally:
         mirror.collection.drop()
         mirror.collection.close()
+
+
+def test_however_long_a_start_takes_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of three minutes is 36 questions at one in five seconds."""
+    monkeypatch.setattr(under_test, "_WAIT_S", 0.001)
+    monkeypatch.setattr(under_test, "_WAIT_AWAY_S", 0.001)
+    asked, there = [0], threading.Event()
+
+    class Starting:
+        def keep(self, should_stop: object) -> int:
+            asked[0] += 1
+            if asked[0] <= 36:
+                raise ServerGone("Search cannot answer now: the search server is away (since {when}).", when="then")
+            there.set()
+            return 0
+
+    keeper = Keeper(lambda: Starting()).start()  # type: ignore[arg-type, return-value]
+    try:
+        assert there.wait(30) and asked[0] > 36
+    finally:
+        keeper.stop()
 
 
 def test_a_copy_of_a_workspace_has_a_collection_of_its_own(drawn_workspace: Workspace, tmp_path: Path) -> None:
