@@ -63,11 +63,12 @@ else:
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.
     from streamlit.runtime.pages_manager import PagesManager
 
+    from core.ground.budget import give_back
     from pages.server import floors, spool, stack
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
-    stack.share_memory()
+    give_back()
     spool.install()
     floors.say()
     stack.follow_index()

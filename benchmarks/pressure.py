@@ -3,8 +3,9 @@
 The files are made here: a TIFF of 50 million pixels in 230 kB, a zip of eight of them, a JPEG of 99 scans and one of
 ten of that size, a JPEG in CMYK of noise, and uploads of 40 MB that are left lying. A real server on this machine is
 asked over its websocket, as a browser does. An answer is the end of the view that says the name or the refusal; of an
-import it is the page that shows it under way, and when it ended is printed beside it. The server's memory is the
-resident one of its process and the processes it started, looked at ten times a second. Fails above the limits.
+import it is the page that shows it under way, of uploads that are left lying the slowest one's; when all was done is
+printed beside it, and first what one such picture takes alone on this machine, as busy as it is. The server's memory is
+the resident one of its process and the processes it started, looked at ten times a second. Fails above the limits.
 
     python benchmarks/pressure.py [--lying 10] [--megapixels 50] [--json FILE]
 """
@@ -16,6 +17,7 @@ import asyncio
 import http.client
 import io
 import json
+import os
 import sys
 import tempfile
 import threading
@@ -31,6 +33,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.sessions import crowd, serve, wait_ready
+from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 
 MEMORY_MB, ANSWER_S = 1500, 10.0
@@ -43,6 +46,7 @@ class Visit:
     """What one visitor did, when it was answered, and when what it started was done."""
 
     what: str
+    uploaded_s: float = 0.0  # of it, until the (slowest) file was taken
     answered_s: float = 0.0
     done_s: float = 0.0
     said: str = ""
@@ -50,10 +54,11 @@ class Visit:
 
 @dataclass
 class Memory:
-    """The greatest resident memory of a process and its children, in MB, while the block runs."""
+    """The greatest resident memory of a process and its children, in MB, while the block runs; what each had then."""
 
     process: int
     peak: float = 0.0
+    parts: dict[str, float] = field(default_factory=dict)
     _over: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Memory:
@@ -67,7 +72,10 @@ class Memory:
 
     def _look(self) -> None:
         while not self._over.wait(0.1):
-            self.peak = max(self.peak, sum(resident(one) for one in family(self.process)))
+            each = {one: resident(one) for one in family(self.process)}
+            if sum(each.values()) > self.peak:
+                self.peak = sum(each.values())
+                self.parts = {f"{called(one)} {one}": round(mb) for one, mb in each.items()}
 
 
 def family(process: int) -> Iterator[int]:
@@ -87,6 +95,15 @@ def resident(process: int) -> float:
         return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096 / 1e6
     except (OSError, IndexError):
         return 0.0
+
+
+def called(process: int) -> str:
+    """The server, or the kind of a job."""
+    try:
+        command = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+        return str(json.loads((Path(command[-2]) / "job.json").read_text())["kind"])
+    except (OSError, ValueError, LookupError):
+        return "server"
 
 
 class Visitor:
@@ -261,6 +278,7 @@ async def identified(port: int, visit: Visit, name: str, data: bytes) -> None:
     async with Visitor(port, "identify") as visitor:
         start = time.perf_counter()
         file = await visitor.upload(name, data)
+        visit.uploaded_s = time.perf_counter() - start
         await visitor.view(files=[file], uploader="identify.files")
         visit.answered_s = visit.done_s = time.perf_counter() - start
         visit.said = visitor.alerts[0] if visitor.alerts else "answered"
@@ -270,6 +288,7 @@ async def imported(port: int, visit: Visit, name: str, data: bytes, workspace: W
     async with Visitor(port, "library", "view=add") as visitor:
         start = time.perf_counter()
         file = await visitor.upload(name, data)
+        visit.uploaded_s = time.perf_counter() - start
         await visitor.view(files=[file], uploader="library.files")
         before = set(workspace.jobs.glob("*"))
         await visitor.view(files=[file], uploader="library.files", pressed="library.import_now")
@@ -287,8 +306,10 @@ async def lying(port: int, visit: Visit, count: int) -> None:
         start, data = time.perf_counter(), bytes(LYING_MB * 1_000_000)
         files = []
         for number in range(count):
+            began = time.perf_counter()
             files.append(await visitor.upload(f"{number}.png", data))
-        visit.answered_s = visit.done_s = time.perf_counter() - start
+            visit.uploaded_s = max(visit.uploaded_s, time.perf_counter() - began)
+        visit.answered_s, visit.done_s = visit.uploaded_s, time.perf_counter() - start
         await visitor.view(files=files, uploader="library.files")
         stranger = await asyncio.to_thread(
             put, port, "/_stcore/upload_file/no-such-session/1", "a.png", data, visitor.cookie
@@ -350,24 +371,40 @@ def main() -> None:
         process, port = serve(workspace.root, Path(place) / "log.txt")
         try:
             asyncio.run(crowd(port, "library", 1, 1))  # starts the preparation
-            wait_ready(port)
+            wait_ready(port, most_s=MOST_S)
+            pixels = options.megapixels * 1_000_000
+            asyncio.run(identified(port, Visit("the first of all"), "y.tif", flat_tiff(1_000_000)))
+            alone = Visit("alone")
+            asyncio.run(identified(port, alone, "z.tif", flat_tiff(pixels - 10_000, tone=70)))
             before = sum(resident(one) for one in family(process.pid))
             with Memory(process.pid) as memory:
-                pixels = options.megapixels * 1_000_000
                 visits = asyncio.run(all_at_once(port, workspace, pixels - 10_000, options.lying))
         finally:
+            for job in JobRunner(workspace).active():
+                JobRunner(workspace).stop(job.id)
             process.terminate()
             process.wait(20)
+            for job in JobRunner(workspace).list():
+                JobRunner(workspace).wait(job.id, timeout_s=60)
         log = (Path(place) / "log.txt").read_text(errors="replace")
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"one such TIFF alone: {alone.answered_s:.1f} s; load of the machine {load} on {os.cpu_count()} cores")
     for visit in visits:
         late = "  LATE" if visit.answered_s > ANSWER_S else ""
-        print(f"{visit.what:52} {visit.answered_s:6.1f} s, done {visit.done_s:6.1f} s{late}  {visit.said[:70]}")
+        times = f"taken {visit.uploaded_s:5.1f} s, answered {visit.answered_s:5.1f} s, done {visit.done_s:5.1f} s"
+        print(f"{visit.what:52} {times}{late}  {visit.said[:70]}")
     over = "  OVER" if memory.peak > MEMORY_MB else ""
-    print(f"memory: {before:.0f} MB before, {memory.peak:.0f} MB at most, limit {MEMORY_MB} MB{over}")
+    print(f"memory: {before:.0f} MB before, {memory.peak:.0f} MB at most, limit {MEMORY_MB} MB{over}: {memory.parts}")
     if "Traceback" in log:
         print(log[-3000:])
     if options.json:
-        found = {"before_mb": before, "peak_mb": memory.peak, "visits": [vars(visit) for visit in visits]}
+        found = {
+            "alone_s": alone.answered_s,
+            "load": load,
+            "before_mb": before,
+            "peak_mb": memory.peak,
+            "visits": [vars(visit) for visit in visits],
+        }
         options.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
     sys.exit(memory.peak > MEMORY_MB or any(visit.answered_s > ANSWER_S for visit in visits))
 

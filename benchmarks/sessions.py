@@ -2,10 +2,11 @@
 
 A server on this machine with the sample of marks (or the workspace that is named), and per page as many sessions as
 asked, each of which opens it and looks again. What is timed is from the request of a view to the end of its script.
-Bounded in sessions and in time, and only to 127.0.0.1. Fails where 25 sessions wait longer than two seconds at their
-95th percentile.
+Bounded in sessions and in time, and only to 127.0.0.1. ``--training``: while the workspace trains, in a process of its
+own as ever. Fails where 25 sessions wait longer than two seconds at their 95th percentile.
 
-    python benchmarks/sessions.py [--sessions 1 25] [--views 3] [--pages library table] [--workspace DIR] [--json FILE]
+    python benchmarks/sessions.py [--sessions 1 25] [--views 3] [--pages library table] [--workspace DIR] [--training]
+                                  [--json FILE]
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.ground.workspace import ENVIRONMENT, Workspace
+from core.ground.jobs import Job, JobRunner
+from core.ground.workspace import ENVIRONMENT, Workspace, new_id
+from core.training.settings import TrainSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = ("library", "table", "label", "identify")
@@ -107,6 +110,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=3)
     parser.add_argument("--pages", nargs="+", default=list(PAGES))
     parser.add_argument("--workspace", type=Path, help="a workspace that is copied first; without it the sample")
+    parser.add_argument("--training", action="store_true", help="have a training run meanwhile")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     if max(options.sessions) > MOST_SESSIONS or options.views > 20:
@@ -125,6 +129,9 @@ def main() -> None:
             asyncio.run(crowd(port, "library", 1, 1))  # starts the preparation
             time.sleep(1)
             wait_ready(port)
+            job = _training(Workspace(root)) if options.training else None
+            load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+            print(f"load of the machine before: {load} on {os.cpu_count()} cores", flush=True)
             for page in options.pages:
                 for sessions in options.sessions:
                     row = {
@@ -136,12 +143,33 @@ def main() -> None:
                     slow |= sessions == 25 and row["p95"] > LIMIT_S
                     said = "p50 {p50:6.2f} s  p95 {p95:6.2f} s  {mb:6.3f} MB a view".format(**row)
                     print(f"{page:10} {sessions:3} sessions  {said}", flush=True)
+            if job is not None:
+                now = JobRunner(Workspace(root)).get(job.id)
+                print(f"the training: {now.state}, {now.done} of {now.total} steps", flush=True)
+                JobRunner(Workspace(root)).stop(job.id)
+                JobRunner(Workspace(root)).wait(job.id, timeout_s=60)
         finally:
             process.terminate()
             process.wait(20)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")
     sys.exit(slow)
+
+
+def _training(workspace: Workspace) -> Job:
+    """A training of the workspace that is longer than what is measured, once its first step is done."""
+    settings = TrainSettings(epochs=500).to_json()
+    params = {"settings": settings, "run_id": new_id(), "name": "", "override_leaks": True, "override_safety": True}
+    runner = JobRunner(workspace)
+    job = runner.start("train", "core.training.work:run_training", params, key="train")
+    for _ in range(1200):
+        job = runner.get(job.id)
+        if job.done or not job.active:
+            break
+        time.sleep(0.1)
+    if not job.active:
+        raise SystemExit(f"the training {job.state}: {job.error}")
+    return job
 
 
 def wait_ready(port: int, *, most_s: float = 60.0) -> None:

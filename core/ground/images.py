@@ -34,7 +34,7 @@ from core.ground.budget import PIXELS
 from core.ground.containers import Container, exif_orientation, inspect
 from core.ground.errors import ImageRefused
 from core.ground.foreign import refusal
-from core.ground.tones import depth_of, is_shallow, low_bytes, to_rgb
+from core.ground.tones import depth_of, is_shallow, low_bytes, taken_over, to_rgb
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MAX_PIXELS = 50_000_000
@@ -124,14 +124,15 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: 
 def room_for(data: bytes, *, within: int | None = None) -> Iterator[None]:
     """Hold the room of a picture in the budget of the process while it is decoded and worked on in this block: whoever
     keeps one longer than its decoding needs it. ``within`` as `decode` is given it."""
-    try:
-        container = inspect(data)
-        size = _opened(container).size if container is not None else (0, 0)
-        room = _room(container, size, reduction(size, within)) if container is not None else 0
-    except Exception:  # `decode` says what is wrong with it
-        room = 0
+    room = _room_of(data, within)
     with PIXELS.take(room) if room else nullcontext():
         yield
+
+
+def waits(data: bytes, *, within: int | None = None) -> bool:
+    """Whether `room_for` that picture has to wait for others now."""
+    room = _room_of(data, within)
+    return room > 0 and PIXELS.waits(room)
 
 
 def size_of(data: bytes) -> tuple[int, int]:
@@ -221,6 +222,15 @@ def _read(path: Path, shown: str) -> bytes:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
 
 
+def _room_of(data: bytes, within: int | None) -> int:
+    try:
+        container = inspect(data)
+        size = _opened(container).size if container is not None else (0, 0)
+        return _room(container, size, reduction(size, within)) if container is not None else 0
+    except Exception:  # `decode` says what is wrong with it
+        return 0
+
+
 def _room(container: Container, size: tuple[int, int], factor: int) -> int:
     """Pixels that the decoding takes from the budget. A JPEG of one scan is never whole in memory where it is reduced
     as it is decoded; of one in several scans all coefficients are, which takes half of what pixels do."""
@@ -249,7 +259,7 @@ def _decoded(container: Container, image: ImageFile.ImageFile, shown: str, *, gr
     if left > 1 and image.mode in ("RGB", "L", "CMYK") and not (see_through or depth):  # less is left to be converted
         small, left = image.reduce(left), 1
     kept = grey and image.mode == "L" and not see_through
-    plain = small.copy() if kept else to_rgb(small, low=low)
+    plain = taken_over(small) if kept else to_rgb(small, low=low)
     plain = plain.reduce(left) if left > 1 else plain
     plain.info = {}
     return _upright(plain, orientation)

@@ -22,7 +22,8 @@ _OTHER_BYTE = {";16L": ";16B", ";16B": ";16L"}  # read in the wrong order, a sam
 
 
 def to_rgb(image: Image.Image, *, low: Image.Image | None = None) -> Image.Image:
-    """A fresh RGB picture of ``image``, which is loaded. ``low``: what `low_bytes` made of the same file."""
+    """An RGB picture of ``image``, which is loaded and not used any more: the pixels of one that is RGB are taken over,
+    as a copy of a large one is 200 MB. ``low``: what `low_bytes` made of the same file."""
     if image.mode[0] in "IF":
         return _from_deep(image)
     if low is not None:
@@ -32,7 +33,12 @@ def to_rgb(image: Image.Image, *, low: Image.Image | None = None) -> Image.Image
         rgb = Image.new("RGB", rgba.size, _ground(rgba))
         rgb.paste(rgba, mask=rgba)
         return rgb
-    return image.convert("RGB")
+    return taken_over(image) if image.mode == "RGB" else image.convert("RGB")
+
+
+def taken_over(image: Image.Image) -> Image.Image:
+    """The pixels of an opened file without the file: what `Image.copy` gives, and no copy."""
+    return image._new(image.im)
 
 
 def is_shallow(image: Image.Image) -> bool:

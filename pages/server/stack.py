@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
@@ -37,16 +35,6 @@ def say(error: Exception) -> bool:
     from pages.ui import frame
 
     return frame.say(error)
-
-
-def share_memory() -> None:
-    """Have large pictures wait for those that jobs work on, and theirs for ours."""
-    from core.ground.budget import share
-    from core.ground.errors import BurinError
-    from core.ground.workspace import Workspace
-
-    with suppress(BurinError, OSError):  # a workspace that cannot be opened is said by the pages
-        share(Workspace.open())
 
 
 def follow_index() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +16,19 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
-from core.ground.images import SEEN_SIDE, decode, encode_png, reduced, reduction, room_for, size_of, thumbnail
+from core.ground.images import SEEN_SIDE, decode, encode_png, reduced, reduction, room_for, size_of, thumbnail, waits
 from core.ground.regions import Region
 from core.sight.marks import cut_region
 from pages.ui import services
+from pages.ui.i18n import _
 
 if TYPE_CHECKING:
     from core.recognition.identify import Answer
+
+VIEW = 2048  # px: as large as a picture is shown at first; of a larger one such a copy is kept
+_KEPT = 3
+_kept: OrderedDict[str, Image.Image] = OrderedDict()  # content hash -> a large picture within `VIEW`
+_keeping = threading.Lock()
 
 
 def answers(
@@ -38,7 +47,18 @@ def answers(
     """
     base = services.base()
     filters = tuple(sorted(kinds)), tuple(sorted(class_ids))
-    return _answers(data, token, name, *filters, tuple(regions), top, base.gallery.space, base.gallery.version)
+    with in_turn(data, within=None if regions else SEEN_SIDE):
+        return _answers(data, token, name, *filters, tuple(regions), top, base.gallery.space, base.gallery.version)
+
+
+@contextmanager
+def in_turn(data: bytes, *, within: int | None) -> Iterator[None]:
+    """Say so while a large picture waits for those that came before it."""
+    if waits(data, within=within):
+        with st.spinner(_("Large pictures are worked on one after another: yours waits its turn…")):
+            yield
+    else:
+        yield
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -61,6 +81,8 @@ def _answers(
     with room_for(_data, within=within):
         started = time.perf_counter()
         image = decode(_data, name=_name, grey=True, within=within)
+        if max(size_of(_data)) > VIEW:
+            _keep(token, image)
         read = 1000 * (time.perf_counter() - started)
         found = identify_marks(
             image,
@@ -95,20 +117,20 @@ def shown(_data: bytes, token: str, *, side: int = 512) -> str:
     Re-encoded by us, and a data URL: a file of Streamlit's would be gone when the page runs again
     before the browser has asked for it, as it does between two strokes of a drawing.
     """
-    return _on_square(decode(_data, within=2 * side), side)
+    return _on_square(_view(_data, token, within=2 * side), side)
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def small(_data: bytes, token: str, *, side: int = 1024) -> tuple[str, tuple[int, int]]:
     """An image file as it is first shown large, and the size of the whole upright picture: width and height."""
-    return url(thumbnail(decode(_data, within=2 * side), side=side), "webp"), size_of(_data)
+    return url(thumbnail(_view(_data, token, within=2 * side), side=side), "webp"), size_of(_data)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
 def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> str:
     """What lies in the ``region`` of an image file, turned as it says, on a white square; the whole without one."""
     if region is None:
-        return _on_square(decode(_data, within=2 * side), side)
+        return _on_square(_view(_data, token, within=2 * side), side)
     factor = 1  # as large as is needed for what is shown to be sharp
     while max(region.width, region.height) >= 4 * side * factor:
         factor *= 2
@@ -168,6 +190,27 @@ def doubts(_data: bytes, sha256: str, preprocessing: str, region: Region | None)
     within = SEEN_SIDE if region is None else None
     with room_for(_data, within=within):
         return list(doubts_of(decode(_data, within=within), services.preprocessing(), region=region))
+
+
+def _view(data: bytes, token: str, *, within: int) -> Image.Image:
+    """A picture within that side, as `decode` gives it; of a large one from the copy that is kept, so that it is not
+    decoded again for every place of the page that shows it."""
+    if within > VIEW or max(size_of(data)) <= VIEW:
+        return decode(data, within=within)
+    with _keeping:
+        held = _kept.get(token)
+    return reduced(held if held is not None else _keep(token, decode(data, within=VIEW)), within)
+
+
+def _keep(token: str, image: Image.Image) -> Image.Image:
+    """Keep a large picture within `VIEW`, and give that back."""
+    small = reduced(image, VIEW)
+    with _keeping:
+        _kept[token] = small
+        _kept.move_to_end(token)
+        while len(_kept) > _KEPT:
+            _kept.popitem(last=False)
+    return small
 
 
 def _on_square(image: Image.Image, side: int) -> str:

@@ -137,12 +137,12 @@ def test_processes_that_share_a_lock_do_not_hold_what_is_large_at_once(tmp_path:
         waiting.join()
 
 
-def test_a_job_lets_the_server_have_its_turn(tmp_path: Path) -> None:
-    """A job that works on one large picture after another does not keep a visitor waiting until its last one."""
+def test_a_job_lets_another_have_its_turn(tmp_path: Path) -> None:
+    """A job that works on one large picture after another does not keep the next one waiting until its last."""
     path = tmp_path / "pixels.lock"
     code = (
         "import sys, time; from pathlib import Path; from core.ground.budget import Budget\n"
-        "budget = Budget(100); budget.share(Path(sys.argv[1]), above=10, yielding=True)\n"
+        "budget = Budget(100); budget.share(Path(sys.argv[1]), above=10)\n"
         "print('begun', flush=True)\nwhile True:\n    with budget.take(50):\n        time.sleep(0.3)"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True) as child:
