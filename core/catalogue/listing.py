@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalogue import database as db
-from core.catalogue.moves import RAW, place_of
+from core.catalogue.moves import RAW, place_of, stays
 from core.catalogue.records import NAMES, ClassRecord, Counts, Item
 from core.ground.names import search_key
 from core.ground.regions import Region
@@ -217,11 +217,15 @@ def signed(dhash: int) -> int:
 
 def item_of(row: sa.Row) -> Item:
     """The record of a row of `with_class`."""
-    place = (
-        place_of(row.state, row.class_folder, row.file, row.trashed_as) or f"{RAW}/{row.class_folder or ''}/{row.file}"
-    )
+    place = place_of(row.state, row.class_folder, row.file, row.trashed_as) or _last_seen(row)
     return Item(
         row.id, row.class_id, row.class_name or "", f"data/{place}", row.view or row.sha256, row.dhash % UNSIGNED,
         row.width, row.height, row.kind, row.source, row.added_at, row.ver, row.state,
         Region.from_json(row.region) if row.region else None, row.sight, row.sha256, tuple(row.tags or ()),
     )  # fmt: skip
+
+
+def _last_seen(row: sa.Row) -> str:
+    """Where an image that is not there lay, as it is said on a page."""
+    place = f"{RAW}/{row.class_folder or ''}/{row.file}"
+    return place if stays(place) else f"{RAW}/?"

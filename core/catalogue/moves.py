@@ -8,6 +8,7 @@ always the truth and its file is always at one of two known places. No move ever
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -23,20 +24,28 @@ from core.ground.workspace import Workspace, sync_folder
 RAW, TRAY, TRASH = "raw_gravures", "unlabelled", "trash"  # in the workspace's data folder
 _SLICE = 1000  # moves done in one transaction: what a writer beside us waits for
 _LONGEST_FILE = 240  # bytes
+_PARTS = re.compile(r"[/\\]")
 
 Rename = Callable[[Path, Path], None]
 
 
 def place_of(state: str, folder: str | None, file: str, trashed_as: str | None) -> str | None:
-    """Where an image lies, relative to the data folder; None when it is not on disk.
+    """Where an image lies, relative to the data folder; None when it is not on disk, or nowhere in it.
 
     ``folder`` None is the tray of unlabelled images.
     """
     if state == "trash":
-        return f"{TRASH}/{trashed_as}" if trashed_as else None
-    if state != "present":
-        return None
-    return f"{TRAY}/{file}" if folder is None else f"{RAW}/{folder}/{file}"
+        place = f"{TRASH}/{trashed_as}" if trashed_as else None
+    elif state != "present":
+        place = None
+    else:
+        place = f"{TRAY}/{file}" if folder is None else f"{RAW}/{folder}/{file}"
+    return place if place and stays(place) else None
+
+
+def stays(place: str) -> bool:
+    """Whether a path of the catalogue's leads nowhere out of the data folder: the file may be another's work."""
+    return "\0" not in place and not (".." in place and ".." in _PARTS.split(place))
 
 
 class Shelf:
@@ -180,7 +189,7 @@ def settle(catalogue: db.Catalogue, workspace: Workspace, *, rename: Rename = os
 def pending(connection: sa.Connection) -> dict[int, str]:
     """Item id -> where its file still lies (relative to the data folder), for moves not yet done."""
     rows = connection.execute(sa.select(db.moves).where(db.moves.c.op == "file").order_by(db.moves.c.id.desc()))
-    return {row.item_id: row.source for row in rows}
+    return {row.item_id: row.source for row in rows if stays(row.source)}
 
 
 class Unsettled:
@@ -207,7 +216,9 @@ class Unsettled:
 
 
 def _do(connection: sa.Connection, workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:
-    """Do one move, or find it done; the folders whose entries changed."""
+    """Do one move, or find it done; the folders whose entries changed. One that leads out is dropped."""
+    if not (stays(row.source) and stays(row.target)):
+        return set()
     source, target = workspace.data / row.source, workspace.data / row.target
     if row.op == "mkdir":
         target.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,7 @@ def open_engine(workspace: Workspace) -> sa.Engine:
             "synchronous=FULL",
             "foreign_keys=OFF",
             "cache_size=-16000",
+            "trusted_schema=OFF",  # a file from elsewhere brings no functions with side effects in its triggers
         ):
             connection.execute(f"PRAGMA {pragma}")
 

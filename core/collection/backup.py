@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import sqlite3
+import struct
 import time
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -22,16 +25,17 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.moves import place_of
 from core.collection.dataset import Dataset
-from core.ground.errors import BadInput, Conflict, NotFound
+from core.ground.config import WorkspaceConfig
+from core.ground.errors import BadInput, ConfigRefused, Conflict, NotFound
 from core.ground.machine_faults import fault_of
-from core.ground.workspace import Workspace, is_temporary, scratch, writing
+from core.ground.workspace import Workspace, is_own, is_temporary, scratch, writing
 
 FORMAT, MANIFEST = 1, "burin-backup.json"
 KEPT = ("data", "model")
 LEFT_OUT = ("data/cache", "data/jobs", "data/staging")
 CATALOGUE, SETTINGS = "data/catalogue.sqlite", "data/workspace.json"
 _STORED = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".safetensors", ".onnx", ".pt", ".zip"}  # packed as they are
-MOST_BYTES = 2**40
+MOST_BYTES, MOST_MANIFEST = 2**40, 500_000_000
 
 Progress = Callable[[int, int], None]
 
@@ -74,6 +78,10 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
     try:
         with scratch(workspace.root / "restoring") as staging, zipfile.ZipFile(source) as archive:
             sums = _manifest(archive)
+            total = sum(archive.getinfo(relative).file_size for relative in sums)
+            if total > _room_at(workspace.root):
+                size = total // 10**6
+                raise BadInput("There is not enough room on the disk: this backup takes {size} MB.", size=size)
             for done, (relative, wanted) in enumerate(sums.items(), start=1):
                 target = staging / PurePosixPath(relative)
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,6 +92,8 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
                         stream.write(block)
                 if digest.hexdigest() != wanted:
                     raise BadInput("{name} in this backup is damaged.", name=relative)
+                if relative == SETTINGS:
+                    _without_address(target)
                 on_progress(done, len(sums))
             for name in KEPT:
                 if (staging / name).is_dir():
@@ -91,10 +101,32 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
             return len(sums)
     except FileNotFoundError as error:
         raise NotFound("There is no file {path}.", path=source) from error
-    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        struct.error,
+        OSError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        NotImplementedError,
+    ) as error:
         if fault_of(error) is not None:
             raise
         raise BadInput("This is no backup of Burin, or it is damaged.") from error
+
+
+def _without_address(path: Path) -> None:
+    """Whoever made the backup does not choose the database that is asked from now on: ours leave its address out."""
+    with suppress(ConfigRefused):  # nothing is read from settings that are damaged
+        config = WorkspaceConfig.from_text(path.read_text(encoding="utf-8"))
+        if config.catalogue_url:
+            path.write_text(config.with_(catalogue_url="").to_text(), encoding="utf-8")
+
+
+def _room_at(folder: Path) -> int:
+    """Bytes that are free where a folder is, or is to be."""
+    return shutil.disk_usage(next(path for path in (folder, *folder.parents) if path.is_dir())).free
 
 
 class _Stopped(Exception):
@@ -141,19 +173,24 @@ def _written(dataset: Dataset, path: Path, on_progress: Progress, should_stop: C
 
 
 def _manifest(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Relative path -> SHA-256, checked: only files of ours, and only below the folders that we keep."""
+    """Relative path -> SHA-256, checked: only files of ours, and only below the folders that we keep. What a backup
+    leaves out comes in from none either: a job that was made elsewhere would wait there to be gone on with."""
     try:
+        if archive.getinfo(MANIFEST).file_size > MOST_MANIFEST:
+            raise BadInput("This is no backup of Burin, or it is damaged.")
         record = json.loads(archive.read(MANIFEST))
         if record["format"] != FORMAT:
             raise BadInput("This backup was made by a newer Burin.")
         sums = {str(name): str(digest) for name, digest in record["files"].items()}
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput("This is no backup of Burin, or it is damaged.") from error
     names = set(archive.namelist())
     total = 0
     for relative in sums:
         parts = relative.split("/")
         if relative not in names or parts[0] not in KEPT or len(parts) < 2 or {"", ".", ".."} & set(parts):
+            raise BadInput("This is no backup of Burin, or it is damaged.")
+        if relative.startswith(tuple(f"{each}/" for each in LEFT_OUT)) or is_temporary(parts[-1]):
             raise BadInput("This is no backup of Burin, or it is damaged.")
         if "\\" in relative or (":" in relative and os.name == "nt"):
             raise BadInput("This is no backup of Burin, or it is damaged.")
@@ -208,7 +245,7 @@ def _rows(connection: sa.Connection) -> list[tuple[str, int]]:
 def _where(dataset: Dataset, relative: str, item_id: int) -> Path | None:
     """The file of an original: where the copy of the catalogue says, else where it has gone since."""
     path = dataset.workspace.root / relative
-    if path.is_file():
+    if is_own(path):
         return path
     with suppress(NotFound):
         return dataset.path(dataset.item(item_id))

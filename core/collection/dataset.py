@@ -24,7 +24,7 @@ from core.collection.assortment import Assortment
 from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
 from core.ground.images import THUMBNAIL, decode, thumbnail
-from core.ground.workspace import Workspace, write_atomic
+from core.ground.workspace import Workspace, is_own, write_atomic
 from core.sight.marks import cut_region
 
 if TYPE_CHECKING:
@@ -183,14 +183,14 @@ class Dataset(Assortment):
         """The item's file, wherever it is at this moment; raises `NotFound` when it is gone."""
         for attempt in range(2):
             path = self.workspace.root / item.path
-            if path.is_file():
+            if is_own(path):
                 return path
             if attempt == 0:
                 self.settle()
                 item = self.item(item.id)
         with self.catalogue.read() as connection:
             waiting = moves.pending(connection).get(item.id)
-        if waiting is not None and (path := self.workspace.data / waiting).is_file():
+        if waiting is not None and is_own(path := self.workspace.data / waiting):
             return path
         raise NotFound("The file of {name} is gone: rescan the folders.", name=item.path)
 
@@ -264,6 +264,7 @@ class Dataset(Assortment):
     ) -> int:
         """Keep a picture that Identify answered wrongly ("wrong") or did not know ("unknown") for the
         curator; the entry's id. Raises `ImageRefused`."""
+        self.allow("report")
         about: dict[str, Any] = {"verdict": verdict, "said": said, "answer": answer, "note": note}
         return inbox.add(self.catalogue, self.workspace, image_bytes, who=who or self.actor.name, **about)
 

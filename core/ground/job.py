@@ -101,7 +101,8 @@ def read(folder: Path) -> Job | None:
         names = {f.name for f in fields(Job)}
         if record.get("pid") is None and (folder / "pid").exists():  # begun, but not yet heard of
             record["pid"] = int((folder / "pid").read_text(encoding="ascii") or 0) or None
-        return Job(**{name: value for name, value in record.items() if name in names} | {"folder": str(folder)})
+        known = {name: value for name, value in record.items() if name in names}
+        return Job(**known | {"folder": str(folder), "id": folder.name})
     except (OSError, ValueError, TypeError):
         return None
 

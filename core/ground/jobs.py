@@ -24,8 +24,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from core.ground.budget import share
-from core.ground.errors import BurinError, Conflict, NotFound
+from core.ground.budget import give_back, share
+from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.job import DISMISSED, Job, State, here, is_ours, lives, publish, read
 from core.ground.machine_faults import fault_of
 from core.ground.rights import Actor
@@ -43,6 +43,7 @@ _ENDING_S = 60.0  # for how long a job that has ended tries to say so
 _KEPT = 50  # finished jobs that are remembered
 _ONE_AT_A_TIME = threading.Lock()  # of this process's clicks; other processes meet at the lock file
 _ROOT = Path(__file__).resolve().parents[2]
+_OURS = ("core", "tests")  # packages
 
 
 class JobRunner:
@@ -271,6 +272,16 @@ def _before(workspace: Workspace, job: Job) -> bool:
     return any(other.id < job.id for other in JobRunner(workspace).active(job.kind))
 
 
+def _work(said: str) -> Work:
+    """The function that a request names: one of Burin's own, whoever wrote the request. A workspace may have come from
+    elsewhere, and lie in the folder that modules are looked for in."""
+    module, _, name = said.partition(":")
+    if module.partition(".")[0] not in _OURS:
+        raise BadInput("This job asks for work that is not Burin's ({work}): it is not done.", work=said)
+    work: Work = getattr(importlib.import_module(module), name)
+    return work
+
+
 def run(folder: Path) -> State:
     """Do the work of a job's folder in this process and publish what becomes of it."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -289,10 +300,10 @@ def run(folder: Path) -> State:
     try:
         while job.kind in _IN_TURN and not stop.exists() and _before(Workspace(request["workspace"]), job):
             time.sleep(_BEAT_S / 4)
-        module, _, name = request["work"].partition(":")
-        work: Work = getattr(importlib.import_module(module), name)
+        work = _work(request["work"])
         workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
-        share(workspace, yielding=True)  # the people at the screen go first
+        give_back()
+        share(workspace)
         report.begin()
         result = work(workspace, request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)

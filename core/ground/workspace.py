@@ -85,7 +85,9 @@ class Workspace:
         return self.data / "cache"
 
     def thumbnail(self, sha256: str) -> Path:
-        """Where the thumbnail of an original with this content lies, once it is made."""
+        """Where the thumbnail of an original with this content lies, once it is made. Raises `WorkspaceRefused`."""
+        if not sha256.isalnum():
+            raise WorkspaceRefused("{path} is outside the workspace.", path=sha256)
         return self.cache / "thumbnails" / sha256[:2] / f"{sha256}.webp"
 
     @cached_property
@@ -136,6 +138,12 @@ class Workspace:
         if not path.is_relative_to(self.root):
             raise WorkspaceRefused("{path} is outside the workspace.", path=relative)
         return path
+
+
+def is_own(path: Path) -> bool:
+    """Whether a file is there, and neither it nor its folder is a link: who may put files into a folder that is watched
+    does not choose what else of this machine is read."""
+    return path.is_file() and not path.is_symlink() and not path.parent.is_symlink()
 
 
 def new_id(*, after: str = "") -> str:
