@@ -117,11 +117,11 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
 
 
 def _without_address(path: Path) -> None:
-    """Whoever made the backup does not choose the database that is asked from now on: ours leave its address out."""
+    """Whoever made the backup does not choose the servers that are asked from now on."""
     with suppress(ConfigRefused):  # nothing is read from settings that are damaged
         config = WorkspaceConfig.from_text(path.read_text(encoding="utf-8"))
-        if config.catalogue_url:
-            path.write_text(config.with_(catalogue_url="").to_text(), encoding="utf-8")
+        if config.catalogue_url or config.index_url:
+            path.write_text(config.with_(catalogue_url="", index_url="").to_text(), encoding="utf-8")
 
 
 def _room_at(folder: Path) -> int:

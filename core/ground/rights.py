@@ -49,6 +49,7 @@ ACTIONS: dict[str, Role] = {
     "job quality": "curator",
     "job evaluation": "curator",
     "job projection": "curator",
+    "job views": "researcher",  # compare the ways of seeing
     "job backup": "researcher",
     "job restore": "researcher",
     "job train": "researcher",

@@ -11,7 +11,12 @@ def neutral(value: object) -> str:
     A text that begins with an apostrophe gets one too, so that `restored` always gives back the text.
     """
     text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(_TRIGGERS) else text
+    return f"'{text}" if is_formula(text) else text
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet would calculate a cell with this text, or `restored` take something from it."""
+    return text.startswith(_TRIGGERS)
 
 
 def restored(cell: str) -> str:

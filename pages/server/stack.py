@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute

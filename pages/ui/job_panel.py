@@ -82,7 +82,8 @@ def _stop(job_id: str) -> None:
 
 def _progress(job: Job, stages: Mapping[str, str]) -> None:
     if not job.total:
-        st.progress(0.0, _("Starting…"))
+        ahead = job.state == "starting" and any(other.id < job.id for other in services.jobs().active(job.kind))
+        st.progress(0.0, _("Another one is at work: this one waits its turn…") if ahead else _("Starting…"))
         return
     parts = [f"{number(job.done)} / {number(job.total)}"]
     if job.eta_s is not None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from core.intake.cells import is_formula
+
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _ARROW = re.compile(r"(^|(?<=\s))(<->|<-|->|--|>=|<=|~=)(?=\s|$)")  # the renderer makes signs of these
 _LINK = re.compile(r"(://|www\.|:streamlit:)")
@@ -19,6 +21,12 @@ def esc(text: object) -> str:
     line = _ARROW.sub(lambda found: found[0] + _JOINER, line)
     line = _LINK.sub(lambda found: found[0][0] + _JOINER + found[0][1:], line)
     return _PUNCTUATION.sub(r"\\\1", line)
+
+
+def cell(value: object) -> object:
+    """A cell of a table that a browser may save as CSV by itself: a text that a spreadsheet would calculate begins with
+    a sign that cannot be seen."""
+    return f"{_JOINER}{value}" if isinstance(value, str) and is_formula(value) else value
 
 
 def file_name(path: str) -> str:

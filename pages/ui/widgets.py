@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import streamlit as st
@@ -12,7 +12,7 @@ from core.ground.config import KINDS
 from pages.ui import services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.state import workbench
-from pages.ui.text import esc
+from pages.ui.text import cell, esc
 
 LIVE_S = 2.0  # between two looks at what an import has taken in
 
@@ -63,6 +63,12 @@ def act(label: str, then: Callable[[], object], *, key: str, **how: Any) -> None
     if st.button(label, key=key, **how):
         then()
         st.rerun()
+
+
+def table(columns: Mapping[str, Sequence[Any]], **how: Any) -> Any:
+    """`st.dataframe` of columns by their headers. Its toolbar saves a CSV of the cells as they are: names that people
+    gave are made harmless here."""
+    return st.dataframe({str(cell(name)): [cell(value) for value in values] for name, values in columns.items()}, **how)
 
 
 def kind_name(kind: str) -> str:

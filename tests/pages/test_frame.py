@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
+from PIL import Image
 
 from core.collection.dataset import Dataset
+from core.ground.budget import PIXELS
 from core.ground.errors import WeightsUnavailable
-from pages.ui import services
-from pages.ui.text import esc, file_name
+from core.ground.images import decode
+from pages.ui import cached, services
+from pages.ui.text import cell, esc, file_name
 from tests.conftest import draw, png_bytes
-from tests.pages.conftest import component, text_of
+from tests.pages.conftest import HOME, component, text_of
 
 TRAPS = [
     "(e",
@@ -134,3 +139,34 @@ def test_nothing_is_said_to_be_right_before_it_was_compared(open_page, drawn_wor
     assert "The images are not all compared yet." in text_of(at) and "of its own label" not in text_of(at)
     services.preparation().stage = "ready"
     assert "Every image lies among others of its own label." in text_of(at.run())
+
+
+def test_a_large_picture_that_waits_for_others_says_so(monkeypatch):
+    said = []
+    monkeypatch.setattr(cached.st, "spinner", lambda text: said.append(text) or nullcontext())
+    picture = png_bytes(draw("circle"))
+    with cached.in_turn(picture, within=None):
+        assert said == []
+    with PIXELS.take(PIXELS.limit), cached.in_turn(picture, within=None):
+        pass
+    assert said == ["Large pictures are worked on one after another: yours waits its turn…"]
+
+
+def test_a_picture_that_is_shown_is_decoded_once_when_it_is_large(monkeypatch):
+    asked = []
+    monkeypatch.setattr(cached, "decode", lambda data, within=None: asked.append(within) or decode(data, within=within))
+    large, small = (png_bytes(Image.new("L", (side, side), 99)) for side in (cached.VIEW + 1, cached.VIEW))
+    for data, name in ((large, "large"), (small, "small")):
+        sizes = [max(cached._view(data, name, within=within).size) for within in (2048, 1024, 192)]
+        assert all(side <= within for side, within in zip(sizes, (2048, 1024, 192), strict=True)), sizes
+    assert asked == [cached.VIEW, 2048, 1024, 192]
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-x", "@x", "\t=1", "'=1", "＝1"])
+def test_what_a_page_s_own_table_saves_is_no_formula(text):
+    """The toolbar of `st.dataframe` writes the cells as they are: every table goes through `widgets.table`."""
+    assert str(cell(text)).startswith("\u2060") and str(cell(text)).endswith(text)
+    assert cell("étoile") == "étoile" and cell(-1.5) == -1.5
+    pages = HOME.with_name("pages")
+    held = [path.name for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
+    assert held == ["widgets.py"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 
 from core.collection import saved
 from core.collection.dataset import Dataset
-from core.ground.job import publish
+from core.ground.job import Job, publish
 from core.ground.jobs import JobRunner
 from core.ground.regions import Region
 from core.intake.ingest import receive
@@ -492,3 +493,15 @@ def test_a_part_of_the_trash_comes_back_and_the_rest_is_deleted_for_good(open_pa
     assert at.button(key="trash.discard_now").label == "Delete 2 images for good"
     at.button(key="trash.discard_now").click().run()
     assert dataset_of(drawn_workspace).counts().trash == 0 and "The trash is empty" in [i.proto.title for i in at.info]
+
+
+def test_an_import_that_waits_for_another_says_so(open_page, drawn_workspace):
+    for name in ("0a", "0b"):
+        folder = drawn_workspace.jobs / name
+        folder.mkdir(parents=True)
+        publish(Job(name, "import", str(folder), state="starting", created_at=time.time(), beat_at=time.time()))
+    at = open_page(drawn_workspace, "library", view="add")
+    assert [each.proto.text for each in at.get("progress")] == ["Another one is at work: this one waits its turn…"]
+    publish(replace(JobRunner(drawn_workspace).get("0a"), state="succeeded", finished_at=time.time()))
+    at.run()
+    assert [each.proto.text for each in at.get("progress")] == ["Starting…"]

@@ -80,11 +80,12 @@ def test_a_job_s_file_chooses_neither_its_folder_nor_its_name(tmp_path: Path) ->
     assert job is not None and (job.id, job.folder) == ("0a", str(folder))
 
 
-def test_a_backup_does_not_choose_the_database_that_is_asked(drawn_workspace: Workspace, tmp_path: Path) -> None:
-    settings = json.dumps({"catalogue_url": "postgresql+psycopg://x:y@canary.invalid/z", "neighbours": 7}).encode()
+def test_a_backup_does_not_choose_the_servers_that_are_asked(drawn_workspace: Workspace, tmp_path: Path) -> None:
+    urls = {"catalogue_url": "postgresql+psycopg://x:y@canary.invalid/z", "index_url": "http://canary.invalid:19530"}
+    settings = json.dumps({**urls, "neighbours": 7}).encode()
     restore(backup_of(tmp_path / "all.zip", {SETTINGS: settings}), Workspace(tmp_path / "there"))
     config = Workspace(tmp_path / "there").config()
-    assert (config.catalogue_url, config.neighbours) == ("", 7)
+    assert (config.catalogue_url, config.index_url, config.neighbours) == ("", "", 7)
 
 
 def _deep() -> bytes:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
-from core.catalogue.records import Actor
+from core.catalogue.records import Actor, ProductDraft
 from core.collection.dataset import Dataset
 from core.embedding.embedder import load_embedder
 from core.evaluation.work import evaluate_subject, in_use
@@ -87,6 +87,10 @@ def planted(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPa
     dataset.trash([dataset.items(limit=None)[-1].id])
     runs = [make_run(workspace, name=text[:60], state=state)
             for text, state in zip(TEXTS, ("finished", "stopped", "failed", "finished"), strict=False)]  # fmt: skip
+    dataset.create_products([
+        ProductDraft(text, maker=text[:80], code=text[:60], fields={text[:40]: text, "note": EVERYTHING})
+        for text in TEXTS
+    ])  # fmt: skip
     steps = next(iter(PRESETS.values())).steps
     for n, text in enumerate(TEXTS):
         save(workspace, Policy(f"p{n}", text[:60], steps))
@@ -96,6 +100,7 @@ def planted(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPa
         *(f"{page}?lang=fr" for page in ("table", "library", "evaluate")),
         "table?view=classes", f"library?item={items[0].id}", "library?view=trash", "library?view=add",
         "label?view=grid",
+        f"products?product={dataset.products()[0].id}", "products?view=pictures", "identify?ask=lens",
         f"history?item={items[0].id}", "augment?view=safety", "augment?policy=p0", "errors?view=hubs",
         "errors?view=tendencies", "evaluate?view=classes", f"runs?run={runs[0].id}",
         f"runs?compare={runs[0].id}.{runs[-1].id}", f"train?run={runs[0].id}",

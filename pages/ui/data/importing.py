@@ -158,7 +158,7 @@ def _outcomes(job: Job) -> None:
     order = ("refused", "held", "read", "present", "added")
     rows = sorted(outcomes, key=lambda outcome: order.index(outcome.outcome))
     with st.expander(_("Every file"), icon=":material/list:"):
-        st.dataframe(
+        widgets.table(
             {
                 _("File"): [outcome.name for outcome in rows],
                 _("Class"): [outcome.class_name or "" for outcome in rows],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import contents, services
+from pages.ui import contents, services, widgets
 from pages.ui.components.gallery import Group, gallery
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.evaluation.scores import figure, interval
@@ -144,7 +144,7 @@ def _classes(chosen: Chosen, evaluation: Evaluation, compared: Comparison, befor
     if not rows:
         st.caption(_("No class has more or fewer right answers than before."))
         return
-    event = st.dataframe(
+    event = widgets.table(
         {
             _("Class"): [names.get(row.folder, row.name) for row in rows],
             _("Images"): [row.n for row in rows],

@@ -93,7 +93,7 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
     }
     share = st.column_config.NumberColumn(format="%.0f %%", width=72)
     _averages(report)
-    event = st.dataframe(
+    event = widgets.table(
         columns,
         hide_index=True,
         placeholder=widgets.NONE,

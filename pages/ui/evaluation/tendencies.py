@@ -154,7 +154,7 @@ def _authorless(*, recorded: bool, rows: bool) -> None:
 def _trait(chosen: Chosen, evaluation: Evaluation, trait: str, title: str, rows: list[Tendency]) -> None:
     rows = sorted(rows, key=lambda row: (math.isnan(row.low), row.low, -row.wrong.value))
     key = f"errors.trait.{trait}"
-    event = st.dataframe(
+    event = widgets.table(
         {
             title: [_value(row) for row in rows],
             _("Images"): [row.wrong.n for row in rows],

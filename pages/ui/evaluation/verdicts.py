@@ -169,7 +169,7 @@ def _name(path: str) -> str:
 
 
 def _table(alt: str, key: str, total: int, pictures: Sequence[str], columns: Mapping[str, Sequence[str]]) -> None:
-    st.dataframe(
+    widgets.table(
         {_("Image"): pictures, **columns},
         hide_index=True,
         placeholder=widgets.NONE,

@@ -31,7 +31,7 @@ def show(answered: Sequence[Answered], names: Mapping[int, str]) -> None:
     """The table, and the button that takes it along."""
     rows = rows_of(answered, names)
     pictures = [picture for query, found in answered for picture in _pictures(query, found)]
-    st.dataframe(
+    widgets.table(
         {
             _("Image"): pictures,
             _("File"): [row["file_name"] for row in rows],

@@ -100,7 +100,7 @@ def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
                 said += f" ({interval(value, n)})"
             columns[score_name(name)].append(said)
         columns[_("Leaks")].append(_leaks(run))
-    st.dataframe(columns, hide_index=True, placeholder=widgets.NONE, alt=_("Scores of the runs compared"))
+    widgets.table(columns, hide_index=True, placeholder=widgets.NONE, alt=_("Scores of the runs compared"))
     if len({run.record.snapshot for run in runs}) > 1 or len({_measured(run) for run in runs}) > 1:
         st.markdown(
             ":orange[:material/info:] "

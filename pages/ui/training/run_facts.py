@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from core.training.runs import Run
-from pages.ui import leaks
+from pages.ui import leaks, widgets
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.text import esc
 from pages.ui.training.words import SCORES, asked, duration, field_label, field_value, interval, score_name
@@ -62,7 +62,7 @@ def details(run: Run, *, key: str) -> None:
 def _settings(run: Run) -> None:
     values = asked(run)
     rows = [(field_label(name), field_value(name, value)) for name, value in values.items()]
-    st.dataframe(
+    widgets.table(
         {_("Setting"): [name for name, _value in rows], _("Value"): [value for _name, value in rows]},
         hide_index=True,
         height=300,

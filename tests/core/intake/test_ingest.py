@@ -573,3 +573,18 @@ def test_a_copy_that_hid_behind_a_frame_or_a_turn_is_held_back(dataset: Dataset)
         pages[-1].paste(draw(shape), (368, 368))
     files = [IncomingFile(f"{n}.png", png_bytes(page)) for n, page in enumerate(pages)]
     assert [o.outcome for o in import_files(dataset, files, admit=[])] == ["added"] * 4
+
+
+def test_nothing_in_an_archive_is_opened_but_pictures(dataset: Dataset, tmp_path: Path) -> None:
+    """An archive in an archive is not unpacked, whatever it is called; of a picture that is one too, the pixels come."""
+    inner = zipped({"../../evil.png": random_png(1), "b/2.png": random_png(2)}, tmp_path / "inner.zip").read_bytes()
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><image href="http://canary.invalid/"/></svg>'
+    members = {
+        "a/inner.zip": inner, "a/inner.png": inner, "a/x.svg": svg, "a/y.png": svg, "a/net.onnx": b"\x08\x07",
+        "a/both.png": random_png(3) + inner, "a/page.html": b"<script>alert(1)</script>", "a/net.pt": b"\x80\x04.",
+    }  # fmt: skip
+    outcomes = {o.name: o.outcome for o in import_archive(dataset, zipped(members, tmp_path / "x.zip"))}
+    assert outcomes.pop("a/both.png") == "added" and set(outcomes.values()) == {"refused"} and len(outcomes) == 7
+    (item,) = dataset.items(class_id=next(one.id for one in dataset.classes() if one.name == "a"))
+    assert is_bare_png(dataset.image_bytes(item)) and b"PK" not in dataset.image_bytes(item)
+    assert not list(tmp_path.rglob("evil*")) and not list(dataset.workspace.root.rglob("*evil*"))
