@@ -124,6 +124,7 @@ DATASET: list[Operation] = [
     _of("keep_product_picture", lambda d, s: d.keep_product_picture(IMAGE)),
     _of("add_product_picture", lambda d, s: d.add_product_picture(s.product, IMAGE)),
     _of("remove_product_picture", lambda d, s: d.remove_product_picture(s.product, "x.png")),
+    _of("sweep_product_pictures", lambda d, s: d.sweep_product_pictures()),
     _of("merge_products", lambda d, s: d.merge_products([s.product + 1], s.product)),
     _of("trash_products", lambda d, s: d.trash_products([s.product])),
     _of("restore_products", lambda d, s: d.restore_products([s.product])),

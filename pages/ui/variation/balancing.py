@@ -13,7 +13,7 @@ from core.variation.balance import STRATEGIES, BalancePlan, ClassPlan, Cost, Str
 from core.variation.figures import class_sizes
 from core.variation.policies import Policy
 from core.variation.writer import MOST_PER_IMAGE
-from pages.ui import charts, services
+from pages.ui import charts, services, widgets
 from pages.ui.components.gallery import Group, Tile, gallery
 from pages.ui.components.strategies import Card, strategies
 from pages.ui.i18n import _, decimals, ngettext, number, translated
@@ -183,7 +183,7 @@ def details(made: BalancePlan) -> None:
             _("Then"): [each.after for each in rows],
             _("From"): [_from(each) for each in rows],
         }
-    st.dataframe(columns, hide_index=True, alt=_("The plan, class by class"), height=min(420, 40 + 35 * len(rows)))
+    widgets.table(columns, hide_index=True, alt=_("The plan, class by class"), height=min(420, 40 + 35 * len(rows)))
     grown = [each for each in rows if each.add]
     if grown:
         _one_class(grown)

@@ -260,7 +260,7 @@ def _why(refusal: Refusal) -> str:
 def _table(report: SafetyReport, titles: dict[str, str]) -> None:
     rows = sorted(report.rows, key=lambda row: (-row.share, row.worst))
     with st.expander(_("The figures"), icon=":material/table_rows:"):
-        st.dataframe(
+        widgets.table(
             {
                 _("Class"): [row.class_name for row in rows],
                 _("Transform"): [titles[row.transform] for row in rows],

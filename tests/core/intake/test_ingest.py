@@ -576,9 +576,9 @@ def test_a_copy_that_hid_behind_a_frame_or_a_turn_is_held_back(dataset: Dataset)
 
 
 def test_nothing_in_an_archive_is_opened_but_pictures(dataset: Dataset, tmp_path: Path) -> None:
-    """An archive in an archive is not unpacked, whatever it is called; of a picture that is one too, the pixels come."""
+    """An archive in an archive is not unpacked, whatever its name; of a picture that is one too, the pixels come."""
     inner = zipped({"../../evil.png": random_png(1), "b/2.png": random_png(2)}, tmp_path / "inner.zip").read_bytes()
-    svg = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><image href="http://canary.invalid/"/></svg>'
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>'
     members = {
         "a/inner.zip": inner, "a/inner.png": inner, "a/x.svg": svg, "a/y.png": svg, "a/net.onnx": b"\x08\x07",
         "a/both.png": random_png(3) + inner, "a/page.html": b"<script>alert(1)</script>", "a/net.pt": b"\x80\x04.",
