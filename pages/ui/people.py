@@ -57,6 +57,26 @@ def actor() -> Actor:
     return Actor(_shown(name, email, subject), config.role_of(*known_as, signed_in=True))
 
 
+class Present(Actor):
+    """The person at the screen as they are whenever it is asked: a button that was drawn before a role was lowered does
+    not act with the one from before. Outside of their session they are as they were when this was made."""
+
+    def __init__(self) -> None:
+        object.__setattr__(self, "_then", actor())
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self._now().name
+
+    @property
+    def role(self) -> Role:  # type: ignore[override]
+        return self._now().role
+
+    def _now(self) -> Actor:
+        then: Actor = self._then  # type: ignore[attr-defined]
+        return then if get_script_run_ctx(suppress_warning=True) is None else actor()
+
+
 def vouched(claims: Mapping[str, Any]) -> tuple[str, str]:
     """The e-mail address and the subject that the provider vouches for; "" for what it does not.
 

@@ -23,7 +23,7 @@ from core.embedding.weights import PROMOTED
 from core.ground.errors import BurinError, MachineFault, SearchAway
 from core.ground.machine_faults import fault_of
 from core.ground.workspace import Workspace
-from pages.ui.people import actor
+from pages.ui.people import Present
 
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
@@ -75,12 +75,12 @@ class Preparation:
 
 def workspace() -> Workspace:
     """The workspace, in the hands of whoever is at the screen: what their role does not include, core refuses."""
-    return Workspace.open().acting_as(actor())
+    return Workspace.open().acting_as(Present())
 
 
 def dataset() -> Dataset:
     """The collection, in the name and with the rights of whoever is at the screen."""
-    return _dataset(str(workspace().root)).acting_as(actor())
+    return _dataset(str(workspace().root)).acting_as(Present())
 
 
 def jobs() -> JobRunner:

@@ -255,8 +255,7 @@ def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, mo
     from pages.ui.training import actions
 
     at = open_page(drawn_workspace, "train")
-    for module in (people, services):
-        monkeypatch.setattr(module, "actor", lambda: Actor("Zoé", "viewer"))
+    monkeypatch.setattr(people, "actor", lambda: Actor("Zoé", "viewer"))
     enabled = button(at, "train.start")
     enabled.click().run()  # the page was drawn before the role was taken away
     assert not started
