@@ -42,7 +42,8 @@ from tests.pages.made_runs import make_run
 MOST = 80  # presses a view
 INLINE = ("augment", "export", "import")  # kinds of jobs
 LOOKING = {"job index", "job neighbourhood"}  # begun by looking at a page, not by a control
-DOORS = ("core.collection.curation", "core.ground.workspace", "core.training.runs", "core.review.kept")
+CORE = Path(__file__).resolve().parents[2] / "core"
+_DOOR = re.compile(r"^from core\.ground\.rights import .*\ballow\b", re.M)
 IMAGE = png_bytes(draw("wave", seed=7))
 FILES = {  # what is given to an uploader, by the first ending of these that it takes
     ".png": IMAGE, ".csv": b"product,name\nx,bar\n", ".zip": b"PK", ".pt": b"x", ".json": b"{}", ".html": b"<p>",
@@ -58,6 +59,12 @@ class Seen:
     past: list[str] = field(default_factory=list)  # controls that changed something, and asked for nothing
 
 
+def doors() -> list[str]:
+    """The modules that ask whether somebody may."""
+    files = [path for path in CORE.rglob("*.py") if _DOOR.search(path.read_text(encoding="utf-8"))]
+    return [".".join(path.relative_to(CORE.parent).with_suffix("").parts) for path in files]
+
+
 @contextmanager
 def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]:
     """Each time that somebody asks: the action and whether it was allowed."""
@@ -65,7 +72,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]
 
     asked: list[tuple[str, bool]] = []
     with monkeypatch.context() as patch:
-        for name in DOORS:
+        for name in doors():
             module = importlib.import_module(name)
             real: Callable[[Actor, str], None] = module.allow  # type: ignore[attr-defined]
 
