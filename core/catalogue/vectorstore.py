@@ -155,6 +155,12 @@ def count(connection: sa.Connection, space: str) -> int:
     return int(connection.execute(_joined(sa.select(sa.func.count()), space)).scalar() or 0)
 
 
+def labelled(connection: sa.Connection) -> int:
+    """How many present, labelled items there are, with a vector or without: from an index alone, at once."""
+    here = db.items.c.state == "present", db.items.c.class_id.is_not(None)
+    return int(connection.execute(sa.select(sa.func.count()).select_from(db.items).where(*here)).scalar() or 0)
+
+
 def labels_between(connection: sa.Connection, space: str, start: int, end: int) -> dict[int, tuple[int, int]]:
     """Item id -> its class and version, of the references in ``space`` with ids from ``start`` to before ``end``."""
     query = _joined(sa.select(db.items.c.id, db.items.c.class_id, db.items.c.ver), space)

@@ -41,7 +41,7 @@ class Sources:
 
     def bring_up_to_date(self, dataset: Dataset, embedder: Embedder) -> None:
         """As `core.embedding.gallery.update`; in a large base, all of it once and from then on what has changed."""
-        large = size(dataset, embedder.space) >= LARGE
+        large = size(dataset) >= LARGE
         version = dataset.version
         update(dataset, embedder, since=self._embedded.get(embedder.space, 0) if large else 0)
         self._embedded[embedder.space] = version
@@ -49,7 +49,7 @@ class Sources:
     def of(self, dataset: Dataset, embedder: Embedder) -> Source | None:
         """The index that the settings and the size ask for; None where a gallery in memory does."""
         config, space = dataset.workspace.config(), embedder.space
-        count = 0 if config.index_url else size(dataset, space)
+        count = 0 if config.index_url else size(dataset)
         if not config.index_url and count < LARGE:
             self._open.clear()
             return None
@@ -68,7 +68,7 @@ class Sources:
             return held
 
 
-def size(dataset: Dataset, space: str) -> int:
-    """How many references there are, or 0 where there are certainly fewer than `LARGE`, which is known at once."""
+def size(dataset: Dataset) -> int:
+    """How many items could be references, or 0 where there are certainly fewer than `LARGE`, which is known at once."""
     with dataset.catalogue.read() as connection:
-        return vectorstore.count(connection, space) if vectorstore.last_id(connection) >= LARGE else 0
+        return vectorstore.labelled(connection) if vectorstore.last_id(connection) >= LARGE else 0
