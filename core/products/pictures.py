@@ -32,7 +32,6 @@ CANDIDATES = 5  # classes of a mark that are kept
 LOOKED_AT = 16  # groupings that are compared stroke by stroke, at most
 LIKE_ONE = 0.5  # certainty that what is in such a line reads as a letter by itself, from which it is one
 LIKE_LETTERS = 0.95  # a mark that reads as letters with this certainty is never called one with certainty
-SMALL = 0.5  # of the tallest mark's height: what is smaller in both directions beside it is a sign of the code
 ALIKE = 0.75  # cosine from which two unknown marks are one
 
 
@@ -97,11 +96,9 @@ def _marks(
     lines: Sequence[Letters],
 ) -> tuple[list[Read], set[int]]:
     """The marks, best first, and the pieces of ink that they take. What is of a line of text is one only where it is
-    certain, and does not read as letters by itself; and nothing much smaller than the largest of them is: an O beside a
-    logo is a letter, though it be as round as any ring."""
+    certain, and does not read as letters by itself."""
     used: set[int] = set()
     marks: list[Read] = []
-    taken: list[frozenset[int]] = []
     if not len(gallery):
         return marks, used
     similar = gallery.likeness(vectors)
@@ -126,12 +123,8 @@ def _marks(
                 continue
             verdict = "hesitates"
         marks.append(Read(group.region, Answer(verdict, classes, seen[at], vectors[at], region=group.region)))
-        taken.append(group.pieces)
         used |= group.pieces
-    tallest = max((mark.region.height for mark in marks), default=0)
-    large = [max(mark.region.width, mark.region.height) >= SMALL * tallest for mark in marks]
-    kept = [mark for mark, enough in zip(marks, large, strict=True) if enough]
-    return kept, set().union(*(pieces for pieces, enough in zip(taken, large, strict=True) if enough))
+    return marks, used
 
 
 def _one_of_its_letters(group: Hypothesis, line: Letters, groups: Sequence[Hypothesis]) -> bool:

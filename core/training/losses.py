@@ -88,5 +88,7 @@ def make_loss(settings: TrainSettings, *, classes: int, dimension: int, model: n
         return losses.SupConLoss(temperature=numbers["temperature"])
     if settings.loss == "proxy-anchor":
         return losses.ProxyAnchorLoss(classes, dimension, margin=numbers["margin"], alpha=numbers["alpha"])
-    assert isinstance(model, SiameseNet), "pairs are compared by the siamese network"
-    return PairLoss(model.logits, numbers["margin"])
+    if settings.loss == "contrastive":
+        assert isinstance(model, SiameseNet), "pairs are compared by the siamese network"
+        return PairLoss(model.logits, numbers["margin"])
+    raise NotImplementedError(settings.loss)

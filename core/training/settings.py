@@ -37,8 +37,8 @@ class Number:
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss by its ``name``; ``mined``: it learns from triplets that are mined in the batch; ``classwise``: it has
-    a proxy a class, and so weights of its own; ``pairs``: it compares pairs, for the siamese network."""
+    """A loss by its ``name``; ``mined``: it takes its triplets as ``mining`` says; ``classwise``: it has a proxy a
+    class, and so weights of its own; ``pairs``: it compares pairs, for the siamese network."""
 
     name: str
     title: str
@@ -59,7 +59,7 @@ LOSSES: dict[str, Loss] = {
              (_MARGIN,), mined=True),
         Loss("triplet", _("Triplet loss, all examples"),
              _("Every triplet of the batch counts; those that are right already count for nothing."),
-             (_MARGIN,), mined=True),
+             (_MARGIN,)),
         Loss("multi-similarity", _("Multi-similarity"),
              _("Weighs every pair by how hard it is among all of the batch (Wang et al. 2019)."),
              (Number("alpha", "α", 0.5, 20, 2.0, 0.5), Number("beta", "β", 5, 100, 50.0, 5),

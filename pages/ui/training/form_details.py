@@ -60,7 +60,7 @@ def _loss(now: Draft, fields: dict[str, Any]) -> None:
         _table(now, fields, "mining", MINING, now.base.mining, disabled=not loss.mined)
     fields["loss_parameters"] = values
     if not loss.mined:
-        st.caption(_("This loss looks at every pair of the batch itself: there is nothing to mine."))
+        st.caption(_("This loss looks at all of the batch itself: there is nothing to mine."))
 
 
 def _schedule(now: Draft, fields: dict[str, Any]) -> None:

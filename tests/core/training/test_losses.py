@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional as F
 
 from core.training.losses import HardTripletLoss, PairLoss, TripletLoss, make_loss
-from core.training.settings import LOSSES, TrainSettings
+from core.training.settings import LOSSES, MINING, TrainSettings
 from core.training.siamese import SiameseNet
 
 
@@ -85,6 +85,21 @@ def test_every_loss_falls_when_classes_come_apart(name):
         loss.proxies.data = at(0, 180).detach()
     apart, mixed = at(0, 5, 175, 180), at(0, 90, 10, 100)
     assert loss(apart, LABELS) < loss(mixed, LABELS)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_mining_is_offered_where_a_loss_asks_for_it(name):
+    model = siamese() if LOSSES[name].pairs else None
+    made = [
+        make_loss(
+            TrainSettings(loss=name, model="siamese" if model else "embedding", mining=mining),
+            classes=4, dimension=2, model=model,
+        )
+        for mining in MINING
+    ]  # fmt: skip
+    miners = {repr(getattr(loss, "miner", None)) + str(getattr(loss, "miner", None).__dict__.get("type_of_triplets"))
+              for loss in made if getattr(loss, "miner", None) is not None}  # fmt: skip
+    assert (len(miners) == len(MINING)) == LOSSES[name].mined and (len(miners) == 0) == (not LOSSES[name].mined)
 
 
 def test_the_pair_loss_teaches_the_answer_and_leaves_the_embeddings_alone_by_it():
