@@ -15,8 +15,8 @@ from core.ground.regions import Region
 from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
-from core.recognition.identify import BOUNDS, identify, identify_marks
-from core.sight.marks import FOUND, Mark
+from core.recognition.identify import BOUNDS, SURE, identify, identify_marks
+from core.sight.marks import FOUND, Mark, sight
 from tests.conftest import FakeEmbedder, draw
 
 # Names whatever is nearest, without a look at the strokes.
@@ -178,7 +178,7 @@ def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, tab
     about, _ = base
     picture, left, _ = table
     eager, strict = EAGER, replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
-    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, BOUNDS["unknown"] + 0.01
+    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, SURE + 0.01
     for calibration, sureness, verdict in (
         (eager, sure, "certain"),
         (eager, unsure, "hesitates"),  # known, but whether it is a mark is not
@@ -189,6 +189,36 @@ def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, tab
         found(monkeypatch, picture, (left, sureness))
         (answer,) = identify_marks(picture, **about)
         assert answer.verdict == verdict
+
+
+def test_marks_side_by_side_are_one_where_the_base_knows_them_as_one(base, table, monkeypatch):
+    about, _ = base
+    apart, left, far = table
+    picture = Image.new("RGB", (220, 100), "white")
+    picture.paste(apart.crop((0, 0, 100, 100)), (0, 0))
+    picture.paste(apart.crop((200, 0, 300, 100)), (120, 0))
+    right, both = Region(120, 0, 100, 100), Region(0, 0, 220, 100)
+    found(monkeypatch, picture, (left, 0.9), (right, 0.8))
+    # without such a class they are two
+    strict = replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
+    about["calibration"] = strict
+    assert len(identify_marks(picture, **about)) == 2
+    about["calibration"] = EAGER
+    gallery = about["gallery"]
+    seen = sight(picture, about["embedder"].preprocessing, region=both)
+    about["gallery"] = replace(
+        gallery,
+        item_ids=np.append(gallery.item_ids, 999),
+        class_ids=np.append(gallery.class_ids, 77),
+        kinds=np.append(gallery.kinds, "drawing"),
+        vectors=np.vstack([gallery.vectors, about["embedder"].embed(seen[None])]),
+        outlines=None,
+    )
+    (answer,) = identify_marks(picture, **about)
+    assert answer.classes[0].class_id == 77 and answer.region == both
+    assert (answer.sure, set(answer.instead)) == (0.8, {left, right})  # each can still be clicked
+    found(monkeypatch, apart, (left, 0.9), (far, 0.8))
+    assert len(identify_marks(apart, **about)) == 2
 
 
 def test_the_mark_that_the_base_knows_comes_before_one_that_is_surer(base, table, monkeypatch):
