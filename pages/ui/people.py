@@ -65,11 +65,11 @@ class Present(Actor):
         object.__setattr__(self, "_then", actor())
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self._now().name
 
     @property
-    def role(self) -> Role:  # type: ignore[override]
+    def role(self) -> Role:
         return self._now().role
 
     def _now(self) -> Actor:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -78,7 +79,7 @@ def classes(chosen: Chosen, evaluation: Evaluation) -> None:
     rows = sorted(report.classes, key=lambda row: (not row.measurable, row.recall if row.measurable else 0, row.name))
     names = {row.folder: row.name for row in report.classes}
     few = translated(TOO_FEW)
-    columns = {
+    columns: dict[str, Sequence[Any]] = {
         _("Class"): [row.name for row in rows],
         _("Recall"): [100 * row.recall if row.measurable else None for row in rows],
         _("Interval"): [interval(row.share) if row.measurable else few.format(n=number(row.n)) for row in rows],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -168,7 +169,7 @@ def details(made: BalancePlan) -> None:
     """Class by class: what it has, what it gets, from which originals."""
     rows = sorted(made.classes, key=lambda each: (-each.add, each.count.name))
     if made.strategy == "sampler":
-        columns = {
+        columns: dict[str, Sequence[Any]] = {
             _("Class"): [each.count.name for each in rows],
             _("Originals"): [each.count.originals for each in rows],
             _("Variants"): [each.count.variants for each in rows],
