@@ -1,4 +1,4 @@
-"""Faults: what went wrong and, as far as it can be told, why: a doubtful label, a doubtful reference, or the model.
+"""The causes of wrong answers, as far as they can be told: a doubtful label, a doubtful reference, or the model.
 
 Also the images that mislead others (hubs) and those that lie far from everything. Reads predictions and the
 neighbourhood of all labelled images; relabels nothing.

@@ -93,7 +93,7 @@ class WeightsUnavailable(BurinError):
 
 
 class ExtrasMissing(BurinError):
-    """Packages that only training needs are not installed."""
+    """Packages of an extra (training, reading letters, a search server) are not installed."""
 
 
 class SearchAway(BurinError):

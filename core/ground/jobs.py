@@ -160,7 +160,8 @@ class JobRunner:
         return [job for job in self.list(kind) if job.active]
 
     def stop(self, job_id: str) -> None:
-        """Ask a job to stop; it ends at its next safe point and keeps what it has done. Raises `NotAllowed`."""
+        """Ask a job to stop; it ends at its next safe point and keeps what it has done. One that has not ended after
+        `_GRACE_S` is terminated when somebody next looks (`get`). Raises `NotAllowed`."""
         job = self.get(job_id)
         self.workspace.allow(f"job {job.kind}")
         if job.active:

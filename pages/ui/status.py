@@ -41,7 +41,7 @@ class Place:
 
 
 def places() -> dict[str, Place]:
-    """By kind of job; a kind that is not here is told without a link."""
+    """By kind of job; one that is not here is told by the page that started it only."""
     train = "pages/model/train.py"
     return {
         "import": Place(_("Import"), "pages/data/library.py", {"view": "add"}),

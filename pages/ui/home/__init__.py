@@ -1,1 +1,1 @@
-"""The parts of the Overview."""
+"""The parts of the Overview and of Settings."""
