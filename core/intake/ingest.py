@@ -237,12 +237,11 @@ def run_import(
     embedder: Embedder | None = None,
 ) -> dict[str, Any]:
     """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``; archives are known
-    by their first bytes). Also ``kind``, ``admit`` and ``replace`` (see `import_files`); with ``preview`` true nothing is
-    taken in. The files stay for the import that may follow, as they do where near copies
-    were held back.
+    by their first bytes). Also ``kind``, ``admit`` and ``replace`` (see `import_files`); with ``preview`` true nothing
+    is taken in. The files stay for the import that may follow, as they do where near copies were held back.
 
-    Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are
-    removed at the end, unless it was stopped: the same job then goes on from where it was.
+    Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are removed at the end,
+    unless it was stopped: the same job then goes on from where it was.
     """
     dataset = Dataset(workspace)
     sweep_staging(dataset)
