@@ -16,6 +16,7 @@ from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.unseen import FILE, FirstRank, Unseen
 from core.recognition.calibrate import Verdict
 from pages.ui.evaluation import downloads
+from pages.ui.text import cell
 from pages.ui.verdict_words import LOOK, verdict_badge
 from tests.conftest import FakeEmbedder
 from tests.pages.conftest import PAGES, component, text_of
@@ -251,7 +252,7 @@ def test_two_models_are_compared_image_by_image(open_page, measured, better):
     assert Dataset(measured).item(gained["id"]).sha256 == wrong_of(measured)
     assert "Wrong only now" not in walls
     changed = at.dataframe[0].value
-    assert list(changed["Class"]) == ["circle"] and list(changed["Change"]) == ["+1"]
+    assert list(changed["Class"]) == ["circle"] and list(changed["Change"]) == [cell("+1")]
     assert "left out" not in text and "references differ" not in text and not component(at, "burin_compare")
     at.session_state["evaluate.changed"] = AttributeDictionary(
         {"selection": {"rows": [], "columns": [], "cells": [(0, "Class")]}}

@@ -19,6 +19,7 @@ from pages.ui import pictures, services
 from pages.ui.components.picture import regions_in
 from pages.ui.search import answers_table
 from pages.ui.search.intake import Query
+from pages.ui.text import cell
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
 
@@ -94,7 +95,7 @@ def test_several_answers_are_one_table_and_a_csv(asked):
     at.get_by_key("identify.as").set_value("table").run()
     assert not at.exception
     table = at.dataframe[0].value
-    assert list(table["File"]) == ["a.png", "=b.png", "letter.png"]
+    assert list(table["File"]) == ["a.png", cell("=b.png"), "letter.png"]
     assert list(table["Nearest"])[:2] == ["circle", "bar"] and "not an image Burin opens" in table["Verdict"][2]
     assert at.query_params["as"] == "table"
 
@@ -267,7 +268,7 @@ def test_two_marks_in_one_image_are_answered_side_by_side_with_their_boxes(asked
 
 def test_no_sure_mark_asks_where_it_is_and_offers_what_might_be_one(asked, two_marks, monkeypatch):
     data, left, _ = two_marks
-    found(monkeypatch, (left, 0.2))
+    found(monkeypatch, (left, 0.1))
     at = asked(("two.png", data), locale="fr-FR")
     assert at.title[1].value == "Pas de gravure trouvée"
     (picture,) = component(at, "burin_picture")

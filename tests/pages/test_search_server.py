@@ -57,6 +57,9 @@ def test_it_is_searched_followed_and_said_to_be_away(
         said = text_of(at.run())
         assert "It holds every reference as it is now." in said
         assert "Of the true nearest references of 12 of its own vectors it finds 100 %" in said
+        at.button(key="settings.compare").click().run()
+        (job,) = services.jobs().list("reconcile")
+        assert services.jobs().wait(job.id, timeout_s=120).state == "succeeded"
 
         def asked(seed: int) -> str:
             page = open_page(drawn_workspace, "identify", locale="en-GB")
