@@ -60,6 +60,7 @@ def test_it_is_searched_followed_and_said_to_be_away(
         at.button(key="settings.compare").click().run()
         (job,) = services.jobs().list("reconcile")
         assert services.jobs().wait(job.id, timeout_s=120).state == "succeeded"
+        until(lambda: mirror.keep() >= 0 and mirror.at > 0, 60)
 
         def asked(seed: int) -> str:
             page = open_page(drawn_workspace, "identify", locale="en-GB")
