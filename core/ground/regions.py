@@ -6,6 +6,8 @@ Numbers only: what is read there is `core.sight`'s matter. The file itself is ne
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Self, get_args
 
@@ -41,6 +43,11 @@ class Region:
         """[x, y, width, height]."""
         return [self.x, self.y, self.width, self.height]
 
+    @property
+    def extent(self) -> int:
+        """Its larger side."""
+        return max(self.width, self.height)
+
     def inside(self, width: int, height: int) -> Self:
         """The part of it that lies in a picture of that size; raises `ConfigRefused` where nothing does."""
         if self.x >= width or self.y >= height:
@@ -66,6 +73,19 @@ class Region:
         down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
         smaller = min(self.width * self.height, other.width * other.height)
         return max(0, across) * max(0, down) / smaller
+
+    def gap(self, other: Region) -> float:
+        """Pixels between the two rectangles, 0 where they touch."""
+        across = max(self.x, other.x) - min(self.x + self.width, other.x + other.width)
+        down = max(self.y, other.y) - min(self.y + self.height, other.y + other.height)
+        return math.hypot(max(0, across), max(0, down))
+
+    @classmethod
+    def around(cls, regions: Sequence[Region]) -> Self:
+        """The rectangle that holds them all."""
+        x, y = min(r.x for r in regions), min(r.y for r in regions)
+        right, down = max(r.x + r.width for r in regions), max(r.y + r.height for r in regions)
+        return cls(x, y, right - x, down - y)
 
     def of(self, sha256: str) -> str:
         """The identity of what it shows of the file with this content hash: a hash of both, as long as that one."""

@@ -96,8 +96,11 @@ class Calibration:
     def torn(self, answer: Sequence[ClassAnswer]) -> bool:
         """Whether the first class would be certain were it not for the second, which the mark resembles as much: the
         base holds it, under one of the two names."""
-        bound = min(self.clear_at, self.alone_at) if answer[0].strokes is None else self.certain_at
-        return len(answer) > 1 and answer[0].similarity >= self.least and self.score([answer[0], *answer[2:]]) >= bound
+        return len(answer) > 1 and self._certain(answer[0], self.score([answer[0], *answer[2:]]))
+
+    def _certain(self, first: ClassAnswer, log_odds: float) -> bool:
+        bound = min(self.clear_at, self.alone_at) if first.strokes is None else self.certain_at
+        return log_odds >= bound and first.similarity >= self.least
 
     def verdict(self, answer: Sequence[ClassAnswer]) -> Verdict:
         """The verdict on an answer's classes, best first; all that were compared, and two where there are two."""
@@ -106,8 +109,7 @@ class Calibration:
         log_odds, compared = self.score(answer), answer[0].strokes is not None
         if log_odds < (self.unknown_below if compared else self.doubt_from):
             return "hesitates" if self.torn(answer) else "unknown"
-        sure = log_odds >= (self.certain_at if compared else min(self.clear_at, self.alone_at))
-        return "certain" if sure and answer[0].similarity >= self.least else "hesitates"
+        return "certain" if self._certain(answer[0], log_odds) else "hesitates"
 
     @property
     def false_accepts_interval(self) -> tuple[float, float]:
@@ -270,8 +272,8 @@ def leave_one_out(
     gallery: Gallery, *, k: int, rng: np.random.Generator, asked: np.ndarray | None = None
 ) -> tuple[Trials, Trials, OfClasses]:
     """Ask the gallery's own references (the rows ``asked``; else all, or `SAMPLED` drawn by ``rng``), as the module
-    says: the trials in the base
-    (only of references whose class has another original) and from outside, and what the classes are like."""
+    says: the trials in the base (only of references whose class has another original) and from outside, and what the
+    classes are like."""
     prior = evidence.shipped()
     order = np.argsort(gallery.class_ids, kind="stable")
     vectors, class_ids = gallery.vectors[order], gallery.class_ids[order]

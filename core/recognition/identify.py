@@ -134,7 +134,7 @@ def identify_marks(
     if not regions and not embedder.preprocessing.whole:
         answers = [_bounded(answer) for answer in answers if answer.sure >= BOUNDS.get(answer.verdict, 1.0)]
         for near in _clusters(answers):
-            region = _around(near)
+            region = Region.around([answer.region for answer in near if answer.region])
             picture = read_region(image, region).picture
             whole = replace(identify(picture, **about, kinds=kinds, class_ids=class_ids), region=region)
             if _known_as_one(whole, near):
@@ -159,7 +159,7 @@ def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
 def _best(answered: Sequence[tuple[Mark, Answer]], place: Sequence[Mark]) -> Answer:
     """Of several readings of one place the best one; the other boxes of the place are offered instead."""
     read = [(mark.region, replace(answer, region=mark.region, sure=mark.sure)) for mark, answer in answered]
-    region, best = max(read, key=lambda one: _worth(one[1]) + WHOLE * float(np.log(max(one[0].width, one[0].height))))
+    region, best = max(read, key=lambda one: _worth(one[1]) + WHOLE * float(np.log(one[0].extent)))
     return replace(best, instead=tuple(mark.region for mark in place if mark.region != region))
 
 
@@ -169,38 +169,24 @@ def _clusters(answers: Sequence[Answer]) -> list[list[Answer]]:
     while left:
         near = [left.pop(0)]
         for one in near:
-            close = [_gap(one.region, other.region) <= APART * _extent(one, other) for other in left]
+            close = [_near(one, other) for other in left]
             near += [other for other, is_close in zip(left, close, strict=True) if is_close]
             left = [other for other, is_close in zip(left, close, strict=True) if not is_close]
         out += [near] if len(near) > 1 else []
     return out
 
 
-def _gap(one: Region | None, other: Region | None) -> float:
-    """Pixels between two rectangles."""
-    assert one and other
-    across = max(one.x, other.x) - min(one.x + one.width, other.x + other.width)
-    down = max(one.y, other.y) - min(one.y + one.height, other.y + other.height)
-    return float(np.hypot(max(0, across), max(0, down)))
-
-
-def _extent(*answers: Answer) -> int:
-    return max(max(answer.region.width, answer.region.height) for answer in answers if answer.region)
-
-
-def _around(answers: Sequence[Answer]) -> Region:
-    """The rectangle that holds their regions."""
-    held = [answer.region for answer in answers if answer.region]
-    x, y = min(r.x for r in held), min(r.y for r in held)
-    right, down = max(r.x + r.width for r in held), max(r.y + r.height for r in held)
-    return Region(x, y, right - x, down - y)
+def _near(one: Answer, other: Answer) -> bool:
+    assert one.region and other.region
+    return one.region.gap(other.region) <= APART * max(one.region.extent, other.region.extent)
 
 
 def _known_as_one(whole: Answer, parts: Sequence[Answer]) -> bool:
     """Whether the base knows what ``parts`` are together at least as well as the best known one of them."""
     if whole.verdict not in ("certain", "hesitates"):
         return False
-    more = WHOLE * float(np.log(_extent(whole) / _extent(*parts)))
+    extent, largest = (max(one.region.extent for one in some if one.region) for some in ([whole], parts))
+    more = WHOLE * float(np.log(extent / largest))
     return whole.classes[0].similarity + more >= max(
         (p.classes[0].similarity for p in parts if p.classes), default=-1.0
     )
