@@ -65,10 +65,11 @@ def act(label: str, then: Callable[[], object], *, key: str, **how: Any) -> None
         st.rerun()
 
 
-def table(columns: Mapping[str, Sequence[Any]], **how: Any) -> Any:
-    """`st.dataframe` of columns by their headers. Its toolbar saves a CSV of the cells as they are: names that people
-    gave are made harmless here."""
-    return st.dataframe({str(cell(name)): [cell(value) for value in values] for name, values in columns.items()}, **how)
+def table(columns: Mapping[str, Sequence[Any]], *, alt: str, **how: Any) -> Any:
+    """`st.dataframe` of columns by their headers, ``alt`` its text for who does not see it. Its toolbar saves a CSV of
+    the cells as they are: names that people gave are made harmless here."""
+    shown = {str(cell(name)): [cell(value) for value in values] for name, values in columns.items()}
+    return st.dataframe(shown, alt=alt, **how)
 
 
 def kind_name(kind: str) -> str:
