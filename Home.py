@@ -71,5 +71,5 @@ else:
     give_back()
     spool.install()
     floors.say()
-    stack.follow_index()
+    stack.follow()
     app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)

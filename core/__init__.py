@@ -20,9 +20,9 @@ products     proposing, codes, matching, finding, letters, pictures, taking
 review       neighbourhood, predictions, queue, dismissed, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, promoted, runs, recorder, transfer, promotion, data, initial_network
-training     prepare, work
+training     prepare, queue, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, error_causes
 evaluation   unseen, html_report, corrections, figures, evaluated_files, output_manifest, error_bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
-shell        words, variation, training, runs, settings, evaluation, views, products, main
+shell        words, variation, queue, training, runs, settings, evaluation, views, products, main
 """

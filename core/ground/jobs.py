@@ -54,13 +54,21 @@ class JobRunner:
         self.workspace = workspace
 
     def start(
-        self, kind: str, work: str, params: dict[str, Any], *, key: str | None = None, alone: bool = False
+        self,
+        kind: str,
+        work: str,
+        params: dict[str, Any],
+        *,
+        key: str | None = None,
+        alone: bool = False,
+        then: str = "",
     ) -> Job:
         """Start ``work`` ("core.intake.ingest:run_import") in a child process and return at once.
 
         It is called there as ``work(workspace, params, report, should_stop)`` and returns a dict
         that fits JSON. While a job with the same ``key`` is active, that one is returned instead. The work is done as
-        the person who starts it. Raises `NotAllowed`; with ``alone``, `Conflict` while another of its kind is active.
+        the person who starts it. ``then``: what the child calls as ``then(workspace)`` once the job has ended, however
+        it did. Raises `NotAllowed`; with ``alone``, `Conflict` while another of its kind is active.
         """
         self.workspace.allow(f"job {kind}")
         if key is not None:  # nine of ten quick clicks end here, and leave no folder behind even for a moment
@@ -72,23 +80,21 @@ class JobRunner:
         self._forget_old()
         job_id, now = new_id(after=max(self._names(), default="")), time.time()
         folder = self.workspace.jobs / job_id
+        request = {"work": work, "params": params, "workspace": str(self.workspace.root), "then": then}
+        request["actor"] = asdict(self.workspace.actor)
         try:
-            return self._begun(folder, job_id, kind, work, params, key, now)
+            return self._begun(folder, Job(job_id, kind, str(folder), key, created_at=now, beat_at=now), request)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
 
-    def _begun(
-        self, folder: Path, job_id: str, kind: str, work: str, params: dict[str, Any], key: str | None, now: float
-    ) -> Job:
+    def _begun(self, folder: Path, asked: Job, request: dict[str, Any]) -> Job:
         """Its folder is made and its process started; or the one with the same key, which was quicker."""
         folder.mkdir(parents=True)
-        job = Job(job_id, kind, str(folder), key, created_at=now, beat_at=now, host=here())
-        request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
-        request["actor"] = asdict(self.workspace.actor)
+        job = replace(asked, host=here())
         write_atomic(folder / "request.json", json.dumps(request, ensure_ascii=False).encode())
         publish(job)
-        if key is not None and (other := self._same(key, job_id)) is not None:
+        if job.key is not None and (other := self._same(job.key, job.id)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             return other
         with open(folder / "log.txt", "ab") as log:
@@ -112,7 +118,10 @@ class JobRunner:
         if (later := self.follower(job_id)) is not None:
             return later
         request = json.loads((Path(job.folder) / "request.json").read_text(encoding="utf-8"))
-        later = self.start(job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id)
+        later = self.start(
+            job.kind, request["work"], {**request["params"], **changes}, key=job.key or job.id,
+            then=request.get("then", ""),
+        )  # fmt: skip
         write_atomic(Path(job.folder) / _NEXT, later.id.encode())
         return later
 
@@ -273,13 +282,13 @@ def _before(workspace: Workspace, job: Job) -> bool:
     return any(other.id < job.id for other in JobRunner(workspace).active(job.kind))
 
 
-def _work(said: str) -> Work:
+def _work(said: str) -> Callable[..., Any]:
     """The function that a request names: one of Burin's own, whoever wrote the request. A workspace may have come from
     elsewhere, and lie in the folder that modules are looked for in."""
     module, _, name = said.partition(":")
     if module.partition(".")[0] not in _OURS:
         raise BadInput("This job asks for work that is not Burin's ({work}): it is not done.", work=said)
-    work: Work = getattr(importlib.import_module(module), name)
+    work: Callable[..., Any] = getattr(importlib.import_module(module), name)
     return work
 
 
@@ -301,7 +310,7 @@ def run(folder: Path) -> State:
     try:
         while job.kind in _IN_TURN and not stop.exists() and _before(Workspace(request["workspace"]), job):
             time.sleep(_BEAT_S / 4)
-        work = _work(request["work"])
+        work: Work = _work(request["work"])
         workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
         give_back()
         share(workspace)
@@ -319,18 +328,33 @@ def run(folder: Path) -> State:
             kind=type(error).__name__,
             file=f"data/jobs/{folder.name}/traceback.txt",
         )
-        state = "stopped" if stop.exists() else "failed"
-        report.end(state=state, error_template=said.template, error_values=said.values)
+        if isinstance(error, SystemExit) and stop.exists():  # asked to, it took too long, and was ended
+            report.end(state="stopped")
+        else:
+            state = "stopped" if stop.exists() else "failed"
+            report.end(state=state, error_template=said.template, error_values=said.values)
     finally:
         done.set()
         if job.key is not None:
             JobRunner(Workspace(request["workspace"]))._release(job.key, job.id)
+        if then := request.get("then"):
+            try:
+                _work(then)(Workspace(request["workspace"]))
+            except Exception:  # the job has ended as it did; whoever looks next does what comes after
+                traceback.print_exc()
     return report.job.state
+
+
+def _ended_from_outside(*_: object) -> None:
+    """Leave the work, once: everybody who looks at a job that does not stop ends it, and what its work says of itself
+    on its way out is not to be cut off by the next one."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
 
 
 if __name__ == "__main__":
     if hasattr(os, "nice"):
-        os.nice(5)  # the people at the screen go first
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        os.nice(max(0, 5 - os.nice(0)))  # the people at the screen go first; one that a job started is no nicer
+    signal.signal(signal.SIGTERM, _ended_from_outside)
     ended = run(Path(sys.argv[1]).resolve())
     sys.exit(0 if ended in ("succeeded", "stopped") else 1)

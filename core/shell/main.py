@@ -23,6 +23,7 @@ from core.ground.regions import Region
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.shell import evaluation as cli_evaluation
 from core.shell import products as cli_products
+from core.shell import queue as cli_queue
 from core.shell import runs as cli_runs
 from core.shell import settings as cli_settings
 from core.shell import training as cli_training
@@ -102,6 +103,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_evaluation.add_commands(commands, common, _progress)
     cli_views.add_commands(commands, common, _progress)
     cli_products.add_commands(commands, common, _opened)
+    cli_queue.add_commands(commands, common)
     cli_runs.add_commands(commands, common)
     cli_settings.add_commands(commands, common, _progress)
     return parser

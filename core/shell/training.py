@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,6 +21,7 @@ from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.errors import BadInput, ConfigRefused, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace
+from core.shell.queue import lined_up
 from core.shell.words import counted
 from core.training.settings import (
     BACKBONES,
@@ -138,11 +139,16 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
         "--promote", action=flag,
         help="let Identify use the result (the default where no run is used yet)",
     )  # fmt: skip
+    train.add_argument(
+        "--queue", **yes,
+        help="line it up behind the trainings that are under way or wait, and return (see the command queue)",
+    )  # fmt: skip
     train.set_defaults(run=lambda options: _train(options, progress))
 
 
 def _train(options: argparse.Namespace, progress: Any) -> int:
     from core.training.prepare import Request
+    from core.training.queue import start_next
     from core.training.runs import Runs
     from core.training.work import train
 
@@ -162,6 +168,8 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         for name in ("name", "override_leaks", "override_safety"):
             if typed.get(name):
                 _say(f"--{name} is ignored: the run goes on as it began.")
+    if options.queue:
+        return _line_up(workspace, request, options)
     stop = threading.Event()
     previous = signal.signal(signal.SIGINT, lambda *_: stop.set())  # what was learnt is kept
     shown: dict[str, Any] = {}
@@ -177,6 +185,7 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
         run = train(workspace, request, on_progress=on_progress, on_event=_tell, should_stop=stop.is_set)
     finally:
         signal.signal(signal.SIGINT, previous)
+        start_next(workspace)
     if int(os.environ.get("RANK", "0")):  # of several processes the first one speaks
         return 0
     for warning in run.record.warnings:
@@ -186,6 +195,22 @@ def _train(options: argparse.Namespace, progress: Any) -> int:
     if best:
         _use(workspace, run, typed.get("promote"))
     return 0 if run.record.state == "finished" else 1
+
+
+def _line_up(workspace: Workspace, request: Request, options: argparse.Namespace) -> int:
+    """Put a training into the queue, or each one of a series."""
+    from core.evaluation.series import planned
+    from core.ground.workspace import new_id
+    from core.training.queue import Queue
+
+    asked = planned(request.settings, seeds=options.seeds, every_fold=options.every_fold)
+    queue, series = Queue(workspace), new_id() if len(asked) > 1 else ""
+    for number, settings in enumerate(asked, 1):
+        name = f"{request.name} {number}/{len(asked)}" if request.name and len(asked) > 1 else request.name
+        entry = queue.add(replace(request, settings=settings, name=name, series=series))
+        queue.start_next()
+        print(lined_up(queue, entry))
+    return 0
 
 
 def _ended(run: Run) -> None:

@@ -141,9 +141,10 @@ class Run:
 
     @property
     def state(self) -> RunState:
-        """The state, joined with whether a process still works on it."""
+        """The state, joined with whether a process still works on it; one that was asked to stop, and whose process was
+        ended before it could say so, was stopped."""
         if self.record.state == "running" and not _is_held(self.folder / ".lock"):
-            return "interrupted"
+            return "stopped" if self.asked_to_stop else "interrupted"
         return self.record.state
 
     @property

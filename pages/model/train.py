@@ -6,23 +6,28 @@ from core.ground import extras
 from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
-from pages.ui.training import actions, form, plan, run_view
+from pages.ui.training import actions, form, plan, queue_view, run_view
 
 st.title(_("Train"))
 if not any(record.originals for record in services.dataset().classes()):
     plan.nothing_yet()
     st.stop()
 
-shown = actions.shown()
+shown, line = actions.shown(), actions.queue().line()
 views = {"new": ":material/tune: " + _("New run")}
 if shown:
     views["run"] = ":material/show_chart: " + _("Run and curves")
+default = next(reversed(views))
+if line.entries or line.held or st.query_params.get("view") == "queue":
+    views["queue"] = ":material/playlist_play: " + _("Queue")
 view = linked_choice(
-    st.segmented_control, _("View"), list(views), param="view", key="train.view", default=next(reversed(views)),
+    st.segmented_control, _("View"), list(views), param="view", key="train.view", default=default,
     required=True, format_func=views.__getitem__, label_visibility="collapsed",
 )  # fmt: skip
 if view == "run" and shown:
     run_view.show(shown, key="train.run")
+elif view == "queue":
+    queue_view.show()
 elif not extras.trains_here():
     plan.not_installed()
 else:

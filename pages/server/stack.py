@@ -39,14 +39,16 @@ def say(error: Exception) -> bool:
     return frame.say(error)
 
 
-def follow_index() -> None:
-    """Have a search server, where the settings name one, follow from the start on and not from the first visitor on."""
+def follow() -> None:
+    """Have a search server, where the settings name one, and trainings that wait, followed from the start on and not
+    from the first visitor on."""
     from core.ground.errors import BurinError
     from core.ground.workspace import Workspace
 
     with suppress(BurinError, OSError):  # said by the pages
         if Workspace.open().config().index_url:
             services.prepare()
+        services.follow_queue()
 
 
 def ask_nobody() -> None:

@@ -157,6 +157,7 @@ def prepare() -> None:
     """Read the folders, load the encoder, embed what is new: once per server and model, behind the first render; after a
     fault of the machine once more, until it is gone."""
     follow_index()
+    follow_queue()
     progress = preparation()
     with progress.lock:
         faulty = progress.stage == "failed" and isinstance(progress.error, MachineFault)
@@ -241,6 +242,15 @@ def follow_index() -> None:
     root = Workspace.open()
     if root.config().index_url:
         _keeper(str(root.root))
+
+
+def follow_queue() -> None:
+    """See to it that the trainings that wait begin, for as long as some do."""
+    root = Workspace.open()
+    if (root.model / "queue.json").exists():
+        from core.training.queue import watch
+
+        watch(root)
 
 
 def _blank(encoder: Embedder) -> np.ndarray:

@@ -13,6 +13,7 @@ import streamlit as st
 
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
+from core.training.queue import Queue
 from pages.ui import people, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import time_left
@@ -124,8 +125,9 @@ def _take_back(notice: Notice) -> None:
 def _under_way() -> None:
     before = _active()
     preparing = services.preparation().active
+    line = Queue(services.workspace()).line()
 
-    @st.fragment(run_every=POLL_S if before or preparing else None)
+    @st.fragment(run_every=POLL_S if before or preparing or (line.waiting and not line.held) else None)
     def work() -> None:
         progress, now = services.preparation(), _active()
         if preparing and not progress.active:
@@ -138,6 +140,7 @@ def _under_way() -> None:
             more = len(now) - NAMED
             text = ngettext("and {n} more", "and {n} more", more).format(n=number(more))
             st.markdown(f":gray[:small[{text}]]")
+        _queued()
 
     work()
 
@@ -145,6 +148,18 @@ def _under_way() -> None:
 def _active() -> Sequence[Job]:
     known = places()
     return [job for job in services.jobs().active() if job.kind in known]
+
+
+def _queued() -> None:
+    """The trainings that wait."""
+    line = Queue(services.workspace()).line()
+    if n := len(line.waiting):
+        said = ngettext("{n} training waits", "{n} trainings wait", n).format(n=number(n))
+        if line.held:
+            said += " · " + _("held")
+        st.page_link(
+            "pages/model/train.py", label=said, icon=":material/playlist_play:", query_params={"view": "queue"}
+        )
 
 
 def _preparing() -> str:

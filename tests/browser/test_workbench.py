@@ -147,12 +147,15 @@ def test_what_is_refused_is_said_beside_what_is_taken(known, visit):
     prepared(one)
     broken = {"name": "photo.heic", "mimeType": "image/heic", "buffer": b"\0\0\0\x18ftypheic" + bytes(200)}
     letter = {"name": "letter.docx", "mimeType": "application/msword", "buffer": b"PK" + bytes(99)}
-    page.locator(FILES).first.set_input_files([*files(1), broken, letter])
+    drawing = {"name": "mark.svg", "mimeType": "image/svg+xml", "buffer": b"<svg/>"}
+    page.locator(FILES).first.set_input_files([*files(1), broken, letter, drawing])
     expect(page.get_by_role("button", name="photo.heic")).to_be_visible()  # given, to be taken out again
     expect(page.get_by_text("photo.heic est")).to_be_visible()
     main = page.locator("[data-testid=stMain]")
     expect(main.get_by_role("alert").filter(has_text="letter.docx")).to_contain_text("Refusé")
     expect(main.get_by_role("alert").filter(has_text="letter.docx")).to_be_visible()
+    svg = "Un dessin SVG n’est pas une image que Burin ouvre\u00a0: exportez-le d’abord en PNG."
+    expect(main.get_by_role("alert").filter(has_text="mark.svg")).to_contain_text(svg)
     page.goto(f"{known.url}/library?view=add")
     page.locator(FILES).first.set_input_files([*files(1), letter])
     expect(page.get_by_role("button", name="Importer 1 fichier")).to_be_enabled()

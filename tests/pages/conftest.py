@@ -57,6 +57,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
     monkeypatch.setattr(services, "embedder", lambda: fake_embedder)
     monkeypatch.setattr(services, "in_background", lambda work: work())
     monkeypatch.setattr(services, "encoder_opens_at_once", lambda: True)
+    monkeypatch.setattr(services, "follow_queue", lambda: None)
     st.cache_data.clear()
     st.cache_resource.clear()
 

@@ -33,7 +33,10 @@ from core.ground.jobs import JobRunner
 from core.ground.rights import ACTIONS, Actor, includes, needed
 from core.ground.workspace import Workspace
 from core.training import promotion
+from core.training.prepare import Request
+from core.training.queue import Queue
 from core.training.runs import Runs
+from core.training.settings import TrainSettings
 from core.variation import policies
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import PAGES, text_of
@@ -101,6 +104,9 @@ def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.Mo
     policies.save(measured, policies.copied(policies.PRESETS[policies.DEFAULT], "mine"))
     make_run(measured, name="one", weights=True)
     make_run(measured, name="two", state="stopped")
+    Queue(measured).hold(True)
+    for seed in range(2):
+        Queue(measured).add(Request(TrainSettings(seed=seed)))
 
     def started(command: list[str], **_: Any) -> SimpleNamespace:
         folder = Path(command[-1])
@@ -190,7 +196,8 @@ def views(workspace: Workspace) -> list[tuple[str, dict[str, str]]]:
         ("library", {"item": str(Dataset(workspace).item_ids()[0])}), ("table", {"view": "classes"}),
         ("augment", {"view": "safety"}), ("augment", {"view": "write"}), ("embeddings", {"layout": "umap"}),
         ("products", {"product": product}), ("products", {"view": "pictures"}), ("identify", {"ask": "lens"}),
-        ("errors", {"view": "hubs"}), *(("runs", {"run": run.id}) for run in Runs(workspace).list()),
+        ("errors", {"view": "hubs"}), ("train", {"view": "queue"}),
+        *(("runs", {"run": run.id}) for run in Runs(workspace).list()),
     ]  # fmt: skip
 
 

@@ -17,7 +17,9 @@ from core.ground.errors import NotAllowed
 from core.ground.job import Job, publish
 from core.ground.workspace import new_id
 from core.training.audit import Leak, LeakAudit
+from core.training.prepare import Request
 from core.training.promoted import promoted
+from core.training.queue import Queue
 from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
 from core.variation.sources import originals_of
@@ -41,7 +43,7 @@ def started(monkeypatch):
 
     asked: list[dict] = []
 
-    def start(self, kind, work, params, *, key=None, alone=False):
+    def start(self, kind, work, params, *, key=None, alone=False, then=""):
         self.workspace.allow(f"job {kind}")  # the door is in the real one
         if asked and kind == "train":
             return self.get(asked[0]["job"])
@@ -246,8 +248,60 @@ def test_ten_clicks_make_one_job_and_the_page_follows_it(open_page, drawn_worksp
     assert at.query_params.get("view") in (None, ["run"])
     at.query_params["view"] = "new"
     at.run()
-    assert button(at, "train.start").disabled and "One training at a time" in text_of(at)
-    assert len(started) == 1
+    assert button(at, "train.start").label == "Add to the queue" and "One training at a time" in text_of(at)
+    button(at, "train.start").click().run()  # the same, to the seed: it is under way
+    assert len(started) == 1 and Queue(drawn_workspace).line().entries == ()
+
+
+def test_what_is_started_while_another_is_under_way_waits_and_is_seen_on_every_page(
+    open_page, drawn_workspace, started
+):
+    at = open_page(drawn_workspace, "train", view="new")
+    button(at, "train.start").click().run()
+    for seed in (1, 2, 3):
+        at.query_params["view"] = "new"
+        at.run().number_input("train.seed.0").set_value(seed).run()
+        at.text_input(f"train.name.{seed}").set_value(f"seed *{seed}*").run()
+        button(at, "train.start").click().run()
+    assert len(started) == 1 and "seed *3* waits for its turn: number 3 in the queue." in text_of(at)
+    foot = open_page(drawn_workspace, "history")
+    assert "3 trainings wait" in [each.label for each in foot.get("page_link")]
+    at.query_params["view"] = "queue"
+    at.run()
+    assert "3 trainings wait" in [each.value for each in at.subheader]
+    ids = [entry.id for entry in Queue(drawn_workspace).line().waiting]
+    assert button(at, f"queue.up.{ids[0]}").disabled and button(at, f"queue.down.{ids[2]}").disabled
+    button(at, f"queue.up.{ids[2]}").click().run()
+    button(at, f"queue.out.{ids[1]}").click().run()
+    assert [entry.id for entry in Queue(drawn_workspace).line().waiting] == [ids[0], ids[2]]
+    assert "seed *2* waits no more." in text_of(at) and "seed 3" in text_of(at)
+    button(at, "queue.hold").click().run()
+    assert "The queue is held" in text_of(at) and button(at, "queue.hold").label == "Let them begin"
+    foot = open_page(drawn_workspace, "overview")
+    assert "2 trainings wait · held" in [each.label for each in foot.get("page_link")]
+
+
+def test_a_training_that_could_not_begin_says_why_in_the_queue(open_page, drawn_workspace):
+    line = Queue(drawn_workspace)
+    line.hold(True)
+    entry = line.add(Request(TrainSettings(), name="Monday"))
+    error = {"template": "There is no folder {path}.", "values": {"path": "x"}}
+    kept = line.path.read_text(encoding="utf-8").replace('"error": null', f'"error": {json.dumps(error)}')
+    line.path.write_text(kept, encoding="utf-8")
+    at = open_page(drawn_workspace, "train", view="queue")
+    assert "Monday" in text_of(at) and "There is no folder x." in text_of(at)
+    assert "Nothing waits" in [each.value for each in at.subheader]
+    button(at, f"queue.out.{entry.id}").click().run()
+    assert "There is no folder x." not in text_of(at) and line.line().entries == ()
+
+
+def test_a_run_that_was_stopped_before_its_first_epoch_says_so(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, state="running")
+    run.ask_to_stop()  # and its process was ended before it came to a safe point
+    at = open_page(drawn_workspace, "train")
+    assert "stopped" in text_of(at) and "Stopped by hand before its first epoch was over" in text_of(at)
+    run.best_path.write_bytes(b"")
+    assert "Stopped by hand. The best weights so far are kept." in text_of(at.run())
 
 
 def test_a_viewer_may_look_and_not_train(open_page, drawn_workspace, started, monkeypatch):

@@ -35,6 +35,8 @@ from core.showcase import sample as showcase
 from core.synthesis import sample
 from core.training import promotion, transfer
 from core.training.audit import LeakAudit
+from core.training.prepare import Request
+from core.training.queue import Queue
 from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split
@@ -152,6 +154,13 @@ RUNS: list[Operation] = [
     ("promotion.roll_back", "promotion", lambda s: promotion.roll_back(s.workspace)),
 ]
 RUNS_READ = {"find", "list", "get", "next_number", "deleted", "deleted_name"}
+QUEUE: list[Operation] = [
+    ("Queue.add", "job train", lambda s: Queue(s.workspace).add(Request(TrainSettings(seed=7)))),
+    ("Queue.move", "job train", lambda s: Queue(s.workspace).move("x", 0)),
+    ("Queue.hold", "job train", lambda s: Queue(s.workspace).hold(True)),
+    ("Queue.remove", "job train", lambda s: Queue(s.workspace).remove("x")),
+]
+QUEUE_READS = {"line", "start_next"}  # the second begins what somebody who may has asked for
 FILES: list[Operation] = [
     ("policies.save", "policy", lambda s: policies.save(s.workspace, _policy())),
     ("policies.delete", "policy", lambda s: policies.delete(s.workspace, s.policy)),
@@ -175,7 +184,7 @@ FILES: list[Operation] = [
     ("exports.export_csv", "export", lambda s: exports.export_csv(s.dataset, io.BytesIO())),
     ("takeout.run_export", "export", lambda s: takeout.run_export(s.workspace, {"form": "csv"}, _quiet, lambda: False)),
 ]  # fmt: skip
-OPERATIONS = [*DATASET, *RUNS, *FILES, *(operation for kind in KINDS for operation in _jobs(kind))]
+OPERATIONS = [*DATASET, *RUNS, *QUEUE, *FILES, *(operation for kind in KINDS for operation in _jobs(kind))]
 
 
 def _quiet(*_: Any) -> None:
@@ -241,7 +250,7 @@ def test_every_operation_as_every_role(stage: Callable[[Role], Stage], role: Rol
 
 def test_every_public_method_is_in_the_table_or_only_reads() -> None:
     known = {name for name, *_ in OPERATIONS}
-    for kind, reads in ((Dataset, DATASET_READS), (Runs, RUNS_READ)):
+    for kind, reads in ((Dataset, DATASET_READS), (Runs, RUNS_READ), (Queue, QUEUE_READS)):
         public = {name for name in dir(kind) if not name.startswith("_") and callable(getattr(kind, name))}
         listed = {name.partition(".")[2] for name in known if name.startswith(f"{kind.__name__}.")}
         assert public == listed | reads, f"{kind.__name__}: say which role each of these needs"

@@ -21,7 +21,11 @@ def mend(language: str) -> None:
     """Once a run of the page, in its frame."""
     english = language == "en"
     _COMPONENT(
-        data={"language": language, "words": {} if english else _words(), "patterns": [] if english else _patterns()},
+        data={
+            "language": language,
+            "words": {} if english else _words(),
+            "patterns": [*_refused(), *([] if english else _patterns())],
+        },
         key="frame.native", height=1,
     )  # fmt: skip
 
@@ -115,11 +119,29 @@ def _words() -> dict[str, str]:
     }
 
 
+def _refused() -> list[tuple[str, str]]:
+    """What Streamlit says of a file whose ending an uploader does not take, which it names by its type alone -> what the
+    file is, and what to do about it, as `core.ground.foreign` says it of a file by its first bytes."""
+    kinds = [
+        (r"image/svg\+xml", _("An SVG drawing is no image that Burin opens: export it as PNG first.")),
+        (r"application/pdf", _("A PDF is no image that Burin opens: export its page as PNG first.")),
+        (r"application/(?:postscript|illustrator)",
+         _("A PostScript drawing is no image that Burin opens: export it as PNG first.")),
+        (r"(?:image|application)/(?:vnd\.adobe\.photoshop|x-photoshop|x-psd|x-xcf)",
+         _("An image editor’s own file is no image that Burin opens: export it as PNG first.")),
+        (r"image/x-(?:adobe|canon|nikon|sony|olympus|panasonic|fuji)-[a-z0-9]+",
+         _("A camera’s raw file is no image that Burin opens: export it as JPEG or TIFF first.")),
+        (r"video/\S+", _("A film is no image that Burin opens.")),
+        ("", _("Files of this kind are not taken here.")),
+    ]  # fmt: skip
+    return [(rf"^(?:Error: )?{kind} ?files are not allowed\.$", said) for kind, said in kinds]
+
+
 def _patterns() -> list[tuple[str, str]]:
     """Regular expression of a text of Streamlit's -> ours, with $1 and so on for what it holds."""
     page = _("There is no page named {name}. This is the overview.").format(name="$1")
     found = [
-        (r"^(?:Error: )?(\S*) files are not allowed\.$", _("Files of this kind ({kind}) are not taken here.")),
+        (r"^(?:Error: )?(\S+) files are not allowed\.$", _("Files of this kind ({kind}) are not taken here.")),
         (r"^Remove (.+)$", _("Remove {name}")),
         (r"^Cancel upload of (.+)$", _("Stop sending {name}")),
         (r"^Add: (.+)$", _("Add: {name}")),

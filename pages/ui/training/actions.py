@@ -20,16 +20,17 @@ from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import new_id
 from core.training import promotion
+from core.training.prepare import Request
 from core.training.promoted import Promoted, promoted
+from core.training.queue import KIND, NEXT, WORK, Entry, Queue
 from core.training.runs import Run, Runs
 from core.training.settings import TrainSettings
 from pages.ui import people, services
 from pages.ui.data import review
-from pages.ui.i18n import _, sentence
+from pages.ui.i18n import _, number, sentence
 from pages.ui.state import Notice, workbench
 
-KIND, PROMOTE = "train", "promote"
-WORK = "core.training.work:run_training"
+PROMOTE = "promote"
 RESEARCHER: Role = "researcher"
 
 
@@ -102,8 +103,8 @@ def outside(run: Run) -> Job | None:
     )
 
 
-def busy() -> bool:
-    return bool(services.jobs().active(KIND))
+def queue() -> Queue:
+    return Queue(services.workspace())
 
 
 def shown() -> str:
@@ -127,20 +128,49 @@ def _never_began(last: Job) -> bool:
 
 
 def start(settings: TrainSettings, *, name: str = "", leaks: bool = False, safety: bool = False) -> None:
-    """Start a run of these settings; while one is under way, a further click starts nothing. ``leaks`` and
-    ``safety``: train in spite of what the audit or the label safety check found."""
+    """Start a run of these settings; while others are under way or wait, it is lined up behind them. A further click on
+    the same starts nothing. ``leaks`` and ``safety``: train in spite of what the audit or the label safety check
+    found."""
 
     def act() -> None:
-        params = {
-            "settings": settings.to_json(), "run_id": new_id(), "name": name.strip(),
-            "override_leaks": leaks, "override_safety": safety,
-        }  # fmt: skip
-        services.jobs().start(KIND, WORK, params, key=KIND)
+        asked = Request(settings, new_id(), name.strip(), override_leaks=leaks, override_safety=safety)
+        entry = queue().add(asked)
+        _go_on_with_queue()
         workbench().empty("train.name")
+        waiting = [each.id for each in queue().line().waiting]
+        if entry.id in waiting:
+            place = number(waiting.index(entry.id) + 1)
+            text = _("{name} waits for its turn: number {n} in the queue.")
+            workbench().notices.append(Notice(text.format(name=entry.said, n=place), ":material/playlist_add_check:"))
+            return
         st.query_params["view"] = "run"
         st.query_params.pop("run", None)
 
     _do(act)
+
+
+def move(entry: Entry, place: int) -> None:
+    """To another place in the queue, from 0."""
+    _do(lambda: queue().move(entry.id, place))
+
+
+def take_out(entry: Entry) -> None:
+    _do(lambda: queue().remove(entry.id), _("{name} waits no more.").format(name=entry.said), ":material/close:")
+
+
+def hold(held: bool) -> None:
+    """Let nothing new begin, or let it again."""
+
+    def act() -> None:
+        queue().hold(held)
+        _go_on_with_queue()
+
+    _do(act)
+
+
+def _go_on_with_queue() -> None:
+    queue().start_next()
+    services.follow_queue()
 
 
 def resume(run: Run) -> None:
@@ -149,7 +179,7 @@ def resume(run: Run) -> None:
     def act() -> None:
         run.go_on()
         params = {"settings": run.record.settings, "run_id": run.id, "data_dir": run.record.source or None}
-        services.jobs().start(KIND, WORK, params, key=KIND)
+        services.jobs().start(KIND, WORK, params, key=KIND, then=NEXT)
 
     _do(act)
 

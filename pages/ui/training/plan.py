@@ -284,7 +284,8 @@ def _time(plan: Plan, settings: TrainSettings, originals: int, looked_at: int) -
 
 def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None:
     """Name and Start; what is dangerous has to be meant."""
-    busy = bool(services.jobs().active(actions.KIND))
+    line = actions.queue().line()
+    waits = bool(services.jobs().active(actions.KIND) or line.waiting or line.held)
     may = actions.allowed()
     name = st.text_input(
         _("Name of the run"), key=workbench().round_of("train.name"), max_chars=80,
@@ -303,14 +304,16 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
 
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.act(
-            _("Start training"),
+            _("Add to the queue") if waits else _("Start training"),
             begin,
             type="primary",
-            icon=":material/play_arrow:",
+            icon=":material/playlist_add:" if waits else ":material/play_arrow:",
             key="train.start",
-            disabled=settings is None or busy or not may or (leaky and not meant_leaks),
+            disabled=settings is None or not may or (leaky and not meant_leaks),
         )
-        if busy:
-            st.markdown(":gray[" + _("One training at a time: the next can start when this one is over.") + "]")
-        elif not may:
+        if not may:
             st.markdown(f":gray[{esc(people.reason(actions.RESEARCHER))}]")
+        elif line.held:
+            st.markdown(":gray[" + _("The queue is held: nothing begins before it is let go.") + "]")
+        elif waits:
+            st.markdown(":gray[" + _("One training at a time: this one begins when those before it are over.") + "]")

@@ -123,7 +123,12 @@ def _outcome(run: Run, job: Job | None) -> None:
             icon=":material/power_off:",
         )
     elif state == "stopped":
-        st.info(said or _("Stopped by hand. The best weights so far are kept."), icon=":material/stop_circle:")
+        by_hand = (
+            _("Stopped by hand. The best weights so far are kept.")
+            if run.best_path.is_file()
+            else _("Stopped by hand before its first epoch was over: there is nothing to go on from.")
+        )
+        st.info(said or by_hand, icon=":material/stop_circle:")
     elif said:
         st.info(said, icon=":material/info:")
     elif run.record.best is None and run.best_path.is_file():

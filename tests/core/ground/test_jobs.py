@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,23 @@ def linger(
     while not should_stop():
         time.sleep(0.02)
     return {"kept": 1}
+
+
+def busy_to_its_end(
+    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
+) -> None:
+    """It comes to no safe point, and takes its time to say what became of it."""
+    report(1, 10)
+    try:
+        threading.Event().wait(120)
+    finally:
+        time.sleep(0.5)
+        report.append({"said": "its end"})
+
+
+def leave_a_mark(workspace: Workspace) -> None:
+    """What is called after a job."""
+    (workspace.root / "after.txt").write_text(",".join(job.state for job in JobRunner(workspace).list()))
 
 
 @pytest.fixture
@@ -101,6 +119,33 @@ def test_ten_clicks_make_one_job_and_stop_ends_it(runner: JobRunner) -> None:
     assert again.id != jobs[0].id
 
 
+def test_a_job_that_is_ended_because_it_did_not_stop_says_its_end_however_many_look(runner: JobRunner) -> None:
+    """Each look at it past its grace ends it once more."""
+    job = runner.start("b", f"{HERE}:busy_to_its_end", {}, then=f"{HERE}:leave_a_mark")
+    deadline = time.monotonic() + 60
+    while runner.get(job.id).done == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    runner.stop(job.id)
+    os.utime(Path(job.folder) / "stop", (1, 1))  # long ago
+    ended = runner.wait(job.id, timeout_s=30)
+    assert ended.state == "stopped" and list(ended.outcomes()) == [{"said": "its end"}]
+    assert ended.error is None
+    mark = runner.workspace.root / "after.txt"
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert mark.read_text() == "stopped", "what comes after it is done, and not before it has ended"
+
+
+@pytest.mark.parametrize(("work", "state"), [("count", "succeeded"), ("crash", "failed")])
+def test_what_comes_after_a_job_is_done_however_it_ended(runner: JobRunner, work: str, state: str) -> None:
+    job = runner.start("c", f"{HERE}:{work}", {"total": 1}, key="one", then=f"{HERE}:leave_a_mark")
+    assert runner.wait(job.id, timeout_s=60).state == state
+    mark, deadline = runner.workspace.root / "after.txt", time.monotonic() + 30
+    while not mark.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert mark.read_text() == state
+
+
 def test_a_killed_child_is_seen_by_another_runner_and_frees_its_key(runner: JobRunner) -> None:
     job = runner.start("l", f"{HERE}:linger", {}, key="one")
     deadline = time.monotonic() + 60
@@ -144,6 +189,7 @@ def test_a_job_on_another_machine_is_interrupted_when_nothing_is_heard_of_it(run
         job = Job(job_id, "old", str(folder), state="running", pid=os.getpid(), host="gone", beat_at=beat_at)
         publish(job)
         assert runner.get(job_id).state == state
+        publish(replace(job, state="stopped"))  # else it is waited for, as long as nothing is heard of it
 
 
 def test_time_left() -> None:

@@ -44,6 +44,16 @@ def test_a_run_whose_process_is_gone_is_interrupted(made, filled):
     assert again.resumable
 
 
+def test_a_run_that_was_asked_to_stop_was_stopped_also_where_its_process_could_not_say_so(made, filled):
+    made.begin()
+    with made.held():
+        made.ask_to_stop()
+        assert Runs(filled).get(made.id).state == "running"
+    assert Runs(filled).get(made.id).state == "stopped"
+    made.begin()  # gone on with, and cut short
+    assert Runs(filled).get(made.id).state == "interrupted"
+
+
 def test_metrics_are_whole_lines(made):
     path = made.folder / "metrics.jsonl"
     path.write_text('{"kind": "step", "step": 1}\n{"kind": "epoch", "epoch": 0}\n{"kind": "st', encoding="utf-8")
