@@ -237,6 +237,19 @@ def test_names_that_leave_open_what_is_a_variant_are_said_to_be_not_known(open_p
     assert "is a variant, the scores are too good" in text or "are variants, the scores are too good" in text
 
 
+def test_the_time_is_that_of_the_batches_that_there_will_be(open_page, drawn_workspace):
+    """Three classes make no batch of sixteen, whatever is typed."""
+    make_run(drawn_workspace, steps=5, policy=None)
+    at = open_page(drawn_workspace, "train", view="new")
+    at.selectbox("train.policy.0").set_value("none")
+    at.number_input("train.steps.0").set_value(5)
+    times = set()
+    for typed in (3, 16, 64):
+        at.number_input("train.classes_per_batch.0").set_value(typed).run()
+        times |= {each.value for each in at.markdown if "as in the last run of this network" in each.value}
+    assert len(times) == 1, times
+
+
 # Start
 
 
@@ -391,6 +404,19 @@ def test_pause_resume_and_stop_reach_the_training(open_page, drawn_workspace, st
     assert not run.paused
     at.button("train.run.stop").click().run()
     assert services.jobs().get(job.id).stopping and "Stopping…" in [each.label for each in at.button]
+
+
+def test_a_training_in_a_shell_is_followed_paused_and_stopped(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, state="running", epochs=4)
+    with run.held():  # which the shell's process does; there is no job
+        at = open_page(drawn_workspace, "train")
+        assert "running" in text_of(at) and not services.jobs().list("train")
+        at.button("train.run.pause").click().run()
+        assert run.paused and "Paused: it waits" in text_of(at)
+        at.button("train.run.stop").click().run()
+        assert run.asked_to_stop and not run.paused
+        run.end("stopped")  # as after a SIGINT
+    assert "stopped" in text_of(at.run()) and button(at, "train.run.stop") is None
 
 
 def test_promote_makes_it_the_model_in_use_and_the_page_says_so(open_page, drawn_workspace, fake_embedder, monkeypatch):
