@@ -239,6 +239,19 @@ def test_the_grid_relabels_what_is_selected_in_one_entry(open_page, untidy, data
     assert dataset_of(untidy).counts().unlabelled == 3
 
 
+def test_the_grid_does_not_overwrite_what_somebody_else_did_meanwhile(open_page, untidy, dataset_of):
+    at = open_page(untidy, "label", view="grid", unlabelled="true")
+    at.button(key="select.all").click().run()
+    other = dataset_of(untidy)
+    ids = at.session_state["workbench"].selection
+    [cross] = [record.id for record in other.classes() if record.name == "cross"]
+    other.relabel(ids[:1], cross)
+    before = other.history()
+    next(box for box in at.selectbox if box.key.startswith("select.class")).set_value("bar").run()
+    assert dataset_of(untidy).item(ids[0]).class_name == "cross" and dataset_of(untidy).history() == before
+    assert "in the meantime" in text_of(at)
+
+
 def test_what_got_a_class_is_selected_no_more_and_what_is_not_shown_is_counted(open_page, untidy, dataset_of):
     at = open_page(untidy, "label", view="grid", unlabelled="true")
     at.session_state["workbench"].selection = [item.id for item in dataset_of(untidy).items(limit=2)]

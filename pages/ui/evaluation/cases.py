@@ -156,7 +156,7 @@ def _correct(item: Item, other: ClassRecord | None, key: str) -> None:
             key=f"{key}.trash",
             type="tertiary",
             on_click=_trash,
-            args=(item.id,),
+            args=(item.id, item.ver),
             **people.bar(),
         )
 
@@ -242,12 +242,12 @@ def _relabel(ids: list[int], name: str, versions: dict[int, int]) -> None:
     if name in known:
         selecting.change(lambda: data.relabel(ids, known[name], versions=versions), text, ":material/label:")
     else:
-        selecting.change(lambda: data.split_class(ids, name), text, ":material/label:")
+        selecting.change(lambda: data.split_class(ids, name, versions=versions), text, ":material/label:")
 
 
-def _trash(item_id: int) -> None:
+def _trash(item_id: int, ver: int) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", 1).format(n=number(1))
-    selecting.change(lambda: services.dataset().trash([item_id]), text, ":material/delete:")
+    selecting.change(lambda: services.dataset().trash([item_id], versions={item_id: ver}), text, ":material/delete:")
 
 
 def _undo(entry: int) -> None:
