@@ -173,9 +173,10 @@ class Queue:
 
     @property
     def over(self) -> bool:
-        """Whether nothing will come of it by itself: nothing waits, or it is held, and nothing of it is trained."""
+        """Whether nothing will come of it by itself: nothing waits, or it is held, and what was begun has been seen to
+        its end."""
         line = self.line()
-        return (line.held or not line.waiting) and not _active(self.workspace, line.job)
+        return (line.held or not line.waiting) and line.begun is None
 
     @contextmanager
     def _turn(self) -> Iterator[Line]:

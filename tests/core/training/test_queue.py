@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,16 @@ def test_one_whose_process_was_killed_goes_on_before_the_others_but_not_for_ever
     assert {each["params"]["run_id"] for each in started[: queue.TRIES]} == {first.id}
 
 
+def test_one_alone_that_was_killed_goes_on_too(workspace: Workspace, started: list[dict]) -> None:
+    line = Queue(workspace)
+    line.add(asked(0))
+    line.start_next()
+    ends(workspace, "interrupted")
+    assert not line.over and line.start_next() is not None and len(started) == 2
+    ends(workspace)
+    assert line.over
+
+
 def test_one_that_became_a_run_and_ended_is_not_begun_again(workspace: Workspace, started: list[dict]) -> None:
     """Its process may be killed between the end of the run and the end of the job, or before the queue was written."""
     line = Queue(workspace)
@@ -214,15 +225,48 @@ def test_a_damaged_file_is_an_empty_queue(workspace: Workspace, content: bytes) 
     assert names(workspace) == ["seed 0"]
 
 
-def test_a_real_one_trains_two_in_processes_of_their_own(filled: Workspace, tiny: TrainSettings) -> None:
-    """The second is begun by the process of the first; nobody looks meanwhile but to see whether it is over."""
-    line = Queue(filled)
-    for seed in (1, 2):
-        line.add(Request(tiny.with_(seed=seed, epochs=1), name=f"seed {seed}"))
+def note(workspace: Workspace, params: dict, report: object, should_stop: object) -> None:
+    """Stands for a training in its process."""
+    (workspace.root / "trained.txt").open("a").write(f"{params['name']} ")
+
+
+def after(workspace: Workspace) -> None:
+    """What comes after it, in the same process: the next of them is `note` too."""
+    queue.WORK, queue.NEXT = f"{__name__}:note", f"{__name__}:after"
+    queue.start_next(workspace)
+
+
+def test_each_process_begins_the_next_one(workspace: Workspace, monkeypatch) -> None:
+    """Real processes; nobody looks meanwhile but to see whether all is over."""
+    monkeypatch.setattr(queue, "WORK", "tests.core.training.test_queue:note")
+    monkeypatch.setattr(queue, "NEXT", "tests.core.training.test_queue:after")
+    line = Queue(workspace)
+    for seed in range(3):
+        line.add(asked(seed))
     line.start_next()
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and (not line.over or JobRunner(filled).active("train")):
-        time.sleep(0.2)
-    found = {run.record.name: (run.state, run.settings.seed) for run in Runs(filled).list()}
-    assert found == {"seed 1": ("finished", 1), "seed 2": ("finished", 2)}
-    assert asdict(line.line())["entries"] == ()
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not line.over:
+        time.sleep(0.1)
+    assert (workspace.root / "trained.txt").read_text() == "seed 0 seed 1 seed 2 "
+    assert [job.state for job in JobRunner(workspace).list("train")] == ["succeeded"] * 3
+    assert line.line() == queue.Line()
+
+
+def test_a_server_that_looks_goes_on_with_what_was_cut_short(workspace: Workspace, started: list[dict], monkeypatch):
+    """As it is started again, and for as long as something may come."""
+    monkeypatch.setattr(queue, "WATCH_S", 0.02)
+    line = Queue(workspace)
+    line.add(asked(0))
+    line.start_next()
+    ends(workspace, "interrupted")
+    queue.watch(workspace)
+    queue.watch(workspace)
+    watching = [thread for thread in threading.enumerate() if thread.name == f"burin-queue {workspace.root}"]
+    assert len(watching) == 1
+    deadline = time.monotonic() + 30
+    while len(started) < 2 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert len(started) == 2
+    ends(workspace)
+    watching[0].join(30)
+    assert not watching[0].is_alive(), "it ends with the queue"
