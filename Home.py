@@ -8,6 +8,7 @@ directly in it: there Streamlit's old mode would open them without this frame.
 import streamlit as st
 
 if __name__ == "__main__":
+    from pages.server import garbage
     from pages.ui import frame, people, services, signing, status
     from pages.ui.i18n import _
     from pages.ui.navigation import inbox_title
@@ -58,6 +59,7 @@ if __name__ == "__main__":
             page.run()
     finally:  # a page may stop early
         services.prepare()
+        garbage.settle()
 else:
     # A folder named pages/ puts a fresh server in the old mode until somebody's first view ends, and
     # a deep link is then told "Page not found". There is no public switch for it in Streamlit 1.67.

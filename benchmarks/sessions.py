@@ -3,10 +3,12 @@
 A server on this machine with the sample of marks (or the workspace that is named), and per page as many sessions as
 asked, each of which opens it and looks again. What is timed is from the request of a view to the end of its script.
 Bounded in sessions and in time, and only to 127.0.0.1. ``--training``: while the workspace trains, in a process of its
-own as ever. Fails where 25 sessions wait longer than two seconds at their 95th percentile.
+own as ever. ``--pause``: the seconds, on average, that a person looks at a page before asking for the next view (drawn
+evenly from half to one and a half times that, by a fixed seed); 0 asks again at once, so that all views always wait
+for one another. Fails where 25 sessions that pause wait longer than two seconds at their 95th percentile.
 
-    python benchmarks/sessions.py [--sessions 1 25] [--views 3] [--pages library table] [--workspace DIR] [--training]
-                                  [--json FILE]
+    python benchmarks/sessions.py [--sessions 1 25] [--views 3] [--pause 5] [--pages library table] [--workspace DIR]
+                                  [--training] [--json FILE]
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -42,19 +45,24 @@ LIMIT_S = 2.0
 class Session:
     """One visitor: a websocket to the server, and the views that are asked for over it."""
 
-    def __init__(self, port: int, page: str) -> None:
-        self.port, self.page, self.got = port, page, 0
+    def __init__(self, port: int, page: str, *, pauses: Sequence[float] = ()) -> None:
+        self.port, self.page, self.pauses, self.got = port, page, pauses, 0
 
     async def visit(self, views: int) -> list[float]:
-        """Seconds that each of ``views`` views took, the opening of the page before them left out."""
+        """Seconds that each of ``views`` views took, the opening of the page and the pauses before them left out."""
         from websockets.asyncio.client import connect
 
         address = f"ws://127.0.0.1:{self.port}/_stcore/stream"
         async with connect(
             address, origin=f"http://127.0.0.1:{self.port}", subprotocols=["streamlit"], max_size=None
         ) as line:
+            await asyncio.sleep(self.pauses[0] if self.pauses else 0)  # not everybody comes at the same moment
             await self._view(line)
-            return [await self._view(line) for _ in range(views)]
+            found = []
+            for number in range(views):
+                await asyncio.sleep(self.pauses[number] if self.pauses else 0)
+                found.append(await self._view(line))
+            return found
 
     async def _view(self, line: object) -> float:
         from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -77,9 +85,10 @@ class Session:
                 return time.perf_counter() - start
 
 
-async def crowd(port: int, page: str, sessions: int, views: int) -> dict[str, float]:
+async def crowd(port: int, page: str, sessions: int, views: int, *, pause: float = 0.0) -> dict[str, float]:
     """``sessions`` visitors of ``page`` at once: seconds a view at the middle and the 95th percentile, MB a view."""
-    each = [Session(port, page) for _ in range(sessions)]
+    pauses = np.random.default_rng(0).uniform(0.5 * pause, 1.5 * pause, (sessions, views)).tolist()
+    each = [Session(port, page, pauses=one) for one in pauses]
     found = await asyncio.wait_for(asyncio.gather(*(one.visit(views) for one in each)), MOST_S)
     times = np.concatenate(found)
     sent = sum(one.got for one in each) / sessions / (views + 1) / 1e6
@@ -108,13 +117,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sessions", type=int, nargs="+", default=[1, 25])
     parser.add_argument("--views", type=int, default=3)
+    parser.add_argument("--pause", type=float, default=5.0, help="seconds between two views of a session, on average")
     parser.add_argument("--pages", nargs="+", default=list(PAGES))
     parser.add_argument("--workspace", type=Path, help="a workspace that is copied first; without it the sample")
     parser.add_argument("--training", action="store_true", help="have a training run meanwhile")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if max(options.sessions) > MOST_SESSIONS or options.views > 20:
-        parser.error(f"at most {MOST_SESSIONS} sessions of 20 views")
+    if max(options.sessions) > MOST_SESSIONS or options.views > 20 or not 0 <= options.pause <= 30:
+        parser.error(f"at most {MOST_SESSIONS} sessions of 20 views, and pauses of at most 30 s")
     slow, rows = False, []
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "workspace"
@@ -134,13 +144,10 @@ def main() -> None:
             print(f"load of the machine before: {load} on {os.cpu_count()} cores", flush=True)
             for page in options.pages:
                 for sessions in options.sessions:
-                    row = {
-                        "page": page,
-                        "sessions": sessions,
-                        **asyncio.run(crowd(port, page, sessions, options.views)),
-                    }
+                    found = asyncio.run(crowd(port, page, sessions, options.views, pause=options.pause))
+                    row = {"page": page, "sessions": sessions, "pause": options.pause, **found}
                     rows.append(row)
-                    slow |= sessions == 25 and row["p95"] > LIMIT_S
+                    slow |= sessions == 25 and options.pause > 0 and row["p95"] > LIMIT_S
                     said = "p50 {p50:6.2f} s  p95 {p95:6.2f} s  {mb:6.3f} MB a view".format(**row)
                     print(f"{page:10} {sessions:3} sessions  {said}", flush=True)
             if job is not None:
@@ -149,8 +156,7 @@ def main() -> None:
                 JobRunner(Workspace(root)).stop(job.id)
                 JobRunner(Workspace(root)).wait(job.id, timeout_s=60)
         finally:
-            process.terminate()
-            process.wait(20)
+            end(process)
     if options.json:
         options.json.write_text(json.dumps(rows, indent=2), encoding="utf-8")
     sys.exit(slow)
@@ -170,6 +176,16 @@ def _training(workspace: Workspace) -> Job:
     if not job.active:
         raise SystemExit(f"the training {job.state}: {job.error}")
     return job
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask the server to end; a loaded one may need longer than anybody waits."""
+    process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(20)
 
 
 def wait_ready(port: int, *, most_s: float = 60.0) -> None:

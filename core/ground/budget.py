@@ -94,8 +94,9 @@ class Budget:
         time.sleep(4 * _LOOK_S)
 
 
-# A decoded picture takes 4 bytes a pixel, and its decoding as many again: 60 million pixels stay below 0.5 GB.
-PIXELS = Budget(60_000_000)
+# A decoded picture takes 4 bytes a pixel, and its decoding as many again: 64 million pixels stay near 0.5 GB. The
+# largest picture finds room in it beside the largest JPEG that is reduced as it is decoded.
+PIXELS = Budget(64_000_000)
 LARGE = 12_000_000  # pixels: above, one at a time in all jobs of a workspace
 
 

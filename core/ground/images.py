@@ -10,6 +10,7 @@ import hashlib
 import io
 import logging
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
@@ -45,6 +46,7 @@ THUMBNAIL = 192  # px: its longer side
 SEEN_SIDE = 4608  # px: what looks for marks reduces a picture to half of that, so that a larger one is not needed
 _PACKED_WELL = 4_000_000  # pixels that are packed as small as they go, in a second
 
+_IN_HAND = threading.local()  # .known: the bytes that this thread makes room for, and what was found in them
 _LOG = logging.getLogger(__name__)
 # What decoders raise when they are fed with damage: they trip over a value, a key, an end.
 _DAMAGE = (OSError, ValueError, SyntaxError, LookupError, EOFError, TypeError, OverflowError, struct.error, zlib.error)
@@ -84,7 +86,7 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: 
         raise ImageRefused("{name} is larger than {limit} MB.", name=shown, limit=MAX_BYTES // 1_000_000)
     container = None
     try:
-        container = inspect(data)
+        container = _inspected(data, once=True)
         if container is None:
             raise refusal(data, shown)
         image = _opened(container)
@@ -124,21 +126,25 @@ def decode(source: bytes | Path, *, name: str = "", grey: bool = False, within: 
 def room_for(data: bytes, *, within: int | None = None) -> Iterator[None]:
     """Hold the room of a picture in the budget of the process while it is decoded and worked on in this block: whoever
     keeps one longer than its decoding needs it. ``within`` as `decode` is given it."""
-    room = _room_of(data, within)
+    container, room = _room_of(data, within)
     with PIXELS.take(room) if room else nullcontext():
-        yield
+        _IN_HAND.known = data, container  # `decode` need not look through it again
+        try:
+            yield
+        finally:
+            _IN_HAND.known = None
 
 
 def waits(data: bytes, *, within: int | None = None) -> bool:
     """Whether `room_for` that picture has to wait for others now."""
-    room = _room_of(data, within)
+    _, room = _room_of(data, within)
     return room > 0 and PIXELS.waits(room)
 
 
 def size_of(data: bytes) -> tuple[int, int]:
     """Width and height of the upright picture, read from the header alone; (0, 0) where `decode` would refuse it."""
     try:
-        container = inspect(data)
+        container = _inspected(data)
         image = _opened(container) if container is not None else None
     except Exception:  # `decode` says what is wrong with it
         return 0, 0
@@ -222,13 +228,23 @@ def _read(path: Path, shown: str) -> bytes:
         raise ImageRefused("{name} cannot be read.", name=shown) from error
 
 
-def _room_of(data: bytes, within: int | None) -> int:
+def _inspected(data: bytes, *, once: bool = False) -> Container | None:
+    """`inspect`, or what `room_for` has just found of the same bytes in this thread; ``once``: it is let go then."""
+    known = getattr(_IN_HAND, "known", None)
+    if known is None or known[0] is not data or known[1] is None:
+        return inspect(data)
+    if once:
+        _IN_HAND.known = None
+    return known[1]
+
+
+def _room_of(data: bytes, within: int | None) -> tuple[Container | None, int]:
     try:
         container = inspect(data)
         size = _opened(container).size if container is not None else (0, 0)
-        return _room(container, size, reduction(size, within)) if container is not None else 0
+        return container, _room(container, size, reduction(size, within)) if container is not None else 0
     except Exception:  # `decode` says what is wrong with it
-        return 0
+        return None, 0
 
 
 def _room(container: Container, size: tuple[int, int], factor: int) -> int:

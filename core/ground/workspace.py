@@ -6,6 +6,7 @@ root. No path is ever built from a name that a person typed: see `core.collectio
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import secrets
@@ -14,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -39,8 +40,8 @@ class Workspace:
 
     def __init__(self, root: str | os.PathLike[str], *, actor: Actor | None = None) -> None:
         self.actor = actor or Actor()
-        self.root = Path(root).expanduser().resolve()
-        if self.root.exists() and not self.root.is_dir():
+        self.root = _resolved(os.path.abspath(os.path.expanduser(root)))
+        if not self.root.is_dir() and self.root.exists():
             raise WorkspaceRefused("{path} is a file; a workspace is a folder.", path=self.root)
 
     @classmethod
@@ -50,7 +51,9 @@ class Workspace:
 
     def acting_as(self, actor: Actor) -> Workspace:
         """The same workspace in another person's hands."""
-        return Workspace(self.root, actor=actor)
+        other = copy.copy(self)
+        other.actor = actor
+        return other
 
     def allow(self, action: str) -> None:
         """Raise `NotAllowed` unless whoever has it in hand may do that."""
@@ -124,7 +127,7 @@ class Workspace:
     def config(self) -> WorkspaceConfig:
         """The saved settings, or the defaults where none were saved."""
         try:
-            return WorkspaceConfig.from_text(self.config_path.read_text(encoding="utf-8"))
+            return _config_of(self.config_path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return WorkspaceConfig()
 
@@ -138,6 +141,17 @@ class Workspace:
         if not path.is_relative_to(self.root):
             raise WorkspaceRefused("{path} is outside the workspace.", path=relative)
         return path
+
+
+@lru_cache(maxsize=64)
+def _resolved(root: str) -> Path:
+    """A root with links resolved, once a process: a page opens its workspace a hundred times a view."""
+    return Path(root).resolve()
+
+
+@lru_cache(maxsize=16)
+def _config_of(text: str) -> WorkspaceConfig:
+    return WorkspaceConfig.from_text(text)
 
 
 def is_own(path: Path) -> bool:

@@ -6,6 +6,8 @@ A route of the server. An address names the content, so what it gives never chan
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Sequence
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -17,6 +19,9 @@ from core.ground.workspace import Workspace
 from pages.server.entry import let_in
 
 PATH = "thumbnail"
+_LOOK_S = 60.0  # between two looks whether the file behind an address is there: a page shows hundreds a view
+_MOST = 100_000
+_there: dict[tuple[str, str], float] = {}  # workspace and path -> until when it counts as there
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -27,16 +32,36 @@ def address(sha256: str, item_id: int = 0) -> str:
 
 def address_of(item: Item) -> str:
     """The same for an item; "" where its file was taken away behind our back, and no thumbnail was made before."""
-    workspace = Workspace.open()
+    return addresses_of([item])[0]
+
+
+def addresses_of(items: Sequence[Item]) -> list[str]:
+    """`address_of` each; whether there is something to show is looked up once a minute."""
+    workspace, now = Workspace.open(), time.monotonic()
+    if len(_there) > _MOST:
+        _there.clear()
+    root = str(workspace.root)
+    found = []
+    for item in items:
+        if _there.get((root, item.path), 0.0) < now:
+            if not _can_be_shown(workspace, item):
+                found.append("")
+                continue
+            _there[root, item.path] = now + _LOOK_S
+        found.append(address(item.sha256, item.id))
+    return found
+
+
+def _can_be_shown(workspace: Workspace, item: Item) -> bool:
     if workspace.thumbnail(item.sha256).is_file() or (workspace.root / item.path).is_file():
-        return address(item.sha256, item.id)
+        return True
     from pages.ui import services
 
     try:  # it may be on its way from one folder to another
         services.dataset().thumbnail(item)
     except BurinError:
-        return ""
-    return address(item.sha256, item.id)
+        return False
+    return True
 
 
 def send(request: Request) -> Response:

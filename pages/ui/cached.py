@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -23,6 +23,7 @@ from pages.ui import services
 from pages.ui.i18n import _
 
 if TYPE_CHECKING:
+    from core.catalogue.records import Item
     from core.recognition.identify import Answer
 
 VIEW = 2048  # px: as large as a picture is shown at first; of a larger one such a copy is kept
@@ -49,6 +50,20 @@ def answers(
     filters = tuple(sorted(kinds)), tuple(sorted(class_ids))
     with in_turn(data, within=None if regions else SEEN_SIDE):
         return _answers(data, token, name, *filters, tuple(regions), top, base.gallery.space, base.gallery.version)
+
+
+def page_of(*, limit: int, offset: int, order: str, **wanted: Any) -> list[Item]:
+    """A page of the collection's images, as `Dataset.items` gives it: read once per state of the collection, for every
+    session that looks at it."""
+    data = services.dataset()
+    return list(_page_of(str(data.workspace.root), data.version, limit, offset, order, tuple(sorted(wanted.items()))))
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _page_of(
+    root: str, version: int, limit: int, offset: int, order: str, wanted: tuple[tuple[str, Any], ...]
+) -> list[Item]:
+    return services.dataset().items(limit=limit, offset=offset, order=order, **dict(wanted))
 
 
 @contextmanager
@@ -81,7 +96,7 @@ def _answers(
     with room_for(_data, within=within):
         started = time.perf_counter()
         image = decode(_data, name=_name, grey=True, within=within)
-        if max(size_of(_data)) > VIEW:
+        if max(_size(_data, token)) > VIEW:
             _keep(token, image)
         read = 1000 * (time.perf_counter() - started)
         found = identify_marks(
@@ -96,7 +111,7 @@ def _answers(
             class_ids=list(class_ids) or None,
         )
     found[0].latency_ms.update(read=read, total=found[0].latency_ms["total"] + read)
-    size = size_of(_data)
+    size = _size(_data, token)
     factor = reduction(size, within)
     if factor == 1:
         return found
@@ -123,7 +138,7 @@ def shown(_data: bytes, token: str, *, side: int = 512) -> str:
 @st.cache_data(max_entries=100, show_spinner=False)
 def small(_data: bytes, token: str, *, side: int = 1024) -> tuple[str, tuple[int, int]]:
     """An image file as it is first shown large, and the size of the whole upright picture: width and height."""
-    return url(thumbnail(_view(_data, token, within=2 * side), side=side), "webp"), size_of(_data)
+    return url(thumbnail(_view(_data, token, within=2 * side), side=side), "webp"), _size(_data, token)
 
 
 @st.cache_data(max_entries=200, show_spinner=False)
@@ -134,7 +149,7 @@ def cut(_data: bytes, token: str, region: Region | None, *, side: int = 512) -> 
     factor = 1  # as large as is needed for what is shown to be sharp
     while max(region.width, region.height) >= 4 * side * factor:
         factor *= 2
-    within = -(-max(size_of(_data)) // factor)
+    within = -(-max(_size(_data, token)) // factor)
     with room_for(_data, within=within):
         return _on_square(cut_region(decode(_data, within=within), region.over(factor)), side)
 
@@ -177,7 +192,7 @@ def marks(_data: bytes, sha256: str) -> list[Region]:
 
     with room_for(_data, within=SEEN_SIDE):
         found = find_marks(decode(_data, within=SEEN_SIDE), most=5)
-    width, height = size_of(_data)
+    width, height = _size(_data, sha256)
     factor = reduction((width, height), SEEN_SIDE)
     return [mark.region.times(factor, width=width, height=height) for mark in found]
 
@@ -192,10 +207,16 @@ def doubts(_data: bytes, sha256: str, preprocessing: str, region: Region | None)
         return list(doubts_of(decode(_data, within=within), services.preprocessing(), region=region))
 
 
+@st.cache_data(max_entries=500, show_spinner=False)
+def _size(_data: bytes, token: str) -> tuple[int, int]:
+    """`size_of`: a large JPEG is looked through for it."""
+    return size_of(_data)
+
+
 def _view(data: bytes, token: str, *, within: int) -> Image.Image:
     """A picture within that side, as `decode` gives it; of a large one from the copy that is kept, so that it is not
     decoded again for every place of the page that shows it."""
-    if within > VIEW or max(size_of(data)) <= VIEW:
+    if within > VIEW or max(_size(data, token)) <= VIEW:
         return decode(data, within=within)
     with _keeping:
         held = _kept.get(token)

@@ -5,6 +5,7 @@ What a role allows is checked by core, with every change; here it only decides w
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,9 @@ from pages.ui.i18n import _
 from pages.ui.state import workbench
 
 LONGEST_NAME = 80
+LOOK_S = 1.0  # between two looks for a file of secrets where there was none: a view asks for it a hundred times
+
+_none_found: list[Any] = [None, 0.0]  # the secrets that were looked for, and until when that holds
 
 
 def login_wanted() -> bool:
@@ -125,8 +129,12 @@ def role_name(role: Role) -> str:
 
 
 def _secrets(section: str) -> Mapping[str, Any]:
+    secrets = st.secrets
+    if _none_found[0] is secrets and time.monotonic() < _none_found[1]:
+        return {}
     try:
-        found = st.secrets.get(section, {})
+        found = secrets.get(section, {})
     except StreamlitSecretNotFoundError:  # no such file: nothing is configured
+        _none_found[:] = secrets, time.monotonic() + LOOK_S
         return {}
     return found if isinstance(found, Mapping) else {}

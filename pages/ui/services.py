@@ -23,6 +23,7 @@ from core.embedding.weights import PROMOTED
 from core.ground.errors import BurinError, MachineFault, SearchAway
 from core.ground.machine_faults import fault_of
 from core.ground.workspace import Workspace
+from pages.server import garbage
 from pages.ui.people import Present
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ def _prepare(progress: Preparation) -> None:
             _base_now()
         encoder.embed(_blank(encoder))  # the first forward of an engine takes ten times longer than the next ones
         progress.stage = "ready"
+        garbage.settle(now=True)
         sweep(data.workspace)
         sweep_staging(data)
     except BaseException as error:  # said again, in words, by the page that needs what is missing

@@ -77,9 +77,11 @@ class Workbench:
 
 def workbench() -> Workbench:
     """This session's record, made on first use."""
-    if KEY not in st.session_state:
-        st.session_state[KEY] = Workbench()
-    return st.session_state[KEY]
+    try:
+        return st.session_state[KEY]
+    except KeyError:
+        st.session_state[KEY] = bench = Workbench()
+        return bench
 
 
 def session_slice(feature: str, factory: Callable[[], T]) -> T:

@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.collection.dataset import Dataset
 from core.ground.workspace import ENVIRONMENT, Workspace
+from pages.server import garbage
 from pages.ui import services
 from tests.conftest import FakeEmbedder, draw, png_bytes
 from tests.plant import nobody_called
@@ -58,6 +59,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
     monkeypatch.setattr(services, "in_background", lambda work: work())
     monkeypatch.setattr(services, "encoder_opens_at_once", lambda: True)
     monkeypatch.setattr(services, "follow_queue", lambda: None)
+    monkeypatch.setattr(garbage, "settle", lambda **_: None)  # a collection a view of all that pytest has loaded
     st.cache_data.clear()
     st.cache_resource.clear()
 

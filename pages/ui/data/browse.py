@@ -10,7 +10,7 @@ import streamlit as st
 from core.catalogue.records import ClassRecord, Item
 from core.collection.dataset import UNLABELLED
 from core.ground.config import KINDS
-from pages.ui import saved_views, services, widgets
+from pages.ui import cached, saved_views, services, widgets
 from pages.ui.components.gallery import Group, Size, gallery
 from pages.ui.data import selecting, similar
 from pages.ui.i18n import _, decimals, ngettext, number
@@ -47,7 +47,7 @@ def browse() -> list[int]:
     if pages > 1:
         with top:
             page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
-    items = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
+    items = cached.page_of(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
     version = f"{data.version}.{page}.{workbench().language}.{order}.{sorted(wanted.items(), key=str)}"
     if select:
         selecting.hold_present()

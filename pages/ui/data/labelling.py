@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from core.catalogue.records import Item
@@ -198,18 +199,22 @@ def _pictures(shown: list[Item], proposals: list[Likely]) -> dict[str, str]:
         found[item.sha256] = source(item)
         if max(item.width, item.height) > 192:
             found[f"large {item.sha256}"] = _large(item.sha256, item.id)
-    for sha256 in {reference for likely in proposals for *_rest, reference in likely} - found.keys():
-        if data.workspace.thumbnail(sha256).is_file():
-            found[sha256] = address(sha256)
-        elif (item_id := _item_with(sha256)) is not None:
-            found[sha256] = source(data.item(item_id))
+    wanted = {reference for likely in proposals for *_rest, reference in likely} - found.keys()
+    unseen = [sha256 for sha256 in wanted if not data.workspace.thumbnail(sha256).is_file()]
+    found |= {sha256: address(sha256) for sha256 in wanted.difference(unseen)}
+    having = _items_with(unseen)
+    for item in data.some(having):
+        found[having[item.id]] = source(item)
     return found
 
 
-def _item_with(sha256: str) -> int | None:
+def _items_with(contents: Sequence[str]) -> dict[int, str]:
+    """Item id -> its content as seen, for those of these ``contents`` that there is an item with."""
+    if not contents:
+        return {}
     labels = review.recent().labels
-    found = (labels.sha256 == sha256.encode()).nonzero()[0]
-    return int(labels.item_ids[found[0]]) if len(found) else None
+    asked = np.isin(labels.sha256, np.array(contents, labels.sha256.dtype))
+    return {int(one): seen.decode() for one, seen in zip(labels.item_ids[asked], labels.sha256[asked], strict=True)}
 
 
 @st.cache_data(max_entries=400, show_spinner=False)

@@ -9,13 +9,14 @@ import streamlit as st
 
 from core.catalogue.records import Item
 from core.ground.config import Kind
-from pages.ui import people, services, widgets
+from pages.server.thumbnails import addresses_of
+from pages.ui import cached, people, services, widgets
 from pages.ui.components.sheet import Column, Edit, sheet
 from pages.ui.data import review, selecting
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.links import linked_choice
 from pages.ui.state import workbench
-from pages.ui.tiles import source
+from pages.ui.tiles import saw
 
 PAGE = 500  # rows of the browser's table: thumbnails travel with them
 
@@ -42,19 +43,20 @@ def items() -> None:
         if pages > 1:
             order = _order()
             page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
-    shown = data.items(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
+    shown = cached.page_of(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
     opinion = review.recent()
     classes = data.classes()
     names = {record.id: record.name for record in classes}
     rows = []
-    for item in shown:
+    saw(shown)
+    for item, picture in zip(shown, addresses_of(shown), strict=True):
         row = opinion.labels.row_of(item.id)
         said = names.get(int(opinion.predictions.class_ids[row]), "") if row is not None else ""
         vote = float(opinion.predictions.vote[row]) if row is not None and said else None
         rows.append(
             {
                 "id": item.id,
-                "picture": source(item),
+                "picture": picture,
                 "class": item.class_id,
                 "said": said,
                 "vote": round(100 * vote) if vote is not None else None,

@@ -1,0 +1,110 @@
+"""What every view of every page would pay for is paid once: collections, a file of secrets that is not there, a page of
+images. And nothing is remembered past a change."""
+
+import gc
+import weakref
+
+import pytest
+import streamlit as st
+from streamlit.errors import StreamlitSecretNotFoundError
+
+from core.collection.dataset import Dataset
+from core.ground.workspace import ENVIRONMENT
+from pages.server import garbage, thumbnails
+from pages.ui import cached, people
+
+
+class Circle:
+    def __init__(self) -> None:
+        self.own = self
+
+
+@pytest.fixture(autouse=True)
+def thawed():
+    yield
+    gc.unfreeze()
+
+
+def test_what_is_alive_is_set_aside_and_what_dies_is_freed_the_next_time():
+    circle = Circle()
+    garbage.settle(now=True)
+    assert gc.get_freeze_count() > 10_000
+    known = weakref.ref(circle)
+    del circle
+    gc.collect()
+    assert known() is not None, "it was not set aside: every collection looks through all that is loaded"
+    garbage.settle(now=True)
+    assert known() is None
+
+
+def test_views_in_a_row_settle_once(monkeypatch):
+    counted = []
+    monkeypatch.setattr(garbage.gc, "freeze", lambda: counted.append(1))
+    garbage.settle(now=True)
+    garbage.settle()
+    garbage.settle()
+    assert len(counted) == 1
+    garbage._next[0] = 0.0  # a minute later
+    garbage.settle()
+    assert len(counted) == 2
+
+
+def test_a_page_that_was_opened_settles(drawn_workspace, open_page, monkeypatch):
+    settled = []
+    monkeypatch.setattr(garbage, "settle", lambda *, now=False: settled.append(now))
+    open_page(drawn_workspace, "library")
+    assert True in settled, "what the preparation has loaded"
+    assert False in settled, "the end of a view"
+    assert st.get_option("runner.postScriptGC") is False  # else all of it is looked through after every view
+
+
+def test_no_file_of_secrets_is_looked_for_once_a_second_and_one_that_comes_is_read(monkeypatch):
+    class Secrets(dict):
+        asked = 0
+
+        def get(self, section, default=None):
+            Secrets.asked += 1
+            if not self:
+                raise StreamlitSecretNotFoundError("none")
+            return super().get(section, default)
+
+    secrets = Secrets()
+    monkeypatch.setattr(st, "secrets", secrets)
+    for _ in range(100):
+        assert not people.login_wanted()
+    assert Secrets.asked == 1
+    secrets["auth"] = {"client_id": "burin"}
+    people._none_found[1] = 0.0  # a second later
+    assert people.login_wanted()
+    monkeypatch.setattr(st, "secrets", Secrets())
+    assert not people.login_wanted()
+    monkeypatch.setattr(st, "secrets", Secrets(auth={"client_id": "burin"}))  # others are not taken for those
+    assert people.login_wanted()
+
+
+def test_a_page_of_images_is_read_once_and_anew_after_a_change(drawn_workspace, open_page, monkeypatch):
+    from core.catalogue import listing
+
+    open_page(drawn_workspace, "table")
+    dataset = Dataset(drawn_workspace)
+    read = []
+    monkeypatch.setattr(listing, "items", lambda *a, _items=listing.items, **k: read.append(1) or _items(*a, **k))
+    first = cached.page_of(limit=60, offset=0, order="class", text="")
+    again = cached.page_of(limit=60, offset=0, order="class", text="")
+    assert again == first and len(read) == 1
+    dataset.trash([first[0].id])
+    assert first[0].id not in {item.id for item in cached.page_of(limit=60, offset=0, order="class", text="")}
+
+
+def test_an_address_is_looked_behind_once_a_minute(drawn_workspace, monkeypatch):
+    monkeypatch.setenv(ENVIRONMENT, str(drawn_workspace.root))
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    item = dataset.items(limit=1)[0]
+    thumbnails._there.clear()
+    asked = []
+    monkeypatch.setattr(thumbnails, "_can_be_shown", lambda workspace, item: asked.append(item.id) or len(asked) < 2)
+    assert thumbnails.addresses_of([item, item]) == [thumbnails.address(item.sha256, item.id)] * 2
+    assert len(asked) == 1
+    thumbnails._there.update(dict.fromkeys(thumbnails._there, 0.0))  # a minute later
+    assert thumbnails.address_of(item) == ""
