@@ -238,8 +238,8 @@ def _of(line: Line, entry_id: str) -> Entry:
 
 
 def _told(params: Mapping[str, Any]) -> str:
-    """What is asked of a training, apart from the run that it becomes."""
-    return json.dumps({**params, "run_id": ""}, sort_keys=True)
+    """What is asked of a training, apart from the run that it becomes and the series that it is of."""
+    return json.dumps({**params, "run_id": "", "series": ""}, sort_keys=True)
 
 
 def _settled(workspace: Workspace, line: Line) -> Line:

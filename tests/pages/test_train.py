@@ -294,6 +294,20 @@ def test_what_is_started_while_another_is_under_way_waits_and_is_seen_on_every_p
     assert "2 trainings wait · held" in [each.label for each in foot.get("page_link")]
 
 
+def test_several_seeds_are_several_trainings(open_page, drawn_workspace, started):
+    at = open_page(drawn_workspace, "train", view="new")
+    at.text_input("train.name.0").set_value("s")
+    at.number_input("train.seed.0").set_value(5)
+    at.number_input("train.seeds.0").set_value(3).run()
+    button(at, "train.start").click().run()
+    waiting = Queue(drawn_workspace).line().waiting
+    assert [(each["name"], each["settings"]["seed"]) for each in started] == [("s 1/3", 5)]
+    assert [(entry.name, entry.settings.seed) for entry in waiting] == [("s 2/3", 6), ("s 3/3", 7)]
+    assert {each["series"] for each in started} == {entry.params["series"] for entry in waiting} != {""}
+    assert "s 3/3 waits for its turn: number 2 in the queue." in text_of(at)
+    assert "Preparing" in [header.value for header in at.header], "the first of them is shown"
+
+
 def test_a_training_that_could_not_begin_says_why_in_the_queue(open_page, drawn_workspace):
     line = Queue(drawn_workspace)
     line.hold(True)

@@ -11,6 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
@@ -127,24 +128,34 @@ def _never_began(last: Job) -> bool:
     )
 
 
-def start(settings: TrainSettings, *, name: str = "", leaks: bool = False, safety: bool = False) -> None:
+def start(
+    settings: TrainSettings, *, name: str = "", leaks: bool = False, safety: bool = False, seeds: int = 1
+) -> None:
     """Start a run of these settings; while others are under way or wait, it is lined up behind them. A further click on
     the same starts nothing. ``leaks`` and ``safety``: train in spite of what the audit or the label safety check
-    found."""
+    found; ``seeds``: a run each, one after another, from the settings' own on."""
+    from core.evaluation.series import planned
 
     def act() -> None:
-        asked = Request(settings, new_id(), name.strip(), override_leaks=leaks, override_safety=safety)
-        entry = queue().add(asked)
+        asked = planned(settings, seeds=seeds)
+        whole = Request(
+            settings, name=name.strip(), override_leaks=leaks, override_safety=safety,
+            series=new_id() if len(asked) > 1 else "",
+        )  # fmt: skip
+        for place, each in enumerate(asked, 1):
+            own = f"{whole.name} {place}/{len(asked)}" if whole.name and len(asked) > 1 else whole.name
+            entry = queue().add(replace(whole, settings=each, name=own))
         _go_on_with_queue()
         workbench().empty("train.name")
+        workbench().empty("train.seeds")
         waiting = [each.id for each in queue().line().waiting]
         if entry.id in waiting:
-            place = number(waiting.index(entry.id) + 1)
-            text = _("{name} waits for its turn: number {n} in the queue.")
-            workbench().notices.append(Notice(text.format(name=entry.said, n=place), ":material/playlist_add_check:"))
-            return
-        st.query_params["view"] = "run"
-        st.query_params.pop("run", None)
+            at = number(waiting.index(entry.id) + 1)
+            text = _("{name} waits for its turn: number {n} in the queue.").format(name=entry.said, n=at)
+            workbench().notices.append(Notice(text, ":material/playlist_add_check:"))
+        if entry.id not in waiting or len(asked) > len(waiting):  # one of them is under way
+            st.query_params["view"] = "run"
+            st.query_params.pop("run", None)
 
     _do(act)
 

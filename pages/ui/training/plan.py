@@ -37,6 +37,7 @@ from pages.ui.variation import writing
 
 MOST = 4000  # originals that are compared here for near-duplicates; with more, the run does it
 NAMED = 8
+SEEDS = 20  # that are trained with one click at most
 
 
 @dataclass(frozen=True)
@@ -297,10 +298,14 @@ def _start(settings: TrainSettings | None, *, leaky: bool, unsafe: bool) -> None
     meant_safety = unsafe and st.checkbox(
         _("Use the whole policy for every class, also where it makes one mark into another"), key="train.safety"
     )
+    seeds = st.number_input(
+        _("Seeds"), 1, SEEDS, 1, key=workbench().round_of("train.seeds"), width=160,
+        help=_("So many trainings one after another, each with the next seed: what differs between them is chance."),
+    )  # fmt: skip
 
     def begin() -> None:
         if settings:
-            actions.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety))
+            actions.start(settings, name=name, leaks=bool(meant_leaks), safety=bool(meant_safety), seeds=int(seeds))
 
     with st.container(horizontal=True, vertical_alignment="center"):
         widgets.act(

@@ -91,6 +91,7 @@ def test_asked_for_twice_it_waits_once(workspace: Workspace, started: list[dict]
     assert line.add(asked(0)).id == first.id and names(workspace) == []
     second = line.add(asked(1))
     assert line.add(asked(1)).id == second.id and names(workspace) == ["seed 1"]
+    assert line.add(asked(1, series="of other clicks")).id == second.id
     line.add(replace(asked(1), override_leaks=True))
     assert len(names(workspace)) == 2
     ends(workspace)
