@@ -6,10 +6,12 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from core.collection.dataset import Dataset
@@ -42,6 +44,10 @@ PAGES = {
 }
 
 Open = Callable[..., AppTest]
+
+# Every `AppTest` looks through all installed packages for components of theirs: longer than a page takes, and none has.
+_components = cache(manifest_scanner.scan_component_manifests)
+manifest_scanner.scan_component_manifests = _components  # type: ignore[assignment]
 
 
 @pytest.fixture(autouse=True)
