@@ -19,8 +19,11 @@ from core.ground.workspace import Workspace, sync_folder, temporary
 
 BUSY_MS = 30_000  # what a writer waits for another program
 CLOSELY_BELOW = 20_000_000  # bytes: a smaller file is checked closely every time (100,000 images are 200 MB, and 4 s)
+DAILY_FROM = 300_000_000  # bytes: a larger file is checked once a day, and not by every process that opens it
+_DAY_S = 86_400.0
 _BESIDE = ("-wal", "-shm")
 _SUSPECT = ".catalogue-suspect"  # beside the file: something was off with it
+_SOUND = ".catalogue-sound"  # beside it too: which file was found sound, and when
 
 
 class SQLiteFile:
@@ -102,8 +105,8 @@ def set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path 
     A quick check looks at every page; a close one compares every index with its table too, and takes seven times as
     long. It follows where the file is small, or where something was off with it.
     """
-    path, mark = workspace.catalogue, workspace.data / _SUSPECT
-    if not path.exists():
+    path, mark, sound = workspace.catalogue, workspace.data / _SUSPECT, workspace.data / _SOUND
+    if not path.exists() or (not mark.exists() and _checked_lately(path, sound)):
         return None, None
     try:
         with closing(sqlite3.connect(path, timeout=BUSY_MS / 1000)) as connection:
@@ -123,6 +126,8 @@ def set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path 
                 os.replace(f"{path}{suffix}", f"{aside}{suffix}")
     mark.unlink(missing_ok=True)
     if verdict == "ok":
+        with suppress(OSError):
+            sound.write_text(str(_inode(path)), encoding="ascii")
         return None, None
     notice = WorkspaceRefused(
         "The catalogue was damaged ({why}); it was set aside as {name} and rebuilt from the folders.",
@@ -134,6 +139,14 @@ def set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path 
 
 def _verdict(connection: sqlite3.Connection, check: str) -> str:
     return str(connection.execute(f"PRAGMA {check}(1)").fetchone()[0])
+
+
+def _checked_lately(path: Path, sound: Path) -> bool:
+    """Whether this very file is a large one that was found sound within the last day."""
+    with suppress(OSError):
+        lately = 0 <= time.time() - sound.stat().st_mtime < _DAY_S
+        return lately and path.stat().st_size >= DAILY_FROM and sound.read_text("ascii") == str(_inode(path))
+    return False
 
 
 def _inode(path: Path) -> tuple[int, int] | None:

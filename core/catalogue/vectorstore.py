@@ -123,8 +123,9 @@ def changed(connection: sa.Connection, since: int, *, limit: int | None = None) 
 def knows(connection: sa.Connection, since: int) -> bool:
     """Whether `changed` names everything that is different from what it was at version ``since``; not where the
     catalogue's file has been put back or made anew."""
-    now = int(db.value(connection, "version", "0"))
-    return int(db.value(connection, "references_from", "0")) <= since <= now
+    asked = sa.select(db.meta.c.key, db.meta.c.value).where(db.meta.c.key.in_(("version", "references_from")))
+    found = {row[0]: int(row[1]) for row in connection.execute(asked)}
+    return found.get("references_from", 0) <= since <= found.get("version", 0)
 
 
 def references(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> Rows:
@@ -168,6 +169,15 @@ def labels_between(connection: sa.Connection, space: str, start: int, end: int) 
     return {row[0]: (row[1], row[2]) for row in connection.execute(query)}
 
 
+def labels(connection: sa.Connection, item_ids: Iterable[int]) -> dict[int, int]:
+    """Item id -> its class, of those of these items that may be references now, whatever space their vectors are in."""
+    asked = sa.select(db.items.c.id, db.items.c.class_id).where(_REFERS)
+    found: dict[int, int] = {}
+    for ids in db.chunks({int(item_id) for item_id in item_ids}):
+        found.update((row[0], row[1]) for row in connection.execute(asked.where(db.items.c.id.in_(ids))))
+    return found
+
+
 def last_id(connection: sa.Connection) -> int:
     """The highest item id, -1 without any."""
     found = connection.execute(sa.select(sa.func.max(db.items.c.id))).scalar()
@@ -175,17 +185,25 @@ def last_id(connection: sa.Connection) -> int:
 
 
 def first_of_class(connection: sa.Connection, space: str, class_ids: Iterable[int], *, most: int) -> Rows:
-    """At most ``most`` references of each of these classes, those with the lowest ids."""
-    found: list[sa.Row] = []
-    for class_id in class_ids:
-        found += connection.execute(_rows(space).where(db.items.c.class_id == int(class_id)).limit(most)).all()
-    return _as_rows(sorted(found, key=lambda row: row[0]))
+    """At most ``most`` references of each of these classes, of those items with the lowest ids."""
+    place = sa.func.row_number().over(partition_by=db.items.c.class_id, order_by=db.items.c.id).label("place")
+    first: list[int] = []
+    for some in db.chunks({int(class_id) for class_id in class_ids}):
+        numbered = sa.select(db.items.c.id, place).where(_REFERS, db.items.c.class_id.in_(some)).subquery()
+        first += connection.execute(sa.select(numbered.c.id).where(numbered.c.place <= most)).scalars()
+    return references(connection, space, first)
 
 
 def drawn(connection: sa.Connection, space: str, count: int, rng: np.random.Generator) -> Rows:
     """``count`` references (all where there are fewer) drawn by ``rng``, by id."""
-    ids = np.array(connection.execute(_joined(sa.select(db.items.c.id), space)).scalars().all(), np.int64)
-    return references(connection, space, rng.choice(ids, min(count, len(ids)), replace=False).tolist())
+    ids = np.array(connection.execute(sa.select(db.items.c.id).where(_REFERS)).scalars().all(), np.int64)
+    ids = rng.permutation(np.sort(ids))
+    found, done = references(connection, space, ids[:count]), count
+    while len(found) < count and done < len(ids):  # some have no vector in this space
+        more = max(2 * (count - len(found)), done)
+        found = references(connection, space, [*found.ids.tolist(), *ids[done : done + more].tolist()])
+        done += more
+    return found.only(np.sort(rng.permutation(len(found))[:count]))
 
 
 def outlines_of(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> dict[int, bytes]:

@@ -12,6 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from core.catalogue.vectorstore import Rows
+
+FURTHER = 1024  # nearest references among which further classes are looked for
+
 
 @dataclass(frozen=True)
 class Among:
@@ -57,6 +61,10 @@ class References(Protocol):
     def nearest(self, vector: np.ndarray, k: int, among: Any = None, /) -> tuple[np.ndarray, np.ndarray]:
         """The ids (M,) and similarities (M,) of the ``k`` nearest to ``vector`` (D,), nearest first."""
 
+    def first_of_classes(self, vector: np.ndarray, count: int, among: Any = None, /) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (M,) and similarities (M,) of the nearest reference of each of the ``count`` nearest classes, or of
+        fewer where the thousand nearest references are of no more; nearest first."""
+
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
 
@@ -73,9 +81,11 @@ class References(Protocol):
 
 class Source(Protocol):
     """An index over references. ``slack``: how far one of its similarities may be from the true one, at most; 0 for
-    one that promises no exact answer (its recall is measured instead)."""
+    one that promises no exact answer (its recall is measured instead). ``proposes``: as many candidates as cost it
+    hardly more than one."""
 
     slack: float
+    proposes: int
 
     @property
     def at(self) -> int:
@@ -86,3 +96,7 @@ class Source(Protocol):
     def search(self, query: np.ndarray, k: int, among: Among = ALL) -> tuple[np.ndarray, np.ndarray]:
         """The ids (M,) int64 and similarities (M,) float32 of the ``k`` (or fewer, where there are no more) most
         similar references to ``query`` (D,), most similar first."""
+
+    def around(self, asked: Rows, k: int) -> np.ndarray:
+        """The ids (M,) of the ``k`` most similar to each of ``asked``, of its own class and of all others, together
+        and in no order: many questions at once, for what is measured and not answered."""

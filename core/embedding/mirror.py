@@ -24,9 +24,11 @@ import numpy as np
 from core.catalogue import database as db
 from core.catalogue import vectorstore
 from core.catalogue.leases import Lease, leased
+from core.catalogue.vectorstore import Rows
 from core.collection.dataset import Dataset
 from core.embedding.candidates import ALL, Among
 from core.embedding.milvus import BATCH, WINDOW, Collection
+from core.embedding.nearest import one_by_one
 from core.embedding.recall import ASKED, TARGET, Recall, measured
 from core.ground.errors import BurinError, Conflict, SearchAway, ServerGone
 from core.ground.jobs import Report
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 ROUNDING = 1e-5  # by which two machines' float32 sums of 256 products differ at most
 SETTLED_S = 30.0  # after which what was written is seen by a search that does not insist on it
 EF_MOST = 4096
+AT_ONCE = 8  # questions that a server is asked at a time, where there are many
 MOVED = 0.1  # of the references: when so many came or went, the recall is measured again
 _WAIT_S = 0.5  # between two looks at the outbox
 _WAIT_AWAY_S = 5.0  # while the server is away
@@ -88,6 +91,8 @@ class Mirror:
     """The collection of ``dataset``'s references in ``space`` on the server at ``url``, as a
     `core.embedding.candidates.Source`. Making one asks nothing of the server."""
 
+    proposes = 0
+
     def __init__(self, dataset: Dataset, space: str, dimension: int, *, url: str, graph: bool = False) -> None:
         self.catalogue, self.space = dataset.catalogue, space
         self.prefix = f"burin_{identity(dataset)}_"
@@ -134,6 +139,9 @@ class Mirror:
         except ServerGone:
             self._put(doubted=True)
             raise
+
+    def around(self, asked: Rows, k: int) -> np.ndarray:
+        return one_by_one(self.search, asked, k, at_once=AT_ONCE)
 
     # As what has to be kept
 

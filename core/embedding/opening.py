@@ -4,9 +4,11 @@ a server where the settings name one. What is open is shared by everybody in thi
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from typing import TYPE_CHECKING, Any
 
+from core.catalogue import database as db
 from core.catalogue import vectorstore
 from core.collection.dataset import Dataset
 from core.embedding.candidates import References, Source
@@ -25,7 +27,6 @@ class Sources:
     def __init__(self) -> None:
         self._open: dict[tuple[str, str, str, str], Source] = {}
         self._turn = threading.Lock()
-        self._embedded: dict[str, int] = {}  # by space, of a large base: the version up to which all have their vector
 
     def gallery(self, dataset: Dataset, embedder: Embedder) -> References:
         """The references as they are now, ready to be searched. Raises `SearchAway`."""
@@ -40,11 +41,19 @@ class Sources:
         return LargeGallery(dataset, embedder.space, source)
 
     def bring_up_to_date(self, dataset: Dataset, embedder: Embedder) -> None:
-        """As `core.embedding.gallery.update`; in a large base, all of it once and from then on what has changed."""
-        large = size(dataset) >= LARGE
-        version = dataset.version
-        update(dataset, embedder, since=self._embedded.get(embedder.space, 0) if large else 0)
-        self._embedded[embedder.space] = version
+        """As `core.embedding.gallery.update`; in a large base, all of it once, which the catalogue remembers, and from
+        then on what has changed."""
+        if size(dataset) < LARGE:
+            update(dataset, embedder)
+            return
+        key, version = embedded_key(embedder.space), dataset.version
+        with dataset.catalogue.read() as connection:
+            since = int(db.value(connection, key, "0"))
+            since = since if vectorstore.knows(connection, since) else 0
+        update(dataset, embedder, since=since)
+        if since != version:
+            with dataset.catalogue.write(quiet=True) as connection:
+                db.put(connection, key, str(version))
 
     def of(self, dataset: Dataset, embedder: Embedder) -> Source | None:
         """The index that the settings and the size ask for; None where a gallery in memory does."""
@@ -66,6 +75,11 @@ class Sources:
                 held = resident.opened(dataset.workspace, dataset.catalogue, space, precision)
             self._open = {key: held}
             return held
+
+
+def embedded_key(space: str) -> str:
+    """Under what the catalogue remembers the version up to which all have their vector in ``space``."""
+    return f"embedded:{hashlib.sha256(space.encode()).hexdigest()[:12]}"
 
 
 def size(dataset: Dataset) -> int:

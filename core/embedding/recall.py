@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from core.catalogue import vectorstore
 from core.catalogue.vectorstore import Rows
 from core.embedding.candidates import ALL, Among
+from core.embedding.nearest import Best
 
 ASKED = 200  # of the workspace's own vectors; all where there are fewer
 K = 10  # neighbours: recall@10
@@ -21,7 +22,7 @@ KEPT = 4 * K  # true neighbours remembered, so that of those that tie for the la
 TIE = 1e-6
 TARGET = 0.99  # below which an index is given more to look at, or refused
 
-Answer = Callable[[np.ndarray, int, Among], np.ndarray]  # query (D,), k, among -> ids, nearest first
+Answer = Callable[[np.ndarray, int, Among], np.ndarray]  # query (D,), k, among -> the ids that are proposed
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,7 @@ class Truth:
             [Among(class_ids=(class_id,)) for class_id in asked.class_ids.tolist()],
             [Among(kinds=(kind,)) for kind in asked.kinds.tolist()],
         ]
-        self._ids = [np.empty((len(asked), 0), np.int64) for _ in self._filters]
-        self._alike = [np.empty((len(asked), 0), np.float32) for _ in self._filters]
+        self._best = [Best(len(asked), KEPT) for _ in self._filters]
 
     def see(self, rows: Rows) -> None:
         """Compare some more references."""
@@ -63,22 +63,17 @@ class Truth:
             self.asked.class_ids[:, None] == rows.class_ids[None],
             self.asked.kinds[:, None] == rows.kinds[None],
         )
-        for at, mask in enumerate(masks):
-            some = alike if mask is None else np.where(mask, alike, -np.inf)
-            ids = np.concatenate([self._ids[at], np.broadcast_to(rows.ids, some.shape)], axis=1)
-            both = np.concatenate([self._alike[at], some], axis=1)
-            best = _top(both, KEPT)
-            self._ids[at] = np.take_along_axis(ids, best, axis=1)
-            self._alike[at] = np.take_along_axis(both, best, axis=1)
+        for best, mask in zip(self._best, masks, strict=True):
+            best.see(rows.ids, alike if mask is None else np.where(mask, alike, -np.inf))
 
     def of(self, answer: Answer) -> Recall:
         shares = []
-        for filters, ids, alike in zip(self._filters, self._ids, self._alike, strict=True):
-            each = []
+        for filters, best in zip(self._filters, self._best, strict=True):
+            each, ids, alike = [], best.ids, best.alike
             for row, among in enumerate(filters):
                 wanted = min(K, int(np.isfinite(alike[row]).sum()))
                 right = ids[row][alike[row] >= alike[row][wanted - 1] - TIE] if wanted else ids[row][:0]
-                found = answer(self.asked.vectors[row], K, among)[:K]
+                found = answer(self.asked.vectors[row], K, among)
                 each.append(min(len(np.intersect1d(right, found)), wanted) / wanted if wanted else 1.0)
             shares.append(np.array(each))
         means = [float(share.mean()) if len(share) else 1.0 for share in shares]
@@ -97,11 +92,3 @@ def seen(asked: Rows, blocks: Iterable[Rows]) -> Truth:
     for rows in blocks:
         truth.see(rows)
     return truth
-
-
-def _top(alike: np.ndarray, k: int) -> np.ndarray:
-    """The places (Q, k) of the highest in each row, highest first."""
-    if alike.shape[1] > k:
-        some = np.argpartition(-alike, k - 1, axis=1)[:, :k]
-        return np.take_along_axis(some, np.argsort(-np.take_along_axis(alike, some, axis=1), axis=1), axis=1)
-    return np.argsort(-alike, axis=1)

@@ -8,6 +8,7 @@ catalogue, or there is none.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
@@ -15,7 +16,7 @@ import sqlalchemy as sa
 from core.catalogue import vectorstore
 from core.catalogue.vectorstore import Rows
 from core.collection.dataset import Dataset
-from core.embedding.candidates import ALL, Among, Source
+from core.embedding.candidates import ALL, FURTHER, Among, Source
 from core.ground.errors import SearchAway
 from core.ground.outlines import unpack
 
@@ -23,6 +24,23 @@ BACKLOG = 5000  # changes that a source may lag behind; more take longer to comp
 OVER = 16  # candidates asked for beyond k, so that a few that changed or tie cost no second question
 MOST = 16_384  # candidates of one question (Milvus answers with no more)
 REMEMBERED = 200_000  # labels kept between a search and the vote on it
+
+
+@dataclass(frozen=True)
+class _Proposed:
+    """What a source answered to ``key`` (a vector and a selection): ``ids`` and ``similarities`` (M,), as it was ``at``
+    a version. ``whole``: all that take part, in any order where their similarities are not known (-inf)."""
+
+    key: tuple[bytes, Among]
+    at: int
+    ids: np.ndarray
+    similarities: np.ndarray
+    whole: bool
+
+    def first(self, count: int) -> np.ndarray:
+        """The ``count`` most similar ones; all where nobody knows which those are."""
+        known = len(self.ids) and np.isfinite(self.similarities[-1])
+        return self.ids[:count] if known else self.ids
 
 
 class LargeGallery:
@@ -38,13 +56,14 @@ class LargeGallery:
         self.source = source
         self._dataset = dataset
         self._classes: dict[int, int] = {}
+        self._last: _Proposed | None = None
 
     @property
     def has_outlines(self) -> bool:
         return True  # of some; whoever asks for them is told of which
 
     def __len__(self) -> int:
-        return len(self.source) or len(self._pending()[1])
+        return len(self.source) or len(self._pending())
 
     def changed_since(self, version: int, *, limit: int) -> int:
         """How many items changed after ``version``, as far as ``limit``, which is the answer where nobody knows."""
@@ -56,22 +75,49 @@ class LargeGallery:
     def nearest(self, vector: np.ndarray, k: int, among: Among | None = None) -> tuple[np.ndarray, np.ndarray]:
         """The ids (M,) and similarities (M,) float32 of the ``k`` nearest references to ``vector`` (D,), or of all
         where there are fewer; most similar first, equal ones by id."""
-        among = among or ALL
-        pending, news = self._pending()
-        asked = k + OVER
+        among, asked = among or ALL, min(k + OVER, MOST)
         while True:
-            ids, similarities = self.source.search(vector, min(asked, MOST), among)
-            last = float(similarities[-1]) if len(ids) >= min(asked, MOST) else -np.inf
-            known = self._read(ids[~np.isin(ids, pending)])
-            found, alike = _ranked(vector, among, known, news)
+            proposed = self._propose(vector, asked, among)
+            some = proposed.first(asked)
+            rows = self._confirm(proposed, some)
+            found, alike = _ranked(vector, among, rows)
             # what was not proposed is at most this similar, so from here on nothing can be missing
-            exact = self.source.slack > 0 and last > -np.inf
-            settled = len(found) >= k and (not exact or alike[k - 1] > last + self.source.slack)
-            if settled or last == -np.inf or asked >= MOST:
+            more = len(some) < len(proposed.ids) or not proposed.whole
+            exact = more and self.source.slack > 0
+            settled = not exact or alike[k - 1 : k] > proposed.similarities[len(some) - 1] + self.source.slack
+            if (len(found) >= k and settled) or not more or asked >= MOST:
                 break
-            asked *= 4
-        self._remember(known, news)
+            asked = min(4 * asked, MOST)
+        self._remember(rows)
         return found[:k], alike[:k]
+
+    def first_of_classes(
+        self, vector: np.ndarray, count: int, among: Among | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `core.embedding.candidates.References.first_of_classes`: of the proposals of a class only those are read
+        whole that may be its nearest."""
+        proposed = self._propose(vector, FURTHER, among := among or ALL)
+        with self._dataset.catalogue.read() as connection:
+            labels = vectorstore.labels(connection, proposed.ids.tolist())
+        first: dict[int, float] = {}  # of each class, in the order of their nearest
+        near = []
+        for item, similarity in zip(proposed.ids.tolist(), proposed.similarities.tolist(), strict=True):
+            if (class_id := labels.get(item)) is None:
+                continue
+            if similarity >= first.setdefault(class_id, similarity) - 2 * self.source.slack:
+                near.append((item, class_id))
+        least = sorted(first.values(), reverse=True)[:count][-1:]
+        wanted = {c for c, similarity in first.items() if similarity >= least[0] - 2 * self.source.slack}
+        rows = self._confirm(proposed, np.array([item for item, class_id in near if class_id in wanted], np.int64))
+        self._remember(rows)
+        found, alike = _ranked(vector, among, rows)
+        each = np.sort(np.unique(self.classes_of(found), return_index=True)[1])[:count]
+        return found[each], alike[each]
+
+    def around(self, asked: Rows, k: int) -> np.ndarray:
+        """The ids (M,) of the ``k`` nearest to each of ``asked``, of its own class and of all others, together; as the
+        source knows them, and what changed since."""
+        return np.union1d(self.source.around(asked, k), self._pending().ids)
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
@@ -120,34 +166,46 @@ class LargeGallery:
         with self._dataset.catalogue.read() as connection:
             return vectorstore.class_sizes(connection, self.space)
 
-    def _pending(self) -> tuple[np.ndarray, Rows]:
-        """The items that changed since the source heard of them, and those of them that are references."""
+    def _propose(self, vector: np.ndarray, count: int, among: Among) -> _Proposed:
+        """At least ``count`` candidates, or all. What was proposed last is kept: more of it may be asked for."""
+        held, key = self._last, (vector.tobytes(), among)
+        if held is None or held.key != key or not (held.whole or len(held.ids) >= count):
+            at, count = self.source.at, max(count, self.source.proposes)
+            ids, similarities = self.source.search(vector, count, among)
+            held = _Proposed(key, at, ids, similarities, len(ids) < count or not np.isfinite(similarities[-1]))
+            self._last = held
+        return held
+
+    def _confirm(self, proposed: _Proposed, item_ids: np.ndarray) -> Rows:
+        """These items, and what changed since the source heard of it, as the catalogue has them now."""
+        with self._dataset.catalogue.read() as connection:
+            pending = self._changed(connection, proposed.at)
+            return vectorstore.references(connection, self.space, [*item_ids.tolist(), *pending.tolist()])
+
+    def _pending(self) -> Rows:
+        """The references that changed since the source heard of them."""
         at = self.source.at
         with self._dataset.catalogue.read() as connection:
-            if not vectorstore.knows(connection, at):
-                raise SearchAway("Search cannot answer now: everything is being compared anew.")
-            pending = vectorstore.changed(connection, at, limit=BACKLOG + 1)
-            if len(pending) > BACKLOG:
-                raise SearchAway("Search cannot answer now: more than {n} changes are still to be taken in.", n=BACKLOG)
-            return pending, vectorstore.references(connection, self.space, pending.tolist())
+            return vectorstore.references(connection, self.space, self._changed(connection, at).tolist())
 
-    def _read(self, item_ids: np.ndarray) -> Rows:
-        with self._dataset.catalogue.read() as connection:
-            return vectorstore.references(connection, self.space, item_ids.tolist())
+    def _changed(self, connection: sa.Connection, at: int) -> np.ndarray:
+        if not vectorstore.knows(connection, at):
+            raise SearchAway("Search cannot answer now: everything is being compared anew.")
+        pending = vectorstore.changed(connection, at, limit=BACKLOG + 1)
+        if len(pending) > BACKLOG:
+            raise SearchAway("Search cannot answer now: more than {n} changes are still to be taken in.", n=BACKLOG)
+        return pending
 
-    def _remember(self, *rows: Rows) -> None:
+    def _remember(self, rows: Rows) -> None:
         held = self._classes if len(self._classes) < REMEMBERED else {}
-        for some in rows:
-            held.update(zip(some.ids.tolist(), some.class_ids.tolist(), strict=True))
+        held.update(zip(rows.ids.tolist(), rows.class_ids.tolist(), strict=True))
         self._classes = held
 
 
-def _ranked(vector: np.ndarray, among: Among, *found: Rows) -> tuple[np.ndarray, np.ndarray]:
+def _ranked(vector: np.ndarray, among: Among, rows: Rows) -> tuple[np.ndarray, np.ndarray]:
     """The ids and similarities of those that take part, in order."""
-    parts = [rows.only(among.holds(rows.class_ids, rows.kinds)) for rows in found if len(rows)]
-    ids = np.concatenate([rows.ids for rows in parts]) if parts else np.empty(0, np.int64)
+    rows = rows.only(among.holds(rows.class_ids, rows.kinds))
     # in float64 and rounded: equal rows are equally similar then, wherever BLAS has them
-    similarities = [(rows.vectors.astype(np.float64) @ vector).astype(np.float32) for rows in parts]
-    alike = np.concatenate(similarities) if parts else np.empty(0, np.float32)
-    order = np.lexsort((ids, -alike))
-    return ids[order], alike[order]
+    alike = (rows.vectors.astype(np.float64) @ vector).astype(np.float32) if len(rows) else np.empty(0, np.float32)
+    order = np.lexsort((rows.ids, -alike))
+    return rows.ids[order], alike[order]

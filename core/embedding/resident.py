@@ -13,11 +13,13 @@ import os
 import shutil
 import threading
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -25,8 +27,9 @@ from core.catalogue import database as db
 from core.catalogue import vectorstore
 from core.catalogue.database import Catalogue
 from core.catalogue.vectorstore import Rows
-from core.embedding.candidates import ALL, Among
+from core.embedding.candidates import ALL, FURTHER, Among
 from core.embedding.engine import cores
+from core.embedding.nearest import Best, one_by_one
 from core.embedding.neighbours import ONE_THREAD_BELOW, selector
 from core.embedding.recall import ASKED, TARGET, Truth
 from core.ground.config import KINDS
@@ -36,6 +39,7 @@ from core.ground.workspace import Workspace, new_id, write_atomic
 HALF = 2.0**-11 + 1e-5  # what rounding to half precision, and summing in float32, moves a similarity by at most
 FOLLOWED = 500  # changes that are compared one by one before the index takes them in
 FEW = 2000  # references that a filter leaves, and that are compared without inverted lists
+BLOCK = 20_000  # references read at once
 _TRAINED_BY = 64  # vectors to place one of the lists
 _DRAWN = 100_000  # of which vectors the lists are placed at most
 
@@ -45,16 +49,18 @@ Precision = Literal["half", "lists"]
 @dataclass
 class Resident:
     """References in memory, as a `core.embedding.candidates.Source`: ``ids`` (N,) sorted, and their ``class_ids`` and
-    ``kinds`` (places in `KINDS`). ``at``: the version that it is of. ``probes``: lists that a question looks into, with
-    the ``recall`` that gives."""
+    ``kinds`` (places in `KINDS`). Their vectors lie in ``parts``, FAISS indexes that are read side by side: one query
+    is as fast as all cores read memory. ``at``: the version that it is of. ``probes``: lists that a question looks
+    into, with the ``recall`` that gives."""
 
-    index: Any
+    parts: list[Any]
     ids: np.ndarray
     class_ids: np.ndarray
     kinds: np.ndarray
     at: int
     precision: Precision = "half"
     probes: int = 0
+    proposes: ClassVar[int] = FURTHER
     recall: dict[str, float] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -66,31 +72,64 @@ class Resident:
         return len(self.ids)
 
     def search(self, query: np.ndarray, k: int, among: Among = ALL) -> tuple[np.ndarray, np.ndarray]:
-        import faiss
-
         with self.lock:
-            k = min(k, len(self.ids))
-            chosen = None
-            if among != ALL:
-                kinds = None if among.kinds is None else tuple(str(KINDS.index(kind)) for kind in among.kinds)
-                labels = self.kinds.astype(str) if kinds is not None else self.kinds
-                keep = Among(among.class_ids, kinds, among.but).holds(self.class_ids, labels)
-                chosen = self.ids[keep]
-                k = min(k, len(chosen))
-            if k == 0:
-                return np.empty(0, np.int64), np.empty(0, np.float32)
+            chosen = None if among == ALL else self.ids[self._taking_part(among)]
             if self.precision == "lists" and chosen is not None and len(chosen) <= FEW:
                 return chosen, np.full(len(chosen), -np.inf, np.float32)  # the catalogue compares them all
-            faiss.omp_set_num_threads(1 if len(self) < ONE_THREAD_BELOW else cores())
-            asked: dict[str, Any] = {} if chosen is None else {"sel": selector(chosen)}
-            parameters: Any = None
+            return self._nearest(query, k, chosen)
+
+    def around(self, asked: Rows, k: int) -> np.ndarray:
+        if self.precision == "lists":
+            with self.lock:
+                return one_by_one(lambda q, k, among: self._nearest(q, k, self.ids[self._taking_part(among)]), asked, k)
+        own, others = Best(len(asked), k), Best(len(asked), k)
+        with self.lock:
+            for ids, vectors in self._blocks():
+                alike = asked.vectors @ vectors.T
+                same = asked.class_ids[:, None] == self.class_ids[np.searchsorted(self.ids, ids)]
+                own.see(ids, np.where(same, alike, -np.inf))
+                others.see(ids, np.where(same, -np.inf, alike))
+        return np.union1d(own.found, others.found)
+
+    def _nearest(self, query: np.ndarray, k: int, chosen: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """The nearest of the ids ``chosen`` (None: of all)."""
+        import faiss
+
+        k = min(k, len(self.ids if chosen is None else chosen))
+        if k == 0:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        taken: dict[str, Any] = {} if chosen is None else {"sel": selector(chosen)}
+        queries = query[None].astype(np.float32)
+
+        def ask(part: Any) -> tuple[np.ndarray, np.ndarray]:
+            parameters: Any = None  # of its own: while a part is asked, it puts its own numbers for the ids there
             if self.precision == "lists":
-                parameters = faiss.SearchParametersIVF(nprobe=self.probes, **asked)  # type: ignore[call-arg]
-            elif asked:
-                parameters = faiss.SearchParameters(**asked)
-            similarities, ids = self.index.search(query[None].astype(np.float32), k, params=parameters)
-        found = ids[0] >= 0
-        return ids[0][found], similarities[0][found]
+                parameters = faiss.SearchParametersIVF(nprobe=self.probes, **taken)  # type: ignore[call-arg]
+            elif taken:
+                parameters = faiss.SearchParameters(**taken)
+            return part.search(queries, k, params=parameters)
+
+        found = list(_threads().map(ask, self.parts))
+        similarities, ids = (np.concatenate([some[at][0] for some in found]) for at in (0, 1))
+        order = np.argsort(-similarities, kind="stable")[:k]
+        order = order[ids[order] >= 0]
+        return ids[order], similarities[order]
+
+    def _taking_part(self, among: Among) -> np.ndarray:
+        keep = replace(among, kinds=None).holds(self.class_ids, self.kinds)
+        if among.kinds is not None:
+            keep &= np.isin(self.kinds, [KINDS.index(kind) for kind in among.kinds])
+        return keep
+
+    def _blocks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """All ids (M,) with their vectors (M, D) float32, `BLOCK` at a time; of exact parts only."""
+        import faiss
+
+        for part in self.parts:
+            ids, inner = faiss.vector_to_array(part.id_map), faiss.downcast_index(part.index)
+            for start in range(0, len(ids), BLOCK):
+                some = ids[start : start + BLOCK]
+                yield some, inner.reconstruct_n(start, len(some))
 
     def kept_up(self, catalogue: Catalogue, space: str) -> bool:
         """Take in what changed, where that is more than is compared one by one; False where it has to be made anew."""
@@ -115,9 +154,10 @@ class Resident:
         with self.lock:
             if not len(changed) or version <= self.at:
                 return
-            self.index.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(changed)))
+            for part in self.parts:
+                part.remove_ids(faiss.IDSelectorBatch(np.ascontiguousarray(changed)))
             if len(rows):
-                self.index.add_with_ids(rows.vectors, rows.ids)
+                min(self.parts, key=lambda part: part.ntotal).add_with_ids(rows.vectors, rows.ids)
             stays = ~np.isin(self.ids, changed)
             ids = np.concatenate([self.ids[stays], rows.ids])
             order = np.argsort(ids, kind="stable")
@@ -135,15 +175,15 @@ def build(
     with catalogue.read() as connection:  # one state of it, from the first row to the last
         at = int(db.value(connection, "version", "0"))
         rng = np.random.default_rng(0)
-        index, truth, columns = None, None, ([], [], [])  # type: ignore[var-annotated]
+        parts, truth, columns = [], None, ([], [], [])  # type: ignore[var-annotated]
+        side_by_side = 1 if vectorstore.labelled(connection) < ONE_THREAD_BELOW else cores()
         if precision == "lists":
             truth = Truth(vectorstore.drawn(connection, space, ASKED, rng))
-            index = _placed(vectorstore.drawn(connection, space, _DRAWN, rng), vectorstore.count(connection, space))
+            parts = [_placed(vectorstore.drawn(connection, space, _DRAWN, rng), vectorstore.count(connection, space))]
         done = 0
-        for rows in vectorstore.all_references(connection, space):
-            if index is None:
-                index = _empty(rows.vectors.shape[1])
-            index.add_with_ids(rows.vectors, rows.ids)
+        for rows in vectorstore.all_references(connection, space, size=BLOCK):
+            parts = parts or [_empty(rows.vectors.shape[1]) for _ in range(side_by_side)]
+            min(parts, key=lambda part: part.ntotal).add_with_ids(rows.vectors, rows.ids)
             if truth is not None:
                 truth.see(rows)
             for column, values in zip(columns, (rows.ids, rows.class_ids, _codes(rows.kinds)), strict=True):
@@ -152,9 +192,9 @@ def build(
             if on_progress:
                 on_progress(done)
     ids, class_ids, kinds = (np.concatenate(column) if column else np.empty(0, np.int64) for column in columns)
-    made = Resident(index, ids, class_ids.astype(np.int32), kinds.astype(np.uint8), at, precision)
+    made = Resident(parts, ids, class_ids.astype(np.int32), kinds.astype(np.uint8), at, precision)
     if truth is not None and done:
-        _tune(made, truth, catalogue, space)
+        _tune(made, truth)
     return made
 
 
@@ -194,18 +234,13 @@ def _placed(sample: Rows, count: int) -> Any:
     return index
 
 
-def _tune(made: Resident, truth: Truth, catalogue: Catalogue, space: str) -> None:
+def _tune(made: Resident, truth: Truth) -> None:
     """Have as few lists looked into as reach the target, with every filter."""
-    lists = int(made.index.nlist)
-
-    def confirmed(query: np.ndarray, k: int, among: Among) -> np.ndarray:
-        with catalogue.read() as connection:
-            rows = vectorstore.references(connection, space, made.search(query, 2 * k, among)[0].tolist())
-        return rows.ids[np.argsort(-(rows.vectors @ query), kind="stable")][:k]
-
+    lists = int(made.parts[0].nlist)
     made.probes = 1
     while True:
-        found = truth.of(confirmed)
+        # the catalogue confirms what is proposed: a true neighbour among twice as many is one of the first then
+        found = truth.of(lambda query, k, among: made.search(query, 2 * k, among)[0])
         if min(found.whole, found.by_class, found.by_kind) >= TARGET:
             break
         if made.probes >= lists:
@@ -237,7 +272,8 @@ def _save(made: Resident, folder: Path, key: str) -> None:
     place.mkdir(parents=True)
     try:
         with made.lock:
-            faiss.write_index(made.index, str(place / "index.faiss"))
+            for number, part in enumerate(made.parts):
+                faiss.write_index(part, str(place / f"part-{number}.faiss"))
             np.save(place / "ids.npy", made.ids)
             np.save(place / "class_ids.npy", made.class_ids)
             np.save(place / "kinds.npy", made.kinds)
@@ -256,18 +292,17 @@ def _load(place: Path) -> Resident | None:
 
     with suppress(OSError, ValueError, KeyError, RuntimeError, EOFError):
         about = json.loads((place / "about.json").read_text(encoding="utf-8"))
-        whole = all(
-            (place / name).stat().st_size == size and _checksum(place / name) == checksum
-            for name, (size, checksum) in about["files"].items()
-        )
-        if whole:
-            arrays = {
-                name: np.load(place / f"{name}.npy", allow_pickle=False) for name in ("ids", "class_ids", "kinds")
-            }
-            index = faiss.read_index(str(place / "index.faiss"))
-            if len(arrays["ids"]) == index.ntotal:
-                del about["files"]
-                return Resident(index, **arrays, **about)
+        files, there = about.pop("files"), {path.name for path in place.iterdir()}
+        parts = sorted(name for name in files if name.startswith("part-"))
+        if not parts or not there >= set(files):
+            return None
+        sound = _threads().map(lambda of: [(place / of).stat().st_size, _checksum(place / of)] == files[of], files)
+        if not all(sound):
+            return None
+        read = list(_threads().map(lambda name: faiss.read_index(str(place / name)), parts))
+        arrays = {name: np.load(place / f"{name}.npy", allow_pickle=False) for name in ("ids", "class_ids", "kinds")}
+        if len(arrays["ids"]) == sum(part.ntotal for part in read):
+            return Resident(read, **arrays, **about)
     return None
 
 
@@ -277,3 +312,11 @@ def _checksum(path: Path) -> int:
         while block := stream.read(1 << 22):
             found = zlib.crc32(block, found)
     return found
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """One a core; FAISS takes no further ones inside them, whose barriers wait for a core that is busy."""
+    import faiss
+
+    return ThreadPoolExecutor(cores(), "burin-search", initializer=faiss.omp_set_num_threads, initargs=(1,))

@@ -5,6 +5,7 @@ Says which class is likeliest, not whether to believe it (`core.recognition.cali
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ import numpy as np
 from core.embedding.candidates import References
 
 TEMPERATURE = 0.07  # of the vote: Wu et al. 2018, https://arxiv.org/abs/1805.01978, section 3.4
-FETCHED, FURTHER, MOST = 64, 16, 1024  # neighbours fetched at first, and times as many while a few classes fill them
+FETCHED = 64  # neighbours that are fetched; where a few classes fill them, the nearest of each further one
 
 
 @dataclass(frozen=True)
@@ -47,21 +48,51 @@ def rank(
     classes. Classes outside the k nearest follow by the similarity of their best reference, so
     that an answer always has something to compare.
     """
-    fetched = FETCHED
-    while True:
-        ids, similarities = gallery.nearest(vector, fetched, allowed)
-        if not len(ids):
-            return []
-        class_ids = gallery.classes_of(ids)
-        best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
-        if len(best) >= top or len(ids) < fetched or fetched >= MOST:
-            break
-        fetched *= FURTHER
-    while len(best) < top and len(ids) >= fetched:
-        item, similarity = gallery.nearest(vector, 1, gallery.without(allowed, best))
-        if not len(item):
-            break
-        best[int(gallery.classes_of(item)[0])] = (int(item[0]), float(similarity[0]))
+    return ranked(Neighbours(vector, gallery, allowed), k=k, top=top)
+
+
+class Neighbours:
+    """The nearest references to ``vector`` (D,) among the selection ``allowed``; who asks again for as many is
+    answered from what was fetched, as reading a large base once takes most of an answer's time."""
+
+    def __init__(self, vector: np.ndarray, gallery: References, allowed: Any = None) -> None:
+        self.vector, self.gallery, self.allowed = vector, gallery, allowed
+        self._fetched = 0
+        self._found: tuple[np.ndarray, np.ndarray] = np.empty(0, np.int64), np.empty(0, np.float32)
+
+    def first(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """The ids (M,) and similarities (M,) of the ``count`` nearest, or of all where there are fewer."""
+        if self._fetched < count:
+            self._found, self._fetched = self.gallery.nearest(self.vector, count, self.allowed), count
+        return self._found[0][:count], self._found[1][:count]
+
+    def of_classes(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The classes, ids and similarities (M,) of the nearest of each of the ``count`` nearest classes."""
+        return self._with_classes(self.gallery.first_of_classes(self.vector, count, self.allowed))
+
+    def outside(self, class_ids: Iterable[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The same of the nearest one that is of none of these classes."""
+        pool = self.gallery.without(self.allowed, class_ids)
+        return self._with_classes(self.gallery.nearest(self.vector, 1, pool))
+
+    def _with_classes(self, found: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.gallery.classes_of(found[0]), *found
+
+
+def ranked(near: Neighbours, *, k: int = 10, top: int = 5) -> list[ClassAnswer]:
+    """As `rank`, of neighbours that may have been fetched before."""
+    ids, similarities = near.first(FETCHED)
+    if not len(ids):
+        return []
+    class_ids = near.gallery.classes_of(ids)
+    best = _best_of_each(class_ids, ids, similarities, limit=k + top)  # the k nearest vote for at most k of them
+    if len(best) < top and len(ids) == FETCHED:  # a few classes fill them
+        best |= _best_of_each(*near.of_classes(k + top), limit=k + top)
+        while len(best) < top:
+            further = _best_of_each(*near.outside(best), limit=1)
+            if not further:
+                break
+            best |= further
 
     votes: dict[int, float] = {}
     weights = vote_weights(similarities[:k])

@@ -22,7 +22,7 @@ from core.ground.workspace import Workspace, write_atomic
 from core.recognition.calibrate import Calibration, Part, calibrate
 
 ASKED = 500  # references of a large base: the thresholds carry one standard error of so many
-NEAR = 48  # of other classes, held beside each of them
+NEAR = 48  # of its own class, and of others, held beside each of them
 OWN, FACES = 32, 8  # references held of each class that is asked, and of each other one that was met
 MOVED = 0.1  # of the base: so much changed, and the thresholds are measured anew
 
@@ -54,11 +54,7 @@ def _part(gallery: LargeGallery) -> tuple[Gallery, Part]:
     """`ASKED` references of it and all that they could be answered with."""
     rng = np.random.default_rng(0)
     asked = gallery.read(lambda connection, space: vectorstore.drawn(connection, space, ASKED, rng))
-    near = []
-    for vector, class_id in zip(asked.vectors, asked.class_ids.tolist(), strict=True):
-        near.append(gallery.nearest(vector, NEAR, gallery.without(None, [class_id]))[0])
-        near.append(gallery.nearest(vector, NEAR, gallery.select(class_ids=[class_id]))[0])
-    met = np.unique(np.concatenate([asked.ids, *near]))
+    met = np.union1d(asked.ids, gallery.around(asked, NEAR))
     rows = gallery.read(lambda connection, space: vectorstore.references(connection, space, met.tolist()))
     own = np.unique(asked.class_ids)
     others = np.setdiff1d(rows.class_ids, own)

@@ -15,7 +15,7 @@ from core.embedding.candidates import References
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.evidence import strokes_of
-from core.recognition.ranking import TEMPERATURE, ClassAnswer, rank
+from core.recognition.ranking import TEMPERATURE, ClassAnswer, Neighbours, ranked
 
 CANDIDATES = 8  # classes whose strokes are compared at most
 PLAY = 0.4  # of similarity: a class that far behind the first is not in play
@@ -36,11 +36,12 @@ def answer_to(
     As `core.recognition.ranking.rank`; where that leaves a doubt, the strokes are compared. ``outline`` makes the
     mark's (`core.ground.outlines`): it is asked for only then.
     """
-    classes = rank(vector, gallery, k=k, top=max(top, 2), allowed=allowed)  # the margin needs the second
+    near = Neighbours(vector, gallery, allowed)
+    classes = ranked(near, k=k, top=max(top, 2))  # the margin needs the second
     if classes and outline is not None and gallery.has_outlines and calibration.in_doubt(classes):
         made = outline()
         if len(made) and made.any():
-            more = rank(vector, gallery, k=k, top=CANDIDATES, allowed=allowed) if top < CANDIDATES else classes
+            more = ranked(near, k=k, top=CANDIDATES) if top < CANDIDATES else classes
             classes = compared(made, more, gallery)
     return classes[:top], calibration.verdict(classes)
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from core.catalogue import database as db
-from core.catalogue import vectorstore
+from core.catalogue import sqlitefile, vectorstore
 from core.catalogue.database import Catalogue
 from core.collection.dataset import Dataset
 from core.ground.errors import WorkspaceRefused
@@ -206,3 +209,29 @@ def test_a_catalogue_from_before_the_outbox_opens_with_nothing_lost_and_writes_i
     again.trash([before[3].id])
     with again.catalogue.read() as connection:
         assert vectorstore.changed(connection, version).tolist() == [before[3].id]
+
+
+def test_a_large_file_is_checked_once_a_day_and_at_once_where_something_is_off(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    verdict = sqlitefile._verdict
+    monkeypatch.setattr(sqlitefile, "_verdict", lambda file, check: asked.append(check) or verdict(file, check))
+    monkeypatch.setattr(sqlitefile, "DAILY_FROM", 0)
+    monkeypatch.setattr(sqlitefile, "CLOSELY_BELOW", 0)
+
+    def opened() -> int:
+        asked.clear()
+        Catalogue(workspace).close()
+        return len(asked)
+
+    assert [opened() for _ in range(3)] == [0, 1, 0]  # made, looked at, known
+    sound = workspace.data / sqlitefile._SOUND
+    yesterday = time.time() - 90_000
+    os.utime(sound, (yesterday, yesterday))
+    assert [opened(), opened()] == [1, 0]
+    sqlitefile.suspect(workspace)
+    assert [opened(), opened()] == [2, 0]
+    shutil.copy(workspace.catalogue, workspace.data / "other")  # another file in its place
+    os.replace(workspace.data / "other", workspace.catalogue)
+    assert [opened(), opened()] == [1, 0]

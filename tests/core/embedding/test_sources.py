@@ -102,12 +102,21 @@ class Base:
         alike = (vectors.reshape(-1, D)[keep].astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
         return ids[keep][np.lexsort((ids[keep], -alike))][:K].tolist()
 
+    def firsts(self, query: np.ndarray, among: Among) -> list[int]:
+        """The nearest of each of the five nearest classes."""
+        ids, class_ids, kinds, vectors = self.dataset.vectors(SPACE)
+        keep = among.holds(class_ids, np.asarray(kinds, dtype=str))
+        alike = (vectors.reshape(-1, D)[keep].astype(np.float64) @ query.astype(np.float64)).astype(np.float32)
+        order = np.lexsort((ids[keep], -alike))
+        first = np.sort(np.unique(class_ids[keep][order], return_index=True)[1])[:5]
+        return ids[keep][order][first].tolist()
+
     def agrees(self, queries: np.ndarray) -> None:
-        """Ask every question of every query, and compare."""
+        """Ask with every filter, every query with the first of them, and compare."""
         gallery = self.gallery()
         right = asked = 0
-        for query in queries:
-            for filters in FILTERS:
+        for number, query in enumerate(queries):
+            for filters in FILTERS if number == len(queries) - 1 or self.engine not in EXACT else FILTERS[:2]:
                 chosen = gallery.select(**filters)
                 among = Among(*(None if filters[n] is None else tuple(filters[n]) for n in ("class_ids", "kinds")))
                 found, alike = gallery.nearest(query, K, chosen)  # type: ignore[arg-type]
@@ -120,6 +129,11 @@ class Base:
                     assert len(found) == len(expected)
                     right, asked = right + len(set(expected) & set(found.tolist())), asked + len(expected)
         assert asked == 0 or right / asked >= TARGET - 0.02
+        for among in (None, gallery.select(kinds=["icon"])):
+            first, alike = gallery.first_of_classes(queries[-1], 5, among)  # type: ignore[arg-type]
+            if self.engine in EXACT:
+                assert first.tolist() == self.firsts(queries[-1], Among(kinds=None if among is None else ("icon",)))
+            assert (np.diff(alike) <= 0).all() and len(set(gallery.classes_of(first).tolist())) == len(first)
 
 
 FILTERS: list[dict[str, Any]] = [
@@ -130,8 +144,13 @@ FILTERS: list[dict[str, Any]] = [
 
 
 @pytest.fixture(params=ENGINES)
-def base(request: pytest.FixtureRequest, workspace: Workspace, tmp_path: Path) -> Iterator[Base]:
+def base(
+    request: pytest.FixtureRequest, workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Base]:
     url = ""
+    monkeypatch.setattr(resident, "ONE_THREAD_BELOW", 0)  # in three parts, as a large base is read by three cores
+    monkeypatch.setattr(resident, "cores", lambda: 3)
+    monkeypatch.setattr(resident, "BLOCK", 150)
     if request.param == "lite":
         pytest.importorskip("milvus_lite", reason="milvus-lite is not installed")
         url = str(tmp_path / "lite.db")
@@ -184,3 +203,51 @@ def test_few_and_none(base: Base) -> None:
     base.follow()
     base.agrees(base.unit(1))
     assert len(base.gallery().nearest(base.unit(1)[0], 5)[0]) == 0
+
+
+def test_many_questions_at_once_find_what_each_finds_alone(base: Base) -> None:
+    if base.engine == "flat":
+        pytest.skip("a base in memory is asked otherwise")
+    vectors = base.unit(400)
+    base.add(np.arange(1, 401), vectors)
+    base.follow()
+    gallery = base.gallery()
+    assert isinstance(gallery, LargeGallery)
+    with base.dataset.catalogue.read() as connection:
+        asked = vectorstore.references(connection, SPACE, [20, 40, 41, 90])
+    found = set(gallery.around(asked, 5).tolist())
+    assert len(found) <= 2 * 5 * 4
+    for vector, class_id in zip(asked.vectors, asked.class_ids.tolist(), strict=True):
+        for among in (gallery.select(class_ids=[class_id]), gallery.without(None, [class_id])):
+            each = set(gallery.nearest(vector, 5, among)[0].tolist())
+            assert each <= found or base.engine == "lists"
+    base.change(np.arange(1, 11), class_id=2)  # of which the index has not heard yet
+    base.add(np.array([900]), vectors[[5]])
+    assert {900, *range(1, 11)} <= set(base.gallery().around(asked, 5).tolist())  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("precision", ["half", "lists"])
+def test_a_file_that_is_torn_or_of_another_catalogue_is_made_anew(
+    workspace: Workspace, precision: resident.Precision
+) -> None:
+    base = Base(workspace, precision, "")
+    vectors = base.unit(300)
+    base.add(np.arange(1, 301), vectors)
+    opened = lambda: resident.opened(workspace, base.dataset.catalogue, SPACE, precision)  # noqa: E731
+    made = opened()
+    (folder,) = (workspace.cache / "references").glob(f"*-{precision}.*")
+    about = (folder / "about.json").read_bytes()
+    assert opened().at == made.at and (folder / "about.json").read_bytes() == about  # read, and not written again
+    for damage in ("part-0.faiss", "ids.npy"):
+        content = bytearray((folder / damage).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / damage).write_bytes(content)
+        assert LargeGallery(base.dataset, SPACE, opened()).nearest(vectors[7], 1)[0].tolist() == [8]
+        assert (folder / damage).read_bytes() != content
+    (folder / "part-0.faiss").unlink()
+    assert len(opened()) == 300
+    with base.dataset.catalogue.write() as connection:  # an earlier state was put back
+        db.put(connection, "references_from", str(base.dataset.version + 1))
+        connection.execute(sa.delete(db.items).where(db.items.c.id == 8))
+    assert opened().at > made.at and len(opened()) == 299
+    assert len(list((workspace.cache / "references").glob(f"*-{precision}.*"))) == 1

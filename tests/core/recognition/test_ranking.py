@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from core.embedding.candidates import FURTHER
 from core.embedding.gallery import Gallery
-from core.recognition.ranking import FETCHED, MOST, rank, vote_weights
+from core.recognition.ranking import FETCHED, rank, vote_weights
 
 
 def at(*degrees: float) -> np.ndarray:
@@ -49,7 +50,7 @@ def test_only_allowed_references_answer():
     assert rank(at(0)[0], gallery({1: [5]}), allowed=np.array([], dtype=int)) == []
 
 
-@pytest.mark.parametrize("fetched", [FETCHED, MOST])
+@pytest.mark.parametrize("fetched", [FETCHED, FURTHER])
 def test_a_class_with_more_references_than_are_fetched_hides_no_other(fetched):
     crowd = {1: list(np.linspace(0, 10, fetched + 20)), 2: [40], 3: [80]}
     assert [a.class_id for a in rank(at(0)[0], gallery(crowd), top=3)] == [1, 2, 3]

@@ -99,3 +99,22 @@ def test_a_base_is_held_whole_until_it_is_large(workspace: Workspace, monkeypatc
         connection.execute(sa.update(db.items).where(db.items.c.id == 1).values(state="trash"))
     anew = sources.gallery(dataset, embedder)
     assert anew.source is not gallery.source and len(anew) == 39
+
+
+def test_in_a_large_base_it_is_remembered_what_has_its_vector(workspace: Workspace, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(opening, "LARGE", 30)
+    asked: list[int] = []
+    monkeypatch.setattr(opening, "update", lambda dataset, embedder, since=0: asked.append(since))
+    dataset = Dataset(workspace)
+    fill(dataset, classes=5, each=8)
+    opening.Sources().bring_up_to_date(dataset, FakeEmbedder())
+    done = dataset.version
+    opening.Sources().bring_up_to_date(dataset, FakeEmbedder())  # another start of the server
+    with dataset.catalogue.write() as connection:
+        connection.execute(sa.update(db.items).where(db.items.c.id == 1).values(kind="icon"))
+    opening.Sources().bring_up_to_date(dataset, FakeEmbedder())
+    assert asked == [0, done, done]
+    with dataset.catalogue.write() as connection:  # a catalogue that was put back knows nothing of it
+        db.put(connection, "references_from", str(dataset.version + 1))
+    opening.Sources().bring_up_to_date(dataset, FakeEmbedder())
+    assert asked[3:] == [0]
