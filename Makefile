@@ -66,7 +66,7 @@ engines: tools  ## export the untrained encoder anew (assets/engines)
 lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 only what is not pinned yet (needs uv)
 	$(COMPILE) requirements.txt -o requirements-light.lock
 	$(COMPILE) requirements.txt requirements-train.txt -o requirements.lock
-	$(COMPILE) requirements.txt requirements-train.txt requirements-ocr.txt requirements-scale.txt requirements-dev.txt -o requirements-dev.lock
+	$(COMPILE) requirements.txt requirements-train.txt requirements-ocr.txt requirements-scale.txt requirements-cluster.txt requirements-dev.txt -o requirements-dev.lock
 
 fuzz: tools  ## feed changed files to the readers for MINUTES=10; what is found is kept in tests/fuzz/found
 	$(BIN)/python tests/fuzz/run.py --minutes $(or $(MINUTES),10)

@@ -20,6 +20,7 @@ from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
 from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
+from tests.cluster import Raylets
 from tests.milvus import WHEEL, Milvus, wheel
 from tests.postgres import PostgreSQL, binaries
 
@@ -79,6 +80,15 @@ def milvus() -> Iterator[Milvus]:
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def raylets() -> Iterator[Raylets]:
+    """A Ray cluster for the whole session; a skip where Ray is not installed."""
+    pytest.importorskip("ray", reason="ray is not installed: pip install '.[cluster]'")
+    cluster = Raylets()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def test_every_variable_of_the_app_is_read_by_somebody(file: str) -> None:
 
 def test_what_the_start_sets_are_settings() -> None:
     found = re.findall(r"settings set (\w+)", START)
-    assert found == ["catalogue_url", "index_url"] and set(found) <= set(NAMES)
+    assert found == ["catalogue_url", "index_url", "ray_address"] and set(found) <= set(NAMES)
     for where in (COMPOSE["services"]["app"]["environment"], one("ConfigMap")["data"]):
         WorkspaceConfig(catalogue_url=where["BURIN_CATALOGUE_URL"], index_url=where["BURIN_INDEX_URL"])
         assert (

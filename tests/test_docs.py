@@ -58,7 +58,9 @@ def test_a_documented_command_exists(line):
     elif words[0] == "python" and words[1].endswith(".py"):
         assert (ROOT / words[1]).is_file()
     else:
-        assert program in {"git", "cd", "python", "py", "source", "pip", "./.ci/run"} or program.startswith(".venv")
+        assert program in {"git", "cd", "python", "py", "source", "pip", "ray", "./.ci/run"} or program.startswith(
+            ".venv"
+        )
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=short)

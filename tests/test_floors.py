@@ -21,7 +21,7 @@ CORE = sorted((ROOT / "core").rglob("*.py"))
 PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py"))]
 
 HEAVY = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "faiss", "albumentations", "umap", "sklearn", "skimage"}
-HEAVY |= {"pymilvus", "grpc"}
+HEAVY |= {"pymilvus", "grpc", "ray"}
 # Modules that are networks: nobody imports them at the top
 MADE_OF_TORCH = {"embedding.model", "embedding.foreign", "training.losses", "training.siamese"}
 PRINTERS = {"shell", "ground.jobs"}  # the shell, and the child process that a job is

@@ -120,8 +120,9 @@ def _without_address(path: Path) -> None:
     """Whoever made the backup does not choose the servers that are asked from now on."""
     with suppress(ConfigRefused):  # nothing is read from settings that are damaged
         config = WorkspaceConfig.from_text(path.read_text(encoding="utf-8"))
-        if config.catalogue_url or config.index_url:
-            path.write_text(config.with_(catalogue_url="", index_url="").to_text(), encoding="utf-8")
+        ours = config.with_(catalogue_url="", index_url="", ray_address="")
+        if ours != config:
+            path.write_text(ours.to_text(), encoding="utf-8")
 
 
 def _room_at(folder: Path) -> int:

@@ -6,6 +6,7 @@ searches, stores or trains; torch is imported only when there is no cached engin
 
 from __future__ import annotations
 
+import copy
 import itertools
 import shutil
 import threading
@@ -113,6 +114,13 @@ def _running(plan: _Plan, engine: Engine | None) -> _Running:
                 raise ModelRefused("The model cannot be exported to ONNX: {why}.", why=error) from error
             why = str(error)
     return _on_torch(plan, why)
+
+
+def through(embedder: Embedder, forward: Callable[[np.ndarray], np.ndarray], *, at_once: int, chunk: int) -> Embedder:
+    """The same embedder with its network elsewhere: ``forward`` is asked for ``chunk`` pictures, by ``at_once``
+    threads."""
+    assert isinstance(embedder, _Running)
+    return embedder.through(forward, at_once, chunk)
 
 
 def opens_at_once(workspace: Workspace) -> bool:
@@ -328,6 +336,12 @@ class _Running:
         self._workers = cores()
         self._looking = threading.Lock()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
+
+    def through(self, forward: Callable[[np.ndarray], np.ndarray], at_once: int, chunk: int) -> _Running:
+        other = copy.copy(self)
+        other.forward, other.chunk, other._workers = forward, chunk, at_once
+        other._pool = ThreadPoolExecutor(at_once, thread_name_prefix="embed")
+        return other
 
     def embed(self, seen: np.ndarray) -> np.ndarray:
         if seen.dtype != np.uint8 or seen.shape[1:] != self.preprocessing.shape:

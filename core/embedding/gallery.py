@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from core.collection.dataset import Dataset, Item
+from core.embedding.candidates import FURTHER
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.images import SEEN_SIDE, decode
@@ -75,6 +76,14 @@ class Gallery:
         ids, similarities = self.index.search(vector[None], k, allowed=allowed)
         found = ids[0] >= 0
         return ids[0][found], similarities[0][found]
+
+    def first_of_classes(
+        self, vector: np.ndarray, count: int, allowed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """As `core.embedding.candidates.References.first_of_classes`."""
+        ids, similarities = self.nearest(vector, FURTHER, allowed)
+        first = np.sort(np.unique(self.classes_of(ids), return_index=True)[1])[:count]
+        return ids[first], similarities[first]
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
         """How similar each of ``vectors`` (Q, D) is to its nearest reference (Q,); -1 without any."""
@@ -194,12 +203,14 @@ def _reader(dataset: Dataset, item: Item, embedder: Embedder) -> Callable:
 def run_index(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:
     """The job: rescan the folders, embedding what is new with its row, then `update` the rest (known images
     without a vector in this space). Its result counts both."""
+    from core.embedding.actors import spread
     from core.embedding.embedder import load_embedder
 
     # In nobody's name: whoever looks at a page may need it, and nothing that is not on disk already comes of it.
-    dataset, embedder = Dataset(workspace, actor=Actor()), load_embedder(workspace)
-    found = dataset.rescan(report, embedder=embedder, should_stop=should_stop)
-    updated = update(dataset, embedder, on_progress=report, should_stop=should_stop)
+    dataset = Dataset(workspace, actor=Actor())
+    with spread(load_embedder(workspace), workspace) as embedder:
+        found = dataset.rescan(report, embedder=embedder, should_stop=should_stop)
+        updated = update(dataset, embedder, on_progress=report, should_stop=should_stop)
     return {
         "added": found.added,
         "removed": found.removed,

@@ -27,6 +27,7 @@ from core.evaluation.unseen import Unseen
 from core.evaluation.unseen import measure as measure_unseen
 from core.ground.errors import BadInput, NotFound
 from core.ground.jobs import Report
+from core.ground.work import anywhere
 from core.ground.workspace import Workspace, write_atomic
 from core.review.dismissed import Kept
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
@@ -295,6 +296,7 @@ def doubts_in(dataset: Dataset, space: str) -> Doubts:
     return unsettled(doubts(labels, votes), labels, Kept.read(dataset.workspace))
 
 
+@anywhere
 def run_projection(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:

@@ -23,6 +23,7 @@ KINDS: tuple[str, ...] = get_args(Kind)
 ROLES: tuple[Role, ...] = get_args(Role)
 INDEX_KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 _SERVER = re.compile(r"https?://[\w.-]+(:\d{1,5})?/?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?/?")
+_HEAD = re.compile(r"([\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class WorkspaceConfig:
     what `core.embedding.weights.resolve` understands; ``catalogue_url``: "" for SQLite in the workspace.
     ``index_url``: a Milvus server that searches among the vectors, "" for this process; its token comes from the
     environment. ``index_kind``: "exact", or "fast" for an index that may miss a neighbour (its recall is measured).
+    ``ray_address``: the head of a Ray cluster ("head:6379") that does the heavy jobs, "" for this machine.
     ``tolerance``: the share of draws (0 to 0.5) of a transform that may land in another class before it is left out.
     ``language``: of whoever has chosen none, "" for that of their browser.
     ``roles``: role by name or, where people sign in, by e-mail address; ``default_role``: of everybody
@@ -100,6 +102,7 @@ class WorkspaceConfig:
     catalogue_url: str = ""
     index_url: str = ""
     index_kind: IndexKind = "exact"
+    ray_address: str = ""
     sample: bool = False
     language: Literal["", "en", "fr"] = ""
     roles: dict[str, Role] = field(default_factory=dict)
@@ -128,6 +131,8 @@ class WorkspaceConfig:
                 "The address of a search server is like http://milvus:19530; a token or password belongs in the "
                 "environment variable BURIN_INDEX_TOKEN."
             )
+        if self.ray_address and not _HEAD.fullmatch(self.ray_address):
+            raise ConfigRefused("The address of a cluster is like head:6379.")
         for name, role in (*self.roles.items(), ("default_role", self.default_role or "viewer")):
             if role not in ROLES:
                 raise ConfigRefused(

@@ -1,6 +1,6 @@
-"""What is not installed with a light Burin: PyTorch and what else training needs, UMAP, and the client of Milvus.
+"""What is not installed with a light Burin: PyTorch and what else training needs, UMAP, the client of Milvus, and Ray.
 
-Everything but training, the UMAP layout and a search server works without. Asking costs no import.
+Everything but training, the UMAP layout, a search server and a cluster works without. Asking costs no import.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from core.ground.errors import ExtrasMissing
 SIZE_GB = 5.5  # that the extras take on disk (Linux, PyTorch for NVIDIA GPUs)
 COMMAND = 'pip install ".[train]"'  # in Burin's folder
 SCALE = 'pip install ".[scale]"'
+CLUSTER = 'pip install ".[cluster]"'
 
 
 def trains_here() -> bool:
@@ -40,4 +41,13 @@ def need_milvus() -> None:
         raise ExtrasMissing(
             "A search server needs the package pymilvus, which is not installed here. In Burin's folder: {command}",
             command=SCALE,
+        )
+
+
+def need_ray() -> None:
+    """Raises `ExtrasMissing` where Ray is not installed."""
+    if find_spec("ray") is None:
+        raise ExtrasMissing(
+            "A cluster needs the package ray, which is not installed here. In Burin's folder: {command}",
+            command=CLUSTER,
         )

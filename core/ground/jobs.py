@@ -7,8 +7,6 @@ It knows nothing of what the work is.
 
 from __future__ import annotations
 
-import hashlib
-import importlib
 import json
 import os
 import shutil
@@ -19,16 +17,19 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.ground.budget import give_back, share
-from core.ground.errors import BadInput, BurinError, Conflict, NotFound
+from core.ground.cluster import elsewhere
+from core.ground.errors import BurinError, Conflict, MachineFault, NotFound
 from core.ground.job import DISMISSED, Job, State, here, is_ours, lives, publish, read
+from core.ground.keys import Keys, keys_of
 from core.ground.machine_faults import fault_of
 from core.ground.rights import Actor
+from core.ground.work import goes_anywhere, work_named
 from core.ground.workspace import Workspace, new_id, write_atomic
 
 __all__ = ["Job", "JobRunner", "Report", "State", "Work", "run"]
@@ -41,9 +42,7 @@ _GRACE_S = 15.0  # what a job that was asked to stop gets before its process is 
 _NEXT = "next"  # in a job's folder: the id of the one that went on with it
 _ENDING_S = 60.0  # for how long a job that has ended tries to say so
 _KEPT = 50  # finished jobs that are remembered
-_ONE_AT_A_TIME = threading.Lock()  # of this process's clicks; other processes meet at the lock file
 _ROOT = Path(__file__).resolve().parents[2]
-_OURS = ("core", "tests")  # packages
 
 
 class JobRunner:
@@ -71,10 +70,9 @@ class JobRunner:
         it did. Raises `NotAllowed`; with ``alone``, `Conflict` while another of its kind is active.
         """
         self.workspace.allow(f"job {kind}")
-        if key is not None:  # nine of ten quick clicks end here, and leave no folder behind even for a moment
-            with suppress(NotFound, FileNotFoundError):
-                if (held := self.get(self._lock(key).read_text(encoding="ascii"))).active:
-                    return held
+        # nine of ten quick clicks end here, and leave no folder behind even for a moment
+        if key is not None and (held := self._keys.holder(key, self._active)) is not None:
+            return held
         if alone and self.active(kind):
             raise Conflict("Another of these is under way: wait for it, or stop it.")
         self._forget_old()
@@ -84,8 +82,11 @@ class JobRunner:
         request["actor"] = asdict(self.workspace.actor)
         try:
             return self._begun(folder, Job(job_id, kind, str(folder), key, created_at=now, beat_at=now), request)
-        except OSError:
+        except (OSError, MachineFault):
             shutil.rmtree(folder, ignore_errors=True)
+            if key is not None:
+                with suppress(BurinError):
+                    self._keys.release(key, job_id)
             raise
 
     def _begun(self, folder: Path, asked: Job, request: dict[str, Any]) -> Job:
@@ -94,7 +95,7 @@ class JobRunner:
         job = replace(asked, host=here())
         write_atomic(folder / "request.json", json.dumps(request, ensure_ascii=False).encode())
         publish(job)
-        if job.key is not None and (other := self._same(job.key, job.id)) is not None:
+        if job.key is not None and (other := self._keys.take(job.key, job, self._active)) is not None:
             shutil.rmtree(folder, ignore_errors=True)
             return other
         with open(folder / "log.txt", "ab") as log:
@@ -188,38 +189,14 @@ class JobRunner:
         folder = self.workspace.jobs
         return [entry.name for entry in os.scandir(folder) if entry.name.isalnum()] if folder.is_dir() else []
 
-    def _same(self, key: str, job_id: str) -> Job | None:
-        """Take the lock of a key for this job; or the active job that has it already."""
-        path = self._lock(key)
-        with _ONE_AT_A_TIME:
-            while True:
-                try:
-                    with open(path, "x", encoding="ascii") as lock:
-                        lock.write(job_id)
-                    return None
-                except FileExistsError:
-                    holder = self._holder(path)
-                with suppress(NotFound):
-                    if (other := self.get(holder)).active:
-                        return other
-                self._release(key, holder)
+    @property
+    def _keys(self) -> Keys:
+        return keys_of(self.workspace)
 
-    def _holder(self, path: Path) -> str:
-        for _ in range(20):  # it is made empty, and filled at once
-            with suppress(FileNotFoundError):
-                if holder := path.read_text(encoding="ascii"):
-                    return holder
-            time.sleep(0.05)
-        return ""
-
-    def _release(self, key: str, holder: str) -> None:
-        path = self._lock(key)
-        with suppress(FileNotFoundError):
-            if path.read_text(encoding="ascii") in ("", holder):
-                path.unlink()
-
-    def _lock(self, key: str) -> Path:
-        return self.workspace.jobs / f".{hashlib.sha256(key.encode()).hexdigest()[:24]}.lock"
+    def _active(self, job_id: str) -> Job | None:
+        with suppress(NotFound):
+            return job if (job := self.get(job_id)).active else None
+        return None
 
     def _forget_old(self) -> None:
         for job in [job for job in self.list() if not job.active][_KEPT:]:
@@ -282,16 +259,6 @@ def _before(workspace: Workspace, job: Job) -> bool:
     return any(other.id < job.id for other in JobRunner(workspace).active(job.kind))
 
 
-def _work(said: str) -> Callable[..., Any]:
-    """The function that a request names: one of Burin's own, whoever wrote the request. A workspace may have come from
-    elsewhere, and lie in the folder that modules are looked for in."""
-    module, _, name = said.partition(":")
-    if module.partition(".")[0] not in _OURS:
-        raise BadInput("This job asks for work that is not Burin's ({work}): it is not done.", work=said)
-    work: Callable[..., Any] = getattr(importlib.import_module(module), name)
-    return work
-
-
 def run(folder: Path) -> State:
     """Do the work of a job's folder in this process and publish what becomes of it."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -307,15 +274,20 @@ def run(folder: Path) -> State:
 
     threading.Thread(target=beat, daemon=True).start()
     stop = folder / "stop"
+    workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
     try:
-        while job.kind in _IN_TURN and not stop.exists() and _before(Workspace(request["workspace"]), job):
-            time.sleep(_BEAT_S / 4)
-        work: Work = _work(request["work"])
-        workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
-        give_back()
-        share(workspace)
-        report.begin()
-        result = work(workspace, request["params"], report, stop.exists) or {}
+        with nullcontext(True) if job.key is None else keys_of(workspace).working(job.key) as alone:
+            if not alone:
+                raise Conflict("Another of these is under way: wait for it, or stop it.")
+            while job.kind in _IN_TURN and not stop.exists() and _before(workspace, job):
+                time.sleep(_BEAT_S / 4)
+            work: Work = work_named(request["work"])
+            if (address := workspace.config().ray_address) and goes_anywhere(work):
+                work = elsewhere(address, request["work"], stop)
+            give_back()
+            share(workspace)
+            report.begin()
+            result = work(workspace, request["params"], report, stop.exists) or {}
         report.end(state="stopped" if stop.exists() else "succeeded", result=result)
     except BurinError as error:
         values = error.to_json()["values"]
@@ -336,10 +308,11 @@ def run(folder: Path) -> State:
     finally:
         done.set()
         if job.key is not None:
-            JobRunner(Workspace(request["workspace"]))._release(job.key, job.id)
+            with suppress(BurinError):  # the database is away: the key is free all the same, as the job has ended
+                keys_of(workspace).release(job.key, job.id)
         if then := request.get("then"):
             try:
-                _work(then)(Workspace(request["workspace"]))
+                work_named(then)(Workspace(request["workspace"]))
             except Exception:  # the job has ended as it did; whoever looks next does what comes after
                 traceback.print_exc()
     return report.job.state

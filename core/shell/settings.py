@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from core.catalogue.database import reach, shown_url
+from core.ground import cluster
 from core.ground.config import Preprocessing, Role
 from core.ground.errors import BadInput, BurinError, NotFound
 from core.ground.names import printable
@@ -27,6 +28,7 @@ NAMES = (
     "catalogue_url",
     "index_url",
     "index_kind",
+    "ray_address",
     "default_role",
 )
 
@@ -47,7 +49,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, progress: Calla
     change.add_argument(
         "value",
         metavar="VALUE",
-        help='"" for the default of weights, language, catalogue_url, index_url and default_role',
+        help='"" for the default of weights, language, catalogue_url, index_url, ray_address and default_role',
     )
     change.set_defaults(run=_set)
 
@@ -100,6 +102,7 @@ def _show(options: argparse.Namespace) -> int:
         "catalogue_url": shown_url(config.catalogue_url) or "(SQLite in the workspace)",
         "index_url": config.index_url or "(this process)",
         "index_kind": config.index_kind,
+        "ray_address": config.ray_address or "(this machine)",
         "default_role": config.default_role or "(viewer where people sign in, else researcher)",
     }
     whole, cache = size_of(workspace.root), size_of(workspace.cache)
@@ -148,7 +151,7 @@ def _set_address(workspace: Workspace, url: str) -> int:
 
 def check(workspace: Workspace, name: str, value: Any) -> None:
     """Raise a `BurinError` for weights that are not there or fit nothing, for a catalogue that cannot be opened, and
-    for a search server that does not answer."""
+    for a search server or a cluster that does not answer."""
     if name == "weights":
         from core.embedding.weights import resolve
 
@@ -160,6 +163,9 @@ def check(workspace: Workspace, name: str, value: Any) -> None:
 
         workspace.config().with_(index_url=value)  # an address that is none is refused before anything is asked there
         reach_index(value)
+    elif name == "ray_address" and value:
+        workspace.config().with_(ray_address=value)
+        cluster.reach(value)
 
 
 def _role(options: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from core.collection.dataset import Dataset
 from core.ground.errors import ConfigRefused
 from core.ground.jobs import Report
+from core.ground.work import anywhere
 from core.ground.workspace import Workspace, write_atomic
 from core.variation.policies import Policy
 from core.variation.references import references
@@ -62,6 +63,7 @@ def remembered(workspace: Workspace, policy: Policy, space: str, labels: str) ->
         return None
 
 
+@anywhere
 def run_check(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:

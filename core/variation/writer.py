@@ -28,6 +28,7 @@ from core.collection.dataset import Dataset
 from core.ground.errors import BurinError, ConfigRefused
 from core.ground.images import content_hash
 from core.ground.jobs import Report
+from core.ground.work import anywhere
 from core.ground.workspace import Workspace
 from core.intake.ingest import record_of
 from core.variation import policies
@@ -310,6 +311,7 @@ def checked(
     return report, astray
 
 
+@anywhere
 def run_augment(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:

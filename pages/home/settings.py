@@ -3,7 +3,7 @@
 import streamlit as st
 
 from pages.ui import people
-from pages.ui.home import safekeeping, search_server, settings
+from pages.ui.home import cluster, safekeeping, search_server, settings
 from pages.ui.i18n import _
 from pages.ui.text import esc
 
@@ -21,6 +21,7 @@ with right:
     settings.roles()
     settings.catalogue()
     search_server.section()
+    cluster.section()
     settings.place()
     settings.language()
     safekeeping.backup()

@@ -82,10 +82,11 @@ def test_a_job_s_file_chooses_neither_its_folder_nor_its_name(tmp_path: Path) ->
 
 def test_a_backup_does_not_choose_the_servers_that_are_asked(drawn_workspace: Workspace, tmp_path: Path) -> None:
     urls = {"catalogue_url": "postgresql+psycopg://x:y@canary.invalid/z", "index_url": "http://canary.invalid:19530"}
+    urls["ray_address"] = "canary.invalid:6379"  # whose answers would be code here
     settings = json.dumps({**urls, "neighbours": 7}).encode()
     restore(backup_of(tmp_path / "all.zip", {SETTINGS: settings}), Workspace(tmp_path / "there"))
     config = Workspace(tmp_path / "there").config()
-    assert (config.catalogue_url, config.index_url, config.neighbours) == ("", "", 7)
+    assert (config.catalogue_url, config.index_url, config.ray_address, config.neighbours) == ("", "", "", 7)
 
 
 def _deep() -> bytes:

@@ -93,6 +93,7 @@ def setting_name(name: str) -> str:
         "catalogue_url": _("catalogue"),
         "index_url": _("search server"),
         "index_kind": _("kind of index"),
+        "ray_address": _("cluster"),
         "roles": _("roles"),
         "default_role": _("everybody else’s role"),
     }

@@ -1,0 +1,33 @@
+"""What a job does: a function that its request names, and where it may be done."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from core.ground.errors import BadInput
+
+_OURS = ("core", "tests")  # packages
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def work_named(said: str) -> Callable[..., Any]:
+    """The function that a request names: one of Burin's own, whoever wrote the request. A workspace may have come from
+    elsewhere, and lie in the folder that modules are looked for in."""
+    module, _, name = said.partition(":")
+    if module.partition(".")[0] not in _OURS:
+        raise BadInput("This job asks for work that is not Burin's ({work}): it is not done.", work=said)
+    return getattr(importlib.import_module(module), name)
+
+
+def anywhere(work: F) -> F:
+    """Mark work that any machine of a cluster may do, where the settings name one: it needs the workspace and nothing
+    else of this machine, and done a second time it goes on from what the first had done."""
+    work.anywhere = True  # type: ignore[attr-defined]
+    return work
+
+
+def goes_anywhere(work: Callable[..., Any]) -> bool:
+    """Whether `anywhere` marked it."""
+    return getattr(work, "anywhere", False)
