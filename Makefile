@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 # What is installed: the product (requirements.lock), with LIGHT=1 all of it but training, and for the checks their tools too.
 PRODUCT := $(if $(LIGHT),requirements-light.lock,requirements.lock)
 READY := $(VENV)/.ready-
+# uv installs in a tenth of pip's time; where it has no wheel for a machine, pip does it.
+INSTALL_UV := $(BIN)/python -m pip install --quiet --no-compile --require-hashes -r requirements-uv.lock
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --quiet $(if $(KEEP),,--upgrade)
 
 .DEFAULT_GOAL := help
@@ -17,7 +19,7 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 help:  ## list what make can do
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 
-setup: $(READY)$(PRODUCT)  ## make .venv and install the product (uv when present, else pip); LIGHT=1 leaves out training
+setup: $(READY)$(PRODUCT)  ## make .venv and install the product (by uv, else pip); LIGHT=1 leaves out training
 
 tools: $(READY)requirements-dev.lock  ## install the tools of the tests and checks too
 
@@ -64,6 +66,7 @@ engines: tools  ## export the untrained encoder anew (assets/engines)
 	$(BIN)/python benchmarks/_export_engines.py
 
 lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 only what is not pinned yet (needs uv)
+	$(COMPILE) requirements-uv.txt -o requirements-uv.lock
 	$(COMPILE) requirements.txt -o requirements-light.lock
 	$(COMPILE) requirements.txt requirements-train.txt -o requirements.lock
 	$(COMPILE) requirements.txt requirements-train.txt requirements-ocr.txt requirements-scale.txt requirements-cluster.txt requirements-dev.txt -o requirements-dev.lock
@@ -71,7 +74,12 @@ lock:  ## pin the newest versions that requirements*.txt allow, or with KEEP=1 o
 fuzz: tools  ## feed changed files to the readers for MINUTES=10; what is found is kept in tests/fuzz/found
 	$(BIN)/python tests/fuzz/run.py --minutes $(or $(MINUTES),10)
 
+# Where only a mirror of the packages can be reached, there are no pages of versions, which hold the advisories.
+ADVISORIES := import urllib.request; urllib.request.urlopen("https://pypi.org/pypi/pip/24.0/json", timeout=20)
+
 audit:  ## ask PyPI's list of advisories about every package that is pinned (needs a network)
+	@$(or $(PYTHON),python3) -c '$(ADVISORIES)' 2>/dev/null || { \
+		echo 'Nothing was audited: the list of advisories, on pypi.org, cannot be asked from here.'; exit 1; }
 	$(or $(PYTHON),python3) -m venv .venv-audit
 	.venv-audit/bin/python -m pip install --quiet --upgrade pip-audit
 	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.lock
@@ -84,7 +92,8 @@ $(READY)%: %
 	elif test -n '$(PYTHON)'; then \
 		test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); \
 		$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip; \
-		$(BIN)/python -m pip install --no-compile --require-hashes -r $<; \
+		$(INSTALL_UV) && $(BIN)/uv pip install --no-cache --python $(BIN)/python --require-hashes -r $< \
+			|| $(BIN)/python -m pip install --no-compile --require-hashes -r $<; \
 	else \
 		echo 'Burin needs Python 3.11 or newer, and found none: make PYTHON=/path/to/python3.11'; exit 1; \
 	fi

@@ -11,6 +11,7 @@ import faulthandler
 import logging
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ def fuzz(name: str, seconds: float, start: int, last: Path) -> None:
     """Try inputs until the time is over; each is in ``last`` before it is tried. Raises what was found."""
     target, deadline, tried = TARGETS[name], time.monotonic() + seconds, 0
     logging.disable(logging.CRITICAL)
+    target.check(target.seeds()[0])  # what it imports is no input's fault
     while time.monotonic() < deadline:
 
         @seed(start)
@@ -43,15 +45,26 @@ def fuzz(name: str, seconds: float, start: int, last: Path) -> None:
             nonlocal tried
             tried += 1
             last.write_bytes(data)
-            faulthandler.dump_traceback_later(LONGEST_S, exit=True)
+            _watch(LONGEST_S)
             try:
                 target.check(data)
             finally:
-                faulthandler.cancel_dump_traceback_later()
+                _watch(0)
 
         one_round()
         start += 1
     print(f"{name}: {tried} inputs, the last seed {start - 1}, nothing found", flush=True)
+
+
+def _watch(seconds: float) -> None:
+    """End the process, and say where it is, after so many seconds of processor time, which other work on the machine
+    does not use up, or ten times as many of any; 0: no more."""
+    faulthandler.cancel_dump_traceback_later()
+    if seconds:
+        faulthandler.dump_traceback_later(10 * seconds, exit=True)
+    if sys.platform != "win32":
+        faulthandler.register(signal.SIGPROF, chain=True)  # and then what a signal does that nobody takes
+        signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def main() -> None:
