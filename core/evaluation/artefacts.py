@@ -19,10 +19,9 @@ from core.evaluation.confusion import blocks, pairs
 from core.evaluation.predictions import NONE, Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share, calibration_error
 from core.ground.names import printable
-from core.ground.translations import LANGUAGES, catalogue, percent
+from core.ground.translations import LANGUAGES, _, catalogue, percent
 from core.ground.workspace import write_atomic
 from core.intake.cells import neutral
-from core.variation.transforms import _
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

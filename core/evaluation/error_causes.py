@@ -13,11 +13,11 @@ from typing import Literal
 import numpy as np
 
 from core.evaluation.predictions import Predictions
+from core.ground.translations import _
 from core.review.neighbourhood import Neighbourhood
 from core.review.predictions import NONE, Labels, content_classes
 from core.review.predictions import Predictions as Votes
 from core.review.queue import disagree
-from core.variation.transforms import _
 
 Cause = Literal["label", "reference", "model", "corrected"]
 

@@ -22,8 +22,7 @@ from core.evaluation.predictions import Predictions
 from core.evaluation.report import TOO_FEW, EvaluationReport, Share
 from core.ground.errors import BurinError
 from core.ground.images import thumbnail
-from core.ground.translations import LANGUAGES, catalogue, decimals, number, percent
-from core.variation.transforms import _
+from core.ground.translations import LANGUAGES, _, catalogue, decimals, number, percent
 
 if TYPE_CHECKING:
     from markupsafe import Markup

@@ -16,8 +16,8 @@ import numpy as np
 
 from core.evaluation.predictions import KEPT, About, Predictions
 from core.ground.errors import BadInput
+from core.ground.translations import _
 from core.recognition.metrics import confusion, hits_at, mean_interval, precision_recall_f1, wilson
-from core.variation.transforms import _
 
 MEASURED_FROM = 2  # queries: of one alone, a recall is 0 % or 100 % and says nothing
 BINS = 10

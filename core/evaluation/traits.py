@@ -19,9 +19,9 @@ from core.ground.arrays import read_arrays
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
 from core.ground.preprocessing import see, thin
+from core.ground.translations import _
 from core.ground.workspace import writing
 from core.recognition.metrics import wilson
-from core.variation.transforms import _
 
 TRAITS: dict[str, str] = {
     "kind": _("Kind of picture"),

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from core.ground.translations import _
 from core.training.families import families
 from core.training.splits import Split, near_duplicate_groups
 from core.variation.sources import Original
-from core.variation.transforms import _
 from core.variation.variants import Manifest
 
 Kind = Literal["content", "original", "near-duplicate"]

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 
 from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.errors import BurinError, ConfigRefused
+from core.ground.translations import _
 from core.variation.policies import PRESETS, Policy
-from core.variation.transforms import _
 
 Part = Literal["head", "last", "all"]
 Side = Literal["train", "validation", "test"]

@@ -18,12 +18,12 @@ import numpy as np
 
 from core.collection.dataset import Dataset
 from core.ground.errors import ConfigRefused, ImageRefused
+from core.ground.translations import _
 from core.variation import policies
 from core.variation.augment import draw, draw_seed
 from core.variation.policies import Policy
 from core.variation.safety import looked_at
 from core.variation.sources import Original, by_class
-from core.variation.transforms import _
 from core.variation.variants import Manifest, Variant
 from core.variation.writer import MOST_PER_IMAGE, Task, announce, encode
 

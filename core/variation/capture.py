@@ -18,7 +18,7 @@ from PIL import Image
 from core.ground.errors import ConfigRefused, ImageRefused
 from core.ground.images import thumbnail
 from core.ground.preprocessing import has_ink
-from core.variation.transforms import _
+from core.ground.translations import _
 
 MOST = 200
 TITLE = _("{n} more of {name}")

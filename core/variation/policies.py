@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from core.ground.errors import ConfigRefused, NotFound
+from core.ground.translations import _
 from core.ground.workspace import Workspace, new_id, write_atomic
-from core.variation.transforms import TRANSFORMS, Transform, _
+from core.variation.transforms import TRANSFORMS, Transform
 
 FORMAT = 1
 MAX_STEPS = 40

@@ -18,6 +18,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
+from core.ground.translations import _
 from core.variation.effects import (
     Values,
     background,
@@ -38,11 +39,6 @@ STRENGTHS = (1 / 3, 2 / 3, 1.0)  # low, middle, high: places in the default rang
 
 Group = Literal["orientation", "geometry", "strokes", "light", "surface", "file"]
 Apply = Callable[[np.ndarray, Values, np.random.Generator], np.ndarray]
-
-
-def _(text: str) -> str:
-    """Marks what the interface translates."""
-    return text
 
 
 @dataclass(frozen=True)

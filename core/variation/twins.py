@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from core.ground.translations import _
 from core.variation.policies import Step
 from core.variation.references import Judged, References, judge_all, spread
 from core.variation.sources import Original
-from core.variation.transforms import _
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
