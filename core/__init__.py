@@ -4,15 +4,15 @@ One package a floor, in this order; a module imports only modules above it, in i
 a higher one (checked by tests/test_floors.py):
 
 ground       errors, machine_faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones
-ground       foreign, images, kinds, names, extras, work, job, keys, cluster, jobs, regions, preprocessing, sameness
-ground       outlines
+ground       unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
+ground       preprocessing, sameness, outlines
 sight        inputs, network, groups, proposals, reading, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
-embedding    weights, card, model, foreign, engine, embedder, actors, neighbours, candidates, nearest, recall
-embedding    resident, milvus, gallery, references, mirror, opening
+embedding    weights, card, model, timm_encoder, engine, embedder, actors, neighbours, candidates, nearest
+embedding    recall, resident, milvus, gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, thresholds, verdicts

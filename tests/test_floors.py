@@ -23,7 +23,7 @@ PAGES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py"))]
 HEAVY = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "faiss", "albumentations", "umap", "sklearn", "skimage"}
 HEAVY |= {"pymilvus", "grpc", "ray"}
 # Modules that are networks: nobody imports them at the top
-MADE_OF_TORCH = {"embedding.model", "embedding.foreign", "training.losses", "training.siamese"}
+MADE_OF_TORCH = {"embedding.model", "embedding.timm_encoder", "training.losses", "training.siamese"}
 PRINTERS = {"shell", "ground.jobs"}  # the shell, and the child process that a job is
 
 ORDER = [

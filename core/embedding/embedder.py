@@ -34,8 +34,8 @@ from core.sight.marks import sight
 if TYPE_CHECKING:
     import onnxruntime
 
-    from core.embedding.foreign import ForeignNet
     from core.embedding.model import EmbeddingNet
+    from core.embedding.timm_encoder import ForeignNet
 
 Engine = Literal["onnxruntime", "torch"]
 Picture = Image.Image | Callable[[], Image.Image]
@@ -196,7 +196,7 @@ def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) ->
 
     def build() -> EmbeddingNet | ForeignNet:
         if not own:
-            from core.embedding.foreign import ForeignNet
+            from core.embedding.timm_encoder import ForeignNet
 
             return ForeignNet(in_timm(weights.architecture), weights, size=preprocessing.size).eval()
         from core.embedding.model import EmbeddingNet

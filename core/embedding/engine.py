@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     import onnx
     import onnxruntime
 
-    from core.embedding.foreign import ForeignNet
     from core.embedding.model import EmbeddingNet
+    from core.embedding.timm_encoder import ForeignNet
 
 GRAPH_VERSION = 1  # of what `export` makes of a network: raise it when that changes
 OPSET = 17

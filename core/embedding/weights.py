@@ -110,7 +110,7 @@ def resolve(
 
 def in_timm(spec: str) -> Architecture:
     """The architecture that timm has under this name, or under this name on the hub ("timm/..."), which only looks
-    (`core.embedding.foreign`). Raises `WeightsUnavailable` where timm has none, or no weights for it."""
+    (`core.embedding.timm_encoder`). Raises `WeightsUnavailable` where timm has none, or no weights for it."""
     need_pytorch()
     import timm
 

@@ -34,8 +34,8 @@ from core.ground.boxes import TooIntricate
 from core.ground.budget import PIXELS
 from core.ground.containers import Container, exif_orientation, inspect
 from core.ground.errors import ImageRefused
-from core.ground.foreign import refusal
 from core.ground.tones import depth_of, is_shallow, low_bytes, taken_over, to_rgb
+from core.ground.unsupported_formats import refusal
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 MAX_PIXELS = 50_000_000

@@ -121,7 +121,7 @@ def _words() -> dict[str, str]:
 
 def _refused() -> list[tuple[str, str]]:
     """What Streamlit says of a file whose ending an uploader does not take, which it names by its type alone -> what the
-    file is, and what to do about it, as `core.ground.foreign` says it of a file by its first bytes."""
+    file is, and what to do about it, as `core.ground.unsupported_formats` says it of a file by its first bytes."""
     kinds = [
         (r"image/svg\+xml", _("An SVG drawing is no image that Burin opens: export it as PNG first.")),
         (r"application/pdf", _("A PDF is no image that Burin opens: export its page as PNG first.")),
