@@ -11,9 +11,8 @@ import streamlit as st
 from core.catalogue.records import NAMES, ClassRecord
 from core.ground.errors import BurinError
 from core.intake.exports import classes_csv, import_class_fields
-from pages.ui import people, services, widgets
+from pages.ui import changes, people, services, widgets
 from pages.ui.components.sheet import Column, Edit, refuse, sheet
-from pages.ui.data import selecting
 from pages.ui.data.spreadsheets import spreadsheet
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
@@ -91,7 +90,7 @@ def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str
     shown: dict[int, dict[str, str]] = {}
 
     def attempt(edit: Edit, act: Callable[[], object], text: str) -> None:
-        if not selecting.change(act, text, ":material/edit:"):
+        if not changes.make(act, text, ":material/edit:"):
             refuse(key, edit, workbench().notices[-1].text)
 
     for edit in edits:
@@ -108,7 +107,7 @@ def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str
             field = fields[edit.column]
             before = described.get(record.id, {}).get(field, record.fields.get(field, ""))
             if before.strip() != was.strip():
-                selecting.say_changed(record.name)
+                changes.say_changed(record.name)
                 refuse(key, edit, workbench().notices[-1].text)
                 continue
             described.setdefault(record.id, {})[field] = value
@@ -118,7 +117,7 @@ def _edit(edits: Sequence[Edit], records: list[ClassRecord], fields: Mapping[str
         alone = _("{name} is described anew.").format(name=known[next(iter(described))].name)
         several = ngettext("{n} class is described anew.", "{n} classes are described anew.", count)
         text = alone if count == 1 else several.format(n=number(count))
-        selecting.change(lambda: data.describe(described, shown=shown), text, ":material/edit:")
+        changes.make(lambda: data.describe(described, shown=shown), text, ":material/edit:")
 
 
 def _parts(text: str) -> list[str]:
@@ -155,7 +154,7 @@ def _merge() -> None:
     if into is None or not bench.ticked:
         return
     ids = list(bench.ticked)
-    selecting.change(
+    changes.make(
         lambda: data.merge_classes(ids, into.id),
         _("Merged into {name}.").format(name=into.name),
         ":material/call_merge:",
@@ -170,11 +169,11 @@ def _delete() -> None:
         "{n} classes are deleted; their images are in the trash.",
         len(ids),
     )
-    selecting.change(lambda: data.trash_class(*ids), text.format(n=number(len(ids))), ":material/folder_delete:")
+    changes.make(lambda: data.trash_class(*ids), text.format(n=number(len(ids))), ":material/folder_delete:")
 
 
 def _make(name: str) -> None:
-    selecting.change(
+    changes.make(
         lambda: services.dataset().create_class(name),
         _("The class {name} is made.").format(name=name.strip()),
         ":material/new_label:",

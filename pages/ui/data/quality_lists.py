@@ -8,8 +8,8 @@ import streamlit as st
 
 from core.catalogue.records import ClassRecord, Sight
 from core.review.dismissed import hint_parts
-from pages.ui import people, services
-from pages.ui.data import dismissing, selecting, sighting
+from pages.ui import changes, people, services
+from pages.ui.data import dismissing, sighting
 from pages.ui.data import quality_parts as parts
 from pages.ui.data.found import Lists
 from pages.ui.data.second_copies import copies
@@ -193,9 +193,7 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
     text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
         n=number(len(ids)), name=name
     )
-    selecting.change(
-        lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:"
-    )
+    changes.make(lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:")
 
 
 def _vouch(ids: list[int], sight: Sight) -> None:
@@ -205,7 +203,7 @@ def _vouch(ids: list[int], sight: Sight) -> None:
         "doubt": ngettext("{n} image does not vote now.", "{n} images do not vote now.", len(ids)),
     }
     text = frames[sight].format(n=number(len(ids)))
-    selecting.change(lambda: services.dataset().set_sight(ids, sight), text, ":material/visibility:")
+    changes.make(lambda: services.dataset().set_sight(ids, sight), text, ":material/visibility:")
 
 
 SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {

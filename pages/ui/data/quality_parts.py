@@ -8,9 +8,8 @@ import streamlit as st
 
 from core.catalogue.records import Item
 from core.ground.config import KINDS
-from pages.ui import services, widgets
+from pages.ui import changes, services, widgets
 from pages.ui.components.gallery import Group, gallery
-from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.text import esc
 from pages.ui.tiles import picture, tile, versions
@@ -52,4 +51,4 @@ def more(count: int) -> None:
 
 def to_trash(ids: list[int]) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
-    selecting.change(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:")
+    changes.make(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:")

@@ -7,8 +7,8 @@ from typing import cast
 import streamlit as st
 
 from core.collection.copies import Rule, Settled, settle
-from pages.ui import people, services
-from pages.ui.data import dismissing, selecting
+from pages.ui import changes, people, services
+from pages.ui.data import dismissing
 from pages.ui.data import quality_parts as parts
 from pages.ui.data.found import Lists
 from pages.ui.i18n import _, ngettext, number
@@ -98,7 +98,7 @@ def _all_copies(lists: Lists) -> None:
 def _settle_copies(settled: Settled) -> None:
     ids = [*settled.trash, *settled.label]
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(settled.trash))
-    selecting.change(
+    changes.make(
         lambda: services.dataset().correct(settled.label, trash=settled.trash, versions=versions(ids)),
         text.format(n=number(len(settled.trash))),
         ":material/delete:",

@@ -15,10 +15,10 @@ import streamlit as st
 
 from core.catalogue.records import Item
 from core.ground.config import KINDS
-from core.ground.errors import BurinError, Conflict
+from core.ground.errors import BurinError
 from core.review.predictions import NONE
 from core.review.queue import ORDERS, Order, ordered
-from pages.ui import people, services, widgets
+from pages.ui import changes, people, services, widgets
 from pages.ui.components.gallery import SIDES, Size
 from pages.ui.data import labelling, review
 from pages.ui.i18n import _, ngettext, number, sentence
@@ -287,7 +287,7 @@ def _tag(which: str) -> None:
     }
     how = {"add": [word]} if which == "tag" else {"remove": [word]}
     text = frames[which].format(n=number(len(ids)), tag=word)
-    change(lambda: services.dataset().tag(ids, versions=versions(ids), **how), text, ":material/sell:")
+    changes.make(lambda: services.dataset().tag(ids, versions=versions(ids), **how), text, ":material/sell:")
 
 
 def _set_kind() -> None:
@@ -298,7 +298,7 @@ def _set_kind() -> None:
         return
     text = ngettext("{n} image is now a {kind}.", "{n} images are now of the kind {kind}.", len(ids))
     said = text.format(n=number(len(ids)), kind=widgets.kind_name(kind))
-    change(lambda: services.dataset().set_kind(ids, kind, versions=versions(ids)), said, ":material/category:")
+    changes.make(lambda: services.dataset().set_kind(ids, kind, versions=versions(ids)), said, ":material/category:")
 
 
 def _grid_queue(chosen: Chosen) -> list[int]:
@@ -340,9 +340,9 @@ def _relabel(let_go: bool) -> None:
         n=number(len(ids)), name=name
     )
     if name in known:
-        done = change(lambda: data.relabel(ids, known[name], versions=versions(ids)), text, ":material/label:")
+        done = changes.make(lambda: data.relabel(ids, known[name], versions=versions(ids)), text, ":material/label:")
     else:
-        done = change(lambda: data.split_class(ids, name, versions=versions(ids)), text, ":material/label:")
+        done = changes.make(lambda: data.split_class(ids, name, versions=versions(ids)), text, ":material/label:")
     if done and let_go:
         bench.selection = []
 
@@ -350,7 +350,7 @@ def _relabel(let_go: bool) -> None:
 def _trash() -> None:
     ids = list(workbench().selection)
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", len(ids)).format(n=number(len(ids)))
-    if change(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:"):
+    if changes.make(lambda: services.dataset().trash(ids, versions=versions(ids)), text, ":material/delete:"):
         workbench().selection = []
 
 
@@ -362,24 +362,3 @@ def _undo() -> None:
         return
     text = _("Taken back.") if entry else _("There is nothing to undo.")
     workbench().notices.append(Notice(text, ":material/undo:"))
-
-
-def say_changed(name: str) -> None:
-    """Say that what was to be changed is not what was seen any more."""
-    error = Conflict("{name} was changed by somebody else in the meantime.", name=name)
-    workbench().notices.append(Notice(sentence(error), ":material/error:"))
-
-
-def change(act, text: str, icon: str) -> bool:  # type: ignore[no-untyped-def]
-    """Do ``act``, say ``text`` with Undo, and answer whether it was done; a refusal is said instead."""
-    data, bench = services.dataset(), workbench()
-    latest = data.history(1)
-    try:
-        act()
-    except BurinError as error:
-        bench.notices.append(Notice(sentence(error), ":material/error:"))
-        return False
-    now = data.history(1)
-    changed = now and (not latest or now[0].id != latest[0].id)
-    bench.notices.append(Notice(text, icon, now[0].id if changed else None))
-    return True

@@ -10,7 +10,7 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.ground.config import Kind
 from pages.server.thumbnails import addresses_of
-from pages.ui import cached, people, services, widgets
+from pages.ui import cached, changes, people, services, widgets
 from pages.ui.components.sheet import Column, Edit, sheet
 from pages.ui.data import review, selecting
 from pages.ui.i18n import _, ngettext, number
@@ -111,7 +111,7 @@ def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) 
             continue
         now = held.get((edit.row, edit.column), (item.class_id or "") if edit.column == "class" else item.kind)
         if now != edit.was:
-            selecting.say_changed(item.path.rpartition("/")[2])
+            changes.say_changed(item.path.rpartition("/")[2])
             continue
         held[edit.row, edit.column] = edit.value
         wanted.setdefault((edit.column, edit.value), []).append(edit.row)
@@ -119,12 +119,12 @@ def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) 
         if column == "class":
             text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids))
             said = text.format(n=number(len(ids)), name=names[int(value)])
-            selecting.change(lambda ids=ids, value=value: data.relabel(ids, value), said, ":material/edit:")
+            changes.make(lambda ids=ids, value=value: data.relabel(ids, value), said, ":material/edit:")
         else:
             kind: Kind = value  # type: ignore[assignment] # one of the choices
             text = ngettext("{n} image is now a {kind}.", "{n} images are now of the kind {kind}.", len(ids))
             said = text.format(n=number(len(ids)), kind=widgets.kind_name(kind))
-            selecting.change(lambda ids=ids, kind=kind: data.set_kind(ids, kind), said, ":material/edit:")
+            changes.make(lambda ids=ids, kind=kind: data.set_kind(ids, kind), said, ":material/edit:")
 
 
 def _order() -> str:

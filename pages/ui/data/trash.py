@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import people, services, widgets
+from pages.ui import changes, people, services, widgets
 from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
@@ -76,7 +76,7 @@ def _wanted() -> list[int]:
 def _restore() -> None:
     ids = _wanted()
     text = ngettext("{n} image is back.", "{n} images are back.", len(ids)).format(n=number(len(ids)))
-    selecting.change(lambda: services.dataset().restore(ids), text, ":material/restore_from_trash:")
+    changes.make(lambda: services.dataset().restore(ids), text, ":material/restore_from_trash:")
 
 
 def _discard(asked: int) -> None:

@@ -14,11 +14,11 @@ import streamlit as st
 from core.catalogue.records import ClassRecord, Item
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError
-from pages.ui import contents, people, services, widgets
+from pages.ui import changes, contents, people, services, widgets
 from pages.ui.components.compare import Shown, compare
 from pages.ui.components.gallery import Group, gallery
 from pages.ui.components.overlay import Laid, overlay
-from pages.ui.data import review, selecting
+from pages.ui.data import review
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -240,14 +240,14 @@ def _relabel(ids: list[int], name: str, versions: dict[int, int]) -> None:
         n=number(len(ids)), name=name
     )
     if name in known:
-        selecting.change(lambda: data.relabel(ids, known[name], versions=versions), text, ":material/label:")
+        changes.make(lambda: data.relabel(ids, known[name], versions=versions), text, ":material/label:")
     else:
-        selecting.change(lambda: data.split_class(ids, name, versions=versions), text, ":material/label:")
+        changes.make(lambda: data.split_class(ids, name, versions=versions), text, ":material/label:")
 
 
 def _trash(item_id: int, ver: int) -> None:
     text = ngettext("{n} image is in the trash.", "{n} images are in the trash.", 1).format(n=number(1))
-    selecting.change(lambda: services.dataset().trash([item_id], versions={item_id: ver}), text, ":material/delete:")
+    changes.make(lambda: services.dataset().trash([item_id], versions={item_id: ver}), text, ":material/delete:")
 
 
 def _undo(entry: int) -> None:

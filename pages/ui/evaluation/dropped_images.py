@@ -9,9 +9,8 @@ import streamlit as st
 
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.images import SUFFIXES, content_hash, decode
-from pages.ui import cached, contents, people, services
+from pages.ui import cached, changes, contents, people, services
 from pages.ui.components.pointmap import Pin
-from pages.ui.data import selecting
 from pages.ui.i18n import _, sentence
 from pages.ui.search.intake import Query, pinned, query_of
 from pages.ui.text import esc
@@ -124,7 +123,7 @@ def _add(name: str, content: bytes, class_name: str) -> None:
         if outcome.reason is not None:
             raise outcome.reason
 
-    selecting.change(
+    changes.make(
         act,
         _("{name} is in the gallery now, as {class_name}.").format(name=name, class_name=class_name),
         ":material/library_add:",

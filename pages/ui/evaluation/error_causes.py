@@ -13,8 +13,8 @@ import streamlit as st
 
 from core.catalogue.records import ClassRecord, Item
 from core.review.dismissed import Kept, hint_parts
-from pages.ui import contents, people, services
-from pages.ui.data import dismissing, review, selecting
+from pages.ui import changes, contents, people, services
+from pages.ui.data import dismissing, review
 from pages.ui.evaluation import cases, evaluating
 from pages.ui.i18n import _, ngettext, number, percent, translated
 from pages.ui.links import linked_choice
@@ -186,6 +186,4 @@ def _relabel(ids: list[int], class_id: int, name: str) -> None:
     text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids)).format(
         n=number(len(ids)), name=name
     )
-    selecting.change(
-        lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:"
-    )
+    changes.make(lambda: services.dataset().relabel(ids, class_id, versions=versions(ids)), text, ":material/label:")

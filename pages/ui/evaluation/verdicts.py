@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from core.ground.errors import BurinError
-from pages.ui import contents, people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import changes, contents, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -193,6 +192,6 @@ def _apply(content: bytes, create: bool) -> None:
     def act() -> None:
         corrections.apply(data, corrections.plan(data, corrections.read_verdicts(content), create=create))
 
-    selecting.change(act, _("The verdicts are applied."), ":material/done_all:")
+    changes.make(act, _("The verdicts are applied."), ":material/done_all:")
     for key in (UPLOAD, CREATE):
         workbench().empty(key)

@@ -11,8 +11,7 @@ from streamlit.typing import UploadedFile
 from core.evaluation.takeout import RESTORING, discard, restored
 from core.ground.jobs import Job
 from core.ground.workspace import write_atomic
-from pages.ui import people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import changes, people, services, widgets
 from pages.ui.data.exporting import finished
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of
@@ -93,9 +92,7 @@ def _restore(file: UploadedFile | None) -> None:
 
 
 def _discard(name: str) -> None:
-    selecting.change(
-        lambda: discard(services.workspace(), name), _("The restored folder is deleted."), ":material/delete:"
-    )
+    changes.make(lambda: discard(services.workspace(), name), _("The restored folder is deleted."), ":material/delete:")
 
 
 def _made(job: Job) -> None:

@@ -10,8 +10,7 @@ from core.ground.config import INDEX_KINDS, IndexKind
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.rights import needed
-from pages.ui import people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import changes, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.text import esc
@@ -81,7 +80,7 @@ def _use(url: str, kind: IndexKind) -> None:
             _reached(url)
         services.dataset().set_settings(index_url=url, index_kind=kind)
 
-    selecting.change(act, _("The search follows the new settings."), ":material/database:")
+    changes.make(act, _("The search follows the new settings."), ":material/database:")
 
 
 def _state() -> None:

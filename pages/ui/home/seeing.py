@@ -11,8 +11,7 @@ from core.embedding.weights import PROMOTED
 from core.ground.config import Preprocessing, Role
 from core.recognition import views
 from core.recognition.views import Comparison, Score
-from pages.ui import people, services
-from pages.ui.data import selecting
+from pages.ui import changes, people, services
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.job_panel import job_panel
@@ -103,4 +102,4 @@ def _compare() -> None:
 
 def _take(view: Preprocessing) -> None:
     text = _("Pictures are seen by {view} now.").format(view=name(view))
-    selecting.change(lambda: views.take(services.dataset(), view), text, ":material/visibility:")
+    changes.make(lambda: views.take(services.dataset(), view), text, ":material/visibility:")

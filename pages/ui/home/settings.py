@@ -12,8 +12,7 @@ from core.catalogue.database import reach, shown_url
 from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.workspace import size_of
-from pages.ui import people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import changes, people, services, widgets
 from pages.ui.data.exporting import file_size
 from pages.ui.home import seeing
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, sentence
@@ -28,7 +27,7 @@ SIZES = tuple(range(64, 289, 32))
 
 def _save(text: str, **values: object) -> None:
     """Change settings and say so, with Undo; a value outside its rule is said instead."""
-    selecting.change(lambda: services.dataset().set_settings(**values), text, ":material/settings:")
+    changes.make(lambda: services.dataset().set_settings(**values), text, ":material/settings:")
 
 
 def recognition() -> None:
@@ -238,7 +237,7 @@ def _use_catalogue(url: str) -> None:
             reach(url)
         services.dataset().set_settings(catalogue_url=url)
 
-    selecting.change(act, _("Kept. It is used from the next start of the server on."), ":material/database:")
+    changes.make(act, _("Kept. It is used from the next start of the server on."), ":material/database:")
 
 
 def place() -> None:

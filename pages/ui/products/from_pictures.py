@@ -19,8 +19,7 @@ from core.ground.regions import Region
 from core.intake.ingest import receive
 from core.products.letters import can_read
 from core.products.taking import Confirmed, Row, Seen, name_of, rows_of, take_in
-from pages.ui import cached, people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import cached, changes, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.products import words
@@ -217,7 +216,7 @@ def _take(job: Job, rows: Sequence[Row], chosen: Sequence[Row]) -> None:
     names = {kind: said.get(f"pictures.kind.{job.id}.{kind}", "") for kind in kinds}
     text = ngettext("{n} product is taken in.", "{n} products are taken in.", len(confirmed))
     data = services.dataset()
-    selecting.change(
+    changes.make(
         lambda: take_in(data, rows, confirmed, names), text.format(n=number(len(confirmed))), ":material/done_all:"
     )
     st.rerun()

@@ -14,9 +14,9 @@ from core.catalogue.products import FIELDS, MOST_MARKS
 from core.catalogue.records import Carried, ClassRecord, Product
 from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
-from pages.ui import cached, people, services, widgets
+from pages.ui import cached, changes, people, services, widgets
 from pages.ui.components.lens import lens
-from pages.ui.data import journal_entries, selecting
+from pages.ui.data import journal_entries
 from pages.ui.i18n import _, sentence
 from pages.ui.products import words
 from pages.ui.state import workbench
@@ -133,9 +133,7 @@ def _add(product: Product) -> None:
 def _write(product: Product, marks: list[Carried]) -> None:
     data = services.dataset()
     text = _("The marks of {name} are set.").format(name=product.name)
-    selecting.change(
-        lambda: data.set_product_marks(product.id, marks, version=product.ver), text, ":material/edit_note:"
-    )
+    changes.make(lambda: data.set_product_marks(product.id, marks, version=product.ver), text, ":material/edit_note:")
 
 
 def _form(product: Product) -> None:
@@ -173,7 +171,7 @@ def _save(product: Product, given: Mapping[str, str]) -> None:
         return
     seen = {name: held.get(name, "") for name in new}
     text = _("{name} is described anew.").format(name=product.name)
-    selecting.change(
+    changes.make(
         lambda: services.dataset().edit_products({product.id: new}, shown={product.id: seen}), text,
         ":material/edit_note:",
     )  # fmt: skip
@@ -218,13 +216,13 @@ def _pictures(product: Product, editable: bool) -> None:
             for upload in given:
                 text = _("{name} has one more picture.").format(name=product.name)
                 added = partial(data.add_product_picture, product.id, upload.getvalue())
-                selecting.change(added, text, ":material/image:")
+                changes.make(added, text, ":material/image:")
             bench.empty(f"product.pictures.{product.id}")
             st.rerun()
 
 
 def _take_off(product: Product, name: str) -> None:
-    selecting.change(
+    changes.make(
         lambda: services.dataset().remove_product_picture(product.id, name, version=product.ver),
         _("The picture is taken off."),
         ":material/hide_image:",
@@ -252,13 +250,13 @@ def _past(product: Product, classes: Mapping[int, ClassRecord]) -> None:
 
 def _revert(entry_id: int, what: str) -> None:
     text = _("Taken back: {what}").format(what=what)
-    selecting.change(lambda: services.dataset().revert(entry_id), text, ":material/settings_backup_restore:")
+    changes.make(lambda: services.dataset().revert(entry_id), text, ":material/settings_backup_restore:")
 
 
 def _trash(product: Product) -> None:
     text = _("{name} is in the trash.").format(name=product.name)
     data = services.dataset()
-    if selecting.change(
+    if changes.make(
         lambda: data.trash_products([product.id], versions={product.id: product.ver}), text, ":material/delete:"
     ):
         close()
@@ -273,7 +271,7 @@ def restore(products: list[Product]) -> None:
     names = ", ".join(product.name for product in products)
     text = _("{name} is back.").format(name=names)
     ids = [product.id for product in products]
-    selecting.change(lambda: services.dataset().restore_products(ids), text, ":material/restore_from_trash:")
+    changes.make(lambda: services.dataset().restore_products(ids), text, ":material/restore_from_trash:")
 
 
 def bin_of_products() -> None:

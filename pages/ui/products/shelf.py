@@ -13,9 +13,8 @@ from core.ground.errors import BurinError
 from core.ground.names import search_key
 from core.intake.product_table import import_products, products_csv
 from core.products.proposing import Proposal, proposed
-from pages.ui import people, services, widgets
+from pages.ui import changes, people, services, widgets
 from pages.ui.components.sheet import Column, Edit, refuse, sheet
-from pages.ui.data import selecting
 from pages.ui.data.spreadsheets import spreadsheet
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.products import words
@@ -155,7 +154,7 @@ def _edit(edits: Sequence[Edit], shown: Sequence[Product], fields: Mapping[str, 
             workbench().notices.append(Notice(said(given), ":material/edit:", entry))
             return
     for one, each in given.items():
-        if not selecting.change(lambda one=one, each=each: write({one: each}), said({one: each}), ":material/edit:"):
+        if not changes.make(lambda one=one, each=each: write({one: each}), said({one: each}), ":material/edit:"):
             for edit in each:
                 refuse(key, edit, workbench().notices[-1].text)
 
@@ -193,7 +192,7 @@ def _merge() -> None:
     data, ids = services.dataset(), list(ticked())
     names = {product.id: product.name for product in data.products()}
     text = _("Merged into {name}.").format(name=names.get(into, ""))
-    if selecting.change(lambda: data.merge_products(ids, into), text, ":material/call_merge:"):
+    if changes.make(lambda: data.merge_products(ids, into), text, ":material/call_merge:"):
         ticked().clear()
 
 
@@ -201,7 +200,7 @@ def _trash() -> None:
     ids = list(ticked())
     text = ngettext("{n} product is in the trash.", "{n} products are in the trash.", len(ids))
     said = text.format(n=number(len(ids)))
-    if selecting.change(lambda: services.dataset().trash_products(ids), said, ":material/delete:"):
+    if changes.make(lambda: services.dataset().trash_products(ids), said, ":material/delete:"):
         ticked().clear()
 
 
@@ -235,7 +234,7 @@ def _apply() -> None:
     if not len(found):
         return
     text = ngettext("{n} product is made from the classes.", "{n} products are made from the classes.", len(found))
-    selecting.change(
+    changes.make(
         lambda: data.create_products(found.drafts, also=found.also),
         text.format(n=number(len(found))),
         ":material/auto_awesome:",
@@ -260,9 +259,7 @@ def make(draft: ProductDraft) -> None:
     """Make a product and open its sheet."""
     made: list[int] = []
     text = _("The product {name} is made.").format(name=draft.name.strip())
-    done = selecting.change(
-        lambda: made.extend(services.dataset().create_products([draft])), text, ":material/add_box:"
-    )
+    done = changes.make(lambda: made.extend(services.dataset().create_products([draft])), text, ":material/add_box:")
     if done:
         bench = workbench()
         for field in ("products.new", "products.new_maker", "products.new_code"):

@@ -15,9 +15,8 @@ from core.catalogue.records import Carried, ClassRecord, Product, ProductDraft
 from core.ground.images import decode, encode_png, reduced, room_for, side_by_side
 from core.ground.regions import Region
 from core.sight.marks import cut_region
-from pages.ui import cached, people, services
+from pages.ui import cached, changes, people, services
 from pages.ui.components.lens import OnLens, State, lens
-from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.products import words
 from pages.ui.search import paper
@@ -231,7 +230,7 @@ def _carried(marks: Sequence[Gathered]) -> list[Carried]:
 def _make(draft: ProductDraft) -> None:
     made: list[int] = []
     text = _("The product {name} is made.").format(name=draft.name.strip())
-    if selecting.change(lambda: made.extend(services.dataset().create_products([draft])), text, ":material/add_box:"):
+    if changes.make(lambda: made.extend(services.dataset().create_products([draft])), text, ":material/add_box:"):
         st.switch_page("pages/data/products.py", query_params={"product": str(made[0])})
     st.rerun()
 

@@ -14,9 +14,8 @@ from core.variation.policies import Policy
 from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
-from pages.ui import charts, people, services, widgets
+from pages.ui import changes, charts, people, services, widgets
 from pages.ui.components.gallery import webp_url
-from pages.ui.data import selecting
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
 from pages.ui.refusals import attempt
@@ -68,7 +67,7 @@ def _tolerance() -> None:
             st.caption(_("It holds for everybody, and costs a new check of each policy."))
             widgets.act(
                 _("Save"),
-                lambda: selecting.change(
+                lambda: changes.make(
                     lambda: services.dataset().set_settings(tolerance=round(share / 100, 4)),
                     _("{share} are tolerated now.").format(share=percent(share / 100)), ":material/tune:",
                 ),

@@ -13,8 +13,7 @@ from core.ground.images import SUFFIXES, decode, encode_png, room_for
 from core.variation.balance import BalancePlan, ClassPlan
 from core.variation.capture import HINT, TITLE, capture_sheet, cut_sheet
 from core.variation.sources import Original
-from pages.ui import people, services
-from pages.ui.data import selecting
+from pages.ui import changes, people, services
 from pages.ui.i18n import _, ngettext, number, sentence, translated
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -151,5 +150,5 @@ def _add(boxes: list[tuple[str, Image.Image]], class_name: str, uploader: str) -
             raise Conflict(_("All of these boxes are in the library already."))
 
     text = ngettext("{n} image added to {name}.", "{n} images added to {name}.", len(boxes))
-    if selecting.change(act, text.format(n=number(len(boxes)), name=class_name), ":material/library_add:"):
+    if changes.make(act, text.format(n=number(len(boxes)), name=class_name), ":material/library_add:"):
         workbench().empty(uploader)
