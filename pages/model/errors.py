@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from pages.ui.evaluation import error_causes, evaluating, tendencies, verdicts
+from pages.ui.evaluation import error_causes, evaluating, html_report, tendencies
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
@@ -26,6 +26,6 @@ elif view == "outliers":
 elif view == "tendencies":
     tendencies.tendencies(chosen, evaluation)
 elif view == "report":
-    verdicts.show(evaluation)
+    html_report.show(evaluation)
 else:
     error_causes.show(chosen, evaluation)

@@ -13,7 +13,7 @@ from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.search import answers, answers_table, lens_search, model_line, trying
-from pages.ui.search.intake import Query, intake
+from pages.ui.search.inputs import Query, intake
 from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.verdict_words import LOOK

@@ -9,7 +9,7 @@ from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
 from core.ground.images import decode
 from core.ground.workspace import Workspace
-from pages.ui.search import intake, lens_answer
+from pages.ui.search import inputs, lens_answer
 from pages.ui.search.paper import Paper, Row, page
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of
@@ -66,7 +66,7 @@ def test_several_pictures_and_a_code_find_the_lens(open_page, stocked):
 
 def test_drawings_come_one_after_another(open_page, stocked, monkeypatch):
     sheets = {"lens.sketch.0": png_bytes(draw("circle", seed=70)), "lens.sketch.1": png_bytes(draw("cross", seed=71))}
-    monkeypatch.setattr(intake, "sketch", lambda *, words, key: sheets.get(key))
+    monkeypatch.setattr(inputs, "sketch", lambda *, words, key: sheets.get(key))
     at = open_page(stocked, "identify", ask="lens", way="draw")
     assert "1 mark of the lens" in text_of(at), "what lies on the sheet counts already"
     at.button("lens.next").click().run()

@@ -18,7 +18,7 @@ from core.sight.marks import read_region
 from pages.ui import pictures, services
 from pages.ui.components.picture import regions_in
 from pages.ui.search import answers_table
-from pages.ui.search.intake import Query
+from pages.ui.search.inputs import Query
 from pages.ui.text import cell
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import component, text_of

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui import services
-from pages.ui.evaluation import verdicts
+from pages.ui.evaluation import html_report
 from pages.ui.i18n import _
 from pages.ui.state import workbench
 
@@ -45,7 +45,7 @@ def show(evaluation: Evaluation) -> None:
                     st.caption(use)
                 st.download_button(
                     _("Download"),
-                    partial(verdicts.page, evaluation, services.dataset(), workbench().language)
+                    partial(html_report.page, evaluation, services.dataset(), workbench().language)
                     if name == "report.html"
                     else path.read_bytes,
                     file_name=f"{stem}-{name}",

@@ -12,7 +12,7 @@ from core.ground.images import SUFFIXES, content_hash, decode
 from pages.ui import cached, changes, contents, people, services
 from pages.ui.components.pointmap import Pin
 from pages.ui.i18n import _, sentence
-from pages.ui.search.intake import Query, pinned, query_of
+from pages.ui.search.inputs import Query, pinned, query_of
 from pages.ui.text import esc
 
 if TYPE_CHECKING:

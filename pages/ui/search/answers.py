@@ -17,7 +17,7 @@ from pages.ui import cached, contents, pictures, services, widgets
 from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
 from pages.ui.i18n import _, decimals, number, percent, sentence
-from pages.ui.search.intake import Query, pinned
+from pages.ui.search.inputs import Query, pinned
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.verdict_words import verdict_badge

@@ -13,7 +13,7 @@ from core.ground.errors import ImageRefused
 from core.intake.cells import neutral
 from pages.ui import cached, widgets
 from pages.ui.i18n import _, sentence
-from pages.ui.search.intake import Query
+from pages.ui.search.inputs import Query
 from pages.ui.verdict_words import verdict_name
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from core.ground.regions import Region
 from pages.ui.i18n import _
 from pages.ui.search import answers
-from pages.ui.search.intake import Query
+from pages.ui.search.inputs import Query
 
 if TYPE_CHECKING:
     from core.recognition.identify import Answer

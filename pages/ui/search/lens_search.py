@@ -15,7 +15,7 @@ from pages.ui import cached, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.search import answers, lens_answer, trying
 from pages.ui.search.gathered import NONE, READ, Gathered, choice
-from pages.ui.search.intake import Query, forget, gather, remove
+from pages.ui.search.inputs import Query, forget, gather, remove
 from pages.ui.state import session_slice, workbench
 from pages.ui.text import esc
 

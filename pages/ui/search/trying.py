@@ -14,7 +14,7 @@ from core.showcase.laid import Laid, path_of
 from pages.ui import services
 from pages.ui.components.gallery import Group, Tile, gallery, webp_url
 from pages.ui.i18n import _
-from pages.ui.search.intake import query_of, take
+from pages.ui.search.inputs import query_of, take
 from pages.ui.state import workbench
 
 FIRST = "lens.jpg"
