@@ -7,7 +7,8 @@ import io
 import itertools
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ KEYWORDS = {"_": None, "ngettext": DEFAULT_KEYWORDS["ngettext"], **dict.fromkeys
 SOURCES = [ROOT / "Home.py", *sorted((ROOT / "pages").rglob("*.py")), *sorted((ROOT / "core").rglob("*.py"))]
 
 
+@cache
 def extracted() -> dict[str | tuple[str, ...], str]:
     """Message id (or its two forms) -> where it is written."""
     method_map, options_map = parse_mapping_cfg(io.StringIO((ROOT / "babel.cfg").read_text(encoding="utf-8")))
@@ -40,12 +42,15 @@ def extracted() -> dict[str | tuple[str, ...], str]:
     }
 
 
-def said(path: Path) -> Iterator[ast.Call]:
+@cache
+def said(path: Path) -> Sequence[ast.Call]:
     """The calls that say a sentence: ``_()`` and ``ngettext()``, and in core the making of an error."""
     names = {"_", "ngettext"} if "core" not in path.relative_to(ROOT).parts else {"_", *ERRORS}
-    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names and call.args:
-            yield call
+    return [
+        call
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in names and call.args
+    ]
 
 
 @pytest.fixture(scope="module")
