@@ -6,8 +6,7 @@ import streamlit as st
 
 from core.ground import cluster
 from core.ground.errors import BurinError
-from pages.ui import people, services, widgets
-from pages.ui.data import selecting
+from pages.ui import changes, people, services, widgets
 from pages.ui.i18n import _, sentence
 from pages.ui.text import esc
 
@@ -56,7 +55,7 @@ def _use(address: str) -> None:
         _reach(address)
         services.dataset().set_settings(ray_address=address)
 
-    selecting.change(act, _("Heavy jobs follow the new setting."), ":material/lan:")
+    changes.make(act, _("Heavy jobs follow the new setting."), ":material/lan:")
 
 
 def _reach(address: str) -> None:

@@ -16,6 +16,7 @@ from core.ground.config import Preprocessing
 from core.ground.errors import BadInput, NotAllowed, NotFound
 from core.ground.job import publish, read
 from core.ground.jobs import JobRunner
+from core.ground.keys import keys_of
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.training import queue
@@ -54,7 +55,7 @@ def ends(workspace: Workspace, state: str = "succeeded", **changes: object) -> N
     """The job under way ends so, and what its process does as its last is done."""
     [job] = JobRunner(workspace).active("train")
     publish(replace(read(Path(job.folder)), state=state, finished_at=time.time(), **changes))
-    JobRunner(workspace)._release("train", job.id)
+    keys_of(workspace).release("train", job.id)
     if state != "interrupted":
         queue.start_next(workspace)
 
