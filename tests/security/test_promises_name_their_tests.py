@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pages.server import floors
+from core.ground import images
+from core.ground.budget import LARGE, PIXELS
+from core.ground.workspace import LEFT_S
+from pages.server import floors, limits
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
@@ -36,6 +39,23 @@ def test_what_is_named_is_there():
         assert "\ndef test_" in (ROOT / file).read_text("utf-8"), file
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert set(re.findall(r"`make ([a-z]+)`", TEXT)) <= set(targets)
+
+
+def test_the_figures_are_the_code_s():
+    from streamlit.web.server.starlette.starlette_auth_routes import AUTH_COOKIE_MAX_AGE_SECONDS
+
+    text, million = " ".join(TEXT.split()), 1_000_000
+    for figure, now in (
+        (f"refused above {images.MAX_PIXELS // million} million pixels", images.MAX_PIXELS % million == 0),
+        (f"one budget for the whole process, {PIXELS.limit // million} million", PIXELS.limit % million == 0),
+        (f"a picture above {LARGE // million} million pixels waits", LARGE % million == 0),
+        (f"{limits.A_SESSION // 1024**3} GB held a session", limits.A_SESSION % 1024**3 == 0),
+        (f"and {limits.ALTOGETHER // 1024**3} GB altogether", limits.ALTOGETHER % 1024**3 == 0),
+        (f"The session lasts {AUTH_COOKIE_MAX_AGE_SECONDS // 86_400} days", AUTH_COOKIE_MAX_AGE_SECONDS % 86_400 == 0),
+        (f"at most {images.MAX_BYTES // million} MB a file", images.MAX_BYTES % million == 0),
+        ("swept after a day", LEFT_S == 86_400),
+    ):
+        assert figure in text and now, figure
 
 
 def test_what_is_below_a_floor_is_said_in_one_line(monkeypatch, caplog):

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from core.ground.budget import PIXELS, Budget
 from core.ground.containers import inspect
@@ -19,6 +20,8 @@ from core.ground.errors import ImageRefused
 from core.ground.images import decode
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def test_never_more_than_there_is_and_everybody_gets_a_turn() -> None:
@@ -188,3 +191,29 @@ def test_an_upload_keeps_its_room_until_nothing_of_the_whole_picture_is_left(
     files = [IncomingFile(f"{k}.png", png_bytes(draw("bar", side=40 + k))) for k in range(3)]
     assert [one.outcome for one in import_files(Dataset(workspace), files)] == ["added"] * 3
     assert len(held) >= 9 and all(held) and PIXELS._used == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mallopt is glibc's")
+def test_what_a_large_picture_was_in_is_given_back_to_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (5000, 5000), (200, 190, 180)).save(path, compression="tiff_adobe_deflate")
+    script = f"""
+from pathlib import Path
+from core.ground.budget import give_back
+from core.ground.images import decode, thumbnail
+give_back()
+def held():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+thumbnail(decode(Path({str(path)!r}), within=64))
+before = held()
+for _ in range(3):
+    image = decode(Path({str(path)!r}))
+    most = held()
+    thumbnail(image)
+    del image
+print(most - before, held() - before)
+"""
+    said = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    most, after = (int(number) / 1e6 for number in said.split())
+    assert most > 90, "the picture was never whole in memory: nothing is shown by this"
+    assert after < 20, f"{after:.0f} MB stayed with the process"
