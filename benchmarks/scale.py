@@ -151,12 +151,14 @@ def measure(workspace: Workspace, engine: str, url: str) -> dict[str, Any]:
         kinds=None if among.kinds is None else list(among.kinds)))[0]).held  # fmt: skip
     searches = [_timed(lambda q=query: gallery.nearest(q, 64))[0] for query in truth.asked.vectors]
     whole, apart = [], []
+    before_cpu = time.process_time()
     for picture in _pictures(rng):
         spent, answer = _timed(
             lambda p=picture: identify(p, gallery=gallery, calibration=calibration, embedder=embedder)
         )
         whole.append(spent)
         apart.append((answer.latency_ms["see"] + answer.latency_ms["embed"]) / 1000)
+    found["identify_cpu_ms"] = 1000 * (time.process_time() - before_cpu) / len(whole)
     known = [_timed(lambda q=query: answer_to(q, None, gallery, calibration))[0] for query in truth.asked.vectors]
     for name, spent in (("search", searches), ("known", known), ("identify", whole), ("see_embed", apart)):
         found |= _quantiles(name, spent)

@@ -144,10 +144,12 @@ def all_references(connection: sa.Connection, space: str, *, size: int = 20_000,
         yield _as_rows(found)
 
 
-def class_sizes(connection: sa.Connection, space: str) -> tuple[np.ndarray, np.ndarray]:
-    """The classes that have references in ``space``, by id: class ids (C,), and how many references each (C,)."""
-    query = _joined(sa.select(db.items.c.class_id, sa.func.count()), space)
-    found = connection.execute(query.group_by(db.items.c.class_id).order_by(db.items.c.class_id)).all()
+def class_sizes(connection: sa.Connection) -> tuple[np.ndarray, np.ndarray]:
+    """The classes of present items, by id: class ids (C,), and how many items each has (C,), with a vector or without:
+    from an index alone, at once."""
+    here = db.items.c.state == "present", db.items.c.class_id.is_not(None)
+    query = sa.select(db.items.c.class_id, sa.func.count()).where(*here).group_by(db.items.c.class_id)
+    found = connection.execute(query.order_by(db.items.c.class_id)).all()
     return np.array([row[0] for row in found], np.int64), np.array([row[1] for row in found], np.int64)
 
 
@@ -195,15 +197,16 @@ def first_of_class(connection: sa.Connection, space: str, class_ids: Iterable[in
 
 
 def drawn(connection: sa.Connection, space: str, count: int, rng: np.random.Generator) -> Rows:
-    """``count`` references (all where there are fewer) drawn by ``rng``, by id."""
-    ids = np.array(connection.execute(sa.select(db.items.c.id).where(_REFERS)).scalars().all(), np.int64)
-    ids = rng.permutation(np.sort(ids))
-    found, done = references(connection, space, ids[:count]), count
-    while len(found) < count and done < len(ids):  # some have no vector in this space
-        more = max(2 * (count - len(found)), done)
-        found = references(connection, space, [*found.ids.tolist(), *ids[done : done + more].tolist()])
-        done += more
-    return found.only(np.sort(rng.permutation(len(found))[:count]))
+    """``count`` references (all where there are fewer) drawn by ``rng``, by id. Of many a few are found among ids that
+    are guessed, each as likely as the others, and not all of them read."""
+    last, found = last_id(connection), references(connection, space, [])
+    for _ in range(8 if 20 * count < last else 0):
+        guessed = rng.integers(0, last + 1, 2 * count).tolist()
+        found = references(connection, space, [*found.ids.tolist(), *guessed])
+        if len(found) >= count:
+            return found.only(np.sort(rng.permutation(len(found))[:count]))
+    ids = np.array(connection.execute(_joined(sa.select(db.items.c.id), space)).scalars().all(), np.int64)
+    return references(connection, space, rng.choice(ids, min(count, len(ids)), replace=False).tolist())
 
 
 def outlines_of(connection: sa.Connection, space: str, item_ids: Iterable[int]) -> dict[int, bytes]:

@@ -97,6 +97,9 @@ class Source(Protocol):
         """The ids (M,) int64 and similarities (M,) float32 of the ``k`` (or fewer, where there are no more) most
         similar references to ``query`` (D,), most similar first."""
 
+    def labels(self, item_ids: np.ndarray) -> np.ndarray | None:
+        """The classes (N,) of these items as it has them; None where the catalogue is asked sooner."""
+
     def around(self, asked: Rows, k: int) -> np.ndarray:
         """The ids (M,) of the ``k`` most similar to each of ``asked``, of its own class and of all others, together
         and in no order: many questions at once, for what is measured and not answered."""

@@ -98,17 +98,15 @@ class LargeGallery:
         whole that may be its nearest."""
         proposed = self._propose(vector, FURTHER, among := among or ALL)
         with self._dataset.catalogue.read() as connection:
-            labels = vectorstore.labels(connection, proposed.ids.tolist())
-        first: dict[int, float] = {}  # of each class, in the order of their nearest
-        near = []
-        for item, similarity in zip(proposed.ids.tolist(), proposed.similarities.tolist(), strict=True):
-            if (class_id := labels.get(item)) is None:
-                continue
-            if similarity >= first.setdefault(class_id, similarity) - 2 * self.source.slack:
-                near.append((item, class_id))
-        least = sorted(first.values(), reverse=True)[:count][-1:]
-        wanted = {c for c, similarity in first.items() if similarity >= least[0] - 2 * self.source.slack}
-        rows = self._confirm(proposed, np.array([item for item, class_id in near if class_id in wanted], np.int64))
+            pending = self._changed(connection, proposed.at)
+            ids = proposed.ids[~np.isin(proposed.ids, pending)]
+            alike, class_ids = proposed.similarities[np.isin(proposed.ids, ids)], self._labels(connection, ids)
+            classes, first, of = np.unique(class_ids, return_index=True, return_inverse=True)
+            near = alike >= alike[first][of] - 2 * self.source.slack  # of each class, what may be its nearest
+            least = np.sort(alike[first][classes >= 0])[::-1][:count][-1:]
+            wanted = (class_ids >= 0) & (alike[first][of] >= least.min(initial=np.inf) - 2 * self.source.slack)
+            chosen = [*ids[near & wanted].tolist(), *pending.tolist()]
+            rows = vectorstore.references(connection, self.space, chosen)
         self._remember(rows)
         found, alike = _ranked(vector, among, rows)
         each = np.sort(np.unique(self.classes_of(found), return_index=True)[1])[:count]
@@ -162,9 +160,9 @@ class LargeGallery:
             return ask(connection, self.space)
 
     def sizes(self) -> tuple[np.ndarray, np.ndarray]:
-        """Class ids (C,) and how many references each has (C,)."""
+        """Class ids (C,) and how many items each has (C,)."""
         with self._dataset.catalogue.read() as connection:
-            return vectorstore.class_sizes(connection, self.space)
+            return vectorstore.class_sizes(connection)
 
     def _propose(self, vector: np.ndarray, count: int, among: Among) -> _Proposed:
         """At least ``count`` candidates, or all. What was proposed last is kept: more of it may be asked for."""
@@ -181,6 +179,13 @@ class LargeGallery:
         with self._dataset.catalogue.read() as connection:
             pending = self._changed(connection, proposed.at)
             return vectorstore.references(connection, self.space, [*item_ids.tolist(), *pending.tolist()])
+
+    def _labels(self, connection: sa.Connection, item_ids: np.ndarray) -> np.ndarray:
+        """The classes (N,) of items that did not change since the source heard of them, -1 of what is no reference."""
+        if (known := self.source.labels(item_ids)) is not None:
+            return known
+        found = vectorstore.labels(connection, item_ids.tolist())
+        return np.array([found.get(item, -1) for item in item_ids.tolist()], np.int64)
 
     def _pending(self) -> Rows:
         """The references that changed since the source heard of them."""

@@ -78,6 +78,13 @@ class Resident:
                 return chosen, np.full(len(chosen), -np.inf, np.float32)  # the catalogue compares them all
             return self._nearest(query, k, chosen)
 
+    def labels(self, item_ids: np.ndarray) -> np.ndarray | None:
+        with self.lock:
+            rows = np.searchsorted(self.ids, item_ids)
+            there = rows < len(self.ids)
+            there[there] = self.ids[rows[there]] == item_ids[there]
+            return np.where(there, self.class_ids[np.where(there, rows, 0)], -1) if len(self.ids) else None
+
     def around(self, asked: Rows, k: int) -> np.ndarray:
         if self.precision == "lists":
             with self.lock:
