@@ -18,7 +18,7 @@ UNIT = 16.0  # px: a box's sides are learnt as logarithms of their distance in t
 LEAST, MOST = 15.0, 112.0  # px: larger side of a mark that is boxed; other scales see what is smaller or larger
 
 
-class _Step(nn.Sequential):
+class Step(nn.Sequential):
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(
             nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
@@ -32,10 +32,10 @@ class Finder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         inputs = [12, *WIDTHS[:-1]]
-        self.down = nn.ModuleList(nn.Sequential(_Step(i, o), _Step(o, o)) for i, o in zip(inputs, WIDTHS, strict=True))
-        self.up = nn.ModuleList(_Step(WIDTHS[i + 1] + WIDTHS[i], WIDTHS[i]) for i in range(len(WIDTHS) - 1))
+        self.down = nn.ModuleList(nn.Sequential(Step(i, o), Step(o, o)) for i, o in zip(inputs, WIDTHS, strict=True))
+        self.up = nn.ModuleList(Step(WIDTHS[i + 1] + WIDTHS[i], WIDTHS[i]) for i in range(len(WIDTHS) - 1))
         self.strokes = nn.Conv2d(WIDTHS[0], 4, 1)
-        self.boxes = nn.Sequential(_Step(WIDTHS[1], WIDTHS[1]), nn.Conv2d(WIDTHS[1], 5, 1))
+        self.boxes = nn.Sequential(Step(WIDTHS[1], WIDTHS[1]), nn.Conv2d(WIDTHS[1], 5, 1))
         with torch.no_grad():
             self.strokes.bias.fill_(-2.0)  # type: ignore[union-attr]
             self.boxes[1].bias.copy_(torch.tensor([-4.0, 0, 0, 0, 0]))  # type: ignore[union-attr, operator]

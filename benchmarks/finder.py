@@ -30,7 +30,7 @@ import _grounds  # noqa: E402
 from _line_art import templates  # noqa: E402
 from _sources import SOURCES  # noqa: E402
 
-from core.sight import network, proposals  # noqa: E402
+from core.sight import network  # noqa: E402
 from core.sight.groups import overlap  # noqa: E402
 from core.sight.inputs import channels  # noqa: E402
 from core.sight.proposals import all_places  # noqa: E402
@@ -70,7 +70,7 @@ def main() -> None:
         print("Name a folder with --build to train on them.")
         return
     built = Built(options.build)
-    network.WEIGHTS.parent.mkdir(parents=True, exist_ok=True)
+    network.FINDER.parent.mkdir(parents=True, exist_ok=True)
     train(built, steps=options.steps, minutes=options.minutes, again=options.again, seed=options.seed)
     if options.boxes:
         fit_judge(built, scenes=options.boxes, seed=options.seed)
@@ -287,7 +287,7 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
             break
     maker.terminate()
     net.load_state_dict(mean)
-    network.WEIGHTS.write_bytes(export(net.eval()))
+    network.FINDER.write_bytes(export(net.eval()))
 
 
 # ---- the judge of places
@@ -326,9 +326,9 @@ def fit_on(learnt: Looked, kept: Looked) -> None:
     from sklearn.metrics import roc_auc_score
 
     forests = fitted(learnt.numbers, learnt.right, kept.numbers, kept.right)
-    proposals.WEIGHTS.write_bytes(export(forests, learnt.numbers.shape[1]))
+    network.JUDGE.write_bytes(export(forests, learnt.numbers.shape[1]))
     network._session.cache_clear()
-    sure, right = network.judge(proposals.WEIGHTS, kept.numbers), kept.right >= WHOLE
+    sure, right = network.judge(kept.numbers), kept.right >= WHOLE
     print(f"{len(learnt.right)} boxes learnt from, {len(right)} kept out: AUROC {roc_auc_score(right, sure):.3f}")
     for least in np.arange(0, 1, 0.1):
         here = (sure >= least) & (sure < least + 0.1)

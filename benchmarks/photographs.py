@@ -42,7 +42,7 @@ from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
 from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
-from core.sight import network, proposals, reading  # noqa: E402
+from core.sight import network, proposals  # noqa: E402
 from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
 
 GROUPS = ("lens", "real", "cases", "carved", "time")
@@ -308,7 +308,7 @@ def _sized(picture: np.ndarray, side: int) -> np.ndarray:
 
 
 def _looked_at(image: Image.Image) -> int:
-    """How many pixels the network is given until the strokes of the surest mark are read."""
+    """How many pixels the networks are given until the strokes of the surest mark are read."""
     count = 0
 
     def counted(pictures: list[np.ndarray]) -> list[network.Seen]:
@@ -316,7 +316,13 @@ def _looked_at(image: Image.Image) -> int:
         count += sum(picture.shape[0] * picture.shape[1] for picture in pictures)
         return network.look(pictures)
 
-    with mock.patch.object(proposals, "look", counted), mock.patch.object(reading, "look", counted):
+    def windows(given: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal count
+        count += len(given) * given.shape[-1] * given.shape[-2]
+        return read(given, judged)
+
+    read = network.read
+    with mock.patch.object(proposals, "look", counted), mock.patch.object(network, "read", windows):
         marks = find_marks(image)
         see(marks[0].picture if marks else image, Preprocessing())
     return count

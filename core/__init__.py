@@ -6,7 +6,7 @@ a higher one (checked by tests/test_floors.py):
 ground       errors, machine_faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones
 ground       unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
 ground       preprocessing, sameness, outlines
-sight        inputs, network, groups, proposals, reading, marks, hypotheses, doubts
+sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage

@@ -1,15 +1,18 @@
-"""What the finder's network is given of a picture: how light and colour differ from what is around.
+"""What the networks are given of a picture: how light and colour differ from what is around.
 
 Only neighbourhoods are compared, so that a picture and a piece of it give the same numbers but for their edges.
 """
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
 WIDE, NEAR = 81, 25  # px: sides of the neighbourhoods
 CHANNELS = 3
+WINDOW_CHANNELS = CHANNELS + 2
 
 
 def channels(picture: np.ndarray) -> np.ndarray:
@@ -26,9 +29,20 @@ def channels(picture: np.ndarray) -> np.ndarray:
     one, other = red - green, 0.5 * (red + green) - blue
     one, other = one - cv2.blur(one, (NEAR, NEAR)), other - cv2.blur(other, (NEAR, NEAR))
     a, b, c = float((one * one).mean()), float((one * other).mean()), float((other * other).mean())
-    turn = 0.5 * np.arctan2(2 * b, a - c)  # of the first principal axis
-    colour = np.cos(turn) * one + np.sin(turn) * other
+    turn = 0.5 * math.atan2(2 * b, a - c)  # of the first principal axis
+    colour = math.cos(turn) * one + math.sin(turn) * other
     return np.stack([_standardised(grey, WIDE, 6.0), _standardised(grey, NEAR, 3.0), _standardised(colour, NEAR, 6.0)])
+
+
+def window_channels(window: np.ndarray, box: tuple[float, float, float, float]) -> np.ndarray:
+    """(5, H, W) float32 of a ``window`` (H, W, 3) or (H, W) uint8 round ``box`` (x, y, width, height): `channels`,
+    the light less its mean and over its deviation in the whole window, and which pixels lie in the box."""
+    light = window.astype(np.float32)
+    light = light.mean(axis=2) if light.ndim == 3 else light
+    inside = np.zeros(light.shape, np.float32)
+    x, y, w, h = box
+    inside[max(0, round(y)) : max(0, round(y + h)), max(0, round(x)) : max(0, round(x + w))] = 1
+    return np.concatenate([channels(window), ((light - light.mean()) / (light.std() + 6))[None], inside[None]])
 
 
 def _standardised(values: np.ndarray, around: int, least: float) -> np.ndarray:

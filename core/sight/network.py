@@ -1,6 +1,6 @@
-"""The finder's network: probabilities of strokes, and where whole marks lie, in a picture as it is given.
+"""The networks: the finder says where strokes and whole marks lie in a picture, the reader what lies in one box.
 
-Runs in ONNX Runtime. What becomes of its answers is `core.sight.proposals`'s matter.
+They run in ONNX Runtime. What becomes of their answers is `core.sight.proposals`'s and `core.sight.reading`'s matter.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from core.sight.inputs import CHANNELS, channels
 if TYPE_CHECKING:
     import onnxruntime
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "finder.onnx"
+_FOLDER = Path(__file__).resolve().parents[2] / "assets" / "finder"
+FINDER, READER, JUDGE = (_FOLDER / f"{name}.onnx" for name in ("finder", "reader", "judge"))
 CELL = 4  # px: side of a cell of the map of boxes
 _STEP = 32  # px: the network halves a picture five times
 
@@ -39,25 +40,35 @@ def look(pictures: list[np.ndarray]) -> list[Seen]:
     padded = np.zeros((len(pictures), CHANNELS, -(-height // _STEP) * _STEP, -(-width // _STEP) * _STEP), np.float32)
     for i, picture in enumerate(pictures):
         padded[i, :, :height, :width] = channels(picture)
-    strokes, boxes = _session().run(["strokes", "boxes"], {"picture": padded})
+    strokes, boxes = _session(FINDER).run(["strokes", "boxes"], {"picture": padded})
     high, wide = -(-height // CELL), -(-width // CELL)
     return [
         Seen(s[:height, :width], b[0, :high, :wide], b[1:, :high, :wide]) for s, b in zip(strokes, boxes, strict=True)
     ]
 
 
-def judge(weights: Path, numbers: np.ndarray) -> np.ndarray:
-    """(N,) the probabilities that a forest, kept in ``weights``, gives to (N, K) ``numbers``."""
-    return _session(weights).run(["sure"], {"numbers": numbers.astype(np.float32)})[0]
+def judge(numbers: np.ndarray) -> np.ndarray:
+    """(N,) the probabilities that a forest gives to (N, K) ``numbers`` of places."""
+    return _session(JUDGE).run(["sure"], {"numbers": numbers.astype(np.float32)})[0]
+
+
+def read(windows: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What lies in the boxes of (N, 5, S, S) ``windows`` (`core.sight.inputs.window_channels`): (N, S, S) float32, how
+    probably each pixel is a stroke of the mark in the box; (N,), how probably the box is one whole mark and nothing
+    else, after ``judged`` (N,), what the judge said."""
+    limited = np.clip(judged.astype(np.float32), 1e-4, 1 - 1e-4)
+    given = {"window": windows.astype(np.float32), "judged": np.log(limited / (1 - limited))}
+    strokes, sure = _session(READER).run(["strokes", "sure"], given)
+    return strokes, sure
 
 
 @lru_cache
-def _session(weights: Path = WEIGHTS) -> onnxruntime.InferenceSession:
+def _session(weights: Path) -> onnxruntime.InferenceSession:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.inter_op_num_threads = 1
-    if weights != WEIGHTS:
+    if weights == JUDGE:
         options.intra_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

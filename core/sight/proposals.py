@@ -1,22 +1,22 @@
 """Where marks may be: groups of strokes at several sizes of the picture, each place told once, likeliest first.
 
-How likely a place is one whole mark says a judge: boosted trees over the numbers of its group, and of the groups that
-lie in it, around it and at other sizes, calibrated on scenes that were kept out.
+How likely a place is one whole mark says a judge first: boosted trees over the numbers of its group, and of the groups
+that lie in it, around it and at other sizes. The likeliest are looked at again by the reader, which knows strokes from
+texture; both together are calibrated on scenes that were kept out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
 
 from core.sight.groups import Box, Group, box_at, groups, overlap
 from core.sight.network import Seen, judge, look
+from core.sight.reading import Reading, read
 
-WEIGHTS = Path(__file__).resolve().parents[2] / "assets" / "finder" / "judge.onnx"
 SCALES = (
     96,
     192,
@@ -29,6 +29,7 @@ _MARGINED = 192
 _LARGEST, _FILLS = 125, 1.04
 LEAST = 0.08  # a middle less probable than this is none
 SAME = 0.6  # overlap (intersection over union) from which two places are one
+ALIKE, LOOKED_AT = 0.8, 8  # overlap from which they are not both looked at again, and how many are
 _SUPPORTS = 0.5  # overlap from which a group at another size says the same
 _HELD, _LARGER = 0.85, 1.3  # share of a box that lies in another from which it is a part of it, and how much larger
 
@@ -41,19 +42,32 @@ class Place:
     numbers: np.ndarray
 
 
-def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, float]]:
-    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, each told once, with the
-    probability (0 to 1) that it is one whole mark and nothing else."""
+def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
+    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, each told once, with
+    what is read there."""
     found = all_places(pixels)
     if not found:
         return []
-    sure = judge(WEIGHTS, np.stack([place.numbers for place in found]))
-    kept: list[tuple[Box, float]] = []
-    for i in np.argsort(-sure, kind="stable").tolist():
+    judged = judge(np.stack([place.numbers for place in found]))
+    again = likeliest([place.box for place in found], judged)
+    readings = read(pixels, [found[i].box for i in again], judged[again])
+    order = np.argsort([-reading.sure for reading in readings], kind="stable").tolist()
+    kept: list[tuple[Box, Reading]] = []
+    for at in order:
+        box = found[again[at]].box
+        if len(kept) < most and not any(overlap(box, other) > SAME for other, _ in kept):
+            kept.append((box, readings[at]))
+    return kept
+
+
+def likeliest(boxes: Sequence[Box], judged: np.ndarray, *, most: int = LOOKED_AT) -> list[int]:
+    """Which of ``boxes`` are worth a second look, the likeliest first, no two of them alike."""
+    kept: list[int] = []
+    for i in np.argsort(-judged, kind="stable").tolist():
         if len(kept) == most:
             break
-        if not any(overlap(found[i].box, box) > SAME for box, _ in kept):
-            kept.append((found[i].box, float(sure[i])))
+        if not any(overlap(boxes[i], boxes[j]) > ALIKE for j in kept):
+            kept.append(i)
     return kept
 
 

@@ -1,18 +1,18 @@
-"""The ink of one mark: its place looked at again in a window of a fixed size, as large as the network knows best."""
+"""What lies in a box: looked at in a window of a fixed size, the strokes of its mark and whether it is a whole one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from core.sight.groups import INK, Box
-from core.sight.network import look
+from core.sight import network
+from core.sight.groups import Box
+from core.sight.inputs import window_channels
 
-SIDE = 160  # px: of the window
-EXTENTS = (112, 64)  # px: of the larger side of the mark in it; the next where nothing is seen: large, a ring is a rim
-_STRAY = 0.5  # share of a piece of ink that must lie in the box for it to be the mark's
+SIDE, EXTENT = 128, 88  # px: of the window, and of the larger side of the box in it
 
 
 @dataclass(frozen=True)
@@ -60,33 +60,20 @@ def window(pixels: np.ndarray, box: Box, *, side: int, extent: float) -> Window:
     return Window(square, (x, y), factor)
 
 
-def read_ink(pixels: np.ndarray, box: Box) -> np.ndarray:
-    """(h, w) uint8, dark on white: how probably each place in and around ``box`` is a stroke of its mark."""
-    ink = np.full((SIDE, SIDE), 255, np.uint8)
-    for extent in EXTENTS:
-        shown = window(pixels, box, side=SIDE, extent=extent)
-        strokes = look([shown.pixels])[0].strokes
-        mask = own_ink(strokes, shown.inside(box))
-        near = cv2.dilate(mask, np.ones((5, 5), np.uint8))
-        ink = np.rint(255 * (1 - strokes * near)).astype(np.uint8)
-        if mask.any():
-            break
-    return ink
+@dataclass(frozen=True)
+class Reading:
+    """What lies in one box: its ``ink`` (SIDE, SIDE) uint8, dark on white: how probably each place is a stroke of the
+    mark in it; ``sure``, the probability (0 to 1) that it is one whole mark and nothing else."""
+
+    ink: np.ndarray
+    sure: float
 
 
-def own_ink(strokes: np.ndarray, box: Box) -> np.ndarray:
-    """(h, w) uint8 of 0 and 1: the pieces of ink that lie in ``box``, most of them."""
-    mask = (strokes > INK).astype(np.uint8)
-    x, y, w, h = box
-    slack = 0.05 * max(w, h) + 1
-    inside = np.zeros_like(mask)
-    x0, y0 = max(0, int(x - slack)), max(0, int(y - slack))
-    inside[y0 : max(y0, int(np.ceil(y + h + slack))), x0 : max(x0, int(np.ceil(x + w + slack)))] = 1
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8, ltype=cv2.CV_32S)
-    if count < 2:
-        return mask * 0
-    within = np.bincount(labels.ravel(), weights=inside.ravel(), minlength=count)
-    area = stats[:, cv2.CC_STAT_AREA]
-    keep = (within >= _STRAY * area) & (area >= max(3, 0.004 * area[1:].max()))
-    keep[0] = False
-    return keep[labels].astype(np.uint8)
+def read(pixels: np.ndarray, boxes: Sequence[Box], judged: np.ndarray | None = None) -> list[Reading]:
+    """What lies in ``boxes`` of ``pixels``; ``judged`` (N,): how sure the judge is of each."""
+    if not boxes:
+        return []
+    shown = [window(pixels, box, side=SIDE, extent=EXTENT) for box in boxes]
+    given = np.stack([window_channels(w.pixels, w.inside(box)) for w, box in zip(shown, boxes, strict=True)])
+    strokes, sure = network.read(given, np.full(len(boxes), 0.5) if judged is None else judged)
+    return [Reading(np.rint(255 * (1 - s)).astype(np.uint8), float(p)) for s, p in zip(strokes, sure, strict=True)]

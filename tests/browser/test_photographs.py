@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace
 from tests.browser.test_journeys import FILES, answer, ready
 from tests.chromium import Server, Visit
@@ -104,3 +105,31 @@ def test_a_photograph_without_a_mark_asks_where_it_is(base, visit, width, height
     expect(answer(tab.page)).to_contain_text("No mark found")
     expect(answer(tab.page)).not_to_contain_text("ot in the base")
     expect(tab.page.locator("button.draw")).to_have_attribute("aria-pressed", "true")
+
+
+def test_a_reported_photograph_gets_its_region_and_helps_from_then_on(base, visit):
+    """A mark that the base knows only the parts of: shown in the Inbox as one, it is one in the next photograph."""
+    tab = given(visit, base, photograph(("circle", 350, 150, 280), ("triangle", 350, 420, 280)), 1440, 900)
+    page = tab.page
+    answer(page).first.get_by_role("button", name="This is wrong").click()
+    page.get_by_role("button", name="Send to the curator").click()
+    expect(page.get_by_text("Sent to the curator. Thank you.")).to_be_visible()
+
+    tab.open("inbox")
+    tab.wait()
+    page.locator(".stage").wait_for()
+    drag(page, 0.28, 0.15, 0.54, 0.8)
+    tab.wait()
+    page.get_by_role("combobox", name="Give it a class").fill("keyhole")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("The image is now an original of keyhole.")).to_be_visible()
+    (item,) = [one for one in Dataset(base.workspace).items() if one.class_name == "keyhole"]
+    assert item.region is not None
+    assert item.region.box == pytest.approx([336, 135, 312, 585], abs=25)
+    assert item.sight != "doubt"
+
+    ready(tab)
+    other = given(visit, base, photograph(("circle", 600, 240, 250), ("triangle", 600, 480, 250)), 1440, 900)
+    drag(other.page, 0.48, 0.24, 0.73, 0.84)
+    other.wait()
+    expect(other.page.locator(".box").filter(has_text=re.compile("keyhole"))).to_have_count(1)

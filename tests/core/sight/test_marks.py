@@ -16,7 +16,7 @@ from core.sight.groups import overlap
 from core.sight.inputs import channels
 from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
 from core.sight.network import CELL, look
-from core.sight.reading import own_ink, read_ink, window
+from core.sight.reading import EXTENT, SIDE, read, window
 
 STROKES = Preprocessing("strokes", 128)
 
@@ -77,14 +77,16 @@ def test_a_window_holds_its_box_in_the_middle_and_leads_back() -> None:
     assert np.abs(np.array([x, y, w, h]) - (32, 48, 64, 32)).max() <= 2
 
 
-def test_ink_that_leaves_the_box_is_not_the_mark_s() -> None:
-    strokes = np.zeros((60, 60), np.float32)
-    strokes[20:40, 20:23] = 1
-    strokes[30, 35:60] = 1  # a scratch that only begins in the box
-    strokes[30:32, :10] = 1
-    mask = own_ink(strokes, (18, 18, 24, 24))
-    assert mask[25, 21]
-    assert not mask[30, 50] and not mask[30, 5]
+def test_ink_beside_the_box_is_not_the_mark_s_and_what_lies_nowhere_is_read_as_nothing() -> None:
+    pixels = np.asarray(lens((170, 240, 70), (330, 240, 70)))
+    one, other = read(pixels, [box_of(170, 240, 70), box_of(330, 240, 70)])
+    shown = [window(pixels, box_of(x, 240, 70), side=SIDE, extent=EXTENT) for x in (170, 330)]
+    for reading, at, neighbour in ((one, shown[0], (330, 240, 70)), (other, shown[1], (170, 240, 70))):
+        x, _, w, _ = (round(v) for v in at.inside(box_of(*neighbour)))
+        beside = reading.ink[:, max(0, x) : max(0, x + w)]
+        assert (reading.ink < 128).sum() > 300
+        assert (beside < 128).sum() < 0.1 * (reading.ink < 128).sum()
+    assert read(pixels, []) == []
 
 
 def test_a_clean_drawing_is_one_mark_and_is_seen_as_ever() -> None:
@@ -205,5 +207,5 @@ def test_a_ring_that_is_found_is_read_though_it_is_a_rim_when_it_is_large() -> N
     ring = np.zeros((900, 1200), np.uint8)
     cv2.circle(ring, (315, 403), 80, 255, 9, cv2.LINE_AA)
     pixels = np.clip(page - 80 * (ring / 255), 0, 255).astype(np.uint8)
-    ink = read_ink(pixels, (230.0, 318.0, 170.0, 170.0))
-    assert (ink < 128).sum() > 300
+    (reading,) = read(pixels, [(230.0, 318.0, 170.0, 170.0)])
+    assert (reading.ink < 128).sum() > 300
