@@ -73,13 +73,14 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
         monkeypatch.setenv(ENVIRONMENT, str(workspace.root))
         at = AppTest.from_file(str(HOME), default_timeout=60)
         at.context = {"locale": locale}
-        at.run()
-        assert not at.exception
+        services.prepare()  # as the first view of a server does when it ends: this one sees what it leaves
         if page != "overview":
             at.switch_page(PAGES[page])
         for name, value in query.items():
             at.query_params[name] = value
-        return at.run()
+        at.run()
+        assert not at.exception
+        return at
 
     return open_
 
