@@ -35,6 +35,7 @@ NEARLY = 0.3  # of the surest box's sureness: what is less sure is not asked wha
 BOUNDS: dict[Verdict, float] = {"certain": 0.15, "hesitates": FOUND, "unknown": 0.4}
 SURE = 0.5  # below it nothing is certain: of 145 marks certain and right 142 stay so, of 2 wrong ones none
 APART = 0.6  # of the larger one's extent: how far two marks are from one another that may be one together
+ALIKE = 0.1  # of sureness and similarity together: two marks are as good as one another
 SAME_INK = 0.5  # of the smaller box that lies in the other: they are two readings of one mark
 
 
@@ -139,7 +140,7 @@ def identify_marks(
             whole = replace(identify(picture, **about, kinds=kinds, class_ids=class_ids), region=region)
             if _known_as_one(whole, near):
                 answers = [one for one in answers if not any(one is part for part in near)] + [_composed(whole, near)]
-        answers.sort(key=_worth, reverse=True)
+        answers = _in_order(answers)
         if not answers:
             return [_not_found(embedder, tuple(mark.region for mark in marks), found)]
     first = answers[0].latency_ms
@@ -197,6 +198,13 @@ def _composed(whole: Answer, parts: Sequence[Answer]) -> Answer:
     return _bounded(replace(
         whole, sure=min(part.sure for part in parts), instead=tuple(part.region for part in parts if part.region)
     ))  # fmt: skip
+
+
+def _in_order(answers: Sequence[Answer]) -> list[Answer]:
+    """Best first; those that are as good as the best from left to right, as they lie in the picture."""
+    ranked = sorted(answers, key=_worth, reverse=True)
+    alike = [a for a in ranked if a.region and _worth(a) > _worth(ranked[0]) - ALIKE]
+    return sorted(alike, key=lambda a: a.region.x if a.region else 0) + ranked[len(alike) :]
 
 
 def _worth(answer: Answer) -> float:

@@ -134,14 +134,14 @@ def named(answer, names):
     return names[answer.classes[0].class_id]
 
 
-def test_two_marks_in_one_picture_are_answered_each_on_its_own(base, table, monkeypatch):
+def test_two_marks_in_one_picture_are_answered_each_on_its_own_as_they_lie_there(base, table, monkeypatch):
     about, names = base
     picture, left, right = table
     found(monkeypatch, picture, (right, 0.9), (left, 0.8))
     answers = identify_marks(picture, **about)
     assert [(named(one, names), one.region, one.sure) for one in answers] == [
-        ("bar", right, 0.9),
         ("circle", left, 0.8),
+        ("bar", right, 0.9),
     ]
 
 
