@@ -28,7 +28,7 @@ class Raylets:
         return self._cluster.address
 
     def workers(self, what: str) -> list[int]:
-        """The processes of this cluster that are at ``what`` ("ray::_far", "ray::_Actor.embed")."""
+        """The processes of this cluster that are at ``what`` ("ray::_far", "ray::_Actor")."""
         ours = {info.process.pid for node in self._cluster.list_all_nodes() for info in node.all_processes["raylet"]}
         found = []
         for entry in Path("/proc").iterdir():

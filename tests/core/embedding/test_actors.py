@@ -44,7 +44,7 @@ def test_an_index_made_on_the_cluster_is_the_local_one_though_an_actor_is_killed
     theirs = drawn(tmp_path / "there", 40)
     theirs.save_config(WorkspaceConfig(ray_address=raylets.address))
     job = JobRunner(theirs).start("index", "core.embedding.gallery:run_index", {})
-    killer = threading.Thread(target=raylets.kill, args=("ray::_Actor.embed",), kwargs={"within_s": 120})
+    killer = threading.Thread(target=raylets.kill, args=("ray::_Actor",), kwargs={"within_s": 120})
     killer.start()
     ended = JobRunner(theirs).wait(job.id, timeout_s=240)
     killer.join()
