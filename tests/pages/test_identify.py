@@ -257,11 +257,11 @@ def test_two_marks_in_one_image_are_answered_side_by_side_with_their_boxes(asked
     found(monkeypatch, (right, 0.9), (left, 0.8))
     at = asked(("two.png", data))
     assert not at.exception
-    assert [header.value for header in at.subheader if header.value in ("bar", "circle")] == ["bar", "circle"]
+    assert [header.value for header in at.subheader if header.value in ("bar", "circle")] == ["circle", "bar"]
     (picture,) = component(at, "burin_picture")
     assert [(box["x"], box["taken"], box["label"]) for box in picture["boxes"]] == [
-        (200, True, "bar"),
         (0, True, "circle"),
+        (200, True, "bar"),
     ]
     assert (picture["width"], picture["height"]) == (300, 100)
 
