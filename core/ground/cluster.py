@@ -7,6 +7,7 @@ down here how far the work is. Every machine of the cluster has the same Burin, 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import signal
@@ -43,7 +44,7 @@ def connected(address: str) -> Iterator[Any]:
 
     ours = signal.getsignal(signal.SIGTERM)
     try:
-        ray.init(address=address, namespace="burin", log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, namespace="burin", log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _away(address, error) from error
     signal.signal(signal.SIGTERM, ours)
@@ -149,7 +150,8 @@ class _Told:
     """A `core.ground.jobs.Report` whose reader is on another machine."""
 
     def __init__(self, words: queue.SimpleQueue[tuple]) -> None:
-        self._words, self._said, self._held = words, 0.0, ()  # type: ignore[var-annotated]
+        self._words, self._said = words, 0.0
+        self._held: tuple[Any, ...] = ()
 
     def __call__(self, done: int, total: int, note: str = "") -> None:
         self._held = ("progress", done, total, note)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import get_args
 
 import streamlit as st
@@ -119,12 +120,12 @@ def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) 
         if column == "class":
             text = ngettext("{n} image is now of {name}.", "{n} images are now of {name}.", len(ids))
             said = text.format(n=number(len(ids)), name=names[int(value)])
-            changes.make(lambda ids=ids, value=value: data.relabel(ids, value), said, ":material/edit:")
+            changes.make(partial(data.relabel, ids, int(value)), said, ":material/edit:")
         else:
             kind: Kind = value  # type: ignore[assignment] # one of the choices
             text = ngettext("{n} image is now a {kind}.", "{n} images are now of the kind {kind}.", len(ids))
             said = text.format(n=number(len(ids)), kind=widgets.kind_name(kind))
-            changes.make(lambda ids=ids, kind=kind: data.set_kind(ids, kind), said, ":material/edit:")
+            changes.make(partial(data.set_kind, ids, kind), said, ":material/edit:")
 
 
 def _order() -> str:

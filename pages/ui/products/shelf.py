@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -154,7 +155,7 @@ def _edit(edits: Sequence[Edit], shown: Sequence[Product], fields: Mapping[str, 
             workbench().notices.append(Notice(said(given), ":material/edit:", entry))
             return
     for one, each in given.items():
-        if not changes.make(lambda one=one, each=each: write({one: each}), said({one: each}), ":material/edit:"):
+        if not changes.make(partial(write, {one: each}), said({one: each}), ":material/edit:"):
             for edit in each:
                 refuse(key, edit, workbench().notices[-1].text)
 
