@@ -119,13 +119,13 @@ def proposed(built: finder.Built, scenes: int, *, held_out: bool, seed: int) -> 
         shares = [len(part) for part in np.array_split(np.arange(scenes), finder.PARTS)]
         asked = [(built, share, held_out, [seed, 5 if held_out else 4, i]) for i, share in enumerate(shares)]
         with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-            made = Windows.joined(pool.starmap(_part, asked))
+            made = Windows.joined([windows for part in pool.starmap(_part, asked) for windows in part])
         np.savez(path, **{each.name: getattr(made, each.name) for each in fields(Windows)})
     stored = np.load(path)
     return Windows(*(stored[each.name] for each in fields(Windows)))
 
 
-def _part(built: finder.Built, scenes: int, held_out: bool, seed: list[int]) -> Windows:
+def _part(built: finder.Built, scenes: int, held_out: bool, seed: list[int]) -> list[Windows]:
     cv2.setNumThreads(1)
     source = finder.Scenes(*finder._once(built.folder, held_out), np.random.default_rng(seed))
     parts: list[Windows] = []
@@ -139,7 +139,7 @@ def _part(built: finder.Built, scenes: int, held_out: bool, seed: list[int]) -> 
         if asked:
             said = [*judged[first].tolist(), *[-1.0] * len(near)]
             parts.append(Windows.of_boxes(made, asked, said, seed[-1] * 100_000 + len(parts)))
-    return Windows.joined(parts)
+    return parts
 
 
 def _moved(box: Box, rng: np.random.Generator, by: float) -> Box:
