@@ -21,7 +21,7 @@ from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
 from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
 from tests.cluster import Raylets
-from tests.milvus import WHEEL, Milvus, wheel
+from tests.milvus import WHEEL, Milvus, alone, wheel
 from tests.postgres import PostgreSQL, binaries
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,18 +68,19 @@ def postgres() -> Iterator[PostgreSQL]:
     server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def milvus() -> Iterator[Milvus]:
-    """A Milvus server for the whole session; a skip where its wheel, or pymilvus, cannot be had."""
+    """A Milvus server for the tests of one file; a skip where its wheel, or pymilvus, cannot be had."""
     pytest.importorskip("pymilvus", reason="pymilvus is not installed: pip install '.[scale]'")
     if (folder := wheel()) is None:
         pytest.skip(f"no Milvus server: the wheel {WHEEL} could not be installed (set BURIN_MILVUS to its folder)")
-    server = Milvus(folder)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    with alone():
+        server = Milvus(folder)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -127,7 +127,8 @@ def set_aside_if_damaged(workspace: Workspace) -> tuple[BurinError | None, Path 
     mark.unlink(missing_ok=True)
     if verdict == "ok":
         with suppress(OSError):
-            sound.write_text(str(_inode(path)), encoding="ascii")
+            if path.stat().st_size >= DAILY_FROM:
+                sound.write_text(str(_inode(path)), encoding="ascii")
         return None, None
     notice = WorkspaceRefused(
         "The catalogue was damaged ({why}); it was set aside as {name} and rebuilt from the folders.",
