@@ -1,16 +1,16 @@
 """The finder's network and what it learns by: strokes of marks, and where one whole mark lies.
 
-In PyTorch; `core.sight` runs the exported network. Scenes come from `_scenes`, the loop is in `finder`.
+In PyTorch; `core.sight` runs the exported network. The loop is in `_learning`.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from core.sight.inputs import CHANNELS
 
 WIDTHS = (24, 32, 48, 64, 80)  # channels at a half, a quarter, ... of the picture's side
 CELL = 4  # px: side of a cell of the map of boxes
@@ -25,33 +25,44 @@ class Step(nn.Sequential):
         )
 
 
-class Finder(nn.Module):
-    """(N, 3, H, W) -> logits of "stroke of a mark" (N, 1, H, W), and (N, 5, H / 4, W / 4): logit of "the middle of one
-    whole mark", and the logarithms of the distances to its left, upper, right and lower edge."""
+class UNet(nn.Module):
+    """(N, ``channels``, H, W) -> features at a 32nd, a quarter and a half of the side."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        inputs = [12, *WIDTHS[:-1]]
+        inputs = [4 * channels, *WIDTHS[:-1]]
         self.down = nn.ModuleList(nn.Sequential(Step(i, o), Step(o, o)) for i, o in zip(inputs, WIDTHS, strict=True))
         self.up = nn.ModuleList(Step(WIDTHS[i + 1] + WIDTHS[i], WIDTHS[i]) for i in range(len(WIDTHS) - 1))
-        self.strokes = nn.Conv2d(WIDTHS[0], 4, 1)
-        self.boxes = nn.Sequential(Step(WIDTHS[1], WIDTHS[1]), nn.Conv2d(WIDTHS[1], 5, 1))
-        with torch.no_grad():
-            self.strokes.bias.fill_(-2.0)  # type: ignore[union-attr]
-            self.boxes[1].bias.copy_(torch.tensor([-4.0, 0, 0, 0, 0]))  # type: ignore[union-attr, operator]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x = F.pixel_unshuffle(x, 2)
         kept = []
         for i, step in enumerate(self.down):
             x = step(F.max_pool2d(x, 2) if i else x)
             kept.append(x)
-        boxes = x
+        deep = quarter = x
         for i in reversed(range(len(self.up))):
             x = self.up[i](torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), kept[i]], 1))
             if i == 1:
-                boxes = self.boxes(x)
-        return F.pixel_shuffle(self.strokes(x), 2), boxes
+                quarter = x
+        return deep, quarter, x
+
+
+class Finder(UNet):
+    """(N, 3, H, W) -> logits of "stroke of a mark" (N, 1, H, W), and (N, 5, H / 4, W / 4): logit of "the middle of one
+    whole mark", and the logarithms of the distances to its left, upper, right and lower edge."""
+
+    def __init__(self) -> None:
+        super().__init__(CHANNELS)
+        self.strokes = nn.Conv2d(WIDTHS[0], 4, 1)
+        self.boxes = nn.Sequential(Step(WIDTHS[1], WIDTHS[1]), nn.Conv2d(WIDTHS[1], 5, 1))
+        with torch.no_grad():
+            self.strokes.bias.fill_(-2.0)  # type: ignore[union-attr]
+            self.boxes[1].bias.copy_(torch.tensor([-4.0, 0, 0, 0, 0]))  # type: ignore[operator]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        _, quarter, half = self.features(x)
+        return F.pixel_shuffle(self.strokes(half), 2), self.boxes(quarter)
 
 
 def targets(boxes: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -84,7 +95,7 @@ def loss(out: tuple[Tensor, Tensor], ink: Tensor, heat: Tensor, sides: Tensor, c
     """Strokes: cross entropy, three times on strokes, and 1 - Dice; middles: the focal loss of CenterNet (Zhou, Wang
     and Krähenbühl 2019, https://arxiv.org/abs/1904.07850); boxes: 1 - IoU and the logarithms' distance."""
     strokes, boxes = out[0][:, 0].float(), out[1].float()
-    wanted = (ink > 0.4).float()
+    wanted = ink.float()
     crossed = F.binary_cross_entropy_with_logits(strokes, wanted, weight=1 + 2 * wanted)
     sure = strokes.sigmoid()
     dice = 1 - (2 * (sure * wanted).sum() + 1) / (sure.sum() + wanted.sum() + 1)
@@ -110,20 +121,6 @@ def loss(out: tuple[Tensor, Tensor], ink: Tensor, heat: Tensor, sides: Tensor, c
 WEIGHTS = {"strokes": 2.0, "dice": 1.0, "middle": 0.5, "box": 0.5}
 
 
-def total(parts: dict[str, Tensor]) -> Tensor:
-    out = sum(WEIGHTS[name] * value for name, value in parts.items())
-    assert isinstance(out, Tensor)
-    return out
-
-
-def rate(step: float, steps: int, *, most: float) -> float:
-    """Linear to ``most`` over the first 5 %, then a cosine to a hundredth of it."""
-    warm = max(1, round(0.05 * steps))
-    if step < warm:
-        return most * (step + 1) / warm
-    return most * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm))))
-
-
 def export(net: Finder) -> bytes:
     """The network as ONNX, any number and size of pictures: probabilities of strokes, and the map of boxes."""
     import io
@@ -143,7 +140,8 @@ def export(net: Finder) -> bytes:
     shown = Shown().eval()
     axes = {"picture": {0: "n", 2: "h", 3: "w"}, "strokes": {0: "n", 1: "h", 2: "w"}, "boxes": {0: "n", 2: "p", 3: "q"}}
     torch.onnx.export(
-        shown, (torch.zeros(1, 3, 64, 64),), buffer, input_names=["picture"], output_names=["strokes", "boxes"],
+        shown, (torch.zeros(1, 3, 64, 64),), buffer,  # type: ignore[arg-type]
+        input_names=["picture"], output_names=["strokes", "boxes"],
         dynamic_axes=axes, opset_version=17, dynamo=False,
     )  # fmt: skip
     return buffer.getvalue()

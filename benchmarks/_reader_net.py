@@ -1,6 +1,6 @@
 """The reader's network and what it learns by: the strokes of the mark in a box, and whether the box is one whole mark.
 
-In PyTorch; `core.sight` runs the exported network. Windows come from `reader`, which has the loop too.
+In PyTorch; `core.sight` runs the exported network. Windows come from `reader`, the loop is in `_learning`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 
 import torch
-from _finder_net import WIDTHS, Step
+from _finder_net import WIDTHS, UNet
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,14 +18,11 @@ from core.sight.reading import SIDE
 WHOLE, PART = 0.6, 0.45  # overlap with a mark from which a box is it, and up to which it is not; between: not learnt
 
 
-class Reader(nn.Module):
+class Reader(UNet):
     """(N, 5, H, W) -> logits of "stroke of the mark in the box" (N, H, W), and of "the box is one whole mark" (N,)."""
 
     def __init__(self) -> None:
-        super().__init__()
-        inputs = [4 * WINDOW_CHANNELS, *WIDTHS[:-1]]
-        self.down = nn.ModuleList(nn.Sequential(Step(i, o), Step(o, o)) for i, o in zip(inputs, WIDTHS, strict=True))
-        self.up = nn.ModuleList(Step(WIDTHS[i + 1] + WIDTHS[i], WIDTHS[i]) for i in range(len(WIDTHS) - 1))
+        super().__init__(WINDOW_CHANNELS)
         self.strokes = nn.Conv2d(WIDTHS[0], 4, 1)
         pooled = 2 * (WIDTHS[-1] + WIDTHS[1])
         self.whole = nn.Sequential(nn.Linear(pooled, 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, 1))
@@ -41,25 +38,16 @@ class Reader(nn.Module):
         self.load_state_dict(own)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        x = F.pixel_unshuffle(x, 2)
-        kept = []
-        for i, step in enumerate(self.down):
-            x = step(F.max_pool2d(x, 2) if i else x)
-            kept.append(x)
-        deep = quarter = x
-        for i in reversed(range(len(self.up))):
-            x = self.up[i](torch.cat([F.interpolate(x, scale_factor=2.0, mode="nearest"), kept[i]], 1))
-            if i == 1:
-                quarter = x
+        deep, quarter, half = self.features(x)
         pooled = [each for part in (deep, quarter) for each in (part.mean((2, 3)), part.amax((2, 3)))]
-        return F.pixel_shuffle(self.strokes(x), 2)[:, 0], self.whole(torch.cat(pooled, 1))[:, 0]
+        return F.pixel_shuffle(self.strokes(half), 2)[:, 0], self.whole(torch.cat(pooled, 1))[:, 0]
 
 
 def loss(out: tuple[Tensor, Tensor], ink: Tensor, overlaps: Tensor) -> dict[str, Tensor]:
     """Strokes: cross entropy, three times on strokes, and 1 - Dice of each window that has some; whole: cross
     entropy."""
     strokes, whole = out
-    wanted = (ink > 0.4).float()
+    wanted = ink.float()
     crossed = F.binary_cross_entropy_with_logits(strokes, wanted, weight=1 + 2 * wanted)
     sure, some = strokes.sigmoid(), wanted.sum((1, 2)) > 20
     dice = 1 - (2 * (sure * wanted).sum((1, 2)) + 1) / (sure.sum((1, 2)) + wanted.sum((1, 2)) + 1)

@@ -13,10 +13,9 @@ import argparse
 import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -51,7 +50,6 @@ TABLE, TABLES, OF_TABLES = 384, 2, 6  # px of whole photographs; how many a step
 ON_TABLES, LARGEST = 0.4, 2000  # share of the judge's scenes that are tables; px: side of its pictures
 LOOKED_AT, WHOLE_TABLES = (128, 192, 256, 384, 512), (512, 640, 768)  # px: sides of what the judge learns from
 SMALLEST = 9  # px: no mark of a piece is smaller
-KEPT_STEPS = 150
 PARTS = 8  # of the judge's scenes, each with its own seed: as many whatever the machine
 
 
@@ -225,8 +223,7 @@ class Scenes:
 Batch = tuple[np.ndarray, ...]
 
 
-def _batches(built: Built, seed: int, queue: multiprocessing.Queue[Batch]) -> None:
-    """Fills the queue, in a process of its own."""
+def _fill(built: Built, seed: int, queue: multiprocessing.Queue[Batch]) -> None:
     from _finder_net import targets
 
     cv2.setNumThreads(1)
@@ -242,52 +239,20 @@ def _batches(built: Built, seed: int, queue: multiprocessing.Queue[Batch]) -> No
 
 
 def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -> None:
-    """Learn, and write ``finder.onnx`` of the running mean of the weights (as Polyak and Juditsky 1992)."""
+    """Learn, and write ``finder.onnx``."""
     import torch
-    from _finder_net import Finder, export, loss, rate, total
+    from _finder_net import WEIGHTS, Finder, export, loss
+    from _learning import Course, learn
 
     if built.network.is_file() and not again:
         print("The network is there; --again trains on from it.")
         return
     torch.manual_seed(seed)
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
     net = Finder()
     if again:
         net.load_state_dict(torch.load(built.network, weights_only=True))
-    net = net.to(memory_format=torch.channels_last).train()
-    mean = {name: value.clone() for name, value in net.state_dict().items()}
-    groups = [[p for p in net.parameters() if (p.ndim > 1) == wide] for wide in (True, False)]
-    optimiser = torch.optim.AdamW(
-        [{"params": groups[0], "weight_decay": 1e-2}, {"params": groups[1], "weight_decay": 0}]
-    )
-    queue: multiprocessing.Queue[Batch] = multiprocessing.Queue(8)
-    maker = multiprocessing.Process(target=_batches, args=(built, seed, queue), daemon=True)
-    maker.start()
-    started, shown = time.perf_counter(), dict.fromkeys(("strokes", "dice", "middle", "box"), 1.0)
-    for step in range(steps):
-        gone = max(step, steps * (time.perf_counter() - started) / (60 * minutes))
-        for group in optimiser.param_groups:
-            group["lr"] = rate(gone, steps, most=FASTEST * (0.75 if again else 1))
-        pictures, ink, heat, sides, counts = (torch.from_numpy(part) for part in queue.get())
-        out = net(pictures.float().contiguous(memory_format=torch.channels_last))
-        parts = loss(out, ink.float(), heat, sides, counts)
-        optimiser.zero_grad()
-        total(parts).backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        share = min(0.99, (step + 1) / (step + 10))
-        for name, value in net.state_dict().items():
-            mean[name].copy_(share * mean[name] + (1 - share) * value if value.is_floating_point() else value)
-        shown = {name: 0.98 * value + 0.02 * parts[name].item() for name, value in shown.items()}
-        out_of_time = time.perf_counter() - started > 60 * minutes
-        if step % KEPT_STEPS == KEPT_STEPS - 1 or step == steps - 1 or out_of_time:
-            torch.save(mean, built.network)
-            print(step + 1, f"{time.perf_counter() - started:.0f} s", shown, flush=True)
-        if out_of_time:
-            break
-    maker.terminate()
-    net.load_state_dict(mean)
-    network.FINDER.write_bytes(export(net.eval()))
+    course = Course(steps, minutes, FASTEST * (0.75 if again else 1), built.network)
+    network.FINDER.write_bytes(export(learn(net, partial(_fill, built, seed), loss, WEIGHTS, course)))
 
 
 # ---- the judge of places

@@ -13,9 +13,9 @@ import argparse
 import multiprocessing
 import os
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -37,7 +37,6 @@ BATCH, FRESH = 24, 16  # windows a step, and how many of them are of scenes made
 FASTEST = 2.5e-3  # learning rate
 PROPOSED = 10  # boxes of a picture that are learnt from
 SIDES = (96, 128, 160, 192, 256)  # px: of the scenes made while it learns
-KEPT_STEPS = 150
 
 
 def main() -> None:
@@ -151,7 +150,7 @@ def _moved(box: Box, rng: np.random.Generator, by: float) -> Box:
 
 # ---- learning
 
-Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+Batch = tuple[np.ndarray, ...]
 
 
 def _fresh(built: finder.Built, rng: np.random.Generator) -> Iterator[Batch]:
@@ -175,7 +174,7 @@ def _fresh(built: finder.Built, rng: np.random.Generator) -> Iterator[Batch]:
 
 def _batch(taken: list[tuple[np.ndarray, np.ndarray, float]]) -> Batch:
     given, ink, overlaps = zip(*taken, strict=True)
-    return np.stack(given).astype(np.float16), np.stack(ink), np.array(overlaps, np.float32)
+    return np.stack(given).astype(np.float16), np.stack(ink) > 0.4 * 255, np.array(overlaps, np.float32)
 
 
 def _asked(made: Scene, rng: np.random.Generator) -> list[Box]:
@@ -220,13 +219,12 @@ def _of_proposed(windows: Windows, count: int, rng: np.random.Generator) -> Batc
     return _batch(taken)
 
 
-def _batches(built: finder.Built, windows: Windows, seed: int, queue: multiprocessing.Queue[Batch]) -> None:
-    """Fills the queue, in a process of its own."""
+def _fill(built: finder.Built, windows: Windows, seed: int, queue: multiprocessing.Queue[Batch]) -> None:
     cv2.setNumThreads(1)
     rng = np.random.default_rng([seed, 18])
     for fresh in _fresh(built, np.random.default_rng([seed, 17])):
         both = zip(fresh, _of_proposed(windows, BATCH - FRESH, rng), strict=True)
-        queue.put(tuple(np.concatenate(pair) for pair in both))  # type: ignore[arg-type]
+        queue.put(tuple(np.concatenate(pair) for pair in both))
 
 
 def kept_in(built: finder.Built) -> Path:
@@ -234,55 +232,22 @@ def kept_in(built: finder.Built) -> Path:
 
 
 def train(built: finder.Built, windows: Windows, *, steps: int, minutes: float, again: bool, seed: int) -> None:
-    """Learn, and keep the running mean of the weights (as Polyak and Juditsky 1992)."""
+    """Learn, and keep the weights."""
     import torch
-    from _finder_net import rate
+    from _learning import Course, learn
     from _reader_net import WEIGHTS, Reader, loss
 
     if kept_in(built).is_file() and not again:
         print("The reader is there; --again trains on from it.")
         return
     torch.manual_seed(seed)
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) - 1))
     net = Reader()
     if again:
         net.load_state_dict(torch.load(kept_in(built), weights_only=True))
     else:
         net.start_from(torch.load(built.network, weights_only=True))
-    net = net.to(memory_format=torch.channels_last).train()
-    mean = {name: value.clone() for name, value in net.state_dict().items()}
-    groups = [[p for p in net.parameters() if (p.ndim > 1) == wide] for wide in (True, False)]
-    optimiser = torch.optim.AdamW(
-        [{"params": groups[0], "weight_decay": 1e-2}, {"params": groups[1], "weight_decay": 0}]
-    )
-    queue: multiprocessing.Queue[Batch] = multiprocessing.Queue(8)
-    maker = multiprocessing.get_context("fork").Process(
-        target=_batches, args=(built, windows, seed, queue), daemon=True
-    )
-    maker.start()
-    started, shown = time.perf_counter(), dict.fromkeys(WEIGHTS, 1.0)
-    for step in range(steps):
-        gone = max(step, steps * (time.perf_counter() - started) / (60 * minutes))
-        for group in optimiser.param_groups:
-            group["lr"] = rate(gone, steps, most=FASTEST * (0.75 if again else 1))
-        given, ink, overlaps = (torch.from_numpy(part) for part in queue.get())
-        out = net(given.float().contiguous(memory_format=torch.channels_last))
-        parts = loss(out, ink.float() / 255, overlaps)
-        optimiser.zero_grad()
-        torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum().backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 2.0)
-        optimiser.step()
-        share = min(0.99, (step + 1) / (step + 10))
-        for name, value in net.state_dict().items():
-            mean[name].copy_(share * mean[name] + (1 - share) * value if value.is_floating_point() else value)
-        shown = {name: 0.98 * value + 0.02 * parts[name].item() for name, value in shown.items()}
-        out_of_time = time.perf_counter() - started > 60 * minutes
-        if step % KEPT_STEPS == KEPT_STEPS - 1 or step == steps - 1 or out_of_time:
-            torch.save(mean, kept_in(built))
-            print(step + 1, f"{time.perf_counter() - started:.0f} s", shown, flush=True)
-        if out_of_time:
-            break
-    maker.terminate()
+    course = Course(steps, minutes, FASTEST * (0.75 if again else 1), kept_in(built))
+    learn(net, partial(_fill, built, windows, seed), loss, WEIGHTS, course)
 
 
 # ---- how sure it is

@@ -27,10 +27,6 @@ class Window:
         (cx, cy), k = self.corner, self.factor
         return (box[0] - cx) * k, (box[1] - cy) * k, box[2] * k, box[3] * k
 
-    def outside(self, box: Box) -> Box:
-        (cx, cy), k = self.corner, self.factor
-        return box[0] / k + cx, box[1] / k + cy, box[2] / k, box[3] / k
-
 
 def window(pixels: np.ndarray, box: Box, *, side: int, extent: float) -> Window:
     """The square around ``box`` in which its larger side is ``extent`` of ``side`` pixels; beyond the picture lies the
