@@ -18,6 +18,7 @@ import http.client
 import io
 import json
 import os
+import subprocess
 import sys
 import tempfile
 import threading
@@ -383,7 +384,12 @@ def main() -> None:
             for job in JobRunner(workspace).active():
                 JobRunner(workspace).stop(job.id)
             process.terminate()
-            process.wait(20)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                print("the server did not end within 20 s of being asked to: killed")
+                process.kill()
+                process.wait()
             for job in JobRunner(workspace).list():
                 JobRunner(workspace).wait(job.id, timeout_s=60)
         log = (Path(place) / "log.txt").read_text(errors="replace")
