@@ -50,23 +50,20 @@ def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
         return []
     judged = judge(np.stack([place.numbers for place in found]))
     again = likeliest([place.box for place in found], judged)
-    readings = read(pixels, [found[i].box for i in again], judged[again])
-    order = np.argsort([-reading.sure for reading in readings], kind="stable").tolist()
-    kept: list[tuple[Box, Reading]] = []
-    for at in order:
-        box = found[again[at]].box
-        if len(kept) < most and not any(overlap(box, other) > SAME for other, _ in kept):
-            kept.append((box, readings[at]))
-    return kept
+    boxes = [found[i].box for i in again]
+    readings = read(pixels, boxes, judged[again])
+    sure = np.array([reading.sure for reading in readings])
+    return [(boxes[i], readings[i]) for i in likeliest(boxes, sure, most=most, alike=SAME)]
 
 
-def likeliest(boxes: Sequence[Box], judged: np.ndarray, *, most: int = LOOKED_AT) -> list[int]:
-    """Which of ``boxes`` are worth a second look, the likeliest first, no two of them alike."""
+def likeliest(boxes: Sequence[Box], sure: np.ndarray, *, most: int = LOOKED_AT, alike: float = ALIKE) -> list[int]:
+    """At most ``most`` of ``boxes``, the surest first, no two of which overlap by more than ``alike``: by the defaults,
+    those that are worth a second look."""
     kept: list[int] = []
-    for i in np.argsort(-judged, kind="stable").tolist():
+    for i in np.argsort(-sure, kind="stable").tolist():
         if len(kept) == most:
             break
-        if not any(overlap(boxes[i], boxes[j]) > ALIKE for j in kept):
+        if not any(overlap(boxes[i], boxes[j]) > alike for j in kept):
             kept.append(i)
     return kept
 
