@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from core.ground.config import WorkspaceConfig
-from core.ground.errors import WorkspaceRefused
+from core.ground.errors import BurinError, WorkspaceRefused
 from core.ground.rights import Actor, allow
 
 ENVIRONMENT = "BURIN_WORKSPACE"
@@ -258,6 +258,26 @@ def lock(handle: int) -> None:
         import fcntl
 
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def locked(path: Path, busy: BurinError, *, wait_s: float = 0.0) -> Iterator[None]:
+    """Have the `lock` of the file ``path`` in this block; raises ``busy`` where another has it for longer than
+    ``wait_s``."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        deadline = time.monotonic() + wait_s
+        while True:
+            try:
+                lock(handle)
+                break
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    raise busy from error
+                time.sleep(0.05)
+        yield
+    finally:
+        os.close(handle)
 
 
 def sync_folder(folder: Path) -> None:

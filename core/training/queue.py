@@ -8,7 +8,6 @@ restarted.
 from __future__ import annotations
 
 import json
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -21,7 +20,7 @@ from typing import Any
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.jobs import Job, JobRunner
 from core.ground.rights import Actor
-from core.ground.workspace import Workspace, lock, new_id, write_atomic
+from core.ground.workspace import Workspace, locked, new_id, write_atomic
 from core.training.prepare import Request
 from core.training.runs import Runs, default_name
 from core.training.settings import TrainSettings
@@ -182,20 +181,9 @@ class Queue:
     def _turn(self) -> Iterator[Line]:
         """The queue, in nobody else's hands meanwhile; raises `Conflict` where it is for long."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.path.with_name(".queue.lock"), os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            deadline = time.monotonic() + _TURN_S
-            while True:
-                try:
-                    lock(handle)
-                    break
-                except OSError as error:
-                    if time.monotonic() > deadline:
-                        raise Conflict("The queue of trainings is in other hands: try again.") from error
-                    time.sleep(0.05)
+        busy = Conflict("The queue of trainings is in other hands: try again.")
+        with locked(self.path.with_name(".queue.lock"), busy, wait_s=_TURN_S):
             yield self.line()
-        finally:
-            os.close(handle)
 
     def _write(self, line: Line) -> None:
         record = {

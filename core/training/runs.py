@@ -21,7 +21,7 @@ from typing import Any, Literal, Self
 
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.rights import Actor, allow
-from core.ground.workspace import Workspace, lock, new_id, write_atomic
+from core.ground.workspace import Workspace, lock, locked, new_id, write_atomic
 from core.training.audit import LeakAudit
 from core.training.promoted import promoted
 from core.training.settings import TrainSettings
@@ -193,19 +193,9 @@ class Run:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep every other process from training this run; raises `Conflict` when one does."""
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            for last in (False, True):  # a page that looks at the lock has it for a moment
-                try:
-                    lock(handle)
-                    break
-                except OSError as error:
-                    if last:
-                        raise Conflict("This run is being trained already.") from error
-                    time.sleep(0.2)
+        busy = Conflict("This run is being trained already.")
+        with locked(self.folder / ".lock", busy, wait_s=0.2):  # a page that looks at the lock has it for a moment
             yield
-        finally:
-            os.close(handle)
 
     def update(self, **changes: Any) -> None:
         """Change the record and write it."""

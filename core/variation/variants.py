@@ -20,7 +20,7 @@ from core.catalogue.journal import Change
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
 from core.ground.names import is_junk
-from core.ground.workspace import lock, write_atomic
+from core.ground.workspace import locked, write_atomic
 
 MANIFEST = "manifest.jsonl"
 _TRASH = ".trash"  # hidden, beside the class folders: a variant in it counts nowhere
@@ -119,16 +119,10 @@ class Manifest:
         """Keep other processes from changing the variants; raises `Conflict` when one is at it. A killed
         process holds nothing, and what it had half written is swept away here."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.folder / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            try:
-                lock(handle)
-            except OSError as error:
-                raise Conflict("Variants are being written into {folder} already.", folder=self.folder.name) from error
+        busy = Conflict("Variants are being written into {folder} already.", folder=self.folder.name)
+        with locked(self.folder / ".lock", busy):
             shutil.rmtree(self.folder / _STAGING, ignore_errors=True)
             yield
-        finally:
-            os.close(handle)
 
     def append(self, records: Iterable[Batch | Variant]) -> None:
         """Add lines, durably."""
