@@ -111,7 +111,8 @@ def identify_marks(
     kinds: list[str] | None = None,
     class_ids: list[int] | None = None,
 ) -> list[Answer]:
-    """Name each mark in ``image`` (decoded, upright), best first; one answer, "not_found", where there is none.
+    """Name each mark in ``image`` (decoded, upright), best first, equally good ones from left to right; one answer,
+    "not_found", where there is none.
 
     ``regions`` are the marks that somebody pointed at: nothing is looked for then, and each is answered in its
     order. Raises `ConfigRefused` where one lies outside the picture. The other arguments are `identify`'s.
