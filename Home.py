@@ -66,7 +66,7 @@ else:
     from streamlit.runtime.pages_manager import PagesManager
 
     from core.ground.budget import give_back
-    from pages.server import floors, spool, stack
+    from pages.server import ending, floors, spool, stack
 
     PagesManager.uses_pages_directory = False
     stack.ask_nobody()
@@ -74,4 +74,10 @@ else:
     spool.install()
     floors.say()
     stack.follow()
-    app = st.App(__file__, routes=stack.routes(), middleware=stack.middleware(), on_script_error=stack.say)
+    app = st.App(
+        __file__,
+        lifespan=ending.bounded,
+        routes=stack.routes(),
+        middleware=stack.middleware(),
+        on_script_error=stack.say,
+    )

@@ -179,13 +179,12 @@ def _training(workspace: Workspace) -> Job:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask the server to end; a loaded one may need longer than anybody waits."""
+    """Have the server end."""
     process.terminate()
     try:
         process.wait(20)
-    except subprocess.TimeoutExpired:
+    finally:
         process.kill()
-        process.wait(20)
 
 
 def wait_ready(port: int, *, most_s: float = 60.0) -> None:

@@ -10,7 +10,7 @@ import pytest
 from core.ground import images
 from core.ground.budget import LARGE, PIXELS
 from core.ground.workspace import LEFT_S
-from pages.server import floors, limits
+from pages.server import ending, floors, limits
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "SECURITY.md").read_text("utf-8")
@@ -54,6 +54,8 @@ def test_the_figures_are_the_code_s():
         (f"The session lasts {AUTH_COOKIE_MAX_AGE_SECONDS // 86_400} days", AUTH_COOKIE_MAX_AGE_SECONDS % 86_400 == 0),
         (f"at most {images.MAX_BYTES // million} MB a file", images.MAX_BYTES % million == 0),
         ("swept after a day", LEFT_S == 86_400),
+        (f"does so within {ending.MOST_S} seconds", ending.PATIENCE_S < ending.MOST_S),
+        (f"answers that are under way have {ending.PATIENCE_S} of them", ending.MOST_S < 10),
     ):
         assert figure in text and now, figure
 
