@@ -65,11 +65,15 @@ def rename(connection: sa.Connection, class_id: int, name: str, *, raw: Path, sh
     return [Change("class", class_id, before, after)]
 
 
-def merge(connection: sa.Connection, sources: Sequence[int], target: int) -> list[Change]:
+def merge(
+    connection: sa.Connection, sources: Sequence[int], target: int, *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
     """Every image of ``sources`` becomes one of ``target`` (those in the trash too), which takes over
-    their names as aliases, the fields it lacks and their place on products; ``sources`` are deleted."""
-    kept = present_class(connection, target)
-    gone = [present_class(connection, class_id) for class_id in dict.fromkeys(sources) if class_id != target]
+    their names as aliases, the fields it lacks and their place on products; ``sources`` are deleted. ``versions``: the
+    ``ver`` of each class that the person saw, as in `present_class`."""
+    seen = versions or {}
+    kept = present_class(connection, target, version=seen.get(target))
+    gone = [present_class(connection, one, version=seen.get(one)) for one in dict.fromkeys(sources) if one != target]
     if not gone:
         return []
     made = []
@@ -145,9 +149,12 @@ def set_region(
     return [Change("item", row.id, before, after)] if before != after else []
 
 
-def set_sight(connection: sa.Connection, item_ids: Iterable[int], sight: Sight) -> list[Change]:
-    """State what is to be thought of what is seen of these items: in doubt (they do not vote), or vouched for."""
-    rows = items_of(connection, item_ids)
+def set_sight(
+    connection: sa.Connection, item_ids: Iterable[int], sight: Sight, *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
+    """State what is to be thought of what is seen of these items: in doubt (they do not vote), or vouched for.
+    ``versions`` as in `relabel`."""
+    rows = items_of(connection, item_ids, versions=versions)
     return [Change("item", row.id, {"sight": row.sight}, {"sight": sight}) for row in rows if row.sight != sight]
 
 
@@ -183,26 +190,31 @@ def trash(
     return [_to_trash(row) for row in items_of(connection, item_ids, state="present", versions=versions)]
 
 
-def discard(connection: sa.Connection, item_ids: Iterable[int]) -> list[Change]:
-    """These items of the trash are no longer on disk; their rows stay, so that the history can name them."""
-    rows = items_of(connection, item_ids, state="trash")
+def discard(
+    connection: sa.Connection, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
+    """These items of the trash are no longer on disk; their rows stay, so that the history can name them. ``versions``
+    as in `relabel`."""
+    rows = items_of(connection, item_ids, state="trash", versions=versions)
     return [Change("item", row.id, {"state": "trash"}, {"state": "missing"}) for row in rows]
 
 
-def trash_class(connection: sa.Connection, class_id: int) -> list[Change]:
-    """A class goes, and its images with it into the trash."""
-    present_class(connection, class_id)
+def trash_class(connection: sa.Connection, class_id: int, *, version: int | None = None) -> list[Change]:
+    """A class goes, and its images with it into the trash. ``version`` as in `present_class`."""
+    present_class(connection, class_id, version=version)
     query = sa.select(db.items).where(db.items.c.class_id == class_id, db.items.c.state == "present")
     made = [_to_trash(row) for row in connection.execute(query)]
     return [*made, Change("class", class_id, {"state": "present"}, {"state": ABSENT})]
 
 
-def restore(connection: sa.Connection, item_ids: Iterable[int]) -> list[Change]:
+def restore(
+    connection: sa.Connection, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
     """These items come back from the trash into their class, which comes back too if it was deleted.
 
-    Where another class has taken the deleted one's name since, they join that one.
+    Where another class has taken the deleted one's name since, they join that one. ``versions`` as in `relabel`.
     """
-    rows = items_of(connection, item_ids, state="trash")
+    rows = items_of(connection, item_ids, state="trash", versions=versions)
     made: list[Change] = []
     home: dict[int | None, int | None] = {None: None}
     for row in rows:
@@ -248,11 +260,14 @@ def class_named(connection: sa.Connection, name: str) -> sa.Row | None:
     return connection.execute(query).one_or_none()
 
 
-def present_class(connection: sa.Connection, class_id: int) -> sa.Row:
-    """The row of a class that is there; raises `NotFound`."""
+def present_class(connection: sa.Connection, class_id: int, *, version: int | None = None) -> sa.Row:
+    """The row of a class that is there; raises `NotFound`. ``version``: the ``ver`` that the person saw; raises
+    `Conflict` where it is another by now."""
     row = connection.execute(sa.select(db.classes).where(db.classes.c.id == class_id)).one_or_none()
     if row is None or row.state != "present":
         raise NotFound("There is no such class any more.")
+    if version is not None and row.ver != version:
+        raise _changed(row.name)
     return row
 
 

@@ -142,10 +142,14 @@ def replace(connection: sa.Connection, product_id: int, draft: ProductDraft) -> 
     return _change(row, {"fields": {**row.fields, **values["fields"]}, "marks": marks, "pictures": pictures})
 
 
-def merge(connection: sa.Connection, sources: Sequence[int], target: int) -> list[Change]:
-    """``sources`` go, and ``target`` takes over what it lacks of theirs: fields, code, marks, pictures."""
-    kept = _present(connection, target)
-    gone = [_present(connection, one) for one in dict.fromkeys(sources) if one != target]
+def merge(
+    connection: sa.Connection, sources: Sequence[int], target: int, *, versions: Mapping[int, int] | None = None
+) -> list[Change]:
+    """``sources`` go, and ``target`` takes over what it lacks of theirs: fields, code, marks, pictures. ``versions`` as
+    in `trash`."""
+    seen = versions or {}
+    kept = _present(connection, target, version=seen.get(target))
+    gone = [_present(connection, one, version=seen.get(one)) for one in dict.fromkeys(sources) if one != target]
     if not gone:
         return []
     made = [Change("product", row.id, {"state": "present"}, {"state": _ABSENT}) for row in gone]

@@ -111,10 +111,14 @@ class Assortment(Curation):
             "product_edit", lambda c: products.set_pictures(c, product_id, pictures, version=version), [product_id]
         )
 
-    def merge_products(self, product_ids: Sequence[int], into: int) -> None:
-        """Products that are one: ``into`` takes over what it lacks of the others, which go."""
+    def merge_products(
+        self, product_ids: Sequence[int], into: int, *, versions: Mapping[int, int] | None = None
+    ) -> None:
+        """Products that are one: ``into`` takes over what it lacks of the others, which go; ``versions`` as in
+        `core.catalogue.products.trash`."""
         to = self.product(into).name
-        self._change_products("product_merge", lambda c: products.merge(c, product_ids, into), list(product_ids), to=to)
+        ids = list(product_ids)
+        self._change_products("product_merge", lambda c: products.merge(c, ids, into, versions=versions), ids, to=to)
 
     def trash_products(self, product_ids: Iterable[int], *, versions: Mapping[int, int] | None = None) -> None:
         """Products go to the trash; ``versions`` as in `core.catalogue.products.trash`."""

@@ -70,10 +70,11 @@ class Curation:
 
         self._change("rename", plan, name=old, to=name)
 
-    def merge_classes(self, class_ids: Sequence[int], into: int) -> None:
-        """All images of ``class_ids`` become ``into``'s, which keeps their names as aliases; the others are deleted."""
-        names = [self._class(class_id).name for class_id in class_ids if class_id != into]
-        self._change("merge", lambda c: operations.merge(c, class_ids, into), names=names, to=self._class(into).name)
+    def merge_classes(self, class_ids: Sequence[int], into: int, *, versions: Mapping[int, int] | None = None) -> None:
+        """All images of ``class_ids`` become ``into``'s, which keeps their names as aliases; the others are deleted.
+        With ``versions`` (class id -> the ``ver`` that was shown), raises `Conflict` where somebody changed one."""
+        names, to = [self._class(class_id).name for class_id in class_ids if class_id != into], self._class(into).name
+        self._change("merge", lambda c: operations.merge(c, class_ids, into, versions=versions), names=names, to=to)
 
     def split_class(self, item_ids: Iterable[int], name: str, *, versions: Mapping[int, int] | None = None) -> int:
         """These items become a new class of that name; its id. ``versions`` as in `relabel`."""
@@ -87,12 +88,16 @@ class Curation:
         self._change("split", plan, to=name)
         return made[0].row_id
 
-    def trash_class(self, *class_ids: int) -> None:
-        """Delete classes; their images go to the trash."""
+    def trash_class(self, *class_ids: int, versions: Mapping[int, int] | None = None) -> None:
+        """Delete classes; their images go to the trash. ``versions`` as in `merge_classes`."""
         names = ", ".join(self._class(class_id).name for class_id in class_ids)
 
         def plan(connection: sa.Connection) -> list[Change]:
-            return [change for one in dict.fromkeys(class_ids) for change in operations.trash_class(connection, one)]
+            return [
+                change
+                for one in dict.fromkeys(class_ids)
+                for change in operations.trash_class(connection, one, version=(versions or {}).get(one))
+            ]
 
         self._change("delete", plan, name=names)
 
@@ -172,9 +177,10 @@ class Curation:
         where it does not lie in the picture; ``versions`` as in `relabel`."""
         self._change("region", lambda c: operations.set_region(c, item_id, region, sight=sight, versions=versions))
 
-    def set_sight(self, item_ids: Iterable[int], sight: Sight) -> None:
-        """Say that what is seen of items is in doubt (they do not vote then), or that somebody vouches for it."""
-        self._change("sight", lambda c: operations.set_sight(c, item_ids, sight), to=sight)
+    def set_sight(self, item_ids: Iterable[int], sight: Sight, *, versions: Mapping[int, int] | None = None) -> None:
+        """Say that what is seen of items is in doubt (they do not vote then), or that somebody vouches for it.
+        ``versions`` as in `relabel`."""
+        self._change("sight", lambda c: operations.set_sight(c, item_ids, sight, versions=versions), to=sight)
 
     def tag(
         self,
@@ -197,17 +203,19 @@ class Curation:
         """Send items to the trash. ``versions`` as in `relabel`."""
         self._change("trash", lambda c: operations.trash(c, item_ids, versions=versions))
 
-    def restore(self, item_ids: Iterable[int]) -> None:
-        """Bring items back from the trash to their class (which comes back too if it was deleted)."""
-        self._change("restore", lambda c: operations.restore(c, item_ids))
+    def restore(self, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None) -> None:
+        """Bring items back from the trash to their class (which comes back too if it was deleted). ``versions`` as in
+        `relabel`."""
+        self._change("restore", lambda c: operations.restore(c, item_ids, versions=versions))
 
-    def discard(self, item_ids: Iterable[int]) -> int:
+    def discard(self, item_ids: Iterable[int], *, versions: Mapping[int, int] | None = None) -> int:
         """Delete images of the trash for good, their files and small pictures with them; how many. The history keeps
-        that it was done, and nothing takes it back. Raises `NotFound` where one is not in the trash."""
+        that it was done, and nothing takes it back. Raises `NotFound` where one is not in the trash; ``versions`` as in
+        `relabel`."""
         self.allow("collection")
         self.settle()
         with self.catalogue.write() as connection:
-            made = operations.discard(connection, item_ids)
+            made = operations.discard(connection, item_ids, versions=versions)
             ids = [change.row_id for change in made]
             gone = listing.some(connection, ids)
             waiting = moves.pending(connection)

@@ -13,6 +13,7 @@ import pytest
 import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from core.collection.dataset import Dataset
 from core.ground.workspace import ENVIRONMENT, Workspace
@@ -142,6 +143,12 @@ def text_of(at: AppTest) -> str:
         "text",
     )
     return "\n".join(str(element.value) for kind in kinds for element in at.get(kind)).replace("\\", "")
+
+
+def type_new(box: Selectbox, text: str) -> AppTest:
+    """Type what is no option of ``box`` yet, and end it with Enter."""
+    box.options.append(text)
+    return box.set_value(text).run()
 
 
 def component(at: AppTest, name: str) -> list[dict]:

@@ -16,7 +16,7 @@ from core.evaluation.work import Subject, evaluate_subject
 from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels
 from tests.conftest import FakeEmbedder
-from tests.pages.conftest import component, text_of
+from tests.pages.conftest import component, text_of, type_new
 from tests.pages.made_runs import make_run
 
 
@@ -81,6 +81,29 @@ def test_a_label_called_right_is_the_models_error_until_that_is_taken_back(open_
     at.button(key="frame.undo.0").click().run()
     assert "Likely a wrong label" in text_of(at) and "An error of the model" not in text_of(at)
     assert "Taken back." in text_of(at) and "called right" not in text_of(at)
+
+
+def test_two_people_on_one_error_do_not_overwrite_each_other(open_page, measured, fault):
+    """As another class that is there, as a new one, as the trash: nothing of it over what was done meanwhile."""
+    sha256, key = fault
+    at = open_page(measured, "errors")
+    item = item_with(measured, sha256)
+    bar = next(record.id for record in Dataset(measured).classes() if record.name == "bar")
+    Dataset(measured).relabel([item.id], bar)
+    type_new(at.selectbox(key=f"{key}.class.{item.ver}"), "étoile")
+    assert "changed by somebody else" in text_of(at) and "étoile" not in names_of(measured)
+    for button in ("said", "trash"):
+        Dataset(measured).tag([item.id], add=[button])
+        at.button(key=f"{key}.{button}").click().run()
+        assert "changed by somebody else" in text_of(at)
+        assert item_with(measured, sha256).class_name == "bar" and item_with(measured, sha256).state == "present"
+    at.run()
+    type_new(at.selectbox(key=f"{key}.class.{item_with(measured, sha256).ver}"), "étoile")
+    assert item_with(measured, sha256).class_name == "étoile"
+
+
+def names_of(workspace):
+    return {record.name for record in Dataset(workspace).classes()}
 
 
 def test_it_is_said_that_identify_knows_the_originals_already(open_page, measured):

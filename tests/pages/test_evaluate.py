@@ -19,7 +19,7 @@ from pages.ui.evaluation import downloads
 from pages.ui.text import cell
 from pages.ui.verdict_words import LOOK, verdict_badge
 from tests.conftest import FakeEmbedder
-from tests.pages.conftest import PAGES, component, text_of
+from tests.pages.conftest import PAGES, component, text_of, type_new
 from tests.pages.made_runs import make_run
 
 
@@ -130,6 +130,20 @@ def test_an_image_is_corrected_where_it_is_seen_and_taken_back_there(open_page, 
     at.button(key=f"{case}.undo").click().run()
     assert item_with(measured, sha256).class_name == "circle"
     assert "Out of date" not in text_of(at) and component(at, "burin_pairs")[0]["pairs"][0]["note"] == "1 of 2"
+
+
+def test_a_new_class_made_in_a_confusion_takes_nothing_that_somebody_else_changed(open_page, measured, asked):
+    sha256 = wrong_of(measured)
+    at = open_page(measured, "evaluate", pair="circle/cross")
+    case = f"evaluate.case.{'.'.join(map(str, _pair(measured)))}.{sha256[:12]}"
+    item = item_with(measured, sha256)
+    Dataset(measured).set_kind([item.id], "photo")
+    type_new(at.selectbox(key=f"{case}.class.{item.ver}"), "étoile")
+    assert "changed by somebody else" in text_of(at)
+    assert item_with(measured, sha256).class_name == "circle"
+    assert "étoile" not in {record.name for record in Dataset(measured).classes()}
+    type_new(at.selectbox(key=f"{case}.class.{item_with(measured, sha256).ver}"), "étoile")
+    assert item_with(measured, sha256).class_name == "étoile" and "1 image is now of étoile." in text_of(at)
 
 
 def test_out_of_date_it_offers_to_measure_again(open_page, measured, asked):

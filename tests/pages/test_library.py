@@ -379,6 +379,51 @@ def test_two_people_on_one_image_do_not_overwrite_each_other(open_page, drawn_wo
     assert "changed by somebody else" in text_of(at)
 
 
+def binned(open_page, workspace, count=2):
+    """The trash with so many images in it, the first of them selected, and what every one of them is."""
+    data = Dataset(workspace)
+    data.rescan()
+    items = data.items(limit=count)
+    data.trash([item.id for item in items])
+    at = open_page(workspace, "library", view="trash")
+    at.session_state["workbench"].binned = [items[0].id]
+    at.run()
+    return at, items
+
+
+def test_a_selection_of_the_trash_is_not_brought_back_over_somebody_else_s_change(open_page, drawn_workspace):
+    at, (item, _) = binned(open_page, drawn_workspace)
+    other = Dataset(drawn_workspace)
+    other.restore([item.id])
+    other.relabel([item.id], next(record.id for record in other.classes() if record.name == "cross"))
+    other.trash([item.id])
+    at.button(key="library.restore_all").click().run()
+    assert "changed by somebody else" in text_of(at) and Dataset(drawn_workspace).item(item.id).state == "trash"
+    at.button(key="library.restore_all").click().run()  # it was shown as it is now
+    assert Dataset(drawn_workspace).item(item.id).class_name == "cross" and "1 image is back." in text_of(at)
+
+
+def test_what_somebody_put_into_the_trash_meanwhile_is_not_deleted_with_the_rest(open_page, drawn_workspace):
+    at, items = binned(open_page, drawn_workspace)
+    at.button(key="trash.clear").click().run()
+    (late,) = Dataset(drawn_workspace).items(text="cross_0")
+    Dataset(drawn_workspace).trash([late.id])
+    at.button(key="trash.discard_now").click().run()
+    assert "The trash has changed in the meantime" in text_of(at) and Dataset(drawn_workspace).counts().trash == 3
+    assert (drawn_workspace.root / Dataset(drawn_workspace).item(items[0].id).path).exists()
+    at.button(key="trash.discard_now").click().run()
+    assert Dataset(drawn_workspace).counts().trash == 0 and "3 images are deleted for good." in text_of(at)
+
+
+def test_an_image_of_the_trash_that_changed_is_not_deleted_for_good(open_page, drawn_workspace):
+    at, (item, _) = binned(open_page, drawn_workspace)
+    other = Dataset(drawn_workspace)
+    other.restore([item.id])
+    other.trash([item.id])
+    at.button(key="trash.discard_now").click().run()
+    assert "changed by somebody else" in text_of(at) and Dataset(drawn_workspace).item(item.id).state == "trash"
+
+
 def test_the_kind_can_be_corrected(open_page, drawn_workspace):
     at, item = detail(open_page, drawn_workspace)
     at.get_by_key(f"detail.kind.{item.id}.{item.ver}").set_value("icon").run()

@@ -9,6 +9,7 @@ import pytest
 from core.collection.dataset import Dataset
 from core.ground.job import Job, publish
 from core.ground.jobs import JobRunner
+from core.ground.regions import Region
 from core.review import quality
 from pages.ui.data import review
 from tests.conftest import draw, png_bytes
@@ -142,3 +143,20 @@ def test_a_sight_in_doubt_is_listed_and_vouched_for_in_one_click(open_page, draw
     assert not at.exception
     assert dataset_of(drawn_workspace).item(item_id).sight == "sure"
     assert "1 image votes now." in text_of(at)
+
+
+@pytest.mark.parametrize("button", ["sure", "doubt"])
+def test_a_sight_is_not_judged_over_somebody_else_s_change(open_page, drawn_workspace, dataset_of, button):
+    data = dataset_of(drawn_workspace)
+    data.rescan()
+    item_id = data.item_ids(text="bar")[0]
+    data.set_sight([item_id], "doubt")
+    at = open_page(drawn_workspace, "quality", list="sights")
+    if button == "doubt":  # offered where it votes
+        at = open_page(drawn_workspace, "library", item=str(item_id))
+        at.button(key=f"detail.sure.{item_id}").click().run()
+    data.set_region(item_id, Region(10, 10, 50, 44), sight=data.item(item_id).sight)
+    before = data.item(item_id)
+    key = f"quality.sight.{item_id}.sure" if button == "sure" else f"detail.doubt.{item_id}"
+    at.button(key=key).click().run()
+    assert "changed by somebody else" in text_of(at) and dataset_of(drawn_workspace).item(item_id) == before

@@ -109,3 +109,20 @@ def test_who_has_chosen_no_language_reads_that_of_the_workspace(open_page, drawn
     assert drawn_workspace.config().language == "fr"
     at = open_page(drawn_workspace, "settings")
     assert at.title[0].value == "Réglages"
+
+
+def test_two_tabs_of_the_settings_do_not_overwrite_each_other(open_page, drawn_workspace):
+    """What nobody typed over follows the other tab and the undo; what was typed is kept, and meant the second time."""
+    at = open_page(drawn_workspace, "settings")
+    other = Dataset(drawn_workspace)
+    other.set_settings(neighbours=7, false_accept_rate=0.02)
+    at.number_input(key="settings.rate").set_value(9.0)
+    at.button(key="settings.save_answers").click().run()
+    assert "Somebody else changed this setting" in text_of(at)
+    assert (drawn_workspace.config().neighbours, drawn_workspace.config().false_accept_rate) == (7, 0.02)
+    assert at.number_input(key="settings.neighbours").value == 7 and at.number_input(key="settings.rate").value == 9
+    at.button(key="settings.save_answers").click().run()
+    assert (drawn_workspace.config().neighbours, drawn_workspace.config().false_accept_rate) == (7, 0.09)
+    at.button(key="frame.undo.0").click().run()
+    assert at.number_input(key="settings.rate").value == 2 and not at.exception
+    assert not at.warning, "Streamlit's own, of a field with two defaults"

@@ -151,6 +151,22 @@ def test_deleted_classes_are_one_entry_and_their_images_are_in_the_trash(
     assert "The trash is empty" in [info.proto.title for info in at.info] or "What is deleted comes here" in text_of(at)
 
 
+@pytest.mark.parametrize("how", ["merge", "delete"])
+def test_ticked_classes_that_somebody_else_changed_are_left(open_page, drawn_workspace, dataset_of, monkeypatch, how):
+    ids = ids_of(drawn_workspace)
+    said(monkeypatch, Said(selected=[ids["bar"], ids["cross"]]))
+    at = open_page(drawn_workspace, "table", view="classes")
+    dataset_of(drawn_workspace).rename_class(ids["bar"], "barre")
+    if how == "merge":
+        at.selectbox("table.into.0").set_value("circle").run()
+    else:
+        at.button("table.delete").click().run()
+    assert "barre was changed by somebody else in the meantime." in text_of(at)
+    assert {record.name: record.originals for record in dataset_of(drawn_workspace).classes()} == {
+        "barre": 4, "circle": 4, "cross": 4
+    }  # fmt: skip
+
+
 def test_fields_come_from_a_spreadsheet(open_page, drawn_workspace, dataset_of, monkeypatch):
     Dataset(drawn_workspace).rescan()
     said(monkeypatch)

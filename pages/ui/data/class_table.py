@@ -129,6 +129,7 @@ def _actions(records: list[ClassRecord]) -> None:
     """What can be done with the ticked classes in one step."""
     ticked = [record for record in records if record.id in workbench().ticked]
     count = len(ticked)
+    versions = {record.id: record.ver for record in records}  # as they are shown: what changed since is not overwritten
     with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="table.bar"):
         text = ngettext("{n} class ticked", "{n} classes ticked", count).format(n=number(count))
         with st.container(width="stretch", gap="xxsmall"):
@@ -136,17 +137,17 @@ def _actions(records: list[ClassRecord]) -> None:
             images = ngettext("{n} image", "{n} images", images_of := sum(record.originals for record in ticked))
             st.caption(images.format(n=number(images_of)))
         st.selectbox(
-            _("Merge them into"), [record.name for record in records], index=None, on_change=_merge, width=260,
+            _("Merge them into"), [record.name for record in records], index=None, on_change=_merge, args=(versions,), width=260,
             key=workbench().round_of("table.into"), placeholder=_("Merge them into") if count else _("Tick classes first"),
             label_visibility="collapsed", **people.bar(disabled=not count),
         )  # fmt: skip
         st.button(
-            _("Delete"), icon=":material/folder_delete:", key="table.delete", on_click=_delete,
+            _("Delete"), icon=":material/folder_delete:", key="table.delete", on_click=_delete, args=(versions,),
             **people.bar(disabled=not count, help=_("Their images go to the trash.")),
         )  # fmt: skip
 
 
-def _merge() -> None:
+def _merge(versions: dict[int, int]) -> None:
     bench, data = workbench(), services.dataset()
     name = st.session_state.get(bench.round_of("table.into"))
     bench.empty("table.into")
@@ -155,13 +156,13 @@ def _merge() -> None:
         return
     ids = list(bench.ticked)
     changes.make(
-        lambda: data.merge_classes(ids, into.id),
+        lambda: data.merge_classes(ids, into.id, versions=versions),
         _("Merged into {name}.").format(name=into.name),
         ":material/call_merge:",
     )
 
 
-def _delete() -> None:
+def _delete(versions: dict[int, int]) -> None:
     bench, data = workbench(), services.dataset()
     ids = list(bench.ticked)
     text = ngettext(
@@ -169,7 +170,9 @@ def _delete() -> None:
         "{n} classes are deleted; their images are in the trash.",
         len(ids),
     )
-    changes.make(lambda: data.trash_class(*ids), text.format(n=number(len(ids))), ":material/folder_delete:")
+    changes.make(
+        lambda: data.trash_class(*ids, versions=versions), text.format(n=number(len(ids))), ":material/folder_delete:"
+    )
 
 
 def _make(name: str) -> None:

@@ -59,7 +59,7 @@ def _content(item_id: int) -> None:
             icon=":material/restore_from_trash:",
             key="detail.restore",
             on_click=_act,
-            args=("restore", item_id),
+            args=("restore", item),
             **people.bar(),
         )
         return
@@ -106,7 +106,7 @@ def _content(item_id: int) -> None:
         key="detail.trash",
         type="tertiary",
         on_click=_act,
-        args=("trash", item_id),
+        args=("trash", item),
         **people.bar(),
     )
 
@@ -154,12 +154,12 @@ def _place(item: Item, content: bytes) -> None:
         if item.sight == "doubt" or (found and item.sight != "sure"):
             st.button(
                 _("It is right, let it vote"), icon=":material/check:", key=f"detail.sure.{item.id}", on_click=_vouch,
-                args=(item.id, "sure"), **people.bar(),
+                args=(item, "sure"), **people.bar(),
             )  # fmt: skip
         elif item.sight == "sure":
             st.button(
                 _("Put it in doubt again"), icon=":material/undo:", key=f"detail.doubt.{item.id}", type="tertiary",
-                on_click=_vouch, args=(item.id, "doubt"), **people.bar(),
+                on_click=_vouch, args=(item, "doubt"), **people.bar(),
             )  # fmt: skip
 
 
@@ -176,9 +176,12 @@ def _set_region(item: Item, region: Region | None) -> None:
     _change(change, Notice(_("The place of the mark is set."), ":material/crop:"))
 
 
-def _vouch(item_id: int, sight: Sight) -> None:
+def _vouch(item: Item, sight: Sight) -> None:
     texts = {"sure": _("It votes now."), "doubt": _("It does not vote now.")}
-    _change(lambda: services.dataset().set_sight([item_id], sight), Notice(texts[sight], ":material/visibility:"))
+    _change(
+        lambda: services.dataset().set_sight([item.id], sight, versions={item.id: item.ver}),
+        Notice(texts[sight], ":material/visibility:"),
+    )
 
 
 def _steps(item_id: int, neighbours: list[int]) -> None:
@@ -223,13 +226,13 @@ def _facts(item: Item) -> None:
     )
 
 
-def _act(action: str, item_id: int) -> None:
+def _act(action: str, item: Item) -> None:
     """Trash or restore, with its notice; the drawer closes on what is gone."""
-    data = services.dataset()
+    act = getattr(services.dataset(), action)
     texts = {"trash": _("The image is in the trash."), "restore": _("The image is back.")}
     icons = {"trash": ":material/delete:", "restore": ":material/restore_from_trash:"}
-    _change(lambda: getattr(data, action)([item_id]), Notice(texts[action], icons[action]))
-    if action == "trash":
+    done = _change(lambda: act([item.id], versions={item.id: item.ver}), Notice(texts[action], icons[action]))
+    if action == "trash" and done:
         _close()
 
 
@@ -259,15 +262,16 @@ def _set_kind(item_id: int, ver: int) -> None:
     )
 
 
-def _change(change: Callable[[], object], notice: Notice) -> None:
-    """Do it, say it, and remember the journal's entry so that this very change can be taken back."""
+def _change(change: Callable[[], object], notice: Notice) -> bool:
+    """Do it, say it, and remember the journal's entry so that this very change can be taken back; whether it was done."""
     bench = workbench()
     bench.stale = True
     try:
         change()
     except BurinError as error:
         bench.notices.append(Notice(sentence(error), ":material/error:"))
-        return
+        return False
     latest = services.dataset().history(1)
     notice.entry = latest[0].id if latest else None
     bench.notices.append(notice)
+    return True

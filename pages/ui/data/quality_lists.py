@@ -15,7 +15,7 @@ from pages.ui.data.found import Lists
 from pages.ui.data.second_copies import copies
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.text import esc
-from pages.ui.tiles import versions
+from pages.ui.tiles import saw, versions
 
 LISTS = ("labels", "copies", "look", "sights", "twins")
 
@@ -82,9 +82,10 @@ def look(lists: Lists) -> None:
     for name, ids in lists.odd.items():
         if not ids:
             continue
-        items = services.dataset().some(ids[: parts.TILES])
+        items = services.dataset().some(ids)
+        saw(items)  # all of them are settled by the buttons, also those that there is no room for
         with st.container(border=True, key=f"quality.odd.{name}"):
-            parts.wall(f"{titles[name]} ({number(len(ids))})", items, key=f"quality.odd.{name}.wall")
+            parts.wall(f"{titles[name]} ({number(len(ids))})", items[: parts.TILES], key=f"quality.odd.{name}.wall")
             with st.container(horizontal=True):
                 text = ngettext("Move it to the trash", "Move all {n} to the trash", len(ids)).format(
                     n=number(len(ids))
@@ -116,7 +117,9 @@ def in_doubt(lists: Lists) -> None:
             "What the model sees of these is no whole mark. Those that do not vote are no reference until somebody says so."
         )
     )
-    for item in services.dataset().some(list(lists.sights)[: parts.GROUPS]):
+    doubted = services.dataset().some(list(lists.sights))
+    saw(doubted)
+    for item in doubted[: parts.GROUPS]:
         key = f"quality.sight.{item.id}"
         with st.container(border=True, key=key), st.container(horizontal=True, vertical_alignment="center"):
             with st.container(width=120):
@@ -203,7 +206,9 @@ def _vouch(ids: list[int], sight: Sight) -> None:
         "doubt": ngettext("{n} image does not vote now.", "{n} images do not vote now.", len(ids)),
     }
     text = frames[sight].format(n=number(len(ids)))
-    changes.make(lambda: services.dataset().set_sight(ids, sight), text, ":material/visibility:")
+    changes.make(
+        lambda: services.dataset().set_sight(ids, sight, versions=versions(ids)), text, ":material/visibility:"
+    )
 
 
 SHOW: dict[str, Callable[[Lists, dict[int, ClassRecord]], None]] = {

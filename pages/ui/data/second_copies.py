@@ -12,7 +12,7 @@ from pages.ui.data import dismissing
 from pages.ui.data import quality_parts as parts
 from pages.ui.data.found import Lists
 from pages.ui.i18n import _, ngettext, number
-from pages.ui.tiles import versions
+from pages.ui.tiles import saw, versions
 
 
 def copies(lists: Lists) -> None:
@@ -72,6 +72,7 @@ def _all_copies(lists: Lists) -> None:
             )  # fmt: skip
         wanted = [*(lists.exact if chosen != "near" else ()), *(lists.near if chosen != "exact" else ())]
         found = {item.id: item for item in services.dataset().some({one for group in wanted for one in group})}
+        saw(found.values())
         groups = [[found[one] for one in group if one in found] for group in wanted]
         settled = settle([group for group in groups if len(group) > 1], cast(Rule, rule or "larger"))
         with st.container(horizontal=True, vertical_alignment="center"):

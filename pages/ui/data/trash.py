@@ -11,6 +11,7 @@ from pages.ui import changes, people, services, widgets
 from pages.ui.data import selecting
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
+from pages.ui.tiles import versions
 
 PAGE = 120
 
@@ -65,7 +66,7 @@ def _actions(total: int) -> None:
             )
             st.button(
                 ngettext("Delete {n} image for good", "Delete {n} images for good", many).format(n=number(many)),
-                type="primary", key="trash.discard_now", on_click=partial(_discard, count), **people.bar(),
+                type="primary", key="trash.discard_now", on_click=partial(_discard, many), **people.bar(),
             )  # fmt: skip
 
 
@@ -76,16 +77,19 @@ def _wanted() -> list[int]:
 def _restore() -> None:
     ids = _wanted()
     text = ngettext("{n} image is back.", "{n} images are back.", len(ids)).format(n=number(len(ids)))
-    changes.make(lambda: services.dataset().restore(ids), text, ":material/restore_from_trash:")
+    changes.make(lambda: services.dataset().restore(ids, versions=versions(ids)), text, ":material/restore_from_trash:")
 
 
 def _discard(asked: int) -> None:
-    """Delete what was asked for: the images selected, of which there were so many, or all."""
+    """Delete what was asked for: the images selected, or all, of which there were so many. Nothing brings them back:
+    where something came or went since that was said, nothing is deleted."""
     bench, ids = workbench(), _wanted()
-    if asked and len(ids) != asked:  # what was confirmed is not what is selected any more
+    if len(ids) != asked:
+        text = _("The trash has changed in the meantime: look at it again.")
+        bench.notices.append(Notice(text, ":material/error:"))
         return
     try:
-        gone = services.dataset().discard(ids)
+        gone = services.dataset().discard(ids, versions=versions(ids))
     except BurinError as error:
         bench.notices.append(Notice(sentence(error), ":material/error:"))
         return

@@ -6,7 +6,7 @@ import streamlit as st
 
 from core.ground import cluster
 from core.ground.errors import BurinError
-from pages.ui import changes, people, services, widgets
+from pages.ui import changes, fields, people, services, widgets
 from pages.ui.i18n import _, sentence
 from pages.ui.text import esc
 
@@ -32,7 +32,7 @@ def _choice(held: str) -> None:
         )
     )
     address = st.text_input(
-        _("Address of the head"), held, key="settings.ray_address", placeholder="head:6379",
+        _("Address of the head"), key=fields.fill("settings.ray_address", held), placeholder="head:6379",
         disabled=not people.may("researcher"),
     ).strip()  # fmt: skip
     with st.container(horizontal=True):
@@ -55,7 +55,8 @@ def _use(address: str) -> None:
         _reach(address)
         services.dataset().set_settings(ray_address=address)
 
-    changes.make(act, _("Heavy jobs follow the new setting."), ":material/lan:")
+    if not fields.taken("settings.ray_address"):
+        changes.make(act, _("Heavy jobs follow the new setting."), ":material/lan:")
 
 
 def _reach(address: str) -> None:

@@ -10,7 +10,7 @@ from core.ground.config import INDEX_KINDS, IndexKind
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.rights import needed
-from pages.ui import changes, people, services, widgets
+from pages.ui import changes, fields, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.text import esc
@@ -44,12 +44,15 @@ def _choice(held_url: str, held_kind: IndexKind) -> None:
     )
     may = people.may("researcher")
     url = st.text_input(
-        _("Address"), held_url, key="settings.index_url", placeholder="http://milvus:19530", disabled=not may
+        _("Address"),
+        key=fields.fill("settings.index_url", held_url),
+        placeholder="http://milvus:19530",
+        disabled=not may,
     ).strip()
     names = {"exact": _("Exact: every reference is compared"), "fast": _("Fast: its recall is measured and held")}
     kind = st.radio(
-        _("Kind of index"), INDEX_KINDS, INDEX_KINDS.index(held_kind), format_func=names.__getitem__, key="settings.index_kind",
-        disabled=not may,
+        _("Kind of index"), INDEX_KINDS, format_func=names.__getitem__,
+        key=fields.fill("settings.index_kind", held_kind), disabled=not may,
     )  # fmt: skip
     with st.container(horizontal=True):
         if st.button(_("Test the connection"), key="settings.reach_index", **people.bar("researcher")):
@@ -80,7 +83,8 @@ def _use(url: str, kind: IndexKind) -> None:
             _reached(url)
         services.dataset().set_settings(index_url=url, index_kind=kind)
 
-    changes.make(act, _("The search follows the new settings."), ":material/database:")
+    if not fields.taken("settings.index_url", "settings.index_kind"):
+        changes.make(act, _("The search follows the new settings."), ":material/database:")
 
 
 def _state() -> None:

@@ -12,7 +12,7 @@ from core.catalogue.database import reach, shown_url
 from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.workspace import size_of
-from pages.ui import changes, people, services, widgets
+from pages.ui import changes, fields, people, services, widgets
 from pages.ui.data.exporting import file_size
 from pages.ui.home import seeing
 from pages.ui.i18n import LANGUAGES, _, ngettext, number, sentence
@@ -25,9 +25,11 @@ from pages.ui.training.words import duration, field_label, mode_name
 SIZES = tuple(range(64, 289, 32))
 
 
-def _save(text: str, **values: object) -> None:
-    """Change settings and say so, with Undo; a value outside its rule is said instead."""
-    changes.make(lambda: services.dataset().set_settings(**values), text, ":material/settings:")
+def _save(text: str, *keys: str, **values: object) -> None:
+    """Change settings and say so, with Undo; a value outside its rule is said instead, and so is who was quicker in the
+    fields of these ``keys``."""
+    if not fields.taken(*keys):
+        changes.make(lambda: services.dataset().set_settings(**values), text, ":material/settings:")
 
 
 def recognition() -> None:
@@ -36,19 +38,20 @@ def recognition() -> None:
     with st.container(border=True):
         st.subheader(_("How it answers"), anchor=False)
         rate = st.number_input(
-            _("False-accept rate (%)"), 0.1, 50.0, 100 * config.false_accept_rate, step=0.5, format="%.1f",
-            key="settings.rate", disabled=not people.may("researcher"),
+            _("False-accept rate (%)"), 0.1, 50.0, step=0.5, format="%.1f",
+            key=fields.fill("settings.rate", round(100 * config.false_accept_rate, 4)), disabled=not people.may("researcher"),
             help=_("Of marks from outside the base, the share that may be named all the same."),
         )  # fmt: skip
         votes = st.number_input(
-            _("Neighbours"), 1, 100, config.neighbours, key="settings.neighbours",
+            _("Neighbours"), 1, 100, key=fields.fill("settings.neighbours", config.neighbours),
             disabled=not people.may("researcher"), help=_("References that vote when an image is recognised."),
         )  # fmt: skip
         st.caption(_("It costs nothing: the thresholds are measured anew, in seconds."))
         widgets.act(
             _("Save"),
             lambda: _save(
-                _("The answers follow the new settings."), false_accept_rate=round(rate / 100, 4), neighbours=int(votes)
+                _("The answers follow the new settings."), "settings.rate", "settings.neighbours",
+                false_accept_rate=round(rate / 100, 4), neighbours=int(votes),
             ),
             key="settings.save_answers", icon=":material/save:", **people.bar("researcher"),
         )  # fmt: skip
@@ -62,18 +65,17 @@ def encoder() -> None:
     with st.container(border=True):
         st.subheader(_("What the model sees"), anchor=False)
         may = people.may("researcher")
-        modes = list(MODES)
         mode = st.selectbox(
-            field_label("mode"), modes, modes.index(seen.mode), format_func=mode_name, key="settings.mode",
+            field_label("mode"), list(MODES), format_func=mode_name, key=fields.fill("settings.mode", seen.mode),
             disabled=not may,
         )  # fmt: skip
         sizes = sorted({*SIZES, seen.size})
         size = st.selectbox(
-            field_label("size"), sizes, sizes.index(seen.size), format_func=lambda side: f"{number(side)} px",
-            key="settings.size", disabled=not may,
+            field_label("size"), sizes, format_func=lambda side: f"{number(side)} px",
+            key=fields.fill("settings.size", seen.size), disabled=not may,
         )  # fmt: skip
         weights = st.text_input(
-            _("Encoder"), config.weights, key="settings.weights", disabled=not may,
+            _("Encoder"), key=fields.fill("settings.weights", config.weights), disabled=not may,
             placeholder=_("the bundled one"),
             help=_(
                 "A file of weights in the workspace (.safetensors, .pt), or the name of a model of timm or of its hub, "
@@ -97,7 +99,10 @@ def encoder() -> None:
             except BurinError as error:
                 workbench().notices.append(Notice(sentence(error), ":material/error:"))
                 return
-            _save(_("The encoder is another one now."), preprocessing=wanted, weights=weights.strip())
+            _save(
+                _("The encoder is another one now."), "settings.mode", "settings.size", "settings.weights",
+                preprocessing=wanted, weights=weights.strip(),
+            )  # fmt: skip
 
         widgets.act(
             _("Save"), save, key="settings.save_encoder", icon=":material/save:", **people.bar("researcher")
@@ -112,13 +117,13 @@ def language() -> None:
     with st.container(border=True):
         st.subheader(_("Language"), anchor=False)
         chosen = st.segmented_control(
-            _("Of whoever has chosen none"), choices, default=held, key="settings.language", required=True,
+            _("Of whoever has chosen none"), choices, key=fields.fill("settings.language", held), required=True,
             format_func=lambda each: LANGUAGES.get(each) or _("as their browser"), disabled=not people.may("researcher"),
             help=_("What somebody chooses in the sidebar stays theirs. It costs nothing."),
         )  # fmt: skip
         if chosen is not None and chosen != held:
             widgets.act(
-                _("Save"), lambda: _save(_("The language is changed."), language=chosen),
+                _("Save"), lambda: _save(_("The language is changed."), "settings.language", language=chosen),
                 key="settings.save_language", icon=":material/save:", **people.bar("researcher"),
             )  # fmt: skip
 
@@ -172,13 +177,15 @@ def roles() -> None:
                 st.rerun()
         rest = ("", *own)
         default = st.selectbox(
-            _("Everybody else"), rest, rest.index(config.default_role), key="settings.default_role",
+            _("Everybody else"), rest, key=fields.fill("settings.default_role", config.default_role),
             format_func=lambda each: people.role_name(each) if each else _("viewer with a login, else researcher"),
             disabled=not people.may("researcher"),
         )  # fmt: skip
         if default != config.default_role:
             widgets.act(
-                _("Save"), lambda: _save(_("The role of everybody else is changed."), default_role=default),
+                _("Save"), lambda: _save(
+                    _("The role of everybody else is changed."), "settings.default_role", default_role=default
+                ),
                 key="settings.save_default", icon=":material/save:", **people.bar("researcher"),
             )  # fmt: skip
 

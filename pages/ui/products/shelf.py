@@ -164,18 +164,19 @@ def _actions(products: Sequence[Product]) -> None:
     """What can be done with the ticked products in one step."""
     count = len(ticked())
     chosen = [product for product in products if product.id in ticked()]
+    versions = {product.id: product.ver for product in products}  # as they are shown
     with st.container(horizontal=True, vertical_alignment="bottom", border=True, key="products.bar"):
         text = ngettext("{n} product ticked", "{n} products ticked", count).format(n=number(count))
         st.markdown(f"**{text}**" if count else f":gray[{text}]", width="stretch")
         names = {product.id: _labelled(product) for product in chosen}
         st.selectbox(
-            _("They are one: keep"), list(names), index=None, format_func=names.__getitem__, on_change=_merge,
+            _("They are one: keep"), list(names), index=None, format_func=names.__getitem__, on_change=_merge, args=(versions,),
             key=workbench().round_of("products.into"), width=280,
             placeholder=_("The one that stays") if count > 1 else _("Tick two or more first"),
             **people.bar(disabled=count < 2, help=_("It takes over what it lacks of the others, which go.")),
         )  # fmt: skip
         st.button(
-            _("Move to the trash"), icon=":material/delete:", key="products.trash", on_click=_trash,
+            _("Move to the trash"), icon=":material/delete:", key="products.trash", on_click=_trash, args=(versions,),
             **people.bar(disabled=not count),
         )  # fmt: skip
 
@@ -184,7 +185,7 @@ def _labelled(product: Product) -> str:
     return " · ".join(filter(None, (words.full_name(product), product.code)))
 
 
-def _merge() -> None:
+def _merge(versions: dict[int, int]) -> None:
     bench = workbench()
     into = st.session_state.get(bench.round_of("products.into"))
     bench.empty("products.into")
@@ -193,15 +194,16 @@ def _merge() -> None:
     data, ids = services.dataset(), list(ticked())
     names = {product.id: product.name for product in data.products()}
     text = _("Merged into {name}.").format(name=names.get(into, ""))
-    if changes.make(lambda: data.merge_products(ids, into), text, ":material/call_merge:"):
+    if changes.make(lambda: data.merge_products(ids, into, versions=versions), text, ":material/call_merge:"):
         ticked().clear()
 
 
-def _trash() -> None:
+def _trash(versions: dict[int, int]) -> None:
     ids = list(ticked())
     text = ngettext("{n} product is in the trash.", "{n} products are in the trash.", len(ids))
     said = text.format(n=number(len(ids)))
-    if changes.make(lambda: services.dataset().trash_products(ids), said, ":material/delete:"):
+    data = services.dataset()
+    if changes.make(lambda: data.trash_products(ids, versions=versions), said, ":material/delete:"):
         ticked().clear()
 
 

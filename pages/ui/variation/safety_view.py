@@ -14,7 +14,7 @@ from core.variation.policies import Policy
 from core.variation.safety import WHOLE, Refusal, SafetyReport
 from core.variation.sources import Original, originals_of
 from core.variation.twins import SYMMETRIES, Twin
-from pages.ui import changes, charts, people, services, widgets
+from pages.ui import changes, charts, fields, people, services, widgets
 from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence, translated
 from pages.ui.job_panel import job_panel
@@ -61,13 +61,13 @@ def _tolerance() -> None:
         )
         with st.popover(_("Tolerance"), icon=":material/tune:", type="tertiary", **people.bar("researcher")):
             share = st.number_input(
-                _("Unsafe draws tolerated (%)"), 0.0, 50.0, round(100 * held, 1), step=1.0, format="%.0f",
-                key="augment.tolerance", help=_("0: a single unsafe draw is enough to leave a transform out."),
+                _("Unsafe draws tolerated (%)"), 0.0, 50.0, step=1.0, format="%.0f",
+                key=fields.fill("augment.tolerance", round(100 * held, 1)), help=_("0: a single unsafe draw is enough to leave a transform out."),
             )  # fmt: skip
             st.caption(_("It holds for everybody, and costs a new check of each policy."))
             widgets.act(
                 _("Save"),
-                lambda: changes.make(
+                lambda: fields.taken("augment.tolerance") or changes.make(
                     lambda: services.dataset().set_settings(tolerance=round(share / 100, 4)),
                     _("{share} are tolerated now.").format(share=percent(share / 100)), ":material/tune:",
                 ),

@@ -124,6 +124,32 @@ def test_what_somebody_else_changed_is_not_overwritten(dataset: Dataset) -> None
     assert dataset.item(seen.id).class_name == "bar"
 
 
+def test_what_somebody_else_changed_is_neither_judged_nor_restored_nor_discarded(
+    dataset: Dataset,
+) -> None:
+    seen = {item.id: item.ver for item in dataset.items(text="cross")}
+    (first, *_), other = seen, dataset.acting_as(Actor("Ada"))
+    other.tag([first], add=["x"])
+    with pytest.raises(Conflict, match="somebody else"):
+        dataset.set_sight(list(seen), "doubt", versions=seen)
+    dataset.trash(list(seen))
+    for changed in (dataset.restore, dataset.discard):
+        with pytest.raises(Conflict, match="somebody else"):
+            changed(list(seen), versions=seen)
+    assert sorted(dataset.item_ids(state="trash")) == sorted(seen) and not dataset.count(text="cross")
+    classes = {record.id: record.ver for record in dataset.classes()}
+    bar, circle = named(dataset, "bar"), named(dataset, "circle")
+    other.edit_fields(bar, maker="Essilor")
+    for change in (
+        lambda: dataset.trash_class(bar, versions=classes),
+        lambda: dataset.merge_classes([bar], circle, versions=classes),
+        lambda: dataset.merge_classes([circle], bar, versions=classes),
+    ):
+        with pytest.raises(Conflict, match="somebody else"):
+            change()
+    assert {record.id for record in dataset.classes()} == set(classes)
+
+
 def test_a_class_is_created_renamed_and_deleted_with_its_folder(dataset: Dataset) -> None:
     made = dataset.create_class("*")
     assert (dataset.workspace.raw / "%2A").is_dir()
