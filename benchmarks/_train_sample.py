@@ -22,15 +22,13 @@ from core.embedding.card import read_sealed
 from core.embedding.embedder import load_embedder
 from core.embedding.model import load
 from core.ground.workspace import Workspace
-from core.showcase.shipped import IMAGES, PACKED, SEED, SETTINGS, SHIPPED
+from core.showcase.shipped import IMAGES, NAME, NOTE, PACKED, SEED, SETTINGS, SHIPPED
 from core.synthesis.sample import make_sample
 from core.training.prepare import Request
 from core.training.runs import LAST, Run
 from core.training.work import train
 from core.variation.sources import originals_of
 
-NAME = "The head, 12 epochs"
-NOTE = "Ships with the sample. Trained by benchmarks/_train_sample.py."
 LARGE = (".safetensors", ".onnx")
 LEFT_OUT = ("resume.pt", LAST, Path(LAST).with_suffix(".json").name, ".lock")
 

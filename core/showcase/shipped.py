@@ -12,6 +12,7 @@ import lzma
 from collections.abc import Mapping
 from pathlib import Path
 
+from core.ground.translations import _
 from core.ground.workspace import Workspace, write_atomic
 from core.training.settings import Thaw, TrainSettings
 
@@ -21,6 +22,8 @@ PACKED = ".xz"
 # A short training: the head alone, on the images as they are, so that no safety of variants has to be checked first.
 SETTINGS = TrainSettings(epochs=12, unfreezing=(Thaw(0, "head"),), policy=None)
 SEED = 7  # of the sample that it was trained on
+NAME = _("The head, 12 epochs")  # as its record has them; who reads sees them in their own language
+NOTE = _("Ships with the sample. Trained by benchmarks/_train_sample.py.")
 
 _TEXT = (".json", ".jsonl", ".txt")
 

@@ -8,7 +8,7 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.ground.errors import BurinError
 from pages.ui import people, services
-from pages.ui.data import journal_entries
+from pages.ui.data import journal_entries, similar
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -87,6 +87,8 @@ if item_id is not None:
             st.image(picture, width=72, alt=said_of(found[0]))
         name = found[0].class_name or _("Without a class") if found else _("This image is no longer there.")
         st.markdown(_("Only what happened to this image: **{name}**").format(name=esc(name)), width="stretch")
+        if found:
+            similar.link(found[0], key="history.similar")
         st.button(
             _("Everything"),
             icon=":material/close:",

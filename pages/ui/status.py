@@ -13,7 +13,7 @@ import streamlit as st
 
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
-from core.training.queue import Queue
+from core.training.queue import Line, Queue
 from pages.ui import people, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import time_left
@@ -54,6 +54,9 @@ def places() -> dict[str, Place]:
         "quality": Place(_("Opening every image"), "pages/data/quality.py"),
         "neighbourhood": Place(_("Comparing the images"), "pages/data/quality.py"),
         "backup": Place(_("Backup"), "pages/home/settings.py"),
+        "restore": Place(_("Restoring a backup"), "pages/home/settings.py"),
+        "views": Place(_("Comparing the ways of seeing"), "pages/home/settings.py"),
+        "pictures": Place(_("Reading catalogue pictures"), "pages/data/products.py", {"view": "pictures"}),
         "evaluation": Place(_("Evaluation"), "pages/model/evaluate.py"),
         "reconcile": Place(_("Comparing the search server"), "pages/home/settings.py"),
         "projection": Place(_("UMAP"), "pages/model/embeddings.py"),
@@ -126,6 +129,7 @@ def _under_way() -> None:
     before = _active()
     preparing = services.preparation().active
     line = Queue(services.workspace()).line()
+    read = [line]  # what this run of the page has read already
 
     @st.fragment(run_every=POLL_S if before or preparing or (line.waiting and not line.held) else None)
     def work() -> None:
@@ -140,7 +144,7 @@ def _under_way() -> None:
             more = len(now) - NAMED
             text = ngettext("and {n} more", "and {n} more", more).format(n=number(more))
             st.markdown(f":gray[:small[{text}]]")
-        _queued()
+        _queued(read.pop() if read else Queue(services.workspace()).line())
 
     work()
 
@@ -150,9 +154,8 @@ def _active() -> Sequence[Job]:
     return [job for job in services.jobs().active() if job.kind in known]
 
 
-def _queued() -> None:
+def _queued(line: Line) -> None:
     """The trainings that wait."""
-    line = Queue(services.workspace()).line()
     if n := len(line.waiting):
         said = ngettext("{n} training waits", "{n} trainings wait", n).format(n=number(n))
         if line.held:

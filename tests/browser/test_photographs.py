@@ -133,3 +133,37 @@ def test_a_reported_photograph_gets_its_region_and_helps_from_then_on(base, visi
     drag(other.page, 0.48, 0.24, 0.73, 0.84)
     other.wait()
     expect(other.page.locator(".box").filter(has_text=re.compile("keyhole"))).to_have_count(1)
+
+
+def test_a_photograph_is_looked_at_closer_down_to_its_own_pixels(base, visit):
+    """By the wheel, by buttons, by keys, and by two fingers; the small picture makes way for the whole one."""
+    tab = given(visit, base, photograph(("circle", 150, 250, 300), ("cross", 750, 350, 300)), 1440, 900)
+    page, stage, image = tab.page, tab.page.locator(".stage").first, tab.page.locator(".picture .image").first
+
+    def scale() -> float:
+        return float(image.evaluate("image => new DOMMatrix(getComputedStyle(image).transform).a"))
+
+    assert image.evaluate("image => image.naturalWidth") < 1200
+    stage.scroll_into_view_if_needed()
+    whole, box = scale(), stage.bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 0.7 * box["width"], box["y"] + 0.3 * box["height"])
+    for _ in range(4):
+        page.mouse.wheel(0, -240)
+    expect(image).to_have_js_property("naturalWidth", 1200)
+    assert scale() > 3 * whole
+    page.locator(".picture button.fit").first.click()
+    assert scale() == pytest.approx(whole)
+    page.locator(".picture button.closer").first.click()
+    closer = scale()
+    stage.press("+")
+    assert whole < closer < scale()
+    stage.press("0")
+    assert scale() == pytest.approx(whole)
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    touch = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 20), ("touchMove", 60), ("touchMove", 120), ("touchEnd", 0)):
+        places = [{"x": middle[0] + side * apart, "y": middle[1], "id": at} for at, side in enumerate((-1, 1))]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places if apart else []})
+    page.wait_for_timeout(300)
+    assert scale() > 3 * whole

@@ -195,3 +195,28 @@ def test_the_browser_remembers_the_language(known, visit):
     again = page.context.new_page()
     again.goto(f"{known.url}/history")
     expect(again.get_by_role("heading", name="Historique")).to_be_visible()
+
+
+def test_what_is_said_covers_nothing_and_moves_nothing(known, visit):
+    """After each step the buttons at the top right are where they were, and nothing lies over them."""
+    one: Visit = visit(known)
+    page = one.open("history")
+    prepared(one)
+    data = Dataset(known.workspace)
+    for name in ("un", "deux"):
+        data.create_class(name)
+    page = one.open("history")
+    undo, redo = (page.locator(f".st-key-history-{name} button") for name in ("undo", "redo"))
+    before = [undo.bounding_box(), redo.bounding_box()]
+    for button, said in ((undo, "Undone"), (undo, "Undone"), (redo, "Done again"), (redo, "Done again")):
+        button.click()
+        foot = page.locator(".st-key-frame-notice-0")
+        expect(foot).to_contain_text(said)
+        one.wait()
+        assert [undo.bounding_box(), redo.bounding_box()] == before
+        for each in (undo, redo):
+            assert each.evaluate(
+                "button => { const box = button.getBoundingClientRect()\n"
+                "return button.contains(document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2)) }"
+            )
+    expect(page.locator("[data-testid=stToast]")).to_have_count(0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 from contextlib import nullcontext
 
 import pytest
@@ -11,9 +13,10 @@ from core.collection.dataset import Dataset
 from core.ground.budget import PIXELS
 from core.ground.errors import WeightsUnavailable
 from core.ground.images import decode
-from pages.ui import cached, services
+from core.training.queue import Queue
+from pages.ui import cached, services, status
 from pages.ui.text import cell, esc, file_name
-from tests.conftest import draw, png_bytes
+from tests.conftest import ROOT, draw, png_bytes
 from tests.pages.conftest import HOME, component, text_of
 
 TRAPS = [
@@ -170,3 +173,28 @@ def test_what_a_page_s_own_table_saves_is_no_formula(text):
     pages = HOME.with_name("pages")
     held = [path.name for path in pages.rglob("*.py") if "st.dataframe(" in path.read_text(encoding="utf-8")]
     assert held == ["widgets.py"]
+
+
+def test_every_work_that_a_page_starts_is_told_on_every_page(monkeypatch):
+    monkeypatch.setattr(status, "_", str)
+    told = set(status.places()) | {"index"}  # which the preparation tells
+    started = {}
+    for path in sorted((ROOT / "pages").rglob("*.py")):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute) or len(call.args) < 2:
+                continue
+            if call.func.attr == "start" and isinstance(call.args[1], (ast.Constant, ast.Name, ast.Attribute)):
+                started[path.relative_to(ROOT).as_posix(), ast.unparse(call.args[0])] = call.args[0]
+    kinds = set()
+    for (path, _text), kind in started.items():
+        module = importlib.import_module(path.removesuffix(".py").replace("/", "."))
+        kinds.add(kind.value if isinstance(kind, ast.Constant) else getattr(module, ast.unparse(kind)))
+    assert {"import", "train", "views", "restore", "pictures", "index"} <= kinds
+    assert kinds <= told
+
+
+def test_the_queue_is_read_once_a_view(open_page, drawn_workspace, monkeypatch):
+    read, line = [], Queue.line
+    monkeypatch.setattr(Queue, "line", lambda self: read.append(self) or line(self))
+    open_page(drawn_workspace, "history")
+    assert len(read) == 1

@@ -186,6 +186,28 @@ def test_somebody_elses_change_is_not_overwritten(dataset):
     assert desk.acked == 1 and "changed by somebody else" in desk.failed[0][1]
 
 
+@pytest.mark.parametrize("done", [{"do": "trash"}, {"do": "label", "class": None, "name": "étoile"}])
+def test_neither_the_trash_nor_a_new_class_takes_what_somebody_else_changed(dataset, done):
+    item = dataset.items(class_id=UNLABELLED)[0]
+    dataset.relabel([item.id], class_id(dataset, "bar"))
+    desk = Desk(queue=[item.id], epoch=1)
+    receive(desk, {"epoch": 1, "index": 0, "log": [{"seq": 1, "id": item.id, "ver": item.ver, **done}]}, dataset)
+    assert (dataset.item(item.id).class_name, dataset.item(item.id).state) == ("bar", "present")
+    assert "changed by somebody else" in desk.failed[0][1]
+    assert "étoile" not in {record.name for record in dataset.classes()}
+
+
+def test_what_was_seen_since_our_own_change_can_be_changed_again(dataset):
+    item = dataset.items(class_id=UNLABELLED)[0]
+    desk = Desk(queue=[item.id], epoch=1)
+    label = {"do": "label", "id": item.id, "class": class_id(dataset, "bar")}
+    receive(desk, {"epoch": 1, "index": 0, "log": [{**label, "seq": 1, "ver": item.ver}]}, dataset)
+    dataset.relabel([item.id], class_id(dataset, "circle"))  # somebody else, and the desk shows it
+    shown = dataset.item(item.id).ver
+    receive(desk, {"epoch": 1, "index": 0, "log": [{**label, "seq": 2, "ver": shown}]}, dataset)
+    assert dataset.item(item.id).class_name == "bar" and not desk.failed
+
+
 def test_a_typed_name_makes_a_class_or_finds_it(dataset):
     one, two, _three = dataset.items(class_id=UNLABELLED)
     desk = Desk(queue=[one.id, two.id], epoch=1)

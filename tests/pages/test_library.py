@@ -519,6 +519,19 @@ def test_what_is_like_an_image_comes_first(open_page, drawn_workspace, dataset_o
     assert {each.class_name for each in dataset_of(drawn_workspace).some(ids[:3])} == {"cross"}
 
 
+def test_similar_images_are_one_click_away_from_every_image(open_page, drawn_workspace, dataset_of):
+    at = open_page(drawn_workspace, "identify")
+    at.file_uploader[0].upload("new.png", png_bytes(draw("cross", seed=77)), "image/png").run()
+    assert "[Find similar](library?similar=" in text_of(at)
+    item = dataset_of(drawn_workspace).items(text="cross")[0]
+    dataset_of(drawn_workspace).tag([item.id], add=["x"])
+    at = open_page(drawn_workspace, "history", item=str(item.id))
+    assert at.button(key="history.similar").label == "Find similar"
+    (drawn_workspace.raw / "bar" / "again.png").write_bytes((drawn_workspace.raw / "bar" / "bar_0.png").read_bytes())
+    dataset_of(drawn_workspace).rescan()
+    assert "[Find similar](library?similar=" in text_of(open_page(drawn_workspace, "quality", list="copies"))
+
+
 def test_a_class_that_is_not_there_is_said(open_page, drawn_workspace):
     for page in ("library", "table", "label"):
         at = open_page(drawn_workspace, page, **{"class": "no [such]"})

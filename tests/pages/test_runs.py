@@ -7,6 +7,7 @@ import json
 import pytest
 
 from core.catalogue.records import Actor
+from core.showcase import shipped
 from core.training.audit import Leak, LeakAudit
 from core.training.promoted import promoted
 from core.training.promotion import promote
@@ -299,3 +300,20 @@ def test_french_is_spoken(open_page, drawn_workspace, locale):
     make_run(drawn_workspace)
     at = open_page(drawn_workspace, "runs", locale=locale)
     assert at.title[0].value == "Entraînements" and "1 entraînement" in text_of(at) and "aucune fuite" in text_of(at)
+
+
+def test_the_sample_s_run_is_told_in_the_reader_s_language_and_kept_as_it_is(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name=shipped.NAME, weights=True)
+    Runs(drawn_workspace).note(run.id, shipped.NOTE)
+    (record,) = (json.loads(path.read_text()) for path in (shipped.SHIPPED / "model" / "runs").glob("*/run.json"))
+    assert (record["name"], record["note"]) == (shipped.NAME, shipped.NOTE)
+    at = open_page(drawn_workspace, "runs", locale="fr-FR")
+    said = text_of(at)
+    assert "La tête, 12 époques" in said and "Livré avec l’exemple" in said and shipped.NAME not in said
+    at = open_page(drawn_workspace, "train", locale="fr-FR", view="run", run=run.id)
+    assert [header.value.replace("\\", "") for header in at.header] == ["La tête, 12 époques"]
+    at = open_page(drawn_workspace, "evaluate", locale="fr-FR")
+    assert "La tête, 12 époques" in at.selectbox(key="evaluation.run").options
+    assert Runs(drawn_workspace).get(run.id).record.name == shipped.NAME
+    Runs(drawn_workspace).rename(run.id, "Mine")
+    assert "Mine" in text_of(open_page(drawn_workspace, "runs", locale="fr-FR"))

@@ -126,3 +126,21 @@ def test_two_tabs_of_the_settings_do_not_overwrite_each_other(open_page, drawn_w
     at.button(key="frame.undo.0").click().run()
     assert at.number_input(key="settings.rate").value == 2 and not at.exception
     assert not at.warning, "Streamlit's own, of a field with two defaults"
+
+
+def test_the_address_of_a_catalogue_is_tried_before_it_is_kept(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    at.button(key="settings.reach").click().run()
+    assert "SQLite, in the workspace." in [one.value for one in at.success]
+    for address in ("nonsense", "postgresql+psycopg://nobody:x@127.0.0.1:9/burin"):
+        at.text_input(key="settings.url").set_value(address)
+        at.button(key="settings.reach").click().run()
+        assert at.error and not at.success and not at.exception
+        at.button(key="settings.save_url").click().run()
+        assert drawn_workspace.config().catalogue_url == "" and "It is used from the next start" not in text_of(at)
+
+
+def test_the_place_of_the_workspace_and_what_it_takes_are_told(open_page, drawn_workspace):
+    at = open_page(drawn_workspace, "settings")
+    assert str(drawn_workspace.root) in [code.value for code in at.code]
+    assert "can be made again at any time." in text_of(at)

@@ -60,6 +60,8 @@ class Desk {
       zoom: button('', () => this.zoom()), turn: button('', () => this.turn()), ink: button('', () => this.ink())
     }
     this.facts = make('span', 'facts')
+    this.alike = make('a', 'alike')  // in a tab of its own: the desk stays as it is
+    this.alike.target = '_blank'
     this.label = make('div', 'label')
     this.said = make('p', 'said')
     this.input = make('input')
@@ -90,7 +92,7 @@ class Desk {
     this.desk = make('div', 'desk',
       make('header', '', this.place, this.labelled, this.saved), this.rail, this.problem,
       make('div', 'table',
-        make('div', 'stage', this.paper, make('div', 'tools', this.tools.zoom, this.tools.turn, this.tools.ink, this.facts)),
+        make('div', 'stage', this.paper, make('div', 'tools', this.tools.zoom, this.tools.turn, this.tools.ink, this.alike, this.facts)),
         make('div', 'panel', this.label, this.said, make('div', 'picker', this.input, this.list), this.proposals,
           make('div', 'actions', this.buttons.accept, this.buttons.trash, this.buttons.undo, this.buttons.keys))),
       this.strip, this.keys)
@@ -134,6 +136,7 @@ class Desk {
     label(this.tools.zoom, words.zoom, 'Z')
     label(this.tools.turn, words.turn, 'T')
     label(this.tools.ink, words.ink, 'I')
+    this.alike.textContent = words.alike
     label(this.buttons.accept, words.accept, '↵')
     label(this.buttons.trash, words.trash, 'X')
     label(this.buttons.undo, words.undo, 'Ctrl Z')
@@ -187,6 +190,7 @@ class Desk {
     this.image.style.imageRendering = item.side * 3 < 400 && zoom ? 'pixelated' : 'auto'
     this.paper.classList.toggle('zoomed', zoom > 0)
     this.facts.textContent = item.facts
+    this.alike.href = `library?similar=${item.id}`
     this.label.dataset.state = shown.gone ? 'gone' : shown.id || shown.name ? 'named' : 'bare'
     this.label.replaceChildren(make('span', '', shown.gone ? words.gone : shown.id || shown.name ? words.label : words.bare),
       make('strong', '', shown.name || '—'))
@@ -275,7 +279,7 @@ class Desk {
     if (this.barred()) return
     this.when(item => {
       const before = this.of(item)
-      if (!before.gone) this.write({ do: 'trash', id: item.id }, before, { ...before, gone: true })
+      if (!before.gone) this.write({ do: 'trash', id: item.id, ver: item.ver }, before, { ...before, gone: true })
       this.go(this.index + 1)
     })
   }

@@ -113,21 +113,25 @@ def _apply(work: Desk, event: Mapping[str, Any], data: Dataset) -> int | None:
     """Do one event; the journal entry it made, if it changed anything."""
     item_id = event["id"]
     before = data.item(item_id).ver
+    said = event.get("ver")
+    shown = max(
+        said if isinstance(said, int) else 0, work.vers.get(item_id, 0)
+    )  # as it was seen, or as we left it since
+    seen = {item_id: shown} if shown else None
     if event["do"] == "undo":
         entry = work.entries.pop(event.get("of", 0), None)
         if entry is not None:
             data.revert(entry)
     elif event["do"] == "trash":
-        data.trash([item_id])
+        data.trash([item_id], versions=seen)
     else:
-        shown = work.vers.get(item_id, event.get("ver"))
         class_id = event.get("class")
         if class_id is None:
             class_id = _class_named(str(event.get("name", ""))[:500], data)
         if class_id is None:
-            data.split_class([item_id], str(event.get("name", ""))[:500])
+            data.split_class([item_id], str(event.get("name", ""))[:500], versions=seen)
         else:
-            data.relabel([item_id], int(class_id), versions={item_id: shown} if isinstance(shown, int) else None)
+            data.relabel([item_id], int(class_id), versions=seen)
     after = data.item(item_id).ver
     work.vers[item_id] = after
     return data.history(1, item_id=item_id)[0].id if after != before else None
@@ -236,6 +240,7 @@ def words() -> dict[str, Any]:
         "zoom": _("Zoom"),
         "turn": _("Turn"),
         "ink": _("Contrast"),
+        "alike": _("Find similar"),
         "accept": _("Accept"),
         "trash": _("Trash"),
         "undo": _("Undo"),

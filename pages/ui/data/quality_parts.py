@@ -10,11 +10,12 @@ from core.catalogue.records import Item
 from core.ground.config import KINDS
 from pages.ui import changes, services, widgets
 from pages.ui.components.gallery import Group, gallery
+from pages.ui.data import similar
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.text import esc
 from pages.ui.tiles import picture, tile, versions
 
-GROUPS = 15  # findings shown at once; the next ones come as these are settled  # findings shown at once; the next ones come as these are settled
+GROUPS = 15  # findings shown at once; the next ones come as these are settled
 TILES = 24
 
 
@@ -31,7 +32,9 @@ def one_image(item: Item) -> None:
     st.image(shown, width="stretch", alt=tile(item).alt) if shown else st.markdown(":material/hide_image:")
     name = item.class_name if item.class_id is not None else _("Without a class")
     kind = widgets.kind_name(item.kind) if item.kind in KINDS else ""
-    st.markdown(f"**{esc(name)}**  \n:small[:gray[{item.width} × {item.height} · {kind}]]")
+    st.markdown(
+        f"**{esc(name)}**  \n:small[:gray[{item.width} × {item.height} · {kind}]]  \n:small[{similar.said(item.id)}]"
+    )
 
 
 def open_in_label(ids: Sequence[int], key: str) -> None:

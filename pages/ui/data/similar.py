@@ -24,6 +24,11 @@ def link(item: Item, *, key: str) -> None:
         st.switch_page(LIBRARY, query_params={"similar": str(item.id)})
 
 
+def said(item_id: int) -> str:
+    """The same as a link in a small text, which opens in a tab of its own."""
+    return f"[{_('Find similar')}](library?similar={item_id})"
+
+
 def asked() -> Item | None:
     """The image that the address asks for the like of (``?similar=12``)."""
     text = st.query_params.get("similar", "")

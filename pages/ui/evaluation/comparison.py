@@ -16,6 +16,7 @@ from pages.ui.i18n import _, chance, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.text import esc
 from pages.ui.tiles import tile
+from pages.ui.training.words import run_name
 
 if TYPE_CHECKING:
     from core.evaluation.compare import ClassChange, Comparison
@@ -29,7 +30,7 @@ def others(chosen: Chosen) -> dict[str, tuple[str, Path]]:
     """The other models that were evaluated on this side: id -> (name, folder)."""
     from core.evaluation.store import Evaluation, folder_of
 
-    ids = {"": _("The encoder in use"), **{run.id: run.record.name for run in evaluating.runs()}}
+    ids = {"": _("The encoder in use"), **{run.id: run_name(run) for run in evaluating.runs()}}
     found = {}
     for run_id, name in ids.items():
         if run_id == chosen.run_id:

@@ -17,6 +17,7 @@ from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.links import linked_choice
+from pages.ui.training.words import run_name
 
 if TYPE_CHECKING:
     from core.evaluation.report import EvaluationReport
@@ -51,7 +52,7 @@ def runs() -> list[Run]:
 
 def choose() -> Chosen:
     """The controls: whose answers, and on which side of the split."""
-    named = {"": _("The encoder in use"), **{run.id: run.record.name for run in runs()}}
+    named = {"": _("The encoder in use"), **{run.id: run_name(run) for run in runs()}}
     run_id = linked_choice(
         st.selectbox,
         _("Model"),

@@ -17,6 +17,7 @@ from pages.ui.search import model_line
 from pages.ui.text import esc
 from pages.ui.tiles import tile
 from pages.ui.training import actions
+from pages.ui.training.words import run_name
 
 
 @dataclass(frozen=True)
@@ -201,11 +202,11 @@ def _training_step(counts: Counts) -> list[Step]:
     for run in found[:1]:
         if run.state == "running":
             text = _("{name} is being trained. It goes on when this page is closed.")
-            return step(_("A training is under way"), text.format(name=esc(run.record.name)), _("Watch it learn"),
+            return step(_("A training is under way"), text.format(name=esc(run_name(run))), _("Watch it learn"),
                         ":material/show_chart:", run)  # fmt: skip
         if run.state == "interrupted" and run.resumable:
             text = _("{name} was interrupted, and can go on from its last whole epoch.")
-            return step(_("Go on with the training"), text.format(name=esc(run.record.name)), _("Show the run"),
+            return step(_("Go on with the training"), text.format(name=esc(run_name(run))), _("Show the run"),
                         ":material/power_off:", run)  # fmt: skip
     if used is None and (trained := [run for run in found if run.best_path.is_file()]):
         text = ngettext("{n} run has weights, and Identify still uses the untrained encoder.",

@@ -16,6 +16,7 @@ from core.ground.regions import Region
 from pages.ui import cached, contents, pictures, services, widgets
 from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
+from pages.ui.data import similar
 from pages.ui.i18n import _, decimals, number, percent, sentence
 from pages.ui.search.inputs import Query, pinned
 from pages.ui.state import Notice, workbench
@@ -213,11 +214,10 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
                 item = _reference(candidate)
                 name = f"**{esc(classes[candidate.class_id].name)}**"
                 if item.sha256 == content_hash(query.data):
-                    st.caption(_("{name}: this very image is in the base").format(name=name))
+                    told = _("{name}: this very image is in the base").format(name=name)
                 else:
-                    st.caption(
-                        _("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate))
-                    )
+                    told = _("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate))
+                st.caption(f"{told}  \n{similar.said(item.id)}")
 
 
 def _overlay(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str) -> None:

@@ -12,7 +12,7 @@ from pages.ui import services
 from pages.ui.i18n import _, percent
 from pages.ui.text import esc
 from pages.ui.training import actions
-from pages.ui.training.words import interval, when
+from pages.ui.training.words import interval, run_name, when
 
 
 def line() -> str:
@@ -28,7 +28,7 @@ def line() -> str:
 
 def _name(used: Promoted, run: Run | None) -> str:
     if run is not None:
-        return esc(run.record.name)
+        return esc(run_name(run))
     if used.run_id and used.run_id in actions.runs().deleted():  # gone back to after it was thrown away
         return _("{name} (in the trash)").format(name=esc(actions.runs().deleted_name(used.run_id)))
     return _("a model that was put here by hand")

@@ -30,6 +30,7 @@ from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.i18n import _, number, sentence
 from pages.ui.state import Notice, workbench
+from pages.ui.training import words
 
 PROMOTE = "promote"
 RESEARCHER: Role = "researcher"
@@ -248,7 +249,7 @@ def roll_back() -> None:
 
 
 def delete(run: Run) -> None:
-    text = _("{name} is in the trash.").format(name=run.record.name)
+    text = _("{name} is in the trash.").format(name=words.run_name(run))
 
     def act() -> None:
         runs().delete(run.id)

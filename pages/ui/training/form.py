@@ -22,7 +22,7 @@ from pages.ui.i18n import _, number, translated
 from pages.ui.text import esc
 from pages.ui.training import actions, form_details
 from pages.ui.training.draft import Draft, draft
-from pages.ui.training.words import field_label, mode_name
+from pages.ui.training.words import field_label, mode_name, run_name
 from pages.ui.variation.recipe import name_of, recipe
 
 SIZES = (64, 96, 128, 160, 192, 224, 256, 288)
@@ -70,7 +70,7 @@ def _network(now: Draft, fields: dict[str, Any]) -> None:
 
 def _run_to_start_from(now: Draft) -> str:
     """The id of the run whose network is trained further; a model file that the settings came with stays."""
-    runs = {run.id: run.record.name for run in actions.found() if run.best_path.is_file()}
+    runs = {run.id: run_name(run) for run in actions.found() if run.best_path.is_file()}
     base = now.base.start_from
     if base and base not in runs:
         runs[base] = base

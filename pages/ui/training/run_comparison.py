@@ -17,7 +17,7 @@ from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training.curves import Row, curves, frame, reach, spec, steps_per_epoch
 from pages.ui.training.live_curves import legend
-from pages.ui.training.words import SCORES, asked, field_label, field_value, interval, score_name
+from pages.ui.training.words import SCORES, asked, field_label, field_value, interval, run_name, score_name
 
 MEASURES = (*SCORES, "loss", "active")
 
@@ -39,12 +39,12 @@ def show(runs: Sequence[Run]) -> None:
 def labels(runs: Sequence[Run]) -> dict[str, str]:
     """A name for each run; runs of one name are numbered, oldest first, the number before the name: ends are cut."""
     named: dict[str, str] = {}
-    often = Counter(run.record.name for run in runs)
+    often = Counter(run_name(run) for run in runs)
     taken = {name for name, times in often.items() if times == 1}
     for run in sorted(runs, key=lambda run: run.record.created_at):
-        name = run.record.name
+        name = run_name(run)
         if often[name] > 1:
-            name = next(said for n in count(1) if (said := f"{n} · {run.record.name}") not in taken)
+            name = next(said for n in count(1) if (said := f"{n} · {run_name(run)}") not in taken)
             taken.add(name)
         named[run.id] = name
     return named

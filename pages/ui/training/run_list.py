@@ -16,7 +16,17 @@ from pages.ui.state import workbench
 from pages.ui.text import esc
 from pages.ui.training import actions
 from pages.ui.training.form import SIZES
-from pages.ui.training.words import duration, facts, field_label, interval, mode_name, score_name, state_badge
+from pages.ui.training.words import (
+    duration,
+    facts,
+    field_label,
+    interval,
+    mode_name,
+    run_name,
+    run_note,
+    score_name,
+    state_badge,
+)
 
 PAGE = 25
 MOST_COMPARED = 6
@@ -53,14 +63,14 @@ def _frame(run: Run, *, in_use: bool, picked: bool, full: int) -> None:
     ):
         key = f"runs.pick.{run.id}"
         st.checkbox(
-            _("Compare {name}").format(name=esc(record.name)), picked, key=key, label_visibility="collapsed",
+            _("Compare {name}").format(name=esc(run_name(run))), picked, key=key, label_visibility="collapsed",
             on_change=_pick, args=(run.id, key), disabled=full >= MOST_COMPARED and not picked, width="content",
         )  # fmt: skip
         with st.container(gap="xxsmall", width="stretch"):
             badges = [state_badge(run.state)]
             if in_use:
                 badges.append(":primary-badge[:material/star: " + _("in use") + "]")
-            st.markdown(f"**{esc(record.name)}** {' '.join(badges)}")
+            st.markdown(f"**{esc(run_name(run))}** {' '.join(badges)}")
             parts = [facts(run)]
             if record.best:
                 epochs = record.settings.get("epochs", 0)
@@ -69,7 +79,7 @@ def _frame(run: Run, *, in_use: bool, picked: bool, full: int) -> None:
                 parts.append(duration(record.ended_at - record.created_at))
             st.markdown(f":gray[:small[{esc(' · '.join(parts))}]]")
             if record.note:
-                st.markdown(f":small[:material/sticky_note_2: {esc(record.note)}]")
+                st.markdown(f":small[:material/sticky_note_2: {esc(run_note(run))}]")
         if record.best and record.best["scores"].get("top1") is not None:
             scores = record.best["scores"]
             n = int(scores.get("n", 0))

@@ -22,7 +22,7 @@ from pages.ui.text import esc
 from pages.ui.training import actions, live_curves, run_actions, run_facts
 from pages.ui.training.curves import curves, steps_per_epoch
 from pages.ui.training.run_progress import PAUSED, progress
-from pages.ui.training.words import facts, mode_name, state_badge
+from pages.ui.training.words import facts, mode_name, run_name, run_note, state_badge
 
 POLL_S = 1.0
 STEPS_A_SECOND = 5000  # with more steps behind it, a run is looked at less often: reading them takes time too
@@ -96,13 +96,13 @@ def _head(run: Run, job: Job | None) -> None:
     state = run.state if job is None else "paused" if run.paused and job.note == PAUSED else "running"
     used = actions.in_use()
     with st.container(gap="xsmall"):
-        st.header(esc(run.record.name), anchor=False)
+        st.header(esc(run_name(run)), anchor=False)
         badges = [state_badge(state)]
         if used is not None and used.run_id == run.id:
             badges.append(":primary-badge[:material/star: " + _("in use") + "]")
         st.markdown(" ".join(badges) + f" :gray[:small[{esc(facts(run))}]]")
         if run.record.note:
-            st.markdown(f":material/sticky_note_2: {esc(run.record.note)}")
+            st.markdown(f":material/sticky_note_2: {esc(run_note(run))}")
 
 
 def _outcome(run: Run, job: Job | None) -> None:

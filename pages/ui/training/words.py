@@ -9,6 +9,7 @@ from typing import Any
 from babel.dates import format_date, format_time
 from babel.numbers import format_decimal, format_scientific
 
+from core.showcase import shipped
 from core.training.runs import Run
 from core.training.settings import BACKBONES, BALANCES, LOSSES, MINING, MODELS, SOURCES, STARTS
 from core.variation.policies import PRESETS
@@ -19,6 +20,8 @@ SCORES = ("top1", "top5", "macro_recall", "map_at_r")
 
 RAISED = str.maketrans("-\u22120123456789", "⁻⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
+SHIPPED = (shipped.NAME, shipped.NOTE)
+
 STATES = {  # colour and icon
     "running": ("blue", ":material/play_circle:"),
     "paused": ("orange", ":material/pause_circle:"),
@@ -28,6 +31,20 @@ STATES = {  # colour and icon
     "interrupted": ("orange", ":material/power_off:"),
     "collapsed": ("red", ":material/compress:"),
 }
+
+
+def run_name(run: Run) -> str:
+    """What a run is called; the sample's own in the reader's language, as long as nobody has called it otherwise."""
+    return _own(run.record.name)
+
+
+def run_note(run: Run) -> str:
+    """The note of a run, as `run_name` says its name."""
+    return _own(run.record.note)
+
+
+def _own(text: str) -> str:
+    return translated(text) if text in SHIPPED else text
 
 
 def state_name(state: str) -> str:

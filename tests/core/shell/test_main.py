@@ -1,6 +1,8 @@
 """The shell, with a stand-in for the encoder: what it prints, what it writes, how it exits."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from PIL import Image
 
 from core.collection.dataset import Dataset
 from core.shell.main import main
-from tests.conftest import draw, png_bytes
+from tests.conftest import ROOT, draw, png_bytes
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +159,14 @@ def test_sample_is_removed_in_one_command(tmp_path, capsys):
     assert "The sample is in" in capsys.readouterr().out
     assert main(["sample", "--remove", "--workspace", root]) == 0
     assert not any((tmp_path / "new" / "data" / "raw_gravures").rglob("*.png"))
+
+
+@pytest.mark.parametrize("command", [["--help"], ["settings"], ["train", "--help"], ["runs"]])
+def test_who_has_read_enough_hears_no_complaint(drawn_workspace, command):
+    """As with ``| head -1``: the pipe is closed before anything is written to it."""
+    words = [sys.executable, "-m", "core", "--workspace", str(drawn_workspace.root), *command]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        said = process.stderr.read().decode()
+    assert process.returncode == 0 and said == ""
