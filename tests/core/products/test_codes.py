@@ -12,14 +12,14 @@ from core.products.codes import ALIKE, LOOKS_LIKE, distances, plain
     [
         ("T67", "t 67", 0),
         ("15/18 T67", "1518T67", 0),
-        ("74", "6", 2),
+        ("74", "6", 2.5),
         ("74", "71", 1),
         ("DW2", "DWZ", LOOKS_LIKE),
         ("O1S", "0I5", 3 * LOOKS_LIKE),
-        ("P+", "P", 1),
+        ("P+", "P", 1.5),
         ("A8", "B8", 1),
-        ("X0", "XO7", 1 + LOOKS_LIKE),
-        ("", "AB", 2),
+        ("X0", "XO7", 1.5 + LOOKS_LIKE),
+        ("", "AB", 3),
     ],
 )
 def test_edits(asked, held, edits):
