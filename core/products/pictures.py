@@ -7,7 +7,8 @@ as long as they are marks by their verdict. Letters are read where no mark is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from core.ground.outlines import outline_of
 from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.products.letters import SURE, Letters, can_read, read_letters, read_line
-from core.recognition.calibrate import Calibration
+from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.identify import Answer, identify_marks
 from core.recognition.verdicts import answer_to
 from core.sight.hypotheses import Hypothesis, hypotheses
@@ -28,11 +29,13 @@ from core.sight.hypotheses import Hypothesis, hypotheses
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
+MARKS = ("certain", "hesitates")  # verdicts of what is a mark of the base
 CANDIDATES = 5  # classes of a mark that are kept
 LOOKED_AT = 16  # groupings that are compared stroke by stroke, at most
 LIKE_ONE = 0.5  # certainty that what is in such a line reads as a letter by itself, from which it is one
 LIKE_LETTERS = 0.95  # a mark that reads as letters with this certainty is never called one with certainty
 ALIKE = 0.75  # cosine from which two unknown marks are one
+OPEN = 0.2  # similarity that a grouping loses where ink within its box is left out: a ring round a letter is no ring
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,11 @@ def read_picture(
     seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
     vectors = embedder.embed(seen)
     marks, used = _marks(groups, seen, vectors, gallery, calibration, k, read_letters(image))
-    pieces = set().union(*(group.pieces for group in groups))
-    left = pieces - used
-    single = {next(iter(g.pieces)): g.region for g in groups if len(g.pieces) == 1}
-    letters = _letters(image, [single[one] for one in pieces - left], [single[one] for one in left])
+    single = _single(groups)
+    left = set(single) - used
+    letters = _letters(image, [single[one] for one in used], [single[one] for one in left])
+    letters += _read_alone(groups, {one for one in left if not any(_within(single[one], line.box) for line in letters)})
+    letters.sort(key=lambda line: line.box[0])
     rest = {one for one in left if not any(_within(single[one], line.box) for line in letters)}
     unknown = _unknown(groups, rest, seen, vectors)
     code = " ".join(line.text for line in letters)
@@ -95,36 +99,65 @@ def _marks(
     k: int,
     lines: Sequence[Letters],
 ) -> tuple[list[Read], set[int]]:
-    """The marks, best first, and the pieces of ink that they take. What is of a line of text is one only where it is
-    certain, and does not read as letters by itself."""
-    used: set[int] = set()
-    marks: list[Read] = []
+    """The marks, best first, and the pieces of ink that they take."""
     if not len(gallery):
-        return marks, used
-    similar = gallery.likeness(vectors)
-    looked = 0
-    for at in np.argsort(-similar).tolist():
-        group = groups[at]
-        if group.pieces & used or looked >= LOOKED_AT:
-            continue
-        looked += 1
+        return [], set()
+
+    def answer(at: int) -> Answer:
         outline = partial(outline_of, seen[at])
         classes, verdict = answer_to(vectors[at], outline, gallery, calibration, k=k, top=CANDIDATES)
-        if verdict not in ("certain", "hesitates"):
+        return Answer(verdict, classes, seen[at], vectors[at], region=groups[at].region)
+
+    single = _single(groups)
+    similar = gallery.likeness(vectors) - OPEN * np.array([_is_open(group, single) for group in groups])
+    used: set[int] = set()
+    taken: dict[int, Answer] = {}
+    looked = 0
+    for at in np.argsort(-similar).tolist():
+        if groups[at].pieces & used or looked >= LOOKED_AT:
             continue
-        beside = [line for line in lines if _within(group.region, line.box)]
-        texts = [line for line in beside if line.sure >= SURE and sum(map(str.isalnum, line.text)) > 1]
-        spoken = bool(texts)
-        if spoken and (verdict == "hesitates" or any(_one_of_its_letters(group, line, groups) for line in texts)):
+        looked += 1
+        found = answer(at)
+        verdict = _beside_letters(found.verdict, groups[at], lines, groups)
+        if verdict in MARKS:
+            taken[at] = replace(found, verdict=verdict)
+            used |= groups[at].pieces
+    _join(taken, groups, similar, answer)
+    return [Read(groups[at].region, found) for at, found in taken.items()], used
+
+
+def _join(
+    taken: dict[int, Answer], groups: Sequence[Hypothesis], similar: np.ndarray, answer: Callable[[int], Answer]
+) -> None:
+    """Make one of two marks that are the parts of one: both together are called as one of them is, and more alike."""
+    number = {group.pieces: at for at, group in enumerate(groups)}
+    for part, other in itertools.combinations(list(taken), 2):
+        whole = number.get(groups[part].pieces | groups[other].pieces)
+        if whole is None or part not in taken or other not in taken or similar[whole] < similar[other]:
             continue
-        alone = read_line(group.picture) if beside else None
-        if alone is not None and alone.text.isalnum() and alone.sure >= (LIKE_ONE if spoken else LIKE_LETTERS):
-            if spoken or verdict == "hesitates":
-                continue
-            verdict = "hesitates"
-        marks.append(Read(group.region, Answer(verdict, classes, seen[at], vectors[at], region=group.region)))
-        used |= group.pieces
-    return marks, used
+        found = answer(whole)
+        if found.verdict in MARKS and found.classes[0].class_id == taken[other].classes[0].class_id:
+            del taken[part], taken[other]
+            taken[whole] = found
+
+
+def _beside_letters(
+    verdict: Verdict, group: Hypothesis, lines: Sequence[Letters], groups: Sequence[Hypothesis]
+) -> Verdict:
+    """What a grouping is called in view of the letters on the page: of a line of text it is a mark only where it is
+    certain, and does not read as letters by itself."""
+    if verdict not in MARKS:
+        return verdict
+    beside = [line for line in lines if _within(group.region, line.box)]
+    texts = [line for line in beside if line.sure >= SURE and sum(map(str.isalnum, line.text)) > 1]
+    spoken = bool(texts)
+    if spoken and (verdict == "hesitates" or any(_one_of_its_letters(group, line, groups) for line in texts)):
+        return "unknown"
+    sign = len(group.pieces) == 1 and verdict == "hesitates" and can_read()
+    alone = read_line(group.picture) if beside or sign else None
+    if alone is None or not alone.text.isalnum() or alone.sure < (LIKE_ONE if spoken else LIKE_LETTERS):
+        return verdict
+    return "unknown" if spoken or verdict == "hesitates" else "hesitates"
 
 
 def _one_of_its_letters(group: Hypothesis, line: Letters, groups: Sequence[Hypothesis]) -> bool:
@@ -149,6 +182,32 @@ def _letters(image: Image.Image, marks: Sequence[Region], left: Sequence[Region]
         x, y, w, h = region.box
         pen.rectangle((x - 1, y - 1, x + w, y + h), fill=colour)
     return [line for line in read_letters(page) if line.sure >= SURE and any(sign.isalnum() for sign in line.text)]
+
+
+def _read_alone(groups: Sequence[Hypothesis], left: set[int]) -> list[Letters]:
+    """The letters of what was ``left`` unread, the largest groupings first: beside marks a short code is often not seen
+    as a line of text, and reads well by itself."""
+    found: list[Letters] = []
+    if not can_read():
+        return found
+    for group in sorted(groups, key=lambda one: -len(one.pieces)):
+        if group.pieces <= left:
+            line = read_line(group.picture)
+            if line.text.isalnum() and line.sure >= (SURE if len(line.text) > 1 else LIKE_LETTERS):
+                found.append(replace(line, box=tuple(group.region.box)))  # type: ignore[arg-type]
+                left = left - group.pieces
+    return found
+
+
+def _single(groups: Sequence[Hypothesis]) -> dict[int, Region]:
+    """The region of each piece of ink."""
+    return {next(iter(group.pieces)): group.region for group in groups if len(group.pieces) == 1}
+
+
+def _is_open(group: Hypothesis, single: Mapping[int, Region]) -> bool:
+    """Whether a piece that is not of the group lies within its box."""
+    x, y, w, h = group.region.box
+    return any(_within(region, (x, y, w, h)) for one, region in single.items() if one not in group.pieces)
 
 
 def _unknown(groups: Sequence[Hypothesis], rest: set[int], seen: np.ndarray, vectors: np.ndarray) -> list[Read]:

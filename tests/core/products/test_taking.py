@@ -23,6 +23,7 @@ from core.products import letters, pictures, taking
 from core.products.pictures import one_of_a_kind, read_picture
 from core.products.taking import Confirmed, Row, Seen, name_of, record_of, rows_of, run_pictures, take_in
 from core.recognition.calibrate import calibrate
+from core.recognition.ranking import ClassAnswer
 from tests.conftest import FakeEmbedder, draw, png_bytes
 
 
@@ -81,6 +82,58 @@ def test_letters_are_read_where_no_mark_is(dataset: Dataset) -> None:
     ]
     alone = read(dataset, page("DW2"))
     assert alone.code == "DW2" and not [mark for mark in alone.marks if mark.answer.verdict == "certain"]
+
+
+@pytest.mark.parametrize(("together", "found"), [(0.7, [2]), (0.5, [1, 2])])
+def test_two_parts_of_one_mark_are_one_where_both_together_are_more_like_it(
+    together: float, found: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a mark that holds another one as a part, the part is most like its own references."""
+    likeness, classes = np.array([0.9, 0.6, together]), (1, 2, 2)
+
+    class Base:
+        likeness = staticmethod(lambda vectors: likeness[vectors.argmax(axis=1)])
+        __len__ = staticmethod(lambda: 3)
+
+    class Numbered(FakeEmbedder):
+        def embed(self, batch: np.ndarray) -> np.ndarray:
+            return np.eye(len(batch), dtype=np.float32)
+
+    def answered(vector: np.ndarray, *_: object, **__: object) -> object:
+        return [ClassAnswer(classes[int(vector.argmax())], 0.9, 1.0, 1)], "certain"
+
+    monkeypatch.setattr(pictures, "can_read", lambda: False)
+    monkeypatch.setattr(pictures, "answer_to", answered)
+    image = Image.new("L", (100, 50), 255)
+    ImageDraw.Draw(image).rectangle((10, 10, 40, 40), outline=0)
+    ImageDraw.Draw(image).rectangle((60, 10, 90, 40), fill=0)
+    reading = read_picture(image, gallery=Base(), calibration=None, embedder=Numbered())  # type: ignore[arg-type]
+    assert sorted(mark.answer.classes[0].class_id for mark in reading.marks) == found
+
+
+def test_a_ring_round_something_is_no_ring(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much the ring alone is like the circles of the base: what lies in its box belongs to it."""
+    monkeypatch.setattr(pictures, "can_read", lambda: False)
+    ring = draw("circle", seed=21)
+    alone = read(dataset, page(ring)).marks[0].answer
+    assert alone.verdict == "certain" and alone.classes[0].class_id == named(dataset, "circle")
+    around = ring.copy()
+    ImageDraw.Draw(around).line((25, 25, 39, 39), fill=0, width=3)
+    regions = [mark.region for mark in read(dataset, page(around)).marks]
+    assert len(regions) == 1 and regions[0].width > 0.5 * ring.width
+
+
+def test_a_short_code_that_is_seen_as_no_line_is_read_by_itself(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    monkeypatch.setattr(pictures, "read_letters", lambda image: [])
+    monkeypatch.setattr(pictures, "answer_to", lambda *_, **__: ([], "unknown"))
+    texts = {True: letters.Letters("A7", 0.95, (0, 0, 1, 1)), False: letters.Letters("l", 0.85, (0, 0, 1, 1))}
+    monkeypatch.setattr(pictures, "read_line", lambda image: texts[image.width > 1.3 * image.height])
+    assert read(dataset, page("A7")).code == "A7"
+    texts[True] = letters.Letters("~o", 0.95, (0, 0, 1, 1))
+    assert read(dataset, page("A7")).code == "", "a single sign that is not sure is none, and no word is of such signs"
 
 
 def test_without_a_reader_there_is_no_code_and_nothing_fails(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
