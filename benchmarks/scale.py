@@ -146,9 +146,9 @@ def measure(workspace: Workspace, engine: str, url: str) -> dict[str, Any]:
     rng = np.random.default_rng(1)
     with dataset.catalogue.read() as connection:
         truth = measured(connection, embedder.space, rng, count=ASKED)
-    found["recall"] = truth.of(lambda query, k, among: gallery.nearest(query, k, gallery.select(
+    found["recall"] = truth.of(lambda queries, k, among: [gallery.nearest(query, k, gallery.select(
         class_ids=None if among.class_ids is None else list(among.class_ids),
-        kinds=None if among.kinds is None else list(among.kinds)))[0]).held  # fmt: skip
+        kinds=None if among.kinds is None else list(among.kinds)))[0] for query in queries]).held  # fmt: skip
     searches = [_timed(lambda q=query: gallery.nearest(q, 64))[0] for query in truth.asked.vectors]
     whole, apart = [], []
     before_cpu = time.process_time()

@@ -112,16 +112,26 @@ class Collection:
     ) -> tuple[np.ndarray, np.ndarray]:
         """As `core.embedding.candidates.Source.search`. ``fresh``: everything written so far is seen, however short
         ago; else what is at most some seconds old may be missing. ``ef``: candidates that a graph looks at."""
+        return self.search_all(query[None], k, among, fresh=fresh, ef=ef)[0]
+
+    def search_all(
+        self, queries: np.ndarray, k: int, among: Among = ALL, *, fresh: bool = True, ef: int = EF
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """As `search`, for each of ``queries`` (Q, D), asked at once."""
+        none = np.empty(0, np.int64), np.empty(0, np.float32)
         if among.class_ids == () or among.kinds == ():
-            return np.empty(0, np.int64), np.empty(0, np.float32)
+            return [none] * len(queries)
         asked: dict[str, Any] = {"consistency_level": "Strong" if fresh else "Bounded", "timeout": WAIT_S}
         asked["search_params"] = {"metric_type": "IP", "params": {"ef": max(ef, k)} if self.graph else {}}
-        data = [query.astype(np.float32).tolist()]
-        (hits,) = self._ask(
-            lambda client: client.search(self.name, data=data, filter=_terms(among), limit=k, **asked)
-        ) or ([],)
-        ids = np.array([hit["id"] for hit in hits], np.int64)
-        return ids, np.array([hit["distance"] for hit in hits], np.float32)
+        data = queries.astype(np.float32).tolist()
+        found = self._ask(lambda client: client.search(self.name, data=data, filter=_terms(among), limit=k, **asked))
+        return [
+            (
+                np.array([hit["id"] for hit in hits], np.int64),
+                np.array([hit["distance"] for hit in hits], np.float32),
+            )
+            for hits in found
+        ] or [none] * len(queries)
 
     def _upsert(self, rows: list[dict[str, Any]], client: MilvusClient) -> None:
         client.upsert(self.name, rows, timeout=WAIT_S)

@@ -207,8 +207,8 @@ class Mirror:
             self._put(ef=ef, recall=asdict(found), count=len(self), measured_at=time.time())
         return found
 
-    def _found(self, ef: int, query: np.ndarray, k: int, among: Among) -> np.ndarray:
-        return self.collection.search(query, k, among, ef=ef)[0]
+    def _found(self, ef: int, queries: np.ndarray, k: int, among: Among) -> list[np.ndarray]:
+        return [ids for ids, _alike in self.collection.search_all(queries, k, among, ef=ef)]
 
     def drop_others(self) -> None:
         """Remove the workspace's collections of spaces through which nobody looks any more."""

@@ -5,7 +5,7 @@ The truth comes from a scan of all vectors in the catalogue, whose memory does n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,8 @@ KEPT = 4 * K  # true neighbours remembered, so that of those that tie for the la
 TIE = 1e-6
 TARGET = 0.99  # below which an index is given more to look at, or refused
 
-Answer = Callable[[np.ndarray, int, Among], np.ndarray]  # query (D,), k, among -> the ids that are proposed
+# Queries (Q, D), k, among -> the ids that are proposed for each.
+Answer = Callable[[np.ndarray, int, Among], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,14 @@ class Truth:
     def of(self, answer: Answer) -> Recall:
         shares = []
         for filters, best in zip(self._filters, self._best, strict=True):
-            each, ids, alike = [], best.ids, best.alike
-            for row, among in enumerate(filters):
-                wanted = min(K, int(np.isfinite(alike[row]).sum()))
-                right = ids[row][alike[row] >= alike[row][wanted - 1] - TIE] if wanted else ids[row][:0]
-                found = answer(self.asked.vectors[row], K, among)
-                each.append(min(len(np.intersect1d(right, found)), wanted) / wanted if wanted else 1.0)
-            shares.append(np.array(each))
+            each, ids, alike = np.ones(len(filters)), best.ids, best.alike
+            for among in dict.fromkeys(filters):  # those that share a filter are asked at once
+                rows = [row for row, own in enumerate(filters) if own == among]
+                for row, found in zip(rows, answer(self.asked.vectors[rows], K, among), strict=True):
+                    if wanted := min(K, int(np.isfinite(alike[row]).sum())):
+                        right = ids[row][alike[row] >= alike[row][wanted - 1] - TIE]
+                        each[row] = min(len(np.intersect1d(right, found)), wanted) / wanted
+            shares.append(each)
         means = [float(share.mean()) if len(share) else 1.0 for share in shares]
         lowest = float(min((share.min() for share in shares if len(share)), default=1.0))
         return Recall(len(self.asked), means[0], means[1], means[2], lowest)

@@ -247,7 +247,7 @@ def _tune(made: Resident, truth: Truth) -> None:
     made.probes = 1
     while True:
         # the catalogue confirms what is proposed: a true neighbour among twice as many is one of the first then
-        found = truth.of(lambda query, k, among: made.search(query, 2 * k, among)[0])
+        found = truth.of(lambda queries, k, among: [made.search(query, 2 * k, among)[0] for query in queries])
         if min(found.whole, found.by_class, found.by_kind) >= TARGET:
             break
         if made.probes >= lists:
