@@ -29,7 +29,7 @@ def test_copies_are_settled_at_once_and_one_undo_brings_them_back(start_server, 
         tab.wait()
         one.click()
         expect(page.get_by_text("12 images are in the trash.")).to_be_visible()
-        expect(page.get_by_text("No picture is there twice.")).to_be_visible()
+        expect(page.get_by_text("No file is there twice.")).to_be_visible()
         counts = Dataset(drawn_workspace).counts()
         assert (counts.originals, counts.trash) == (12, 12)
         tab.wait()

@@ -60,6 +60,11 @@ def test_it_says_what_its_lists_wait_for(open_page, drawn_workspace, dataset_of,
 def test_before_a_check_it_offers_one(open_page, drawn_workspace):
     at = open_page(drawn_workspace, "quality")
     assert at.button(key="quality.check").label == "Check every image"
+    for name in ("copies", "look", "sights", "twins"):
+        at = open_page(drawn_workspace, "quality", list=name)
+        assert ("not compared yet" if name == "copies" else "Not checked yet") in text_of(at), (
+            "and does not say that all is well"
+        )
 
 
 def test_a_doubtful_label_is_corrected_in_one_click_and_taken_back(open_page, messy, dataset_of):
@@ -106,7 +111,7 @@ def test_one_of_each_group_of_copies_is_kept_at_once(open_page, drawn_workspace,
     at.button(key="frame.undo.0").click().run()
     assert dataset_of(drawn_workspace).counts().trash == 0
     at.button(key="quality.copies.keep").click().run()
-    assert "3 findings are settled." in text_of(at) and "No picture is there twice." in text_of(at)
+    assert "3 findings are settled." in text_of(at) and "No file is there twice." in text_of(at)
 
 
 def test_copies_that_are_all_kept_can_be_shown_again(open_page, messy):

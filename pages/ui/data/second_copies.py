@@ -19,7 +19,9 @@ def copies(lists: Lists) -> None:
     """The same picture several times: keep one."""
     data = services.dataset()
     if not lists.exact and not lists.near:
-        parts.nothing(_("No picture is there twice."))
+        known = lists.findings is not None
+        text = _("No picture is there twice.") if known else _("No file is there twice. Pictures were not compared yet.")
+        parts.nothing(text, known=known)
         return
     _all_copies(lists)
     for exact, groups in ((True, lists.exact), (False, lists.near)):

@@ -54,7 +54,7 @@ def _identify(done: bool) -> None:
 def _labels(done: bool) -> None:
     _title(_("Find the wrong labels"), done)
     with st.container(height="stretch"):
-        st.write(_("Three drawings lie in the wrong class, and a few are there twice. Quality points at them."))
+        st.write(_("Three drawings lie in the wrong class: Quality points at them. Its check finds the copies too."))
     st.page_link(QUALITY, label=_("Open Quality"), icon=":material/rule:")
 
 
