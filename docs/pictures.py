@@ -2,7 +2,7 @@
 
 Writes docs/guide/pictures/: NAME-light.webp and NAME-dark.webp in English, NAME-fr.webp in French, and tour.webp.
 
-    python docs/pictures.py [--workspace DIR]
+    python docs/pictures.py [--workspace DIR] [--only NAME ...]
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ SHOTS: dict[str, tuple[str, Act, tuple[int, int]]] = {
     "augment": ("augment", nothing, WIDE),
     "run": ("train?view=run", nothing, TALL),
     "matrix": ("evaluate", nothing, TALL),
-    "confusion": ("evaluate", opened, WIDE),
+    "confusion": ("evaluate", opened, TALL),
     "map": ("embeddings", drawn_around, TALL),
     "phone": ("identify", scrolled, PHONE),
 }
@@ -171,16 +171,13 @@ def main() -> None:
                 warm.goto(f"{address}/{path}")
                 rest(warm)
             warm.close()
-            tour: dict[str, Image.Image] = {}
             for name in chosen.only:
                 for suffix, language, scheme in VARIANTS:
                     shot = take(browser, address, name, language=language, scheme=scheme)
                     save(shot, PICTURES / f"{name}-{suffix}.webp")
-                    if suffix == "light":
-                        tour[name] = shot
             browser.close()
-    if set(TOUR) <= set(tour):
-        save_tour([tour[name] for name in TOUR], PICTURES / "tour.webp")
+    if set(TOUR) & set(chosen.only):
+        save_tour([Image.open(PICTURES / f"{name}-light.webp").convert("RGB") for name in TOUR], PICTURES / "tour.webp")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What somebody has tried of the sample: the short list on the Overview, ticked by what happened, dismissed for good.
 
-That a mark was asked and the map looked at is noted here, by name; a mended label and a run are seen where they lie.
+That a mark was asked, a training started and the map looked at is noted here, by name; a mended label and a run are
+seen where they lie.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ CLASSES: tuple[SampleClass, ...] = (
     SampleClass("Ω", Template.of(SIGNS["omega"]), 10, 2, 0, _product("Maison Verre", "Ohm")),
     SampleClass("π", Template.of(SIGNS["pi"]), 8, 1, 1),
     SampleClass("sablier", Template.of(SIGNS["hourglass"]), 3),
-    SampleClass("ancre", Template.of(SIGNS["anchor"]), 5, 1, 1),
+    SampleClass("ancre", Template.of(SIGNS["anchor"]), 5, 1, 1, _product("Atelier Lumen", "Lumen One")),
     SampleClass("100%", Template.of([*_PERCENT, path((0.85, 0.02), (0.15, 0.98))]), 3),
     SampleClass("...", Template.of(_DOTS), 3),
     SampleClass("=A", Template.of(_over(written("A"), "", "bar", "bar")), 4),

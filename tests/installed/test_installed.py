@@ -11,6 +11,7 @@ import socket
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,34 @@ ENVIRONMENT = os.environ.get("BURIN_INSTALLED", "")
 pytestmark = pytest.mark.skipif(not ENVIRONMENT, reason="BURIN_INSTALLED names no environment: see `make test-light`")
 START_S = 120
 MOST_MB = 1200
+VIEWS = """
+import json, sys, time
+from burin import HOME
+sys.path.insert(0, str(HOME))
+from streamlit.testing.v1 import AppTest
+
+def opened(page):
+    at = AppTest.from_file(str(HOME / "Home.py"), default_timeout=120)
+    at.context = {"locale": "en-GB"}
+    at.run()
+    return at.switch_page(page).run() if page else at
+
+at = opened("")
+at.button(key="overview.try.name").click().run()
+deadline = time.monotonic() + 120  # the encoder is opened in the background
+while not (named := [each.value for each in at.title if each.value == "\u03a9"]) and time.monotonic() < deadline:
+    time.sleep(1)
+    at.run()
+pages, said = {}, {}
+for script in sorted(HOME.glob("pages/[!u_]*/[!_]*.py")):
+    if script.parent.name != "server":
+        at = opened(page := script.relative_to(HOME).as_posix())
+        pages[page] = "; ".join(each.value for each in [*at.exception, *at.error])
+        said[page] = " ".join(str(each.proto) for each in at.info)
+loaded = sorted({"torch", "torchvision", "timm", "triton"} & set(sys.modules))
+train = said["pages/model/train.py"]
+print(json.dumps({"named": named and named[0], "pages": pages, "loaded": loaded, "train": train}))
+"""
 
 
 def burin(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -67,13 +96,16 @@ def test_a_mark_is_named_and_training_says_what_is_missing(tmp_path):
     assert done.returncode == 2 and "PyTorch is not installed here" in done.stderr
 
 
-def test_the_app_starts_with_its_settings_and_sample(tmp_path):
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that the app was started in, while it runs."""
+    folder = tmp_path_factory.mktemp("started")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [str(Path(ENVIRONMENT).resolve() / "bin" / "burin"), "run", "--port", str(port)]
     app = subprocess.Popen(
-        command, cwd=tmp_path, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=folder, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     try:
         deadline = time.monotonic() + START_S
@@ -86,7 +118,22 @@ def test_the_app_starts_with_its_settings_and_sample(tmp_path):
                 assert app.poll() is None, app.stdout.read() if app.stdout else ""
                 assert time.monotonic() < deadline, "it did not start"
                 time.sleep(0.5)
-        assert (tmp_path / "data" / "raw_gravures").is_dir(), "the sample lies where one stands"
+        yield folder
     finally:
         app.terminate()
         app.wait(30)
+
+
+def test_the_app_starts_with_its_settings_and_sample(started):
+    assert (started / "data" / "raw_gravures").is_dir(), "the sample lies where one stands"
+
+
+def test_a_photograph_is_named_and_every_page_opens(started):
+    """The pages as the installed package has them, run by the environment's own Python on the sample."""
+    command = [str(Path(ENVIRONMENT).resolve() / "bin" / "python"), "-c", VIEWS]
+    done = subprocess.run(command, cwd=started, capture_output=True, text=True, env=clean())
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["named"] == "Ω" and told["loaded"] == []
+    assert len(told["pages"]) >= 17 and set(told["pages"].values()) == {""}
+    assert "Training is not installed" in told["train"]

@@ -20,6 +20,7 @@ from core.ground.config import Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.ground.workspace import new_id
+from core.showcase import tried
 from core.training import promotion
 from core.training.prepare import Request
 from core.training.promoted import Promoted, promoted
@@ -147,6 +148,7 @@ def start(
             own = f"{whole.name} {place}/{len(asked)}" if whole.name and len(asked) > 1 else whole.name
             entry = queue().add(replace(whole, settings=each, name=own))
         _go_on_with_queue()
+        tried.note(services.workspace(), "train")
         workbench().empty("train.name")
         workbench().empty("train.seeds")
         waiting = [each.id for each in queue().line().waiting]

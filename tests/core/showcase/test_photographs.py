@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.ground.images import decode
-from core.showcase.photographs import SIDE, photographs
+from core.showcase.photographs import SIDE, Photograph, photographs
 from core.synthesis.sample import CLASSES
 
 
-def test_the_same_seed_gives_the_same_bytes_and_another_seed_others():
-    first = list(photographs())
-    assert first == list(photographs())
-    assert not {one.data for one in first} & {one.data for one in photographs(seed=8)}
+@pytest.fixture(scope="module")
+def made() -> list[Photograph]:
+    return list(photographs())
 
 
-def test_they_show_marks_of_the_sample_one_foreign_and_none():
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(made):
+    assert made == list(photographs())
+    assert not {one.data for one in made} & {one.data for one in photographs(seed=8)}
+
+
+def test_they_show_marks_of_the_sample_one_foreign_and_none(made):
     names = {c.name for c in CLASSES}
-    shown = {one.file: one.shows for one in photographs()}
+    shown = {one.file: one.shows for one in made}
     assert sorted(map(len, shown.values())) == [0, 1, 1, 1, 2]
     assert [shows for shows in shown.values() if "" in shows] == [("",)]
     assert all(name in names for shows in shown.values() for name in shows if name)
 
 
-def test_they_open_and_are_small():
-    for one in photographs():
+def test_the_one_with_two_marks_is_of_a_lens_that_carries_both(made):
+    (shows,) = (one.shows for one in made if len(one.shows) == 2)
+    product = next(c.fields["product"] for c in CLASSES if c.name == shows[0])
+    assert tuple(c.name for c in CLASSES if c.fields.get("product") == product) == shows
+
+
+def test_they_open_and_are_small(made):
+    for one in made:
         assert decode(one.data).size == (SIDE, SIDE) and len(one.data) < 100_000
