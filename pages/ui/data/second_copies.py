@@ -20,7 +20,9 @@ def copies(lists: Lists) -> None:
     data = services.dataset()
     if not lists.exact and not lists.near:
         known = lists.findings is not None
-        text = _("No picture is there twice.") if known else _("No file is there twice. Pictures were not compared yet.")
+        text = (
+            _("No picture is there twice.") if known else _("No file is there twice. Pictures were not compared yet.")
+        )
         parts.nothing(text, known=known)
         return
     _all_copies(lists)
