@@ -92,7 +92,7 @@ def answer_to(query: Query, *, folded: bool | None) -> None:
         return
     calibration = services.base().calibration
     if folded is None:
-        with said, st.container(horizontal=True, vertical_alignment="center", key="identify.said"):
+        with said:
             answers.in_short(found, names)
         answers.show(query, found, classes, calibration)
         return
@@ -127,6 +127,9 @@ with given:
     said = st.container()  # on a phone the answer in short, above the sheet that it is drawn on
     queries = list({query.token: query for query in intake()}.values())
     if not queries:
+        if st.session_state.get("identify.way") == "draw":
+            with said:
+                answers.in_short([], names)
         trying.offer()
         part_of_the_base()
 

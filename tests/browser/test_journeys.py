@@ -228,6 +228,8 @@ def test_a_mark_is_drawn_undone_and_cleared(base, visit):
     ready(tab)
     sheet = page.get_by_label("Draw the mark here with a finger, a pen or the mouse")
     sheet.scroll_into_view_if_needed()
+    said = page.locator(".st-key-identify-said")
+    expect(said).to_have_text("The answer comes here.")
     box = sheet.bounding_box()
     x, y, r = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2, box["width"] / 4
     for start, end in (((x, y - r), (x, y + r)), ((x - r, y), (x + r, y))):
@@ -236,6 +238,9 @@ def test_a_mark_is_drawn_undone_and_cleared(base, visit):
         page.mouse.move(*end, steps=8)
         page.mouse.up()
     expect(answer(page).get_by_role("heading")).to_be_visible()
+    expect(said).not_to_have_text("The answer comes here.")
+    assert sheet.bounding_box() == pytest.approx(box), "the sheet moved under the hand"
+    expect(said).to_be_in_viewport()
     pixels = "canvas.getContext('2d').getImageData(0, 0, 512, 512).data"
     inked = f"canvas => {pixels}.filter((value, i) => i % 4 == 0 && value < 128).length"
     both = sheet.evaluate(inked)

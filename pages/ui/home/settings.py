@@ -157,6 +157,8 @@ def roles() -> None:
         st.subheader(_("Roles"), anchor=False)
         st.caption(
             _("A viewer looks and reports, a curator changes the collection, a researcher trains and changes settings.")
+            + " "
+            + _("A role costs nothing, and holds at once.")
         )
         for position, (person, role) in enumerate(config.roles.items()):
             with st.container(horizontal=True, vertical_alignment="center"):

@@ -51,10 +51,14 @@ def headline(answer: Answer, names: dict[int, str]) -> str:
 
 
 def in_short(answers: Sequence[Answer], names: dict[int, str]) -> None:
-    """The answers in a few words, for a screen on which they lie below what they answer; hidden on a wide one."""
-    st.html(ONLY_NARROW)
-    for answer in answers:
-        st.markdown(f"{verdict_badge(answer.verdict)} **{esc(headline(answer, names))}**")
+    """The answers in a few words, for a screen on which they lie below what they answer; hidden on a wide one. Before
+    there is any, their line is there already, so that the sheet stays where it is under the hand that draws."""
+    with st.container(horizontal=True, vertical_alignment="center", key="identify.said"):
+        st.html(ONLY_NARROW)
+        for answer in answers:
+            st.markdown(f"{verdict_badge(answer.verdict)} **{esc(headline(answer, names))}**")
+        if not answers:
+            st.markdown(f":gray[{_('The answer comes here.')}]")
 
 
 def explained(answer: Answer, names: dict[int, str]) -> str:
