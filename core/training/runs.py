@@ -11,7 +11,7 @@ import os
 import platform
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -215,7 +215,17 @@ class Runs:
 
     def list(self) -> Sequence[Run]:
         """All that can be read, newest first."""
-        names = sorted(os.listdir(self.folder), reverse=True) if self.folder.is_dir() else []
+        return self._those(self._names())
+
+    def under_way(self) -> Sequence[Run]:
+        """Those that a process works on, newest first. Locks alone are looked at before: a record can be large."""
+        held = (name for name in self._names() if _is_held(self.folder / name / ".lock"))
+        return [run for run in self._those(held) if run.state == "running"]
+
+    def _names(self) -> Sequence[str]:
+        return sorted(os.listdir(self.folder), reverse=True) if self.folder.is_dir() else []
+
+    def _those(self, names: Iterable[str]) -> Sequence[Run]:
         found = []
         for name in names:
             with suppress(BurinError):

@@ -14,6 +14,7 @@ import streamlit as st
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.training.queue import Line, Queue
+from core.training.runs import Run, Runs
 from pages.ui import people, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import time_left
@@ -126,7 +127,7 @@ def _take_back(notice: Notice) -> None:
 
 
 def _under_way() -> None:
-    before = _active()
+    before = [*(jobs := _active()), *_in_a_shell(jobs)]
     preparing = services.preparation().active
     line = Queue(services.workspace()).line()
     read = [line]  # what this run of the page has read already
@@ -140,6 +141,8 @@ def _under_way() -> None:
             st.markdown(":gray[" + _preparing() + "]")
         for job in now[:NAMED]:
             _job(job)
+        for run in _in_a_shell(now):
+            _training(run)
         if len(now) > NAMED:
             more = len(now) - NAMED
             text = ngettext("and {n} more", "and {n} more", more).format(n=number(more))
@@ -152,6 +155,22 @@ def _under_way() -> None:
 def _active() -> Sequence[Job]:
     known = places()
     return [job for job in services.jobs().active() if job.kind in known]
+
+
+def _in_a_shell(jobs: Sequence[Job]) -> Sequence[Run]:
+    """What is being trained, and by none of these jobs."""
+    return () if any(job.kind == "train" for job in jobs) else Runs(services.workspace()).under_way()
+
+
+def _training(run: Run) -> None:
+    place, ended = places()["train"], [line["at"] for line in run.epochs()]
+    parts = [place.title, f"{number(len(ended))} / {number(run.settings.epochs)}"]
+    if run.paused:
+        parts.append(_("paused"))
+    elif len(ended) > 1:
+        parts.append(time_left((ended[-1] - ended[-2]) * (run.settings.epochs - len(ended))))
+    label = " · ".join(parts)
+    st.page_link(place.page, label=label, icon=":material/autorenew:", query_params={**place.query, "run": run.id})
 
 
 def _queued(line: Line) -> None:

@@ -433,6 +433,21 @@ def test_a_training_in_a_shell_is_followed_paused_and_stopped(open_page, drawn_w
     assert "stopped" in text_of(at.run()) and button(at, "train.run.stop") is None
 
 
+def test_a_training_in_a_shell_is_told_at_the_foot_of_every_page(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, state="running", epochs=4)
+
+    def foot(at) -> list[str]:
+        return [link.proto.label for link in at.get("page_link") if link.proto.label.startswith("Training · ")]
+
+    with run.held():
+        at = open_page(drawn_workspace, "history")
+        assert foot(at) == ["Training · 4 / 4 · 1 second left"]
+        run.pause()
+        assert foot(at.run()) == ["Training · 4 / 4 · paused"]
+        run.end("stopped")
+    assert foot(at.run()) == []
+
+
 def test_promote_makes_it_the_model_in_use_and_the_page_says_so(open_page, drawn_workspace, fake_embedder, monkeypatch):
     jobs_here(monkeypatch, fake_embedder)
     run = make_run(drawn_workspace, name="Monday", weights=True)
