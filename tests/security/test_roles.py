@@ -153,7 +153,7 @@ RUNS: list[Operation] = [
     ("promotion.promote", "promotion", lambda s: promotion.promote(s.workspace, Runs(s.workspace).get(s.run))),
     ("promotion.roll_back", "promotion", lambda s: promotion.roll_back(s.workspace)),
 ]
-RUNS_READ = {"find", "list", "get", "next_number", "deleted", "deleted_name"}
+RUNS_READ = {"find", "list", "under_way", "get", "next_number", "deleted", "deleted_name"}
 QUEUE: list[Operation] = [
     ("Queue.add", "job train", lambda s: Queue(s.workspace).add(Request(TrainSettings(seed=7)))),
     ("Queue.move", "job train", lambda s: Queue(s.workspace).move("x", 0)),

@@ -26,7 +26,7 @@ def link(item: Item, *, key: str) -> None:
 
 def said(item_id: int) -> str:
     """The same as a link in a small text, which opens in a tab of its own."""
-    return f"[{_('Find similar')}](library?similar={item_id})"
+    return "[" + _("Find similar") + f"](library?similar={item_id})"
 
 
 def asked() -> Item | None:

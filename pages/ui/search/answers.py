@@ -58,7 +58,7 @@ def in_short(answers: Sequence[Answer], names: dict[int, str]) -> None:
         for answer in answers:
             st.markdown(f"{verdict_badge(answer.verdict)} **{esc(headline(answer, names))}**")
         if not answers:
-            st.markdown(f":gray[{_('The answer comes here.')}]")
+            st.markdown(":gray[" + _("The answer comes here.") + "]")
 
 
 def explained(answer: Answer, names: dict[int, str]) -> str:
