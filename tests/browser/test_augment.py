@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from core.collection.dataset import Dataset
+from core.embedding.embedder import load_embedder
 from core.ground.workspace import Workspace
 from core.synthesis.sample import make_sample
+from core.variation import checks
+from core.variation.policies import PRESETS
+from core.variation.sources import originals_of
 from core.variation.variants import Manifest
 from tests.chromium import Server
 
+# By how many pixels each picture sticks out of what clips it.
+CUT = """all => all.map(image => {
+    const box = image.getBoundingClientRect()
+    let out = 0
+    for (let e = image.parentElement; e; e = e.parentElement) {
+        if (getComputedStyle(e).overflowX === 'visible') continue
+        const clip = e.getBoundingClientRect()
+        out = Math.max(out, Math.round(box.right - clip.right), Math.round(clip.left - box.left))
+    }
+    return Math.max(out, box.width < 20 ? 99 : 0)
+})"""
 SLOW_MS = 240_000  # the first draw loads the transforms, the first check builds the encoder
 
 
@@ -77,3 +93,30 @@ def test_a_plan_is_applied_the_bars_meet_the_line_and_undone_they_do_not(sample,
     expect(page.get_by_text(f"{missing} variants deleted.")).to_be_visible()
     expect(page.get_by_role("button", name=f"Write {missing} variants")).to_be_visible()
     assert not Manifest(sample.workspace.augmented).variants()
+
+
+def test_the_pictures_of_twins_are_whole_at_every_width(sample, visit):
+    """A check is remembered as if it had been made: what it found is shown, and no picture is cut off."""
+    workspace, policy = sample.workspace, PRESETS["hand-drawn"]
+    originals = originals_of(Dataset(workspace))
+    names = {original.folder: original.class_name for original in originals}
+    one, other, *_ = names
+    found = [
+        {"folder": a, "class_name": names[a], "symmetry": [0, True], "twin_folder": b, "twin_name": names[b],
+         "share": 0.9, "similarity": 0.8, "genuine": True}
+        for a, b in ((one, other), (other, one))
+    ]  # fmt: skip
+    path = checks._path(workspace, policy, load_embedder(workspace).space)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    record = {"policy": policy.to_json(), "space": path.stem, "tolerance": 0.15, "rows": [], "twins": found}
+    path.write_text(json.dumps({**record, "refusals": [], "labels": checks.labels_digest(originals)}))
+    tab = visit(sample, width=1440, height=1600)
+    page = tab.open("augment?view=safety")
+    expect(page.get_by_text("Twins that this policy reaches")).to_be_visible(timeout=SLOW_MS)
+    tab.wait()
+    pictures = page.locator("[data-testid=stMain] [data-testid=stImage] img")
+    for width in (1440, 1024, 640, 390):
+        page.set_viewport_size({"width": width, "height": 1600})
+        page.wait_for_timeout(400)
+        shown = pictures.evaluate_all(CUT)
+        assert len(shown) == 4 and not any(shown), f"at {width}: {shown}"

@@ -127,13 +127,14 @@ def test_umap_is_a_job_and_pca_stands_in_until_it_is_there(open_page, measured, 
     monkeypatch.setattr(jobs.JobRunner, "start", lambda self, *what, key=None: calls.append((*what, key)))
     at = open_page(measured, "embeddings", layout="umap")
     assert parts(at)["points"]["place"].startswith("pca ")
+    assert "PCA is shown until the UMAP is computed." in text_of(at)
     at.button(key="embeddings.compute").click().run()
     assert calls == [("projection", "core.evaluation.work:run_projection", {"run": ""}, "projection ")]
     points = projection.Points.load(Dataset(measured), FakeEmbedder.space)
     made = projection.Projection("umap", points.digest, points.sha256, projection.pca(points).xy[:, ::-1].copy())
     projection.keep(measured, FakeEmbedder.space, made)
     at.run()
-    assert parts(at)["points"]["place"] == f"umap {points.digest}"
+    assert parts(at)["points"]["place"] == f"umap {points.digest}" and "is shown" not in text_of(at)
 
 
 def test_new_images_are_pinned_where_they_belong_and_not_added(open_page, measured):

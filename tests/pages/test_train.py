@@ -24,7 +24,7 @@ from core.training.settings import Thaw, TrainSettings, gradual
 from core.training.splits import make_split, near_duplicate_groups
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest, Variant
-from pages.ui import services
+from pages.ui import i18n, job_panel, services
 from pages.ui.training import words
 from pages.ui.training.curves import MOST_POINTS, curves, frame, reach, smoothed, spec, staggered, steps_per_epoch
 from pages.ui.training.run_progress import left
@@ -560,6 +560,13 @@ def test_an_axis_reaches_round_numbers_and_is_never_empty():
 def test_a_tiny_rate_is_written_as_a_power(monkeypatch):
     monkeypatch.setattr(words, "workbench", lambda: SimpleNamespace(language="en"))
     assert words.significant(4e-9) == "4\u00a0×\u00a010⁻⁹" and words.significant(1e-3) == "0.001"
+
+
+def test_no_chance_and_no_time_is_said_to_be_nothing(monkeypatch):
+    for module in (words, i18n):
+        monkeypatch.setattr(module, "workbench", lambda: SimpleNamespace(language="en"))
+    assert (i18n.chance(2e-5), i18n.chance(0.031)) == ("p < 0.001", "p = 0.031")
+    assert words.duration(0.2) == "1 s" and job_panel.time_left(0.2) == "1 second left"
 
 
 def test_marks_that_have_no_room_beside_one_another_go_one_line_up():

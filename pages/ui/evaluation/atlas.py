@@ -99,7 +99,13 @@ def _layout(points: projection.Points, space: str, run_id: str, under: DeltaGene
     _umap_job(run_id, under)
     from core.evaluation import projection
 
-    return projection.latest(services.workspace(), space) or mapping.pca(points)
+    last = projection.latest(services.workspace(), space)
+    if extras.has_umap():
+        under.caption(
+            _("PCA is shown until the UMAP is computed.") if last is None
+            else _("The last UMAP is shown: what has come since is not in it.")
+        )  # fmt: skip
+    return last or mapping.pca(points)
 
 
 def _umap_job(run_id: str, under: DeltaGenerator) -> None:
