@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,11 @@ def distances(asked: str, held: Sequence[str]) -> np.ndarray:
     if not held:
         return np.empty(0, np.float32)
     alike = [code.translate(_ONE_OF_EACH) for code in held]
-    weighed = {"scorer": Levenshtein.distance, "scorer_kwargs": {"weights": _WEIGHTS}, "dtype": np.float32}
+    weighed: dict[str, Any] = {
+        "scorer": Levenshtein.distance,
+        "scorer_kwargs": {"weights": _WEIGHTS},
+        "dtype": np.float32,
+    }
     strict = cdist([asked], held, **weighed)[0]
     lenient = cdist([asked.translate(_ONE_OF_EACH)], alike, **weighed)[0]
     return (lenient + LOOKS_LIKE * (strict - lenient)) / _WEIGHTS[2]
