@@ -162,10 +162,15 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
         visit.assert_clean()
 
 
-def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) -> Server:
+def free_port() -> int:
+    """A port of this machine at which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) -> Server:
+    port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "Home.py"), "--server.port", str(port)]
     settings = {"STREAMLIT_SERVER_HEADLESS": "true", ENVIRONMENT: str(workspace.root), **environment}
     settings["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "nobody"), str(ROOT)])

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import time
 import urllib.request
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import free_port
 from tests.conftest import draw, png_bytes
 
 ENVIRONMENT = os.environ.get("BURIN_INSTALLED", "")
@@ -100,10 +100,7 @@ def test_a_mark_is_named_and_training_says_what_is_missing(tmp_path):
 def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that the app was started in, while it runs."""
     folder = tmp_path_factory.mktemp("started")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(Path(ENVIRONMENT).resolve() / "bin" / "burin"), "run", "--port", str(port)]
+    command = [str(Path(ENVIRONMENT).resolve() / "bin" / "burin"), "run", "--port", str(port := free_port())]
     app = subprocess.Popen(
         command, cwd=folder, env=clean(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 
 from core.embedding.opening import Sources
 from core.ground.errors import SearchAway
 from core.ground.workspace import Workspace
 from pages.ui import services
+from tests.chromium import free_port
 from tests.conftest import draw, png_bytes
 from tests.core.embedding.test_mirror import until
 from tests.milvus import Milvus
@@ -29,10 +28,7 @@ def test_an_address_that_is_none_and_one_where_nobody_answers_change_nothing(ope
     at.text_input(key="settings.index_url").set_value("milvus.example.org")
     at.button(key="settings.save_index").click().run()
     assert "The address of a search server is like" in text_of(at)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    at.text_input(key="settings.index_url").set_value(f"http://127.0.0.1:{port}")
+    at.text_input(key="settings.index_url").set_value(f"http://127.0.0.1:{free_port()}")
     at.button(key="settings.reach_index").click().run()
     assert "the search server is away (since" in text_of(at)
     assert drawn_workspace.config().index_url == "" and not at.exception

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pages.server.ending import MOST_S
+from tests.chromium import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 # An app as Home.py is one: a page that is long at work, and an address whose answer never ends and is large.
@@ -45,9 +46,7 @@ else:
 def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
     """The server's process, its port and its log."""
     (tmp_path / "holding.py").write_text(APP)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     log = tmp_path / "log.txt"
     with log.open("wb") as output:
         process = subprocess.Popen(
