@@ -87,6 +87,8 @@ def test_several_images_are_answered_in_order_each_once(asked):
     assert [label.split(" ")[0] for label in labels] == ["a.png", "b.png"]
     assert "circle" in labels[0]
     assert "bar" in labels[1]
+    folds = [expander for expander in at.expander if "—" in expander.label]
+    assert [fold.proto.expanded for fold in folds] == [True, False], "the first is open, its thumbnail beside each"
 
 
 def test_several_answers_are_one_table_and_a_csv(asked):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
@@ -62,6 +64,18 @@ def test_opening_again_takes_the_label_back(open_page, reported, dataset_of):
     at.button(key="inbox.reopen.1").click().run()
     dataset = dataset_of(reported)
     assert dataset.counts().inbox == 1 and dataset.counts().originals == 12 and dataset.counts().trash == 1
+
+
+def test_the_undo_at_the_foot_puts_the_report_back_as_it_was(open_page, reported, dataset_of):
+    (before,) = dataset_of(reported).inbox()
+    at = open_page(reported, "inbox")
+    at.button(key="inbox.right.1").click().run()
+    assert dataset_of(reported).inbox() == []
+    at.button(key="frame.undo.0").click().run()
+    (after,) = dataset_of(reported).inbox()
+    assert replace(after, item_id=None) == before  # it remembers its image, for who does it again
+    assert dataset_of(reported).counts().originals == 12
+    assert at.button(key="inbox.right.1")
 
 
 def test_the_place_of_the_mark_goes_into_the_collection_with_it(open_page, drawn_workspace, dataset_of):

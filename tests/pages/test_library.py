@@ -563,3 +563,29 @@ def test_an_import_that_waits_for_another_says_so(open_page, drawn_workspace):
     publish(replace(JobRunner(drawn_workspace).get("0a"), state="succeeded", finished_at=time.time()))
     at.run()
     assert [each.proto.text for each in at.get("progress")] == ["Starting…"]
+
+
+@pytest.mark.parametrize("page", ["overview", "library", "table", "quality", "identify", "train", "augment"])
+def test_while_the_first_images_come_in_nothing_is_called_empty(open_page, workspace, page):
+    folder = workspace.jobs / "0a"
+    folder.mkdir(parents=True)
+    job = Job("0a", "import", str(folder), state="running", created_at=time.time(), beat_at=time.time())
+    publish(job)
+    at = open_page(workspace, page)
+    said = "\n".join([text_of(at), *(info.proto.title for info in at.info), *(button.label for button in at.button)])
+    assert "empty" not in said and "Load the sample" not in said and "no images" not in said.lower()
+    assert "under way" in said or "being taken in" in said
+    publish(replace(job, state="succeeded", finished_at=time.time()))
+    at = open_page(workspace, page)
+    assert "under way" not in text_of(at) and "being taken in" not in text_of(at)
+
+
+def test_an_import_that_failed_says_so_until_it_is_dismissed(open_page, drawn_workspace):
+    folder = drawn_workspace.jobs / "0a"
+    folder.mkdir(parents=True)
+    publish(Job("0a", "import", str(folder), state="failed", created_at=time.time(), finished_at=time.time()))
+    at = open_page(drawn_workspace, "library", view="add")
+    assert [error.value for error in at.error] == ["It failed."]
+    at.button(key="library.import.dismiss").click().run()
+    assert not at.error and "How images come in" in [each.value for each in at.subheader]
+    assert not open_page(drawn_workspace, "library", view="add").error

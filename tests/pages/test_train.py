@@ -248,6 +248,16 @@ def test_the_time_is_that_of_the_batches_that_there_will_be(open_page, drawn_wor
         at.number_input("train.classes_per_batch.0").set_value(typed).run()
         times |= {each.value for each in at.markdown if "as in the last run of this network" in each.value}
     assert len(times) == 1, times
+    assert "label-safety check" not in "".join(times)
+
+
+def test_the_check_of_a_policy_is_part_of_the_time(open_page, drawn_workspace):
+    (said,) = [
+        each.value
+        for each in open_page(drawn_workspace, "train", view="new").markdown
+        if "on this machine" in each.value
+    ]
+    assert "of it are for the label-safety check, which is made once." in said
 
 
 # Start

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 import pytest
 import torch
@@ -90,6 +91,17 @@ def test_a_run_is_given_more_epochs_and_nothing_else(workspace, capsys):
     assert (after.id, after.settings.epochs, len(after.epochs()), after.state) == (run.id, 3, 3, "finished")
     rates = [m["lr"]["head"] for m in after.metrics() if m["kind"] == "step"]
     assert rates[-1] < max(rates) and after.settings.seed == 0
+
+
+def test_ctrl_c_ends_a_training_which_says_so_and_keeps_what_it_has(workspace, capsys, monkeypatch):
+    fill(workspace.raw)
+    monkeypatch.setattr("core.shell.training._tell", lambda event: signal.raise_signal(signal.SIGINT))
+    before = signal.getsignal(signal.SIGINT)
+    assert main(["--workspace", str(workspace.root), "train", "--epochs", "9", "--name", "cut", *FAST]) == 1
+    (run,) = Runs(workspace).list()
+    assert run.state == "stopped" and len(run.epochs()) < 3 and run.best_path.is_file()
+    assert "(cut) stopped" in capsys.readouterr().out and signal.getsignal(signal.SIGINT) is before
+    assert promoted(workspace) is None
 
 
 def test_a_training_starts_from_a_run_or_a_wrapped_state_dict(workspace, tmp_path, capsys):
