@@ -21,6 +21,8 @@ from core.ground.workspace import temporary, write_atomic
 State = Literal["starting", "running", "succeeded", "failed", "stopped", "interrupted"]
 
 DISMISSED = "dismissed"  # a file in the job's folder
+_MOST_ENDED = 1000
+_ended: dict[Path, tuple[tuple[int, int, int], Job]] = {}  # file -> its state and what it says, of jobs that are over
 _SILENT_S = 60.0  # without a sign of life, and with no process of ours to be seen, a job was interrupted
 
 
@@ -97,12 +99,22 @@ def publish(job: Job, *, durable: bool = True) -> None:
 def read(folder: Path) -> Job | None:
     """The job of a folder; None where there is none."""
     try:
-        record = json.loads((folder / "job.json").read_text(encoding="utf-8"))
+        path = folder / "job.json"
+        known = os.stat(path)
+        stamp = known.st_ino, known.st_mtime_ns, known.st_size
+        if (held := _ended.get(path)) is not None and held[0] == stamp:
+            return held[1]
+        record = json.loads(path.read_text(encoding="utf-8"))
         names = {f.name for f in fields(Job)}
         if record.get("pid") is None and (folder / "pid").exists():  # begun, but not yet heard of
             record["pid"] = int((folder / "pid").read_text(encoding="ascii") or 0) or None
-        known = {name: value for name, value in record.items() if name in names}
-        return Job(**known | {"folder": str(folder), "id": folder.name})
+        values = {name: value for name, value in record.items() if name in names}
+        job = Job(**values | {"folder": str(folder), "id": folder.name})
+        if not job.active:
+            if len(_ended) >= _MOST_ENDED:
+                _ended.clear()
+            _ended[path] = stamp, job
+        return job
     except (OSError, ValueError, TypeError):
         return None
 

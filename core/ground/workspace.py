@@ -29,6 +29,9 @@ LEFT_S = 86_400.0  # what is on its way to its name for a day was left there by 
 _TEMPORARY = re.compile(r"\.[0-9a-f]{19}(\.tmp)?")  # `temporary` and, without its end, what earlier versions wrote
 _LAST = [0]  # the number of the last id that this process gave
 _TURN = threading.Lock()
+_LOOK_S = 1.0  # between two looks at a root: a page opens its workspace a hundred times a view
+_folders: dict[Path, float] = {}  # root -> until when it counts as one that can be
+_configs: dict[Path, tuple[tuple[int, int, int], WorkspaceConfig]] = {}  # file -> its state, and what it says
 
 
 class Workspace:
@@ -41,8 +44,10 @@ class Workspace:
     def __init__(self, root: str | os.PathLike[str], *, actor: Actor | None = None) -> None:
         self.actor = actor or Actor()
         self.root = _resolved(os.path.abspath(os.path.expanduser(root)))
-        if not self.root.is_dir() and self.root.exists():
-            raise WorkspaceRefused("{path} is a file; a workspace is a folder.", path=self.root)
+        if _folders.get(self.root, 0.0) < time.monotonic():
+            if not self.root.is_dir() and self.root.exists():
+                raise WorkspaceRefused("{path} is a file; a workspace is a folder.", path=self.root)
+            _folders[self.root] = time.monotonic() + _LOOK_S
 
     @classmethod
     def open(cls, root: str | os.PathLike[str] | None = None) -> Workspace:
@@ -127,7 +132,15 @@ class Workspace:
     def config(self) -> WorkspaceConfig:
         """The saved settings, or the defaults where none were saved."""
         try:
-            return _config_of(self.config_path.read_text(encoding="utf-8"))
+            known = os.stat(self.config_path)
+            stamp = known.st_ino, known.st_mtime_ns, known.st_size
+            held = _configs.get(self.config_path)
+            if held is not None and held[0] == stamp:
+                return held[1]
+            config = _config_of(self.config_path.read_text(encoding="utf-8"))
+            if time.time_ns() - known.st_mtime_ns > 2e9:  # else it may be changed again with nothing to be seen of it
+                _configs[self.config_path] = stamp, config
+            return config
         except FileNotFoundError:
             return WorkspaceConfig()
 

@@ -3,15 +3,12 @@
 import streamlit as st
 
 from core.review.queue import ORDERS
-from pages.ui import services
+from pages.ui import cached
 from pages.ui.data import labelling, review, selecting
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 
-data = services.dataset()
-counts = data.counts()
-
-if not counts.originals:
+if not cached.labelled()[0]:
     st.title(_("Label"))
     selecting.nothing_at_all()
     st.stop()

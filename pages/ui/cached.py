@@ -23,10 +23,11 @@ from pages.ui import services
 from pages.ui.i18n import _
 
 if TYPE_CHECKING:
-    from core.catalogue.records import Item
+    from core.catalogue.records import ClassRecord, Item
     from core.recognition.identify import Answer
 
 VIEW = 2048  # px: as large as a picture is shown at first; of a larger one such a copy is kept
+SELECTABLE = 20_000  # images that match, of which all can be selected with one click
 _KEPT = 3
 _kept: OrderedDict[str, Image.Image] = OrderedDict()  # content hash -> a large picture within `VIEW`
 _keeping = threading.Lock()
@@ -64,6 +65,53 @@ def _page_of(
     root: str, version: int, limit: int, offset: int, order: str, wanted: tuple[tuple[str, Any], ...]
 ) -> list[Item]:
     return services.dataset().items(limit=limit, offset=offset, order=order, **dict(wanted))
+
+
+def found(**wanted: Any) -> tuple[int, list[int]]:
+    """How many images a filter finds, and their ids where they are not too many to be selected at once."""
+    data = services.dataset()
+    return _found(str(data.workspace.root), data.version, tuple(sorted(wanted.items())))
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _found(root: str, version: int, wanted: tuple[tuple[str, Any], ...]) -> tuple[int, list[int]]:
+    data, terms = services.dataset(), dict(wanted)
+    total = data.count(**terms)
+    return total, data.item_ids(**terms) if total <= SELECTABLE else []
+
+
+def classes() -> list[ClassRecord]:
+    """The classes by name, read once per state of the collection: how many variants they have is not of now."""
+    data = services.dataset()
+    return _classes(str(data.workspace.root), data.version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _classes(root: str, version: int) -> list[ClassRecord]:
+    return services.dataset().classes()
+
+
+def tags() -> list[str]:
+    """Every tag of a present image, sorted; read once per state of the collection."""
+    data = services.dataset()
+    return _tags(str(data.workspace.root), data.version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _tags(root: str, version: int) -> list[str]:
+    return list(services.dataset().tags())
+
+
+def labelled() -> tuple[int, int]:
+    """How many originals there are, and how many of them have no label; read once per state of the collection."""
+    data = services.dataset()
+    return _labelled(str(data.workspace.root), data.version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _labelled(root: str, version: int) -> tuple[int, int]:
+    counts = services.dataset().counts()
+    return counts.originals, counts.unlabelled
 
 
 @contextmanager

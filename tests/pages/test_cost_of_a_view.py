@@ -2,16 +2,26 @@
 images. And nothing is remembered past a change."""
 
 import gc
+import json
+import os
 import weakref
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.errors import StreamlitSecretNotFoundError
+from streamlit.testing.v1 import AppTest
 
 from core.collection.dataset import Dataset
-from core.ground.workspace import ENVIRONMENT
+from core.ground import job
+from core.ground.config import WorkspaceConfig
+from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.server import garbage, thumbnails
 from pages.ui import cached, people
+from tests.conftest import png_bytes
+from tests.pages.conftest import HOME, PAGES, component
 
 
 class Circle:
@@ -94,6 +104,67 @@ def test_a_page_of_images_is_read_once_and_anew_after_a_change(drawn_workspace, 
     assert again == first and len(read) == 1
     dataset.trash([first[0].id])
     assert first[0].id not in {item.id for item in cached.page_of(limit=60, offset=0, order="class", text="")}
+
+
+def test_what_every_session_is_shown_on_the_labelling_desk_is_found_once(drawn_workspace, open_page, monkeypatch):
+    from core.catalogue import listing
+    from core.review.predictions import References
+
+    (drawn_workspace.raw / "circle" / "large.png").write_bytes(png_bytes(Image.new("L", (900, 700), 90)))
+    first = open_page(drawn_workspace, "label")
+    sent = {
+        name: source for data in component(first, "burin_labeller") for name, source in data.get("pictures", {}).items()
+    }
+    assert any(name.startswith("large ") for name in sent)
+    assert all(source.startswith(("/thumbnail/", "/picture/")) for source in sent.values()), (
+        "pictures travel by address"
+    )
+    asked = []
+    for owner, name in ((References, "propose"), (listing, "classes"), (listing, "counts")):
+        known = getattr(owner, name)
+        monkeypatch.setattr(
+            owner, name, lambda *a, _known=known, _name=name, **k: asked.append(_name) or _known(*a, **k)
+        )
+    second = AppTest.from_file(str(HOME), default_timeout=60)
+    second.context = {"locale": "en-GB"}
+    second.switch_page(PAGES["label"])
+    second.run()
+    assert component(second, "burin_labeller")[1]["items"] == component(first, "burin_labeller")[1]["items"]
+    assert asked == []
+    Dataset(drawn_workspace).create_class("another")
+    second.run()
+    assert "classes" in asked
+    assert "another" in {name for _id, name, _n in component(second, "burin_labeller")[1]["classes"]}
+
+
+def test_a_job_that_has_ended_is_read_once_and_anew_when_its_file_changes(tmp_path, monkeypatch):
+    read = []
+    monkeypatch.setattr(job.json, "loads", lambda text, _loads=json.loads: read.append(1) or _loads(text))
+    one = job.Job("1", "import", str(tmp_path / "1"), state="succeeded", pid=1)
+    (tmp_path / "1").mkdir()
+    job.publish(one)
+    assert job.read(tmp_path / "1") == job.read(tmp_path / "1") == one and len(read) == 1
+    job.publish(replace(one, note="more"))
+    assert job.read(tmp_path / "1").note == "more" and len(read) == 2
+    job.publish(replace(one, state="running"))
+    job.read(tmp_path / "1")
+    job.read(tmp_path / "1")
+    assert len(read) == 4, "of what is under way each look counts"
+
+
+def test_settings_that_stay_are_read_once_and_anew_whenever_they_were_changed(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    for number in range(20):  # as long as each other, and within a tick of the clock
+        workspace.save_config(WorkspaceConfig(neighbours=10 + number))
+        workspace.save_config(WorkspaceConfig(neighbours=50 + number))
+        assert Workspace(tmp_path).config().neighbours == 50 + number
+    os.utime(workspace.config_path, (1e9, 1e9))
+    workspace.config()
+    read = []
+    monkeypatch.setattr(Path, "read_text", lambda self, _read=Path.read_text, **k: read.append(1) or _read(self, **k))
+    assert Workspace(tmp_path).config().neighbours == 69 and not read
+    workspace.save_config(WorkspaceConfig(neighbours=70))
+    assert Workspace(tmp_path).config().neighbours == 70 and read
 
 
 def test_an_address_is_looked_behind_once_a_minute(drawn_workspace, monkeypatch):

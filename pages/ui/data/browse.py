@@ -19,7 +19,6 @@ from pages.ui.state import workbench
 from pages.ui.tiles import tile
 
 PAGE = 60
-SELECTABLE = 20_000  # images that one click selects
 NAMED = 500  # images that a URL may name: a longer address is cut by browsers and proxies
 
 
@@ -51,7 +50,9 @@ def browse() -> list[int]:
     version = f"{data.version}.{page}.{workbench().language}.{order}.{sorted(wanted.items(), key=str)}"
     if select:
         selecting.hold_present()
-        selecting.actions(data.item_ids(**wanted, order=order) if total <= SELECTABLE else [], total=total, let_go=True)
+        selecting.actions(
+            data.item_ids(**wanted, order=order) if total <= cached.SELECTABLE else [], total=total, let_go=True
+        )
         opened = selecting.grid(items, version=version, key="library.grid", size=size)
     else:
         groups = _groups(items, classes) if order == "class" else [Group("", "", [tile(i, named=True) for i in items])]

@@ -183,6 +183,10 @@ class Desk {
     const shown = this.of(item), first = item.proposals[0]
     const source = pictures.held.get('large ' + item.sha) ?? pictures.held.get(item.sha)
     if (source && this.image.getAttribute('src') !== source) this.image.src = source
+    for (const step of [1, -1]) {  // those that may be looked at next are there before they are asked for
+      const large = pictures.held.get('large ' + this.items.get(this.index + step)?.sha)
+      if (large) new Image().src = large
+    }
     this.image.alt = item.file
     const { zoom, turn, ink } = this.view
     this.image.style.transform = `rotate(${90 * turn}deg) scale(${[1, 2, 4][zoom]})`

@@ -6,7 +6,7 @@ as state, not as events; each number is applied once. So no key is lost and none
 
 from __future__ import annotations
 
-import base64
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,21 +18,21 @@ import streamlit as st
 from core.catalogue.records import Item
 from core.collection.dataset import Dataset
 from core.ground.errors import BurinError
-from core.ground.images import thumbnail
+from core.ground.images import THUMBNAIL
 from core.ground.names import key as name_key
-from pages.server.thumbnails import address
-from pages.ui import people, services
+from pages.server.thumbnails import address, addresses_of, large_address
+from pages.ui import cached, people, services
 from pages.ui.data import review
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import session_slice
-from pages.ui.tiles import source
+from pages.ui.tiles import saw
 from pages.ui.widgets import kind_name
 
 HERE = Path(__file__).parent
 KEY = "label.desk"
 BEHIND, AHEAD = 6, 34  # images of the window before and after the current one
-LARGE = 640  # px of the image shown large
 Likely = list[tuple[int, float, float, str]]  # class id, similarity, vote, content of the reference
+LOOK_S = 60.0  # for how long it is taken for granted where the references' thumbnails are
 FAILURES = 5  # sentences kept on the desk
 
 _COMPONENT = st.components.v2.component(
@@ -161,10 +161,20 @@ def _proposals(hashes: tuple[str, ...], work: Desk) -> list[Likely]:
     """The likeliest classes of each image, from the labels of when the window was opened."""
     asked = (work.epoch, hashes)
     if work.likely[0] != asked:
-        likely = review.recent().references.propose(list(hashes))
-        found = [[(p.class_id, round(p.similarity, 3), round(p.vote, 3), p.sha256) for p in one] for one in likely]
-        work.likely = (asked, found)
+        work.likely = (asked, _likely(hashes))
     return work.likely[1]
+
+
+def _likely(hashes: tuple[str, ...]) -> list[Likely]:
+    """The same, asked once for all the sessions that look at these images."""
+    opinion = review.recent()
+    if (found := opinion.asked.get(hashes)) is None:
+        likely = opinion.references.propose(list(hashes))
+        found = [[(p.class_id, round(p.similarity, 3), round(p.vote, 3), p.sha256) for p in one] for one in likely]
+        if len(opinion.asked) >= review.ASKED:
+            opinion.asked.clear()
+        opinion.asked[hashes] = found
+    return found
 
 
 def _state(work: Desk, shown: list[Item], proposals: list[Likely]) -> dict[str, Any]:
@@ -189,7 +199,7 @@ def _state(work: Desk, shown: list[Item], proposals: list[Likely]) -> dict[str, 
             }
             for item, likely in zip(shown, proposals, strict=True)
         ],
-        "classes": [(record.id, record.name, record.originals) for record in services.dataset().classes()],
+        "classes": [(record.id, record.name, record.originals) for record in cached.classes()],
         "words": {**words(), "labelled": _progress()},
         "reason": "" if people.may("curator") else people.reason(),
     }
@@ -197,19 +207,26 @@ def _state(work: Desk, shown: list[Item], proposals: list[Likely]) -> dict[str, 
 
 def _pictures(shown: list[Item], proposals: list[Likely]) -> dict[str, str]:
     """Thumbnails by content hash, and "large ..." for each image of the window."""
-    data = services.dataset()
+    saw(shown)
     found = {}
-    for item in shown:
-        found[item.sha256] = source(item)
-        if max(item.width, item.height) > 192:
-            found[f"large {item.sha256}"] = _large(item.sha256, item.id)
+    for item, source in zip(shown, addresses_of(shown), strict=True):
+        found[item.sha256] = source
+        if source and max(item.width, item.height) > THUMBNAIL:
+            found[f"large {item.sha256}"] = large_address(item)
     wanted = {reference for likely in proposals for *_rest, reference in likely} - found.keys()
+    data = services.dataset()
+    return found | _references(str(data.workspace.root), data.version, time.monotonic() // LOOK_S, sorted(wanted))
+
+
+@st.cache_resource(max_entries=40, show_spinner=False)
+def _references(root: str, version: int, minute: float, wanted: list[str]) -> dict[str, str]:
+    """The addresses of these contents' thumbnails, for every session that is shown them."""
+    data = services.dataset()
     unseen = [sha256 for sha256 in wanted if not data.workspace.thumbnail(sha256).is_file()]
-    found |= {sha256: address(sha256) for sha256 in wanted.difference(unseen)}
     having = _items_with(unseen)
-    for item in data.some(having):
-        found[having[item.id]] = source(item)
-    return found
+    items = data.some(having)
+    found = {having[item.id]: source for item, source in zip(items, addresses_of(items), strict=True)}
+    return found | {sha256: address(sha256) for sha256 in set(wanted).difference(unseen)}
 
 
 def _items_with(contents: Sequence[str]) -> dict[int, str]:
@@ -219,16 +236,6 @@ def _items_with(contents: Sequence[str]) -> dict[int, str]:
     labels = review.recent().labels
     asked = np.isin(labels.sha256, np.array(contents, labels.sha256.dtype))
     return {int(one): seen.decode() for one, seen in zip(labels.item_ids[asked], labels.sha256[asked], strict=True)}
-
-
-@st.cache_data(max_entries=400, show_spinner=False)
-def _large(sha256: str, item_id: int) -> str:
-    data = services.dataset()
-    try:
-        picture = thumbnail(data.picture(data.item(item_id)), side=LARGE)
-    except BurinError:
-        return ""
-    return "data:image/webp;base64," + base64.b64encode(picture).decode("ascii")
 
 
 def words() -> dict[str, Any]:
@@ -275,6 +282,6 @@ def words() -> dict[str, Any]:
 
 
 def _progress() -> str:
-    counts = services.dataset().counts()
-    text = ngettext("{labelled} of {n} image has a label", "{labelled} of {n} images have a label", counts.originals)
-    return text.format(labelled=number(counts.originals - counts.unlabelled), n=number(counts.originals))
+    originals, unlabelled = cached.labelled()
+    text = ngettext("{labelled} of {n} image has a label", "{labelled} of {n} images have a label", originals)
+    return text.format(labelled=number(originals - unlabelled), n=number(originals))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -27,16 +27,19 @@ if TYPE_CHECKING:
 INLINE = 200  # images embedded while the page waits; more are a job
 LARGE = 20_000  # images from which `recent` opinions will do: a fresh one takes two seconds at 100,000
 RECENT_S = 60.0
+ASKED = 100
 JOBS = ("index", "neighbourhood")
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """The labels at one version, what the neighbours say of them, and the references to propose from."""
+    """The labels at one version, what the neighbours say of them, and the references to propose from. ``asked``: what
+    was proposed, by the contents that were asked about, at most `ASKED` times."""
 
     labels: Labels
     predictions: Predictions
     references: References
+    asked: dict[tuple[str, ...], Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 def space() -> str | None:
@@ -57,8 +60,10 @@ def opinion() -> Opinion:
         return _without(root, data.version)
     from core.review.neighbourhood import count
 
-    _embed_what_is_new(where, count(data, where))
-    return _opinion(root, where, count(data, where), data.version, ended())
+    size = count(data, where)
+    if _embed_what_is_new(where, size):
+        size = count(data, where)
+    return _opinion(root, where, size, data.version, ended())
 
 
 def recent() -> Opinion:
@@ -125,17 +130,20 @@ def ended() -> float:
     return max((job.finished_at or 0.0 for job in jobs), default=0.0)
 
 
-def _embed_what_is_new(where: str, size: int) -> None:
+def _embed_what_is_new(where: str, size: int) -> bool:
+    """Whether some was embedded: of ``size`` contents there are more now."""
     from core.embedding.gallery import update
 
     data = services.dataset()
     if _nothing_new(str(data.workspace.root), where, size, data.version):
-        return
+        return False
     missing = len(data.missing_vectors(where))
     if missing > INLINE:
         services.jobs().start("index", "core.embedding.gallery:run_index", {}, key="index")
     elif missing:
         update(data, services.embedder())
+        return True
+    return False
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

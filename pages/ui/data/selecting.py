@@ -18,7 +18,7 @@ from core.ground.config import KINDS
 from core.ground.errors import BurinError
 from core.review.predictions import NONE
 from core.review.queue import ORDERS, Order, ordered
-from pages.ui import changes, people, services, widgets
+from pages.ui import cached, changes, people, services, widgets
 from pages.ui.components.gallery import SIDES, Size
 from pages.ui.data import labelling, review
 from pages.ui.i18n import _, ngettext, number, sentence
@@ -73,7 +73,7 @@ def filters(orders: dict[str, str], names: Sequence[str]) -> Chosen:
         label_visibility="collapsed",
         width=220,
     )
-    classes = {record.name: record.id for record in services.dataset().classes()}
+    classes = {record.name: record.id for record in cached.classes()}
     narrowed = [st.session_state.get(name) for name in ("class", "label.kind", "unlabelled")]
     label = f"{_('Filter')} ({number(sum(map(bool, narrowed)))})" if any(narrowed) else _("Filter")
     with st.popover(label, icon=":material/filter_alt:", key="label.filter"):
@@ -109,7 +109,7 @@ def queue_of(chosen: Chosen) -> list[int]:
     if chosen.ids:
         return [item.id for item in services.dataset().some(chosen.ids)]
     opinion = review.opinion()
-    names = {record.id: record.name for record in services.dataset().classes()}
+    names = {record.id: record.name for record in cached.classes()}
     class_ids = None if chosen.class_id is None else [chosen.class_id]
     found = ordered(
         opinion.labels, opinion.predictions, chosen.order, names=names, class_ids=class_ids, kind=chosen.kind
@@ -239,7 +239,7 @@ def actions(ids: list[int], *, total: int | None = None, let_go: bool = False) -
         )
         widgets.choose_class(
             _("Give them the class"),
-            data.classes(),
+            cached.classes(),
             key=bench.round_of("select.class"),
             placeholder=_("Type a name") if count else _("Select images first"),
             new=True,
@@ -264,7 +264,7 @@ def _more(count: int) -> None:
             **people.bar(),
         )  # fmt: skip
         st.selectbox(
-            _("Add a tag"), list(data.tags()), index=None, accept_new_options=True, placeholder=_("Type a word"),
+            _("Add a tag"), cached.tags(), index=None, accept_new_options=True, placeholder=_("Type a word"),
             key=bench.round_of("select.tag"), on_change=_tag, args=("tag",), **people.bar(),
         )  # fmt: skip
         held = sorted({tag for item in data.some(bench.selection[:PAGE]) for tag in item.tags})

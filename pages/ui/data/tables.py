@@ -24,13 +24,12 @@ PAGE = 500  # rows of the browser's table: thumbnails travel with them
 
 def items() -> None:
     """The images of a filter, one page of them; the class and the kind can be changed in their cells."""
-    data, bench = services.dataset(), workbench()
+    bench = workbench()
     wanted = _filters()
-    total = data.count(**wanted)
+    total, ids = cached.found(**wanted)
     pages = max(1, -(-total // PAGE))
     if st.session_state.get("page", 1) > pages:
         st.session_state["page"] = 1
-    ids = data.item_ids(**wanted) if total <= 20_000 else []
     selecting.hold_present()
     selecting.actions(ids, total=total, let_go=True)
     page, order = 1, "class"
@@ -46,8 +45,7 @@ def items() -> None:
             page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
     shown = cached.page_of(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
     opinion = review.recent()
-    classes = data.classes()
-    names = {record.id: record.name for record in classes}
+    names = {record.id: record.name for record in cached.classes()}
     rows = []
     saw(shown)
     for item, picture in zip(shown, addresses_of(shown), strict=True):
@@ -148,7 +146,7 @@ def _filters() -> dict:
             _("Search"), placeholder=_("Class or file name"), type="search", icon=":material/search:", live="300ms",
             key="q", bind="query-params", width=260,
         )  # fmt: skip
-        known = {record.name: record.id for record in services.dataset().classes()}
+        known = {record.name: record.id for record in cached.classes()}
         name = st.selectbox(
             _("Class"),
             widgets.class_names(known),
