@@ -95,7 +95,7 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
                 if relative == SETTINGS:
                     _without_address(target)
                 on_progress(done, len(sums))
-            for name in KEPT:
+            for name in reversed(KEPT):  # the collection last: where it is there, all of it is
                 if (staging / name).is_dir():
                     os.replace(staging / name, workspace.root / name)
             return len(sums)

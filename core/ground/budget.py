@@ -14,12 +14,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from core.ground.workspace import Workspace, lock
+from core.ground.workspace import Workspace, locked
 
-_LOOK_S = 0.05  # between two looks whether another process is done
+_TURN_S = 0.2  # for which another process has its turn
 _MMAP_THRESHOLD, _FROM_BYTES = -3, 8_000_000  # of mallopt(3); the decoders of Pillow ask for 16 MB at a time
 
 
@@ -74,24 +74,13 @@ class Budget:
 
     @contextmanager
     def _alone(self, amount: int) -> Iterator[None]:
-        if self._shared is None or amount <= self._shared[1]:
+        with ExitStack() as stack:
+            if self._shared is not None and amount > self._shared[1]:
+                with suppress(OSError):
+                    self._shared[0].parent.mkdir(parents=True, exist_ok=True)
+                    stack.callback(time.sleep, _TURN_S)  # once it is let go
+                    stack.enter_context(locked(self._shared[0], None))
             yield
-            return
-        try:
-            self._shared[0].parent.mkdir(parents=True, exist_ok=True)
-            stream = open(self._shared[0], "ab")  # noqa: SIM115
-        except OSError:
-            yield
-            return
-        with stream:
-            while True:
-                try:
-                    lock(stream.fileno())
-                    break
-                except OSError:
-                    time.sleep(_LOOK_S)
-            yield
-        time.sleep(4 * _LOOK_S)
 
 
 # A decoded picture takes 4 bytes a pixel, and its decoding as many again: 64 million pixels stay near 0.5 GB. The

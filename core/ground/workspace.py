@@ -274,9 +274,9 @@ def lock(handle: int) -> None:
 
 
 @contextmanager
-def locked(path: Path, busy: BurinError, *, wait_s: float = 0.0) -> Iterator[None]:
+def locked(path: Path, busy: BurinError | None, *, wait_s: float = 0.0) -> Iterator[None]:
     """Have the `lock` of the file ``path`` in this block; raises ``busy`` where another has it for longer than
-    ``wait_s``."""
+    ``wait_s``, and waits for as long as it takes where that is None."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         deadline = time.monotonic() + wait_s
@@ -285,7 +285,7 @@ def locked(path: Path, busy: BurinError, *, wait_s: float = 0.0) -> Iterator[Non
                 lock(handle)
                 break
             except OSError as error:
-                if time.monotonic() >= deadline:
+                if busy is not None and time.monotonic() >= deadline:
                     raise busy from error
                 time.sleep(0.05)
         yield

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from core.ground.errors import Conflict
 from core.ground.rights import Actor, allow
-from core.ground.workspace import Workspace, write_atomic
+from core.ground.workspace import Workspace, locked, write_atomic
 
 
 @dataclass
 class Kept:
-    """The findings by a key of their ``kind`` and parts; `add` and `remove` write at once."""
+    """The findings by a key of their ``kind`` and parts; `add` and `remove` write at once, and leave what others have
+    written since."""
 
     path: Path
     keys: set[str] = field(default_factory=set)
@@ -27,28 +29,34 @@ class Kept:
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
         path = workspace.data / "quality_kept.json"
-        try:
-            return cls(path, {str(key) for key in json.loads(path.read_text(encoding="utf-8"))}, workspace.actor)
-        except (OSError, ValueError, TypeError):
-            return cls(path, actor=workspace.actor)
+        return cls(path, _read(path), workspace.actor)
 
     def add(self, kind: str, *findings: Iterable[str]) -> None:
         """Keep findings of ``kind``, each by its parts."""
         allow(self.actor, "finding")
-        self.keys.update(_key(kind, parts) for parts in findings)
-        self._write()
+        self._write(add={_key(kind, parts) for parts in findings})
 
     def remove(self, kind: str, *findings: Iterable[str]) -> None:
         """Take `add` back: the findings are shown again."""
         allow(self.actor, "finding")
-        self.keys.difference_update(_key(kind, parts) for parts in findings)
-        self._write()
+        self._write(remove={_key(kind, parts) for parts in findings})
 
     def __contains__(self, finding: tuple[str, Iterable[str]]) -> bool:
         return _key(*finding) in self.keys
 
-    def _write(self) -> None:
-        write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
+    def _write(self, *, add: Set[str] = frozenset(), remove: Set[str] = frozenset()) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        busy = Conflict("Somebody else is writing here: try again.")
+        with locked(self.path.with_name(".quality_kept.lock"), busy, wait_s=10):
+            self.keys = (_read(self.path) | add) - remove
+            write_atomic(self.path, json.dumps(sorted(self.keys)).encode())
+
+
+def _read(path: Path) -> set[str]:
+    try:
+        return {str(key) for key in json.loads(path.read_text(encoding="utf-8"))}
+    except (OSError, ValueError, TypeError):
+        return set()
 
 
 def _key(kind: str, parts: Iterable[str]) -> str:

@@ -12,11 +12,15 @@ import pytest
 from playwright.sync_api import Frame, Page, expect
 
 from core.catalogue.records import Actor, ProductDraft
+from core.collection import saved
 from core.collection.dataset import Dataset
 from core.embedding.embedder import load_embedder
 from core.evaluation.work import evaluate_subject, in_use
 from core.ground.config import WorkspaceConfig
 from core.ground.workspace import Workspace
+from core.training.prepare import Request
+from core.training.queue import Queue
+from core.training.settings import TrainSettings
 from core.variation.policies import PRESETS, Policy, save
 from core.variation.sources import originals_of
 from tests.chromium import Server, Visit
@@ -91,6 +95,14 @@ def planted(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPa
         ProductDraft(text, maker=text[:80], code=text[:60], fields={text[:40]: text, "note": EVERYTHING})
         for text in TEXTS
     ])  # fmt: skip
+    for item, text in zip(items, TEXTS, strict=False):
+        dataset.tag([item.id], add=[text[:120], f"{text[:60]} and more"])
+    queue = Queue(workspace)
+    for n, text in enumerate(TEXTS):
+        for page in ("library", "table"):
+            saved.keep(dataset, page, text[:120], {"q": text})
+        queue.add(Request(TrainSettings(seed=n), name=text[:60], note=EVERYTHING))
+    queue.hold(True)  # they are to be seen, not trained
     steps = next(iter(PRESETS.values())).steps
     for n, text in enumerate(TEXTS):
         save(workspace, Policy(f"p{n}", text[:60], steps))
@@ -103,7 +115,7 @@ def planted(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPa
         f"products?product={dataset.products()[0].id}", "products?view=pictures", "identify?ask=lens",
         f"history?item={items[0].id}", "augment?view=safety", "augment?policy=p0", "errors?view=hubs",
         "errors?view=tendencies", "evaluate?view=classes", f"runs?run={runs[0].id}",
-        f"runs?compare={runs[0].id}.{runs[-1].id}", f"train?run={runs[0].id}",
+        f"runs?compare={runs[0].id}.{runs[-1].id}", f"train?run={runs[0].id}", "train?view=queue",
     )  # fmt: skip
     server = start_server(workspace)
     yield Planted(server, views)

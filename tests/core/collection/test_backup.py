@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import zipfile
 
@@ -11,6 +12,7 @@ from core.collection.backup import MANIFEST, back_up, restore
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, Conflict
 from core.ground.workspace import Workspace
+from tests.plant import at_every_step
 
 
 def contents(dataset: Dataset) -> dict[str, list[str]]:
@@ -47,6 +49,22 @@ def test_everything_comes_back_with_its_history(dataset, tmp_path):
     assert there.config().neighbours == 7
     with pytest.raises(Conflict, match="restore into an empty folder"):
         restore(tmp_path / "all.zip", there)
+
+
+def test_what_was_restored_is_there_whole_or_not_at_all_wherever_it_was_killed(dataset, tmp_path):
+    (dataset.workspace.model / "runs").mkdir(parents=True)
+    (dataset.workspace.model / "runs" / "x").write_text("x")
+    back_up(dataset, tmp_path / "all.zip")
+    number = itertools.count()
+
+    def check(there: Workspace) -> None:
+        if there.data.exists():
+            assert (there.model / "runs" / "x").is_file() and contents(Dataset(there)) == contents(dataset)
+
+    steps = at_every_step(
+        lambda: Workspace(tmp_path / f"there-{next(number)}"), lambda there: restore(tmp_path / "all.zip", there), check
+    )
+    assert steps > 10
 
 
 def test_a_catalogue_in_postgresql_comes_back_as_a_file(drawn_workspace, postgres, tmp_path):

@@ -25,6 +25,15 @@ def test_what_was_kept_can_be_taken_back(workspace):
     assert ("copies", ["1", "2"]) not in again and ("blank", ["1"]) in again
 
 
+def test_what_two_tabs_keep_is_kept(workspace):
+    one, other = Kept.read(workspace), Kept.read(workspace)
+    one.add("copies", ["1"])
+    other.add("copies", ["2"])
+    one.remove("copies", ["1"])
+    assert ("copies", ["2"]) in one and ("copies", ["1"]) not in Kept.read(workspace)
+    assert ("copies", ["2"]) in Kept.read(workspace)
+
+
 def test_a_doubt_is_remembered_with_both_its_classes(workspace):
     kept = Kept.read(workspace)
     kept.add("hint", hint_parts(1, 2, 3))
