@@ -130,11 +130,12 @@ def _under_way() -> None:
     before = [*(jobs := _active()), *_in_a_shell(jobs)]
     preparing = services.preparation().active
     line = Queue(services.workspace()).line()
-    read = [line]  # what this run of the page has read already
+    read = [(jobs, line)]  # what this run of the page has read already
 
     @st.fragment(run_every=POLL_S if before or preparing or (line.waiting and not line.held) else None)
     def work() -> None:
-        progress, now = services.preparation(), _active()
+        progress = services.preparation()
+        now, queue = read.pop() if read else (_active(), Queue(services.workspace()).line())
         if preparing and not progress.active:
             st.rerun()  # what the page could not show until now is there
         if progress.active:
@@ -147,7 +148,7 @@ def _under_way() -> None:
             more = len(now) - NAMED
             text = ngettext("and {n} more", "and {n} more", more).format(n=number(more))
             st.markdown(f":gray[:small[{text}]]")
-        _queued(read.pop() if read else Queue(services.workspace()).line())
+        _queued(queue)
 
     work()
 

@@ -338,7 +338,8 @@ def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...]) -> Non
     for number in range(KILLS):
         said = killed(
             "tests.core.training.test_kill:churn", str(root), 1000 * SEED + number, ways, said=tmp_path / "said",
-            lines_first=rng.randint(1, 1 if ways is SLOW else 6), word=rng.choice(["", "try", "try", "try"]), after_s=rng.uniform(0, 0.3),
+            lines_first=rng.randint(1, 1 if ways is SLOW else 6), word=rng.choice(["", "try", "try", "try"]),
+            after_s=rng.uniform(0, 0.3),
         )  # fmt: skip
         assert said, "the child did nothing"
         assert not (bad := [why for word, why in said if word == "bad"]), bad
