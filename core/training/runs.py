@@ -302,16 +302,22 @@ class Runs:
         """What the next run is numbered in its default name: runs in the trash count, so that no number comes again."""
         return sum(1 for _run in self.folder.glob("[!.]*")) + len(self.deleted()) + 1
 
-    def note(self, run_id: str, text: str) -> None:
+    def note(self, run_id: str, text: str, *, shown: str | None = None) -> None:
+        """``shown`` as in `rename`."""
         self.workspace.allow("run")
-        self.get(run_id).update(note=text)
+        run = self.get(run_id)
+        _unchanged(run, run.record.note, shown)
+        run.update(note=text)
 
-    def rename(self, run_id: str, name: str) -> None:
-        """Raises `BadInput` for an empty name or one that is too long."""
+    def rename(self, run_id: str, name: str, *, shown: str | None = None) -> None:
+        """Raises `BadInput` for an empty name or one that is too long; with ``shown``, the name that the person saw,
+        `Conflict` where somebody gave it another in the meantime."""
         self.workspace.allow("run")
+        run = self.get(run_id)
+        _unchanged(run, run.record.name, shown)
         if not name.strip() or len(name.strip()) > LONGEST_NAME:
             raise BadInput("The name of a run has from 1 to {limit} characters.", limit=LONGEST_NAME)
-        self.get(run_id).update(name=name.strip())
+        run.update(name=name.strip())
 
     def delete(self, run_id: str) -> None:
         """Into the trash, from which `restore` brings it back; raises `Conflict` while it is trained or in use."""
@@ -384,6 +390,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                     record = json.loads(line)
                     if isinstance(record, dict):
                         yield record
+
+
+def _unchanged(run: Run, held: str, shown: str | None) -> None:
+    if shown is not None and held != shown:
+        raise Conflict("{name} was changed by somebody else in the meantime.", name=run.record.name)
 
 
 def _is_held(path: Path) -> bool:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from core.ground.errors import ConfigRefused, NotFound
+from core.ground.errors import ConfigRefused, Conflict, NotFound
 from core.ground.translations import _
 from core.ground.workspace import Workspace, new_id, write_atomic
 from core.variation.transforms import TRANSFORMS, Transform
@@ -150,20 +150,29 @@ def find(workspace: Workspace, name: str) -> Policy:
     raise NotFound("There is no policy {name}; there are {known}.", name=name, known=", ".join(p.id for p in known))
 
 
-def save(workspace: Workspace, policy: Policy) -> None:
-    """Write ``policy`` under its id; raises `ConfigRefused` for a preset, which is copied instead."""
+def save(workspace: Workspace, policy: Policy, *, shown: Policy | None = None) -> None:
+    """Write ``policy`` under its id; raises `ConfigRefused` for a preset, which is copied instead. With ``shown``, what
+    was there when the person began, raises `Conflict` where somebody saved something else meanwhile."""
     workspace.allow("policy")
+    _unchanged(workspace, shown)
     if policy.preset:
         raise ConfigRefused("{name} is shipped with Burin: copy it, and change the copy.", name=policy.name)
     write_atomic(_folder(workspace) / f"{policy.id}.json", policy.to_bytes())
 
 
-def delete(workspace: Workspace, policy_id: str) -> None:
-    """Remove a saved policy; raises `NotFound`."""
+def delete(workspace: Workspace, policy_id: str, *, shown: Policy | None = None) -> None:
+    """Remove a saved policy; raises `NotFound`. ``shown`` as in `save`."""
     workspace.allow("policy")
+    _unchanged(workspace, shown)
     if not _ID.fullmatch(policy_id) or not (path := _folder(workspace) / f"{policy_id}.json").is_file():
         raise NotFound("There is no saved policy {name}.", name=policy_id)
     path.unlink()
+
+
+def _unchanged(workspace: Workspace, shown: Policy | None) -> None:
+    held = next((policy for policy in policies(workspace) if shown is not None and policy.id == shown.id), shown)
+    if shown is not None and held is not None and held.to_bytes() != shown.to_bytes():
+        raise Conflict("{name} was changed by somebody else in the meantime.", name=held.name)
 
 
 def copied(policy: Policy, name: str) -> Policy:

@@ -162,6 +162,26 @@ def test_a_copy_is_saved_changed_renamed_exported_and_deleted(open_page, drawn_w
     assert at.slider(ANGLE).value == (-8.0, 8.0)
 
 
+@pytest.mark.parametrize("how", ["save", "rename", "delete"])
+def test_two_people_do_not_overwrite_each_other_s_policy(open_page, drawn_workspace, how):
+    mine = policies.copied(PRESETS["hand-drawn"], "Ours")
+    policies.save(drawn_workspace, mine)
+    at = open_page(drawn_workspace, "augment", policy=mine.id)
+    at.slider(ANGLE).set_value((-2.0, 2.0)).run()
+    theirs = mine.without({"rotate"})
+    policies.save(drawn_workspace, theirs)
+    if how == "rename":
+        next(box for box in at.text_input if box.key.startswith("augment.rename_name")).set_value("Other").run()
+    at.button(f"augment.{how}").click().run()
+    assert "Ours was changed by somebody else in the meantime." in text_of(at) and not at.exception
+    assert policies.find(drawn_workspace, "Ours") == theirs
+    if how == "save":
+        assert at.slider(ANGLE).value == (-2.0, 2.0), "the bench stays as it is"
+        at.button("augment.discard").click().run()
+    if how != "rename":
+        assert ANGLE not in {slider.key for slider in at.slider}, "as it is saved now"
+
+
 def test_a_file_comes_in_under_an_id_of_its_own_and_a_letter_is_refused(open_page, drawn_workspace):
     at = open_page(drawn_workspace, "augment")
     given = Policy("hand-drawn", "From a colleague", (Step("blur"),))

@@ -187,6 +187,20 @@ def test_a_note_and_a_name_are_kept(open_page, drawn_workspace):
     assert "from 1 to 80 characters" in text_of(at)
 
 
+def test_two_people_do_not_overwrite_each_other_s_name_and_note(open_page, drawn_workspace):
+    run = make_run(drawn_workspace, name="Monday")
+    at, others = open_page(drawn_workspace, "runs", run=run.id), Runs(drawn_workspace)
+    others.rename(run.id, "Tuesday")
+    others.note(run.id, "theirs")
+    at.text_input(f"runs.run.name.{run.id}").set_value("Mine").run()
+    assert "Tuesday was changed by somebody else" in text_of(at) and others.get(run.id).record.name == "Tuesday"
+    assert at.text_input(f"runs.run.name.{run.id}").value == "Mine", "what was typed stays"
+    assert at.text_area(f"runs.run.note.{run.id}").value == "theirs", "what nobody typed over is seen as it is"
+    at.text_area(f"runs.run.note.{run.id}").set_value("theirs, and mine").run()
+    at.text_input(f"runs.run.name.{run.id}").set_value("Mine after all").run()
+    assert (others.get(run.id).record.name, others.get(run.id).record.note) == ("Mine after all", "theirs, and mine")
+
+
 def test_a_deleted_run_comes_back_from_the_trash(open_page, drawn_workspace):
     run = make_run(drawn_workspace, name="Monday")
     at = open_page(drawn_workspace, "runs", run=run.id)

@@ -265,11 +265,13 @@ def restore(run_id: str) -> None:
 
 
 def note(run: Run, key: str) -> None:
-    _do(lambda: runs().note(run.id, str(st.session_state.get(key, "")).strip()), _("The note is saved."))
+    text = str(st.session_state.get(key, "")).strip()
+    _do(lambda: runs().note(run.id, text, shown=run.record.note), _("The note is saved."))
 
 
 def rename(run: Run, key: str) -> None:
-    _do(lambda: runs().rename(run.id, str(st.session_state.get(key, ""))), _("The name is saved."))
+    name = str(st.session_state.get(key, ""))
+    _do(lambda: runs().rename(run.id, name, shown=run.record.name), _("The name is saved."))
 
 
 def bring_in(data: bytes, name: str, preprocessing: Preprocessing | None) -> None:

@@ -13,7 +13,7 @@ from core.embedding.weights import sha256_of
 from core.ground.jobs import Job
 from core.training.runs import LONGEST_NAME, Run
 from core.training.transfer import file_stem
-from pages.ui import services
+from pages.ui import fields, services
 from pages.ui.i18n import _, number, sentence
 from pages.ui.text import esc
 from pages.ui.training import actions, draft
@@ -123,11 +123,11 @@ def _more(run: Run, key: str, *, may: bool, in_use: bool) -> None:
     with st.popover(_("More"), icon=":material/more_horiz:", key=f"{key}.more"):
         name, note = f"{key}.name.{run.id}", f"{key}.note.{run.id}"
         st.text_input(
-            _("Name"), run.record.name, max_chars=LONGEST_NAME, key=name, on_change=actions.rename, args=(run, name),
+            _("Name"), max_chars=LONGEST_NAME, key=fields.fill(name, run.record.name), on_change=actions.rename, args=(run, name),
             disabled=not may,
         )  # fmt: skip
         st.text_area(
-            _("Note"), run.record.note, key=note, on_change=actions.note, args=(run, note), disabled=not may,
+            _("Note"), key=fields.fill(note, run.record.note), on_change=actions.note, args=(run, note), disabled=not may,
             placeholder=_("What this run was for, what it showed"),
         )  # fmt: skip
         st.button(

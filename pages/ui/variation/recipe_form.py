@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from core.ground.errors import BurinError
+from core.ground.errors import BurinError, Conflict
 from core.variation import policies
 from core.variation.policies import LONGEST_NAME, Policy, Step
 from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
@@ -77,7 +77,7 @@ def _files(now: Recipe) -> None:
             proposal = _("{name}, changed").format(name=name_of(policy))
             _named(_("Name of the copy"), _("Make the copy"), proposal, "augment.copy", _copy, policy)
         if now.changed:
-            st.button(_("Discard"), icon=":material/undo:", key="augment.discard", on_click=take, args=(now.origin,))
+            st.button(_("Discard"), icon=":material/undo:", key="augment.discard", on_click=_discard)
         with st.popover(_("More"), icon=":material/more_horiz:", key=workbench().round_of("augment.more")):
             if not preset:
                 _named(_("Name"), _("Rename"), policy.name, "augment.rename", _rename, now.origin)
@@ -127,20 +127,27 @@ def _copy(policy: Policy, key: str) -> None:
 def _rename(origin: Policy, key: str) -> None:
     """Only the name is saved; steps that were changed stay as they are on the bench."""
     lines = recipe().lines
-    _keep(lambda: replace(origin, name=str(st.session_state.get(key, "")).strip()))
+    _keep(lambda: replace(origin, name=str(st.session_state.get(key, "")).strip()), shown=origin)
     recipe().lines = lines
 
 
 def _save(policy: Policy) -> None:
-    _keep(lambda: policy)
+    _keep(lambda: policy, shown=recipe().origin)
 
 
-def _keep(made: Callable[[], Policy]) -> None:
-    """Save what ``made()`` gives, put it on the bench, and close what asked for it."""
+def _discard() -> None:
+    """Back to the policy as it is saved, also where somebody else has saved it since."""
+    origin = recipe().origin
+    take(next((policy for policy in policies.policies(services.workspace()) if policy.id == origin.id), origin))
+
+
+def _keep(made: Callable[[], Policy], *, shown: Policy | None = None) -> None:
+    """Save what ``made()`` gives, put it on the bench, and close what asked for it. Where what was ``shown`` is not what
+    is saved by now, that is said, and the bench stays as it is."""
     bench = workbench()
     try:
         policy = made()
-        policies.save(services.workspace(), policy)
+        policies.save(services.workspace(), policy, shown=shown)
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
         return
@@ -153,9 +160,12 @@ def _keep(made: Callable[[], Policy]) -> None:
 
 def _delete(origin: Policy) -> None:
     try:
-        policies.delete(services.workspace(), origin.id)
+        policies.delete(services.workspace(), origin.id, shown=origin)
     except BurinError as error:
         workbench().notices.append(Notice(sentence(error), ":material/error:"))
+        if isinstance(error, Conflict):
+            _discard()  # to see what it is now
+            return
     take(policies.PRESETS[policies.DEFAULT])
     workbench().empty("augment.policy")
     workbench().empty("augment.more")
