@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from core.ground import extras
 from tests.chromium import free_port
 from tests.conftest import draw, png_bytes
 
@@ -23,8 +24,10 @@ pytestmark = pytest.mark.skipif(not ENVIRONMENT, reason="BURIN_INSTALLED names n
 START_S = 120
 MOST_MB = 1200
 VIEWS = """
-import json, sys, time
+import json, os, sys, time
 from burin import HOME
+os.environ["BURIN_WORKSPACE"] = os.getcwd()
+os.chdir(HOME)  # where its settings lie, as `burin run` does
 sys.path.insert(0, str(HOME))
 from streamlit.testing.v1 import AppTest
 
@@ -40,14 +43,15 @@ deadline = time.monotonic() + 120  # the encoder is opened in the background
 while not (named := [each.value for each in at.title if each.value == "\u03a9"]) and time.monotonic() < deadline:
     time.sleep(1)
     at.run()
-pages, said = {}, {}
+pages = {}
 for script in sorted(HOME.glob("pages/[!u_]*/[!_]*.py")):
     if script.parent.name != "server":
         at = opened(page := script.relative_to(HOME).as_posix())
         pages[page] = "; ".join(each.value for each in [*at.exception, *at.error])
-        said[page] = " ".join(str(each.proto) for each in at.info)
 loaded = sorted({"torch", "torchvision", "timm", "triton"} & set(sys.modules))
-train = said["pages/model/train.py"]
+at = opened("pages/model/train.py")
+at.query_params["view"] = "new"
+train = [each.value for each in at.run().code]
 print(json.dumps({"named": named and named[0], "pages": pages, "loaded": loaded, "train": train}))
 """
 
@@ -133,4 +137,4 @@ def test_a_photograph_is_named_and_every_page_opens(started):
     told = json.loads(done.stdout.splitlines()[-1])
     assert told["named"] == "Ω" and told["loaded"] == []
     assert len(told["pages"]) >= 17 and set(told["pages"].values()) == {""}
-    assert "Training is not installed" in told["train"]
+    assert told["train"] == [extras.COMMAND], "the Train page says what to type"
