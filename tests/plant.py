@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -63,14 +63,20 @@ class Steps:
 
 @contextmanager
 def dying_at(step: int) -> Iterator[Steps]:
-    """Die in this thread before its ``step``-th change of a file (from 0): nothing after it is done, not even what
-    cleans up."""
-    steps, thread = Steps(), threading.get_ident()
+    """Die in this thread before its ``step``-th change of a file (from 0), or where that is to write over one, with
+    that one empty: nothing after it is done, not even what cleans up."""
+    steps, thread, emptying = Steps(), threading.get_ident(), False
 
     def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if threading.get_ident() != thread or not changes_files(event, arguments):
+        nonlocal emptying
+        if emptying or threading.get_ident() != thread or not (path := changes_files(event, arguments)):
             return
         if steps.taken >= step:
+            if not steps.died and event == "open" and arguments[2] & os.O_TRUNC:
+                emptying = True
+                with suppress(OSError):
+                    os.truncate(path, 0)
+                emptying = False
             steps.died = True
             raise Killed
         steps.taken += 1

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from core.ground import workspace as ground
+from core.ground.errors import WorkspaceRefused
 from core.ground.workspace import Workspace, new_id, scratch, sweep, temporary, write_atomic
 from tests.plant import at_every_step
 
@@ -56,3 +57,12 @@ def test_a_folder_to_work_in_goes_with_what_is_in_it(workspace):
         (folder / "part").write_bytes(b"x")
         raise ZeroDivisionError
     assert list(Workspace(workspace.root).data.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["..", "../x", "data/../../x", "/etc/passwd", "out/x"])
+def test_no_path_leads_out_of_a_workspace(workspace, tmp_path, path):
+    workspace.root.mkdir(exist_ok=True)
+    (workspace.root / "out").symlink_to(tmp_path.parent)
+    assert workspace.inside("data/x.png") == workspace.root / "data" / "x.png"
+    with pytest.raises(WorkspaceRefused, match="outside the workspace"):
+        workspace.inside(path)
