@@ -10,18 +10,23 @@ from core.ground.rights import Actor
 from core.ground.workspace import write_atomic
 from core.showcase import shipped, tried
 from core.showcase.laid import Laid, path_of
-from core.showcase.photographs import photographs
+from core.showcase.photographs import Photograph, photographs
 from tests.pages.conftest import component, text_of
 
 TITLES = ("Name this photograph", "Find the wrong labels", "Start a two-minute training", "Look at the map")
 
 
+@pytest.fixture(scope="module")
+def files() -> list[Photograph]:
+    """The photographs, which take longer to make than a page."""
+    return list(photographs())
+
+
 @pytest.fixture
-def sampled(drawn_workspace):
+def sampled(drawn_workspace, files):
     """A small collection that says it is the sample, with the photographs, and two crosses called bar."""
     data = Dataset(drawn_workspace)
     data.rescan()
-    files = list(photographs())
     for one in files:
         write_atomic(path_of(drawn_workspace, one.file), one.data)
     wrong = {item.sha256: "bar" for item in data.items(limit=None) if item.class_name == "bar"}
