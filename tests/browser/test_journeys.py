@@ -130,6 +130,25 @@ def test_the_page_speaks_the_browser_s_language_and_switches(base, visit, locale
     expect(page.get_by_role("heading", level=1)).to_have_text(its_title)
 
 
+def test_streamlit_s_own_words_are_in_the_reader_s_language(base, browser):
+    """The dialog about an address that is none, which Streamlit writes into the console too, and an uploader."""
+    context = browser.new_context(locale="fr-FR", viewport={"width": 1280, "height": 900})
+    try:
+        page = context.new_page()
+        page.goto(f"{base.server.url}/nowhere")
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Cette page n’existe pas")
+        expect(dialog).to_contain_text("Il n’y a pas de page à cette adresse.")
+        page.goto(f"{base.server.url}/library?view=add")
+        uploader = page.locator("[data-testid=stFileUploader]").first
+        expect(uploader).to_contain_text("Parcourir")
+        expect(uploader).to_contain_text("par fichier")
+        expect(uploader).to_contain_text("ZIP, CSV")
+        assert not re.search("Upload|per file|Browse", uploader.inner_text())
+    finally:
+        context.close()
+
+
 @pytest.mark.parametrize("path", ["", "identify", "library", "library?view=add"])
 def test_nothing_sticks_out_on_a_phone(base, visit, path):
     tab = visit(base.server, locale="fr-FR", width=390, height=844)
