@@ -221,7 +221,8 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
                     told = _("{name}: this very image is in the base").format(name=name)
                 else:
                     told = _("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate))
-                st.caption(f"{told}  \n{similar.said(item.id)}")
+                st.caption(told)
+                st.markdown(f":small[{similar.said(item.id)}]")  # a caption is too pale for a link
 
 
 def _overlay(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str) -> None:
