@@ -33,7 +33,7 @@ from core.training.batches import Batch, Images, Loader  # noqa: E402
 from core.training.losses import make_loss  # noqa: E402
 from core.training.sampling import ClassBatches, plan_sampling  # noqa: E402
 from core.training.settings import TrainSettings, gradual  # noqa: E402
-from core.training.trainer import Trainer  # noqa: E402
+from core.training.trainer import Hooks, Trainer  # noqa: E402
 from core.variation.policies import PRESETS  # noqa: E402
 
 LEVELS = (0.90, 0.95, 0.97, 0.99)
@@ -142,10 +142,12 @@ def trained(
         if event["kind"] == "step":
             clock[0] += settings.batch_size / event["images_per_s"]
 
-    trainer = Trainer(
-        net, loss, batches, settings, on_event=on_event, on_epoch=lambda t, best: reach(t.finished()),
+    hooks = Hooks(
+        on_event=on_event,
+        on_epoch=lambda trainer, best: reach(trainer.finished()),
         should_stop=lambda: clock[0] > limit_s,
-    )  # fmt: skip
+    )
+    trainer = Trainer(net, loss, batches, settings, hooks)
     reach(trainer.finished())
     trainer.run()
     return clock[0], data.ask(trainer.finished(), settings.preprocessing), reached
@@ -233,7 +235,7 @@ def throughput(data: Data, steps: int = 8) -> None:
         rates: list[float] = []
         net = data.started(settings)
         loss = make_loss(settings, classes=len(batches.images.folders), dimension=net.dimension)
-        Trainer(net, loss, Same(), settings, on_event=lambda e: rates.append(e.get("images_per_s", 0))).run()
+        Trainer(net, loss, Same(), settings, Hooks(on_event=lambda e: rates.append(e.get("images_per_s", 0)))).run()
         return float(np.median([rate for rate in rates if rate]))
 
     pairs = [(bare(), looped()) for _ in range(3)]

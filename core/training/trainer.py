@@ -57,8 +57,9 @@ class Ended:
     reason: BurinError | None = None
 
 
-class Trainer:
-    """Trains ``net`` (an `EmbeddingNet`, or a `SiameseNet`) with ``loss``, a module of embeddings and labels.
+@dataclass(frozen=True)
+class Hooks:
+    """What a training asks of those who started it, and tells them.
 
     ``validate``: the weights as they would be saved -> what they are worth. ``on_event`` gets a dict for each
     step, epoch and thaw; ``on_epoch`` is called when an epoch is done and validated, with whether it is the
@@ -66,19 +67,25 @@ class Trainer:
     when the waiting begins (true) and ends.
     """
 
+    validate: Callable[[nn.Module], Checked] | None = None
+    on_event: Callable[[Event], None] = lambda event: None
+    on_epoch: Callable[[Trainer, bool], None] = lambda trainer, best: None
+    should_stop: Callable[[], bool] = lambda: False
+    should_pause: Callable[[], bool] = lambda: False
+    on_pause: Callable[[bool], None] = lambda waits: None
+
+
+class Trainer:
+    """Trains ``net`` (an `EmbeddingNet`, or a `SiameseNet`) with ``loss``, a module of embeddings and labels."""
+
     def __init__(
         self,
         net: nn.Module,
         loss: nn.Module,
         batches: Batches,
         settings: TrainSettings,
+        hooks: Hooks | None = None,
         *,
-        validate: Callable[[nn.Module], Checked] | None = None,
-        on_event: Callable[[Event], None] = lambda event: None,
-        on_epoch: Callable[[Trainer, bool], None] = lambda trainer, best: None,
-        should_stop: Callable[[], bool] = lambda: False,
-        should_pause: Callable[[], bool] = lambda: False,
-        on_pause: Callable[[bool], None] = lambda waits: None,
         world: World | None = None,
     ) -> None:
         import torch
@@ -87,9 +94,7 @@ class Trainer:
         self.device = self.world.device()
         self.net = net.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.loss = loss.to(self.device)
-        self.batches, self.settings = batches, settings
-        self.validate, self.on_event, self.on_epoch = validate, on_event, on_epoch
-        self.should_stop, self.should_pause, self.on_pause = should_stop, should_pause, on_pause
+        self.batches, self.settings, self.hooks = batches, settings, hooks or Hooks()
         self.optimizer = make_optimizer(parameter_groups(net, settings, loss), settings)
         self.scheduler = make_scheduler(self.optimizer, settings, steps=self.total_steps)
         self.half = settings.mixed_precision and self.device.type == "cuda"
@@ -126,16 +131,12 @@ class Trainer:
 
         set_trained(self.net, self.settings, self.epoch)
         for part in thawed(self.settings, self.epoch):
-            self.on_event({"kind": "thaw", "step": self.step, "epoch": self.epoch, "part": part})
+            self.hooks.on_event({"kind": "thaw", "step": self.step, "epoch": self.epoch, "part": part})
         model = self.world.wrapped(self.net)
         trained = [weight for group in self.optimizer.param_groups for weight in group["params"]]
         began = time.perf_counter()
         for batch in self.batches.epoch(self.epoch):
-            images = torch.from_numpy(batch.images).to(self.device).permute(0, 3, 1, 2)  # channels_last as it lies
-            labels = torch.from_numpy(batch.labels).to(self.device)
-            with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.half):
-                embeddings = model(images)
-            embeddings, labels = self.world.gathered(embeddings.float(), labels)
+            embeddings, labels = self._embedded(model, batch)
             loss = self.loss(embeddings, labels)
 
             self.optimizer.zero_grad(set_to_none=True)
@@ -153,25 +154,30 @@ class Trainer:
             self.step += 1
 
             spent, began = time.perf_counter() - began, time.perf_counter()
-            points = embeddings.detach().cpu().numpy()
-            value = float(loss.detach())
-            self.on_event(
-                {
-                    "kind": "step",
-                    "step": self.step,
-                    "epoch": self.epoch,
-                    "loss": value,
-                    "active": self.active(points, labels.cpu().numpy(), margin=self.margin),
-                    "lr": lr,
-                    "images_per_s": len(points) / spent,
-                    "memory_mb": memory_mb(self.device),
-                }
-            )
+            points, value = embeddings.detach().cpu().numpy(), float(loss.detach())
+            self._tell(points, labels.cpu().numpy(), loss=value, lr=lr, spent=spent)
             if (reason := self.detector.look(value, points)) is not None:
                 return Ended("collapsed", reason)
             if self.world.together(self._asked_to_stop()):
                 return Ended("stopped")
         return None
+
+    def _embedded(self, model: nn.Module, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """The embeddings and labels of a batch, of all processes."""
+        import torch
+
+        images = torch.from_numpy(batch.images).to(self.device).permute(0, 3, 1, 2)  # channels_last as it lies
+        labels = torch.from_numpy(batch.labels).to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.half):
+            embeddings = model(images)
+        return self.world.gathered(embeddings.float(), labels)
+
+    def _tell(self, points: np.ndarray, labels: np.ndarray, *, loss: float, lr: Any, spent: float) -> None:
+        """The figures of the step just done."""
+        event: Event = {"kind": "step", "step": self.step, "epoch": self.epoch, "loss": loss}
+        event["active"] = self.active(points, labels, margin=self.margin)
+        event |= {"lr": lr, "images_per_s": len(points) / spent, "memory_mb": memory_mb(self.device)}
+        self.hooks.on_event(event)
 
     def _undo_share(self) -> None:
         """Of the loss's own weights each process has the whole gradient already."""
@@ -215,7 +221,9 @@ class Trainer:
         """Validate, and say so; ``complete`` false: in the middle of an epoch."""
         epoch = self.epoch - 1 if complete else self.epoch
         began = time.perf_counter()
-        found = self.validate(self.finished().to(self.device)) if self.validate and self.world.first else None
+        found = (
+            self.hooks.validate(self.finished().to(self.device)) if self.hooks.validate and self.world.first else None
+        )
         event: Event = {"kind": "epoch", "epoch": epoch, "step": self.step, "complete": complete}
         value = 0.0
         if found is not None:
@@ -226,16 +234,16 @@ class Trainer:
         best = self.best is None or np.isnan(value) or value >= self.best[1]
         if best:
             self.best = (epoch, value)
-        self.on_event({**event, "best": best, "seconds": time.perf_counter() - began})
-        self.on_epoch(self, best)
+        self.hooks.on_event({**event, "best": best, "seconds": time.perf_counter() - began})
+        self.hooks.on_epoch(self, best)
 
     def _asked_to_stop(self) -> bool:
-        if self.should_pause() and not self.should_stop():
-            self.on_pause(True)
-            while self.should_pause() and not self.should_stop():
+        if self.hooks.should_pause() and not self.hooks.should_stop():
+            self.hooks.on_pause(True)
+            while self.hooks.should_pause() and not self.hooks.should_stop():
                 time.sleep(PAUSE_S)
-            self.on_pause(False)
-        return self.should_stop()
+            self.hooks.on_pause(False)
+        return self.hooks.should_stop()
 
     def state(self) -> dict[str, Any]:
         """All that a later `run` needs to go on as if nothing had happened; plain values and tensors."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,9 +28,9 @@ from core.training.initial_network import begin
 from core.training.prepare import Progress, Request, prepared
 from core.training.recorder import Recorder
 from core.training.runs import BEST, LAST, Run, Runs
-from core.training.sampling import ClassBatches, plan_sampling
+from core.training.sampling import ClassBatches, PlannedSampling, plan_sampling
 from core.training.settings import TrainSettings
-from core.training.trainer import Checked, Ended, Trainer
+from core.training.trainer import Checked, Ended, Hooks, Trainer
 from core.training.validation import embed, score
 from core.variation.policies import Policy
 from core.variation.sources import Original
@@ -127,87 +128,142 @@ def _trained(
     tell: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
 ) -> Ended:
-    settings, split = run.settings, run.split
+    settings = run.settings
     on_progress(0, 0, "reading")
-    trained, checked = (split.of(material.originals, side) for side in ("train", "validation"))
-    policies = _policies(settings, run.record.left_out, trained)
-    images = Images(_with_variants(settings, trained, material), settings.preprocessing, varied=bool(policies))
-    queries = Images(checked, settings.preprocessing, folders=images.folders)
-    plan = plan_sampling(
-        np.bincount(images.labels, minlength=len(images.folders)).tolist(),
-        classes_per_batch=settings.classes_per_batch,
-        images_per_class=settings.images_per_class,
-        steps=settings.steps,
-        varied=any(policy.steps for policy in policies.values()),
+    pictures = _Pictures.of(run, material)
+    net, loss, start = _networks(settings, workspace, classes=len(pictures.images.folders))
+    course = _Course(run, pictures, world, on_progress, tell, should_stop)
+    trainer = course.trainer = Trainer(
+        net, loss, pictures.batches(settings, world), settings, course.hooks, world=world
     )
-    sampler = ClassBatches(
-        images.labels, plan, seed=settings.seed, balance=settings.balance, rank=world.rank, world=world.size
-    )
-    batches = Loader(images, sampler, policies=policies, seed=settings.seed)
-    net, loss, start = _networks(settings, workspace, classes=len(images.folders))
-    names = {original.folder: original.class_name for original in trained}
-    classes = [names[folder] for folder in images.folders]
-    gallery = np.flatnonzero([original.sha256 in split.side for original in images.originals])  # originals alone
-
-    def validate(network: nn.Module) -> Checked:
-        on_progress(trainer.step, trainer.total_steps, "validating")
-        vectors, norm = embed(network, images, rows=gallery)
-        asked, _norm = embed(network, queries)
-        scores = score(asked, queries.labels, vectors, images.labels[gallery], k=settings.neighbours)
-        return Checked(scores, measure(vectors, images.labels[gallery], norm=norm))
-
-    def on_event(event: dict[str, Any]) -> None:
-        if recorder is None:
-            return
-        recorder.event(event)
-        tell(event)
-        if event["kind"] == "step":
-            on_progress(event["step"], trainer.total_steps, "training")
-        elif event["kind"] == "epoch" and event["best"]:
-            run.update(best={"epoch": event["epoch"], "scores": event.get("validation") or {}})
-
-    def on_epoch(trainer: Trainer, best: bool) -> None:
-        if not world.first:
-            return
-        finished: Any = trainer.finished()
-        network: EmbeddingNet = finished.finished() if settings.model == "siamese" else finished
-        for name in (LAST, BEST) if best else (LAST,):
-            network.save(run.folder / name, preprocessing=settings.preprocessing, classes=classes)
-        checkpoint.save(run.resume_path, trainer.state())
-
-    def on_pause(waits: bool) -> None:
-        if world.first:
-            on_progress(trainer.step, trainer.total_steps, "paused" if waits else "training")
-
-    trainer = Trainer(
-        net, loss, batches, settings, validate=validate, on_event=on_event, on_epoch=on_epoch,
-        should_stop=should_stop, should_pause=lambda: run.paused, on_pause=on_pause, world=world,
-    )  # fmt: skip
     if run.resume_path.is_file():
         trainer.load_state(checkpoint.load(run.resume_path))
-    recorder: Recorder | None = None
-    with ExitStack() as stack:
-        if world.first:
-            recorder = stack.enter_context(Recorder(run, step=trainer.step))
-            recorder.say(f"{len(images)} training images of {len(classes)} classes, {len(queries)} to validate with")
-            recorder.say(f"{plan.classes} classes x {plan.images} images a batch, {plan.steps} steps an epoch. {start}")
-            warnings = [
-                *plan.warnings,
-                *_without_variants(settings, images, trained),
-                *(o.reason for o in (*images.refused, *queries.refused) if o.reason),
-            ]
-            for warning in warnings:
-                recorder.say(str(warning))
-            kept = [warning.to_json() for warning in warnings]
-            run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in kept), *kept])
-            if trainer.step == 0:
-                found = validate(trainer.finished().to(trainer.device))  # what a training has to rise above
-                on_event({"kind": "start", "step": 0, "validation": found.scores.to_json(),
-                          "health": found.health.to_json()})  # fmt: skip
+    if not world.first:
+        return trainer.run()
+    with Recorder(run, step=trainer.step) as recorder:
+        course.recorder = recorder
+        course.begin(start)
         ended = trainer.run()
-        if recorder is not None:
-            recorder.say(f"{ended.state}{f': {ended.reason}' if ended.reason else ''}")
+        recorder.say(f"{ended.state}{f': {ended.reason}' if ended.reason else ''}")
     return ended
+
+
+@dataclass(frozen=True)
+class _Pictures:
+    """What one run learns from and is validated with, the classes' names, and how batches are drawn."""
+
+    images: Images
+    queries: Images
+    gallery: np.ndarray  # rows of the images that are originals
+    classes: list[str]
+    plan: PlannedSampling
+    policies: Mapping[str, Policy]
+    warnings: list[BurinError]
+
+    @classmethod
+    def of(cls, run: Run, material: Material) -> _Pictures:
+        settings, split = run.settings, run.split
+        trained, checked = (split.of(material.originals, side) for side in ("train", "validation"))
+        policies = _policies(settings, run.record.left_out, trained)
+        images = Images(_with_variants(settings, trained, material), settings.preprocessing, varied=bool(policies))
+        queries = Images(checked, settings.preprocessing, folders=images.folders)
+        plan = plan_sampling(
+            np.bincount(images.labels, minlength=len(images.folders)).tolist(),
+            classes_per_batch=settings.classes_per_batch,
+            images_per_class=settings.images_per_class,
+            steps=settings.steps,
+            varied=any(policy.steps for policy in policies.values()),
+        )
+        names = {original.folder: original.class_name for original in trained}
+        gallery = np.flatnonzero([original.sha256 in split.side for original in images.originals])
+        refused = [one.reason for one in (*images.refused, *queries.refused) if one.reason]
+        warnings = [*plan.warnings, *_without_variants(settings, images, trained), *refused]
+        return cls(images, queries, gallery, [names[f] for f in images.folders], plan, policies, warnings)
+
+    def batches(self, settings: TrainSettings, world: World) -> Loader:
+        sampler = ClassBatches(
+            self.images.labels, self.plan, seed=settings.seed, balance=settings.balance,
+            rank=world.rank, world=world.size,
+        )  # fmt: skip
+        return Loader(self.images, sampler, policies=self.policies, seed=settings.seed)
+
+    def checked(self, network: nn.Module, *, neighbours: int) -> Checked:
+        """What the network is worth by those to validate with."""
+        vectors, norm = embed(network, self.images, rows=self.gallery)
+        asked, _norm = embed(network, self.queries)
+        labels = self.images.labels[self.gallery]
+        return Checked(
+            score(asked, self.queries.labels, vectors, labels, k=neighbours), measure(vectors, labels, norm=norm)
+        )
+
+
+@dataclass
+class _Course:
+    """A run while it is trained: what is validated, written down, told and asked. The first process alone has a
+    ``recorder``, and writes."""
+
+    run: Run
+    pictures: _Pictures
+    world: World
+    on_progress: Progress
+    tell: Callable[[dict[str, Any]], None]
+    should_stop: Callable[[], bool]
+    trainer: Trainer = field(init=False)
+    recorder: Recorder | None = None
+
+    @property
+    def hooks(self) -> Hooks:
+        return Hooks(
+            self._validate, self._on_event, self._on_epoch, self.should_stop, lambda: self.run.paused, self._on_pause
+        )
+
+    def begin(self, start: str) -> None:
+        """Say what is trained and from where, and measure what the training has to rise above."""
+        pictures, plan, run = self.pictures, self.pictures.plan, self.run
+        self._say(
+            f"{len(pictures.images)} training images of {len(pictures.classes)} classes, "
+            f"{len(pictures.queries)} to validate with"
+        )
+        self._say(f"{plan.classes} classes x {plan.images} images a batch, {plan.steps} steps an epoch. {start}")
+        for warning in pictures.warnings:
+            self._say(str(warning))
+        kept = [warning.to_json() for warning in pictures.warnings]
+        run.update(start=start, warnings=[*(w for w in run.record.warnings if w not in kept), *kept])
+        if self.trainer.step == 0:
+            found = self._validate(self.trainer.finished().to(self.trainer.device))
+            scores = {"validation": found.scores.to_json(), "health": found.health.to_json()}
+            self._on_event({"kind": "start", "step": 0, **scores})
+
+    def _say(self, line: str) -> None:
+        if self.recorder is not None:
+            self.recorder.say(line)
+
+    def _validate(self, network: nn.Module) -> Checked:
+        self.on_progress(self.trainer.step, self.trainer.total_steps, "validating")
+        return self.pictures.checked(network, neighbours=self.run.settings.neighbours)
+
+    def _on_event(self, event: dict[str, Any]) -> None:
+        if self.recorder is None:
+            return
+        self.recorder.event(event)
+        self.tell(event)
+        if event["kind"] == "step":
+            self.on_progress(event["step"], self.trainer.total_steps, "training")
+        elif event["kind"] == "epoch" and event["best"]:
+            self.run.update(best={"epoch": event["epoch"], "scores": event.get("validation") or {}})
+
+    def _on_epoch(self, trainer: Trainer, best: bool) -> None:
+        if not self.world.first:
+            return
+        settings, finished = self.run.settings, trainer.finished()
+        network: EmbeddingNet = finished.finished() if settings.model == "siamese" else finished  # type: ignore[assignment,operator]
+        for name in (LAST, BEST) if best else (LAST,):
+            network.save(self.run.folder / name, preprocessing=settings.preprocessing, classes=self.pictures.classes)
+        checkpoint.save(self.run.resume_path, trainer.state())
+
+    def _on_pause(self, waits: bool) -> None:
+        if self.world.first:
+            self.on_progress(self.trainer.step, self.trainer.total_steps, "paused" if waits else "training")
 
 
 def _with_variants(settings: TrainSettings, trained: Sequence[Original], material: Material) -> list[Original]:

@@ -16,7 +16,7 @@ from core.training.batches import Batch
 from core.training.health import measure
 from core.training.losses import make_loss
 from core.training.settings import Thaw, TrainSettings
-from core.training.trainer import Checked, Trainer
+from core.training.trainer import Checked, Hooks, Trainer
 from core.training.validation import Scores
 
 SETTINGS = TrainSettings(
@@ -48,7 +48,8 @@ def trainer(settings: TrainSettings = SETTINGS, **options) -> tuple[Trainer, lis
     net = EmbeddingNet("tf_efficientnet_lite0", embedding_size=4, stage=1)
     events: list[dict] = []
     loss = make_loss(settings, classes=3, dimension=4)
-    made = Trainer(net, loss, options.pop("batches", Stripes()), settings, on_event=events.append, **options)
+    batches, world = options.pop("batches", Stripes()), options.pop("world", None)
+    made = Trainer(net, loss, batches, settings, Hooks(on_event=events.append, **options), world=world)
     return made, events
 
 
@@ -96,8 +97,9 @@ def test_weights_of_the_loss_are_resumed_too(loss, tmp_path):
     settings = SETTINGS.with_(loss=loss, loss_parameters={}, epochs=2)
     whole, events = trainer(settings)
     whole.run()
-    first, before = trainer(settings.with_(epochs=2), should_stop=lambda: False)
-    first.on_epoch = lambda t, best: checkpoint.save(tmp_path / "r.pt", t.state()) if t.epoch == 1 else None
+    first, before = trainer(
+        settings, on_epoch=lambda t, best: checkpoint.save(tmp_path / "r.pt", t.state()) if t.epoch == 1 else None
+    )
     first.run()
     second, after = trainer(settings)
     second.load_state(checkpoint.load(tmp_path / "r.pt"))
