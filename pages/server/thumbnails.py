@@ -25,7 +25,7 @@ from pages.server.entry import let_in
 if TYPE_CHECKING:
     from core.collection.dataset import Dataset
 
-PATH, LARGE_PATH = "thumbnail", "picture"
+PATH, LARGE_PATH = "thumbnail", "large"
 LARGE = 640  # px of the longer side
 _LOOK_S = 60.0  # between two looks whether the file behind an address is there: a page shows hundreds a view
 _MOST = 100_000

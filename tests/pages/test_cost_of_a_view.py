@@ -116,9 +116,7 @@ def test_what_every_session_is_shown_on_the_labelling_desk_is_found_once(drawn_w
         name: source for data in component(first, "burin_labeller") for name, source in data.get("pictures", {}).items()
     }
     assert any(name.startswith("large ") for name in sent)
-    assert all(source.startswith(("/thumbnail/", "/picture/")) for source in sent.values()), (
-        "pictures travel by address"
-    )
+    assert all(source.startswith(("/thumbnail/", "/large/")) for source in sent.values()), "pictures travel by address"
     asked = []
     for owner, name in ((References, "propose"), (listing, "classes"), (listing, "counts")):
         known = getattr(owner, name)

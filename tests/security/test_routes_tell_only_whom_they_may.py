@@ -17,7 +17,7 @@ from core.collection.dataset import Dataset
 from core.evaluation.takeout import run_export
 from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.server import stack
-from pages.server.thumbnails import address_of
+from pages.server.thumbnails import address_of, large_address
 from pages.ui import people, pictures
 from pages.ui.data import delivery
 from tests.chromium import Server
@@ -31,8 +31,8 @@ ABSURD = (
     "/app/static/fonts/newsreader-latin-opsz-normal.woff2/x", "/app/static/%5c%5chost%5cshare",
     "/app/static/C:%5cWindows", "/static/%00", "/static/..%2f..%2fHome.py", "/static/" + "b" * 5000, "/media/%00",
     "/media/..%2fx", "/media/" + "c" * 5000, "/component/%00/x", "/component/..%2f..%2fx", "/thumbnail/0/%00.webp",
-    "/picture/%00", "/picture/..%2f..", "/export/%00/%00", "/export/..%2f..%2f/x", "/export/" + "a" * 24 +
-    "/..%2f..%2fHome.py", "/_stcore/upload_file/%00/%00", "//", "/%", "/%zz", "/?" + "q" * 5000,
+    "/large/0/%00.webp", "/picture/%00", "/picture/..%2f..", "/export/%00/%00", "/export/..%2f..%2f/x",
+    "/export/" + "a" * 24 + "/..%2f..%2fHome.py", "/_stcore/upload_file/%00/%00", "//", "/%", "/%zz", "/?" + "q" * 5000,
     "/library?class=%00&item=99999999999999999999999999",
 )  # fmt: skip
 
@@ -46,8 +46,10 @@ def routes(drawn_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple
     dataset.rescan()
     made = run_export(drawn_workspace, {"form": "csv"}, lambda *_: None, lambda: False)
     own = png_bytes(draw("wave"))
+    (item,) = dataset.items(limit=1)
     there = [
-        address_of(dataset.items(limit=1)[0]),
+        address_of(item),
+        large_address(item),
         pictures.address(own, "token"),
         delivery.address(made["token"], made["name"]),
     ]
@@ -56,7 +58,7 @@ def routes(drawn_workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> tuple
 
 def test_each_route_looks_at_the_login_itself(routes, monkeypatch):
     client, there = routes
-    assert [client.get(path).status_code for path in there] == [200, 200, 200]
+    assert [client.get(path).status_code for path in there] == [200] * len(there)
     assert len({path.split("/")[1] for path in there}) == len(stack.routes()), "a route without a line here"
     monkeypatch.setattr(people, "login_wanted", lambda: True)
     for path in there:

@@ -46,10 +46,10 @@ def test_a_thumbnail_is_made_once_kept_by_the_browser_and_never_the_original(sho
         "/thumbnail/x/{own}.webp",
         "/thumbnail/1/{upper}.webp",
         "/thumbnail/99999999999999999999999999/{other}.webp",
-        "/picture/1/{other}.webp",
-        "/picture/0/{own}.webp",
-        "/picture/1/%2e%2e.webp",
-        "/picture/99999999999999999999999999/{other}.webp",
+        "/large/1/{other}.webp",
+        "/large/0/{own}.webp",
+        "/large/1/%2e%2e.webp",
+        "/large/99999999999999999999999999/{other}.webp",
     ],
 )
 def test_what_is_no_address_of_ours_is_not_found(shown, path):
