@@ -12,6 +12,7 @@ if __name__ == "__main__":
     from pages.ui import frame, people, services, signing, status
     from pages.ui.i18n import _
     from pages.ui.navigation import inbox_title
+    from pages.ui.state import end_page
 
     frame.configure()
     page = st.navigation(
@@ -49,7 +50,7 @@ if __name__ == "__main__":
     st.set_page_config(page_title=f"{page.title} · Burin")
     if not people.signed_in():
         signing.ask()
-        st.stop()
+        end_page()
     frame.sidebar(page.url_path)
     try:
         with frame.errors_said():

@@ -153,6 +153,7 @@ BANNED_OPTIONS = {
 BANNED_CALLS = {
     "eval", "exec", "os.system", "os.popen", "pickle.load", "pickle.loads", "joblib.load",
     "Image.open", "cv2.imread", "cv2.imdecode", "skimage.io.imread", "tempfile.mktemp",
+    "st.stop",  # forgets what is clicked meanwhile: pages.ui.state.end_page
 }  # fmt: skip
 BANNED_METHODS = {"extractall"}
 BANNED_IMPORTS = {"pickle", "tarfile", "marshal", "shelve", "joblib"}

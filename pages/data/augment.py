@@ -4,10 +4,11 @@ import streamlit as st
 
 from pages.ui import services
 from pages.ui.i18n import _
+from pages.ui.state import end_page
 from pages.ui.variation import augmenting, choosing
 
 st.title(_("Augment"))
 if not any(record.originals for record in services.dataset().classes()):
     choosing.nothing_yet()
-    st.stop()
+    end_page()
 augmenting.bench()

@@ -4,12 +4,13 @@ import streamlit as st
 
 from pages.ui import services
 from pages.ui.i18n import _
+from pages.ui.state import end_page
 from pages.ui.variation import balancing, choosing, sheets, writing
 
 st.title(_("Balance"))
 if not any(record.originals for record in services.dataset().classes()):
     choosing.nothing_yet()
-    st.stop()
+    end_page()
 
 cards = st.container()
 plans = balancing.plans(balancing.wanted())

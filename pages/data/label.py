@@ -7,11 +7,12 @@ from pages.ui import cached
 from pages.ui.data import labelling, review, selecting
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
+from pages.ui.state import end_page
 
 if not cached.labelled()[0]:
     st.title(_("Label"))
     selecting.nothing_at_all()
-    st.stop()
+    end_page()
 
 orders = {
     "unlabelled": _("Without a label first"),

@@ -5,11 +5,12 @@ import streamlit as st
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 from pages.ui.products import from_pictures, one, shelf
+from pages.ui.state import end_page
 
 product_id = one.asked()
 if product_id is not None:
     one.show(product_id)
-    st.stop()
+    end_page()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Products"), width="stretch")

@@ -6,16 +6,17 @@ from pages.ui import services, widgets
 from pages.ui.data import found, quality_lists, review
 from pages.ui.i18n import _, number
 from pages.ui.links import linked_choice
+from pages.ui.state import end_page
 
 data = services.dataset()
 
 st.title(_("Quality"))
 if not data.counts().originals:
     if widgets.being_read():
-        st.stop()
+        end_page()
     st.info(_("There is nothing to check yet."), title=_("The library is empty"), icon=":material/rule:")
     st.page_link("pages/data/library.py", label=_("Add images"), icon=":material/upload:", query_params={"view": "add"})
-    st.stop()
+    end_page()
 
 with review.jobs_under_way():
     lists = found.gather()

@@ -6,11 +6,12 @@ from pages.ui import services
 from pages.ui.data import class_table, selecting, tables
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
+from pages.ui.state import end_page
 
 if not services.dataset().counts().originals:
     st.title(_("Table"))
     selecting.nothing_at_all()
-    st.stop()
+    end_page()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Table"), width="stretch")

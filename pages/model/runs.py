@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.ui.i18n import _
 from pages.ui.search import model_line
+from pages.ui.state import end_page
 from pages.ui.training import actions, run_comparison, run_list, run_view
 
 wanted = st.query_params.get("run", "")
@@ -12,7 +13,7 @@ if wanted and any(run.id == wanted for run in found):
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(_("All runs"), icon=":material/arrow_back:", key="runs.back", type="tertiary", on_click=run_list.back)
     run_view.show(wanted, key="runs.run")
-    st.stop()
+    end_page()
 
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Runs"), width="stretch")

@@ -6,12 +6,13 @@ from core.ground import extras
 from pages.ui import services
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
+from pages.ui.state import end_page
 from pages.ui.training import actions, form, plan, queue_view, run_view
 
 st.title(_("Train"))
 if not any(record.originals for record in services.dataset().classes()):
     plan.nothing_yet()
-    st.stop()
+    end_page()
 
 shown, line = actions.shown(), actions.queue().line()
 views = {"new": ":material/tune: " + _("New run")}

@@ -14,7 +14,7 @@ from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
 from pages.ui.search import answers, answers_table, lens_search, model_line, trying
 from pages.ui.search.inputs import Query, intake
-from pages.ui.state import workbench
+from pages.ui.state import end_page, workbench
 from pages.ui.text import esc
 from pages.ui.verdict_words import LOOK
 
@@ -39,7 +39,7 @@ st.markdown(f":small[{model_line.line()}]")
 
 if not counts.originals - counts.unlabelled and not services.preparation().active:
     if widgets.being_read():
-        st.stop()
+        end_page()
     st.info(
         _("There is nothing to compare with yet. Add images of marks with their class, or load the sample."),
         title=_("The base is empty"),
@@ -49,11 +49,11 @@ if not counts.originals - counts.unlabelled and not services.preparation().activ
         overview.sample_button("identify.sample")
         if st.button(_("Add images"), icon=":material/upload:", key="identify.add"):
             st.switch_page("pages/data/library.py", query_params={"view": "add"})
-    st.stop()
+    end_page()
 
 if asked == "lens":
     lens_search.show()
-    st.stop()
+    end_page()
 
 given, answered = st.columns([2, 3], gap="large")
 kinds = st.session_state.get("identify.kinds", [])

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import StopException
 
 if TYPE_CHECKING:
     from core.ground.regions import Region
@@ -17,6 +18,12 @@ if TYPE_CHECKING:
 KEY = "workbench"
 
 T = TypeVar("T")
+
+
+def end_page() -> NoReturn:
+    """Draw no more of the page. ``st.stop`` does it too, and forgets what was clicked in a fragment meanwhile: it asks
+    the script's runner to stop, in the place of the run that waits (Streamlit 1.67, ``ScriptRequests``)."""
+    raise StopException
 
 
 @dataclass

@@ -17,6 +17,7 @@ from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number
 from pages.ui.job_panel import job_panel, last_of
 from pages.ui.links import linked_choice
+from pages.ui.state import end_page
 from pages.ui.training.words import run_name
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _nothing(job: Job) -> None:
 def opened() -> tuple[Chosen, Evaluation]:
     """The controls, the job, the banner; and the evaluation. Where there is none the page says why, and ends here."""
     if empty():
-        st.stop()
+        end_page()
     with st.container(horizontal=True, vertical_alignment="center"):
         chosen = choose()
         place = st.container(width="content")
@@ -166,7 +167,7 @@ def opened() -> tuple[Chosen, Evaluation]:
     if not evaluation.exists:
         if not running:
             guide(chosen)
-        st.stop()
+        end_page()
     offered = False
     try:
         if not running:
