@@ -28,6 +28,7 @@ from pages.ui import i18n, job_panel, services
 from pages.ui.training import words
 from pages.ui.training.curves import MOST_POINTS, curves, frame, reach, smoothed, spec, staggered, steps_per_epoch
 from pages.ui.training.run_progress import left
+from pages.ui.variation import writing
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of
 from tests.pages.made_runs import STEPS, jobs_here, make_run
@@ -251,7 +252,9 @@ def test_the_time_is_that_of_the_batches_that_there_will_be(open_page, drawn_wor
     assert "label-safety check" not in "".join(times)
 
 
-def test_the_check_of_a_policy_is_part_of_the_time(open_page, drawn_workspace):
+def test_the_check_of_a_policy_is_part_of_the_time(open_page, drawn_workspace, monkeypatch):
+    """On a machine of which one picture takes half a second to check."""
+    monkeypatch.setattr(writing, "cost_of", lambda policy: SimpleNamespace(check=0.5, seconds=0.01))
     (said,) = [
         each.value
         for each in open_page(drawn_workspace, "train", view="new").markdown
