@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -167,6 +167,29 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def serving(script: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
+    """A server of that script alone, which answers: its process, its port and its log. It is killed in the end."""
+    port, log = free_port(), script.with_name("log.txt")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streamlit", "run", str(script), "--server.port", str(port)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_HEADLESS": "true"},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        for _ in range(600):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
+                break
+            time.sleep(0.1)
+        yield process, port, log
+    finally:
+        process.kill()
+        process.wait(20)
 
 
 def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) -> Server:

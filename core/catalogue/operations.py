@@ -17,7 +17,7 @@ from core.catalogue import products
 from core.catalogue.journal import Change
 from core.catalogue.records import Sight
 from core.ground.config import Kind
-from core.ground.errors import ConfigRefused, Conflict, NotFound
+from core.ground.errors import ConfigRefused, Conflict, NotFound, changed_meanwhile
 from core.ground.names import clean_name, folder_for, key
 from core.ground.regions import Region
 
@@ -55,7 +55,7 @@ def rename(connection: sa.Connection, class_id: int, name: str, *, raw: Path, sh
     row = present_class(connection, class_id)
     name = clean_name(name)
     if shown is not None and clean_name(shown) != row.name:
-        raise _changed(row.name)
+        raise changed_meanwhile(row.name)
     if name == row.name:
         return []
     folder = free_folder(connection, name, own=row.folder)
@@ -243,7 +243,7 @@ def edit_class(
     for name, seen in (shown or {}).items():
         held = list(row.aliases) if name == "aliases" and aliases is not None else row.fields.get(name, "")
         if held != (seen.strip() if isinstance(seen, str) else list(seen)):
-            raise _changed(row.name)
+            raise changed_meanwhile(row.name)
     after: dict[str, object] = {}
     if fields is not None:
         merged = {**row.fields, **{str(name).strip(): str(value or "").strip() for name, value in fields.items()}}
@@ -267,7 +267,7 @@ def present_class(connection: sa.Connection, class_id: int, *, version: int | No
     if row is None or row.state != "present":
         raise NotFound("There is no such class any more.")
     if version is not None and row.ver != version:
-        raise _changed(row.name)
+        raise changed_meanwhile(row.name)
     return row
 
 
@@ -288,12 +288,8 @@ def items_of(
         if row is None or (state is not None and row.state != state):
             raise NotFound("The image {id} is no longer there.", id=item_id if row is None else row.file)
         if versions is not None and versions.get(item_id, row.ver) != row.ver:
-            raise _changed(row.file)
+            raise changed_meanwhile(row.file)
     return [found[item_id] for item_id in ids]
-
-
-def _changed(name: str) -> Conflict:
-    return Conflict("{name} was changed by somebody else in the meantime.", name=name)
 
 
 def free_folder(connection: sa.Connection, name: str, *, own: str = "") -> str:

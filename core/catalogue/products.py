@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.journal import Change, known_by
 from core.catalogue.records import Carried, Place, Product, ProductDraft
-from core.ground.errors import BadInput, Conflict, NameRefused, NotFound
+from core.ground.errors import BadInput, NameRefused, NotFound, changed_meanwhile
 from core.ground.images import content_hash, decode, encode_png
 from core.ground.workspace import LEFT_S, Workspace, write_atomic
 
@@ -98,7 +98,7 @@ def edit(
     row = _present(connection, product_id)
     for name, seen in (shown or {}).items():
         if _text(row, name) != seen.strip():
-            raise _changed(row)
+            raise changed_meanwhile(row.name)
     after: dict[str, Any] = {name: clean(text) for name, text in texts.items() if name in _COLUMNS}
     if "name" in after and not after["name"]:
         raise NameRefused("A product needs a name.")
@@ -250,12 +250,8 @@ def _present(connection: sa.Connection, product_id: int, *, version: int | None 
     if row is None or row.state != "present":
         raise NotFound("There is no such product any more.")
     if version is not None and row.ver != version:
-        raise _changed(row)
+        raise changed_meanwhile(row.name)
     return row
-
-
-def _changed(row: sa.Row) -> Conflict:
-    return Conflict("{name} was changed by somebody else in the meantime.", name=row.name)
 
 
 def _text(row: sa.Row, name: str) -> str:

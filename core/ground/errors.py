@@ -84,6 +84,11 @@ class Conflict(BurinError):
     """Somebody or something else changed or holds it."""
 
 
+def changed_meanwhile(name: str) -> Conflict:
+    """What of that name is not as the person saw it any more."""
+    return Conflict("{name} was changed by somebody else in the meantime.", name=name)
+
+
 class NotAllowed(BurinError):
     """The person's role does not include it."""
 

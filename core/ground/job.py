@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from core.ground.errors import BurinError
-from core.ground.workspace import temporary, write_atomic
+from core.ground.workspace import Stamp, stamp_of, temporary, write_atomic
 
 State = Literal["starting", "running", "succeeded", "failed", "stopped", "interrupted"]
 
 DISMISSED = "dismissed"  # a file in the job's folder
 _MOST_ENDED = 1000
-_ended: dict[Path, tuple[tuple[int, int, int], Job]] = {}  # file -> its state and what it says, of jobs that are over
+_ended: dict[Path, tuple[Stamp, Job]] = {}  # file -> its state and what it says, of jobs that are over
 _SILENT_S = 60.0  # without a sign of life, and with no process of ours to be seen, a job was interrupted
 
 
@@ -100,8 +100,7 @@ def read(folder: Path) -> Job | None:
     """The job of a folder; None where there is none."""
     try:
         path = folder / "job.json"
-        known = os.stat(path)
-        stamp = known.st_ino, known.st_mtime_ns, known.st_size
+        stamp = stamp_of(path)
         if (held := _ended.get(path)) is not None and held[0] == stamp:
             return held[1]
         record = json.loads(path.read_text(encoding="utf-8"))

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import BurinError, WorkspaceRefused
@@ -31,7 +31,15 @@ _LAST = [0]  # the number of the last id that this process gave
 _TURN = threading.Lock()
 _LOOK_S = 1.0  # between two looks at a root: a page opens its workspace a hundred times a view
 _folders: dict[Path, float] = {}  # root -> until when it counts as one that can be
-_configs: dict[Path, tuple[tuple[int, int, int], WorkspaceConfig]] = {}  # file -> its state, and what it says
+_configs: dict[Path, tuple[Stamp, WorkspaceConfig]] = {}  # file -> its state, and what it says
+
+
+class Stamp(NamedTuple):
+    """The state of a file: as long as it is the same, what was read of it holds."""
+
+    inode: int
+    mtime_ns: int
+    size: int
 
 
 class Workspace:
@@ -132,13 +140,12 @@ class Workspace:
     def config(self) -> WorkspaceConfig:
         """The saved settings, or the defaults where none were saved."""
         try:
-            known = os.stat(self.config_path)
-            stamp = known.st_ino, known.st_mtime_ns, known.st_size
+            stamp = stamp_of(self.config_path)
             held = _configs.get(self.config_path)
             if held is not None and held[0] == stamp:
                 return held[1]
             config = _config_of(self.config_path.read_text(encoding="utf-8"))
-            if time.time_ns() - known.st_mtime_ns > 2e9:  # else it may be changed again with nothing to be seen of it
+            if time.time_ns() - stamp.mtime_ns > 2e9:  # else it may be changed again with nothing to be seen of it
                 _configs[self.config_path] = stamp, config
             return config
         except FileNotFoundError:
@@ -291,6 +298,12 @@ def locked(path: Path, busy: BurinError | None, *, wait_s: float = 0.0) -> Itera
         yield
     finally:
         os.close(handle)
+
+
+def stamp_of(path: Path) -> Stamp:
+    """Raises `OSError` where there is no such file."""
+    known = os.stat(path)
+    return Stamp(known.st_ino, known.st_mtime_ns, known.st_size)
 
 
 def sync_folder(folder: Path) -> None:

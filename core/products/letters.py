@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -54,7 +55,19 @@ def read_letters(image: Image.Image) -> list[Letters]:
         (left, top), (right, bottom) = np.asarray(corners).min(axis=0) / times, np.asarray(corners).max(axis=0) / times
         box = (int(left), int(top), round(right - left), round(bottom - top))
         read.append(Letters(str(text).strip(), float(sure), box))
-    return sorted(read, key=lambda one: (one.box[1] // max(1, one.box[3]), one.box[0]))
+    return in_reading_order(read)
+
+
+def in_reading_order(lines: Iterable[Letters]) -> list[Letters]:
+    """Row by row, each from left to right: of a row is what has its middle above the lower edge of its first."""
+    rows: list[list[Letters]] = []
+    for line in sorted(lines, key=lambda one: one.box[1]):
+        _, up, _, high = line.box
+        if rows and up + high / 2 < rows[-1][0].box[1] + rows[-1][0].box[3]:
+            rows[-1].append(line)
+        else:
+            rows.append([line])
+    return [line for row in rows for line in sorted(row, key=lambda one: one.box[0])]
 
 
 def read_line(image: Image.Image) -> Letters:

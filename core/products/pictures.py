@@ -20,7 +20,7 @@ from core.embedding.candidates import References
 from core.ground.outlines import outline_of
 from core.ground.preprocessing import see
 from core.ground.regions import Region
-from core.products.letters import SURE, Letters, can_read, read_letters, read_line
+from core.products.letters import SURE, Letters, can_read, in_reading_order, read_letters, read_line
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.identify import Answer, identify_marks
 from core.recognition.verdicts import answer_to
@@ -72,10 +72,8 @@ def read_picture(
     single = _single(groups)
     left = set(single) - used
     letters = _letters(image, [single[one] for one in used], [single[one] for one in left])
-    letters += _read_alone(groups, {one for one in left if not any(_within(single[one], line.box) for line in letters)})
-    letters.sort(key=lambda line: line.box[0])
-    rest = {one for one in left if not any(_within(single[one], line.box) for line in letters)}
-    unknown = _unknown(groups, rest, seen, vectors)
+    letters = in_reading_order([*letters, *_read_alone(groups, _outside(left, single, letters))])
+    unknown = _unknown(groups, _outside(left, single, letters), seen, vectors)
     code = " ".join(line.text for line in letters)
     return Reading([*marks, *unknown], code, min((line.sure for line in letters), default=0.0))
 
@@ -220,6 +218,11 @@ def _unknown(groups: Sequence[Hypothesis], rest: set[int], seen: np.ndarray, vec
             answer = Answer("unknown", [], seen[at], vectors[at], region=group.region)
             found.append(Read(group.region, replace(answer, sure=0.0)))
     return found
+
+
+def _outside(pieces: set[int], single: Mapping[int, Region], lines: Sequence[Letters]) -> set[int]:
+    """Those of ``pieces`` that lie in none of the ``lines``."""
+    return {one for one in pieces if not any(_within(single[one], line.box) for line in lines)}
 
 
 def _within(region: Region, box: tuple[int, int, int, int]) -> bool:

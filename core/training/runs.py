@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from core.ground.errors import BadInput, BurinError, Conflict, NotFound
+from core.ground.errors import BadInput, BurinError, Conflict, NotFound, changed_meanwhile
 from core.ground.rights import Actor, allow
 from core.ground.workspace import Workspace, lock, locked, new_id, write_atomic
 from core.training.audit import LeakAudit
@@ -394,7 +394,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 def _unchanged(run: Run, held: str, shown: str | None) -> None:
     if shown is not None and held != shown:
-        raise Conflict("{name} was changed by somebody else in the meantime.", name=run.record.name)
+        raise changed_meanwhile(run.record.name)
 
 
 def _is_held(path: Path) -> bool:

@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from core.ground.errors import ConfigRefused, Conflict, NotFound
+from core.ground.errors import ConfigRefused, NotFound, changed_meanwhile
 from core.ground.translations import _
 from core.ground.workspace import Workspace, new_id, write_atomic
 from core.variation.transforms import TRANSFORMS, Transform
@@ -170,9 +170,11 @@ def delete(workspace: Workspace, policy_id: str, *, shown: Policy | None = None)
 
 
 def _unchanged(workspace: Workspace, shown: Policy | None) -> None:
-    held = next((policy for policy in policies(workspace) if shown is not None and policy.id == shown.id), shown)
-    if shown is not None and held is not None and held.to_bytes() != shown.to_bytes():
-        raise Conflict("{name} was changed by somebody else in the meantime.", name=held.name)
+    if shown is None:
+        return
+    held = next((policy for policy in policies(workspace) if policy.id == shown.id), None)
+    if held is not None and held.to_bytes() != shown.to_bytes():
+        raise changed_meanwhile(held.name)
 
 
 def copied(policy: Policy, name: str) -> Policy:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from core.ground.errors import BurinError, Conflict
+from core.ground.errors import BurinError, changed_meanwhile
 from pages.ui import services
 from pages.ui.i18n import sentence
 from pages.ui.state import Notice, workbench
@@ -27,5 +27,5 @@ def make(act: Callable[[], object], text: str, icon: str) -> bool:
 
 def say_changed(name: str) -> None:
     """Say that what was to be changed is not what was seen any more."""
-    error = Conflict("{name} was changed by somebody else in the meantime.", name=name)
+    error = changed_meanwhile(name)
     workbench().notices.append(Notice(sentence(error), ":material/error:"))

@@ -127,22 +127,21 @@ def _take_back(notice: Notice) -> None:
 
 
 def _under_way() -> None:
-    before = [*(jobs := _active()), *_in_a_shell(jobs)]
-    preparing = services.preparation().active
-    line = Queue(services.workspace()).line()
-    read = [(jobs, line)]  # what this run of the page has read already
+    before, preparing = _read(), services.preparation().active
+    jobs, runs, line = before
+    read = [before]  # what this run of the page has read already
 
-    @st.fragment(run_every=POLL_S if before or preparing or (line.waiting and not line.held) else None)
+    @st.fragment(run_every=POLL_S if jobs or runs or preparing or (line.waiting and not line.held) else None)
     def work() -> None:
         progress = services.preparation()
-        now, queue = read.pop() if read else (_active(), Queue(services.workspace()).line())
+        now, shells, queue = read.pop() if read else _read()
         if preparing and not progress.active:
             st.rerun()  # what the page could not show until now is there
         if progress.active:
             st.markdown(":gray[" + _preparing() + "]")
         for job in now[:NAMED]:
             _job(job)
-        for run in _in_a_shell(now):
+        for run in shells:
             _training(run)
         if len(now) > NAMED:
             more = len(now) - NAMED
@@ -151,6 +150,12 @@ def _under_way() -> None:
         _queued(queue)
 
     work()
+
+
+def _read() -> tuple[Sequence[Job], Sequence[Run], Line]:
+    """The jobs at work, what is trained in a shell, and the trainings that wait."""
+    jobs = _active()
+    return jobs, _in_a_shell(jobs), Queue(services.workspace()).line()
 
 
 def _active() -> Sequence[Job]:

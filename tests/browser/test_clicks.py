@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.chromium import PAGE_TIMEOUT_MS, ROOT, free_port
+from tests.chromium import PAGE_TIMEOUT_MS, serving
 
 PAGE = """
 import time
@@ -37,22 +31,8 @@ end_page()
 def address(tmp_path: Path) -> Iterator[str]:
     """Of a page with a fragment, which takes three seconds more and ends early."""
     (tmp_path / "page.py").write_text(PAGE)
-    url = f"http://127.0.0.1:{(port := free_port())}"
-    command = [sys.executable, "-m", "streamlit", "run", str(tmp_path / "page.py"), "--server.port", str(port)]
-    about = {**os.environ, "PYTHONPATH": str(ROOT), "STREAMLIT_SERVER_HEADLESS": "true"}
-    with (tmp_path / "log.txt").open("wb") as log:
-        server = subprocess.Popen(command, cwd=ROOT, env=about, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            with suppress(OSError):
-                urllib.request.urlopen(f"{url}/_stcore/health", timeout=5).close()
-                break
-            time.sleep(0.2)
-        yield url
-    finally:
-        server.kill()
-        server.wait()
+    with serving(tmp_path / "page.py") as (_process, port, _log):
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_a_click_in_a_page_that_then_ends_early_is_not_forgotten(browser: Browser, address: str) -> None:

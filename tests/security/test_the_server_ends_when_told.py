@@ -7,19 +7,15 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from pages.server.ending import MOST_S
-from tests.chromium import free_port
+from tests.chromium import serving
 
-ROOT = Path(__file__).resolve().parents[2]
 # An app as Home.py is one: a page that is long at work, and an address whose answer never ends and is large.
 APP = """
 import time, streamlit as st
@@ -46,25 +42,8 @@ else:
 def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, Path]]:
     """The server's process, its port and its log."""
     (tmp_path / "holding.py").write_text(APP)
-    port = free_port()
-    log = tmp_path / "log.txt"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "streamlit", "run", str(tmp_path / "holding.py"), "--server.port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        for _ in range(600):
-            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5):
-                break
-            time.sleep(0.1)
-        yield process, port, log
-    finally:
-        process.kill()
-        process.wait(20)
+    with serving(tmp_path / "holding.py") as started:
+        yield started
 
 
 def held(port: int, *lines: str) -> socket.socket:

@@ -136,6 +136,12 @@ def test_a_short_code_that_is_seen_as_no_line_is_read_by_itself(
     assert read(dataset, page("A7")).code == "", "a single sign that is not sure is none, and no word is of such signs"
 
 
+def test_letters_are_told_row_by_row_however_high_they_are() -> None:
+    boxes = {"A7": (10, 12, 30, 20), "B": (60, 4, 20, 34), "second": (5, 50, 70, 20), "row": (90, 44, 20, 30)}
+    lines = [letters.Letters(text, 0.9, box) for text, box in sorted(boxes.items(), reverse=True)]
+    assert [line.text for line in letters.in_reading_order(lines)] == ["A7", "B", "second", "row"]
+
+
 def test_without_a_reader_there_is_no_code_and_nothing_fails(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(letters.importlib.util, "find_spec", lambda name: None)
     assert not letters.can_read() and letters.read_letters(page("T67")) == []
