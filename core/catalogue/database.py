@@ -111,7 +111,7 @@ moves = sa.Table(
     "moves",
     metadata,
     sa.Column("id", Id, primary_key=True, autoincrement=False),
-    sa.Column("op", sa.String(8), nullable=False),  # file, folder, mkdir, rmdir
+    sa.Column("op", sa.String(8), nullable=False),  # file, folder, mkdir, rmdir, delete
     sa.Column("item_id", Id),
     sa.Column("class_id", Id),
     sa.Column("source", sa.Text, nullable=False),  # relative to the workspace's data folder

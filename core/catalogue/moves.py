@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -146,6 +146,20 @@ def there(class_id: int | None) -> sa.ColumnElement[bool]:
     return sa.and_(db.items.c.state == "present", in_class)
 
 
+def delete(connection: sa.Connection, files: Mapping[int, Sequence[str]]) -> None:
+    """Plan that the files of these items (item id -> paths relative to the data folder) are deleted, and what of them
+    still waits elsewhere for its move."""
+    for ids in db.chunks(files):
+        own = (db.moves.c.op == "file") & db.moves.c.item_id.in_(ids)
+        waiting = connection.execute(sa.select(db.moves.c.item_id, db.moves.c.source).where(own)).all()
+        connection.execute(sa.delete(db.moves).where(own))
+        first = db.next_id(connection, db.moves)
+        places = [(one, place) for one in ids for place in files[one]] + [(row.item_id, row.source) for row in waiting]
+        rows = [_move("delete", place, "", item_id=one) for one, place in places]
+        if rows:
+            connection.execute(sa.insert(db.moves), [{"id": first + n, **row} for n, row in enumerate(rows)])
+
+
 def settle(catalogue: db.Catalogue, workspace: Workspace, *, rename: Rename = os.rename) -> list[OSError]:
     """Do every move that is written down and not yet done, in order; the errors of those that must wait.
 
@@ -202,7 +216,10 @@ class Unsettled:
         self._places: set[str] = set()  # files and folders, relative to the data folder
         for row in connection.execute(sa.select(db.moves)):
             self._places |= {row.source, row.target} - {""}
-            (self._items if row.op == "file" else self._classes).add(row.item_id if row.op == "file" else row.class_id)
+            if row.item_id is None:
+                self._classes.add(row.class_id)
+            else:
+                self._items.add(row.item_id)
 
     def place(self, place: str) -> bool:
         """Whether a file or a class folder, or the folder it lies in, is yet to be moved."""
@@ -226,6 +243,12 @@ def _do(connection: sa.Connection, workspace: Workspace, row: sa.Row, rename: Re
     if row.op == "rmdir":
         with suppress(OSError):  # what is left in it is not ours, and stays
             source.rmdir()
+        return {source.parent}
+    if row.op == "delete":
+        source.unlink(missing_ok=True)
+        with suppress(OSError):  # a folder of the trash goes with the last file in it
+            if row.source.startswith(f"{TRASH}/"):
+                source.parent.rmdir()
         return {source.parent}
     if not os.path.lexists(source):
         if row.op == "folder":

@@ -70,14 +70,18 @@ def back_up(
 def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambda done, total: None) -> int:
     """Unpack a backup into ``workspace``, which must be empty or new; how many files came.
 
-    Every file is compared with what was backed up before anything is put in its place. Raises `BadInput` for what is no
-    backup or damaged, `Conflict` where there is something already, `NotFound`.
+    Every file is compared with what was backed up before anything is put in its place. What an earlier restore of this
+    backup had put there when it was killed is completed. Raises `BadInput` for what is no backup or damaged, `Conflict`
+    where there is something already, `NotFound`.
     """
-    if any((workspace.root / name).exists() for name in KEPT):
-        raise Conflict("There is a workspace in {path} already: restore into an empty folder.", path=workspace.root)
+    there = Conflict("There is a workspace in {path} already: restore into an empty folder.", path=workspace.root)
+    if workspace.data.exists():
+        raise there
     try:
         with scratch(workspace.root / "restoring") as staging, zipfile.ZipFile(source) as archive:
             sums = _manifest(archive)
+            if not _all_from(workspace.model, sums):
+                raise there
             total = sum(archive.getinfo(relative).file_size for relative in sums)
             if total > _room_at(workspace.root):
                 size = total // 10**6
@@ -97,6 +101,8 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
                 on_progress(done, len(sums))
             for name in reversed(KEPT):  # the collection last: where it is there, all of it is
                 if (staging / name).is_dir():
+                    if (workspace.root / name).exists():
+                        os.replace(workspace.root / name, staging / f"{name}-before")
                     os.replace(staging / name, workspace.root / name)
             return len(sums)
     except FileNotFoundError as error:
@@ -114,6 +120,20 @@ def restore(source: Path, workspace: Workspace, *, on_progress: Progress = lambd
         if fault_of(error) is not None:
             raise
         raise BadInput("This is no backup of Burin, or it is damaged.") from error
+
+
+def _all_from(folder: Path, sums: dict[str, str]) -> bool:
+    """Whether every file below ``folder`` is one that these sums have: nothing else would be lost with it."""
+    for here, folders, files in os.walk(folder):
+        for path in (Path(here) / name for name in (*files, *folders)):
+            if path.is_symlink():
+                return False
+        for path in (Path(here) / name for name in files):
+            wanted = sums.get(path.relative_to(folder.parent).as_posix())
+            with open(path, "rb") as stream:
+                if hashlib.file_digest(stream, "sha256").hexdigest() != wanted:
+                    return False
+    return folder.is_dir() or not os.path.lexists(folder)
 
 
 def _without_address(path: Path) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue import journal, listing, moves, operations
 from core.catalogue.journal import Change
-from core.catalogue.records import Actor, Entry, Sight
+from core.catalogue.records import Actor, Entry, Item, Sight
 from core.collection import inbox
 from core.ground.config import Kind, WorkspaceConfig
 from core.ground.errors import Conflict, NotFound
@@ -216,19 +215,12 @@ class Curation:
         self.settle()
         with self.catalogue.write() as connection:
             made = operations.discard(connection, item_ids, versions=versions)
-            ids = [change.row_id for change in made]
-            gone = listing.some(connection, ids)
-            waiting = moves.pending(connection)
+            files = {item.id: self._files_of(item) for item in listing.some(connection, [one.row_id for one in made])}
             if made:
                 journal.record(connection, made, action="discard", who=self.actor.name, undoable=False)
-        for item in gone:
-            for path in (self.workspace.root / item.path, self.workspace.thumbnail(item.sha256)):
-                path.unlink(missing_ok=True)
-            if item.id in waiting:
-                (self.workspace.data / waiting[item.id]).unlink(missing_ok=True)
-            with suppress(OSError):
-                (self.workspace.root / item.path).parent.rmdir()
-        return len(ids)
+                moves.delete(connection, files)
+        self.settle()
+        return len(made)
 
     # Changing: the workspace's settings
 
@@ -351,6 +343,13 @@ class Curation:
     def _class(self, class_id: int) -> sa.Row:
         with self.catalogue.read() as connection:
             return operations.present_class(connection, class_id)
+
+    def _files_of(self, item: Item) -> list[str]:
+        """What goes with an image of the trash that is deleted for good, relative to the data folder."""
+        files = [self.workspace.thumbnail(sha256) for sha256 in sorted({item.sha256, item.file_sha256})]
+        if item.path.startswith(f"data/{moves.TRASH}/"):
+            files.append(self.workspace.root / item.path)
+        return [path.relative_to(self.workspace.data).as_posix() for path in files]
 
     def settle(self) -> None:
         """Bring every file to where its row says."""

@@ -98,9 +98,14 @@ def run_restore(
 
 
 def restored(workspace: Workspace) -> list[Path]:
-    """The folders that `run_restore` made in a workspace, the newest first."""
+    """The folders that `run_restore` made in a workspace, the newest first; not all of them need be `whole`."""
     found = (path for path in workspace.root.glob(f"{RESTORED}*") if _RESTORED.fullmatch(path.name) and path.is_dir())
     return sorted(found, reverse=True)
+
+
+def whole(folder: Path) -> bool:
+    """Whether what was restored into a folder is there: its collection comes last, and all at once."""
+    return Workspace(folder).data.is_dir()
 
 
 def discard(workspace: Workspace, name: str) -> None:

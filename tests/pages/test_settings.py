@@ -95,6 +95,17 @@ def test_a_backup_that_is_sent_comes_back_into_a_folder_of_its_own_and_goes_agai
     assert not folder.exists() and "The restored folder is deleted." in text_of(at) and not at.exception
 
 
+def test_a_folder_in_which_a_restore_was_cut_off_is_said_not_to_be_whole(open_page, drawn_workspace):
+    half, whole = (drawn_workspace.root / f"restored-20260101-00000{n}" for n in range(2))
+    (half / "model").mkdir(parents=True)
+    (whole / "data").mkdir(parents=True)
+    at = open_page(drawn_workspace, "settings")
+    commands = " ".join(block.value for block in at.code)
+    assert text_of(at).count("not whole") == 1 and str(whole) in commands and str(half) not in commands
+    at.button(key=f"settings.discard.{half.name}").click().run()
+    assert not half.exists() and whole.exists() and "not whole" not in text_of(at)
+
+
 def test_no_other_folder_is_deleted_as_a_restored_one(drawn_workspace):
     (drawn_workspace.root / "restored-mine").mkdir()
     for name in ("restored-mine", "data", "../elsewhere", "restored-20260101-000000"):

@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.evaluation.takeout import RESTORING, discard, restored
+from core.evaluation.takeout import RESTORING, discard, restored, whole
 from core.ground.jobs import Job
 from core.ground.workspace import write_atomic
 from pages.ui import changes, people, services, widgets
@@ -67,10 +67,14 @@ def restore() -> None:
     for folder in restored(services.workspace()):
         with st.container(border=True, key=f"settings.restored.{folder.name}"):
             st.markdown(f":material/folder: **{esc(folder.name)}**")
-            st.code(f'BURIN_WORKSPACE="{folder}" make run', language=None, wrap_lines=True)
+            if whole(folder):
+                st.code(f'BURIN_WORKSPACE="{folder}" make run', language=None, wrap_lines=True)
+            else:
+                st.caption(_("What is in it is not whole: the backup is still being unpacked, or that was cut off."))
             widgets.act(
                 _("Delete this folder"), partial(_discard, folder.name), icon=":material/delete:",
-                key=f"settings.discard.{folder.name}", type="tertiary", **people.bar("researcher"),
+                key=f"settings.discard.{folder.name}", type="tertiary",
+                **people.bar("researcher", disabled=bool(services.jobs().active(RESTORE))),
             )  # fmt: skip
 
 

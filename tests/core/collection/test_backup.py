@@ -58,13 +58,27 @@ def test_what_was_restored_is_there_whole_or_not_at_all_wherever_it_was_killed(d
     number = itertools.count()
 
     def check(there: Workspace) -> None:
-        if there.data.exists():
-            assert (there.model / "runs" / "x").is_file() and contents(Dataset(there)) == contents(dataset)
+        if not there.data.exists():  # the same again completes it, whatever was there already
+            restore(tmp_path / "all.zip", there)
+        assert (there.model / "runs" / "x").is_file() and contents(Dataset(there)) == contents(dataset)
 
     steps = at_every_step(
         lambda: Workspace(tmp_path / f"there-{next(number)}"), lambda there: restore(tmp_path / "all.zip", there), check
     )
     assert steps > 10
+
+
+@pytest.mark.parametrize("other", ["y", "x"])
+def test_nothing_is_restored_over_models_that_are_not_in_the_backup(dataset, tmp_path, other):
+    (dataset.workspace.model / "runs").mkdir(parents=True)
+    (dataset.workspace.model / "runs" / "x").write_text("x")
+    back_up(dataset, tmp_path / "all.zip")
+    there = Workspace(tmp_path / "there")
+    (there.model / "runs").mkdir(parents=True)
+    (there.model / "runs" / other).write_text("of somebody else")
+    with pytest.raises(Conflict, match="restore into an empty folder"):
+        restore(tmp_path / "all.zip", there)
+    assert (there.model / "runs" / other).read_text() == "of somebody else" and not there.data.exists()
 
 
 def test_a_catalogue_in_postgresql_comes_back_as_a_file(drawn_workspace, postgres, tmp_path):

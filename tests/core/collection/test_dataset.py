@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from pathlib import Path
@@ -16,6 +17,7 @@ from core.ground.errors import Conflict, ImageRefused, NameRefused, NotAllowed, 
 from core.ground.images import decode
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
+from tests.plant import at_every_step
 
 pytestmark = pytest.mark.both_databases
 
@@ -381,6 +383,35 @@ def test_what_is_deleted_for_good_is_gone_from_the_disk_and_stays_in_the_history
     (drawn_workspace.raw / "bar" / "again.png").write_bytes(content)
     dataset.rescan()
     assert dataset.counts().originals == 12
+
+
+def test_what_is_deleted_for_good_comes_back_whole_or_not_at_all_wherever_that_was_killed(tmp_path: Path) -> None:
+    number = itertools.count()
+
+    def prepare() -> Dataset:
+        workspace = Workspace(tmp_path / str(next(number)))
+        (workspace.raw / "bar").mkdir(parents=True)
+        for seed in range(2):
+            (workspace.raw / "bar" / f"{seed}.png").write_bytes(png_bytes(draw("bar", seed=seed)))
+        dataset = Dataset(workspace)
+        dataset.rescan()
+        for item in dataset.items():
+            dataset.thumbnail(item)
+        dataset.trash(dataset.item_ids())
+        return dataset
+
+    def check(killed: Dataset) -> None:
+        again = Dataset(killed.workspace)
+        left = again.item_ids(state="trash")
+        assert len(left) in (0, 2)
+        report = again.rescan()
+        assert (report.added, report.removed) == (0, 0) and again.item_ids(state="trash") == left
+        assert len(files(again, "trash")) == len(left)
+        assert len(list((again.workspace.cache / "thumbnails").rglob("*.webp"))) == len(left)
+        again.catalogue.close()
+        killed.catalogue.close()
+
+    assert at_every_step(prepare, lambda dataset: dataset.discard(dataset.item_ids(state="trash")), check) > 4
 
 
 @pytest.mark.parametrize("number", [10**26, -(10**26), 2**63, -(2**63) - 1, 2**31, 0])

@@ -3,8 +3,9 @@ other time a second reader goes over the folders all the while, as a server does
 
 Whatever it had acknowledged is there when the dataset is opened again, what it was at is there
 whole or not at all, every file is at its place with its content, and every row has its vector.
-BURIN_KILLS sets how many times (12 here, 100 for a release), BURIN_KILLS_SEED with which numbers. What lies beside the
-collection, and the jobs, have their kills in `tests/core/training/test_kill.py`.
+BURIN_KILLS sets how many times (12 here, 100 for a release), BURIN_KILLS_SEED with which numbers, BURIN_KILLS_OF which
+kinds are met most. What lies beside the collection, and the jobs, have their kills in
+`tests/core/training/test_kill.py`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import random
 import threading
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -29,14 +31,15 @@ from core.ground.errors import Conflict, ImageRefused, NotFound
 from core.ground.images import content_hash, encode_png
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
-from core.intake.ingest import IncomingFile, import_files
+from core.intake.ingest import IncomingFile, import_archive, import_files
 from tests.killing import Say, killed
 
 KILLS = int(os.environ.get("BURIN_KILLS", "12"))
 SEED = int(os.environ.get("BURIN_KILLS_SEED", "7"))
+OF = os.environ.get("BURIN_KILLS_OF", "").split()
 WAYS = (
-    "import", "import", "relabel", "rename", "merge", "split", "delete", "trash", "restore", "kind", "tag", "region",
-    "rescan", "undo", "redo",
+    "import", "import", "archive", "relabel", "rename", "merge", "split", "delete", "trash", "restore", "discard",
+    "kind", "tag", "region", "rescan", "undo", "redo",
 )  # fmt: skip
 NAMES = ["(e", "[sl", "^", "---e", "étoile", "*", "con", "nan"]
 
@@ -80,7 +83,7 @@ def churn(say: Say, root: str, seed: int) -> None:
         before = state_of(dataset)
         classes = {c.name: c.id for c in dataset.classes()}
         present = [i for i in dataset.items(limit=None) if rng.random() < 0.5]
-        what = rng.choice(WAYS) if classes else "import"
+        what = rng.choice(WAYS if not OF or rng.random() < 0.5 else OF) if classes else "import"
 
         def become(
             chosen: list, class_name: str | None = None, state: str = "", kind: str = "", before: State = before
@@ -99,6 +102,16 @@ def churn(say: Say, root: str, seed: int) -> None:
             new = {content_hash(f.data or b""): [name, "present", "?", "", None] for f in files}
             say("try", [*doing, {**before, **new}])
             import_files(dataset, files, embedder=Greys())
+        elif what == "archive":
+            packed = Path(root) / "sent.zip"
+            pictures = {rng.choice(NAMES): [picture(rng) for _ in range(rng.randint(1, 4))] for _ in range(2)}
+            with zipfile.ZipFile(packed, "w") as archive:
+                for name, datas in pictures.items():
+                    for n, data in enumerate(datas):
+                        archive.writestr(f"{name}/{n}.png", data)
+            new = {content_hash(d): [name, "present", "?", "", None] for name, datas in pictures.items() for d in datas}
+            say("try", [*doing, {**before, **new}])
+            import_archive(dataset, packed, embedder=Greys())
         elif what == "relabel":
             name = rng.choice(list(classes))
             say("try", [*doing, become(present, name)])
@@ -131,6 +144,11 @@ def churn(say: Say, root: str, seed: int) -> None:
             say("try", [*doing, become(gone, state="present")])
             with suppress(Conflict):  # their class was deleted, and another has its name now
                 dataset.restore([i.id for i in gone])
+        elif what == "discard":
+            gone = dataset.items(state="trash", limit=3)
+            there = {one.file_sha256 for one in gone}
+            say("try", [*doing, {sha256: held for sha256, held in before.items() if sha256 not in there}])
+            dataset.discard([one.id for one in gone])
         elif what == "kind":
             kind = rng.choice(KINDS)
             say("try", [*doing, become(present, kind=kind)])

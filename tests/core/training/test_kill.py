@@ -1,10 +1,12 @@
 """A process that does the work of the jobs, and changes what lies beside the collection, is killed with -9 at random
 moments: variants, balance, evaluations, promotions, the queue of trainings, maps, backups, what is restored, exports,
-policies, settings, saved views, findings, products, reports.
+checks of quality and label safety, the index, neighbourhoods, catalogue pictures and what is made of them, policies,
+settings, saved views, findings, products, reports.
 
 What it had acknowledged is there and whole afterwards, what it was at is as before or as meant, or is what a second
-run of the same job goes on with, and nothing else has changed. BURIN_KILLS sets how many times (6 here), and
-BURIN_KILLS_SEED with which numbers. A training that is killed is gone on with in `tests/core/training/test_work.py`.
+run of the same job goes on with, and nothing else has changed. BURIN_KILLS sets how many times (6 here),
+BURIN_KILLS_SEED with which numbers, BURIN_KILLS_OF which kinds only. A training that is killed is gone on with in
+`tests/core/training/test_work.py`, a search server's job in `tests/core/embedding/test_mirror.py`.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import json
 import os
 import random
 import shutil
+import time
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -23,21 +26,31 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.catalogue.records import ProductDraft
 from core.collection import saved
 from core.collection.backup import back_up, restore
 from core.collection.dataset import Dataset
+from core.embedding import embedder as embedders
 from core.embedding.card import read_sealed
-from core.embedding.gallery import update
+from core.embedding.gallery import run_index, update
 from core.embedding.weights import PROMOTED
 from core.evaluation import projection
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.work import evaluate_subject, in_use
+from core.ground.arrays import read_arrays
 from core.ground.images import decode
-from core.ground.workspace import Workspace, new_id, sweep, writing
+from core.ground.regions import Region
+from core.ground.workspace import Workspace, is_temporary, new_id, sweep, write_atomic, writing
 from core.intake.exports import export_zip
+from core.intake.ingest import receive
+from core.products import letters, pictures, taking
+from core.products.taking import Confirmed, Row, Seen, run_pictures, take_in
+from core.review import neighbourhood
 from core.review.dismissed import Kept
+from core.review.quality import Findings
+from core.review.quality import run_check as run_quality
 from core.training.audit import LeakAudit
 from core.training.prepare import Request
 from core.training.promoted import promoted
@@ -47,6 +60,9 @@ from core.training.runs import BEST, Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, make_split
 from core.variation import balance, policies
+from core.variation.checks import labels_digest, remembered
+from core.variation.checks import run_check as run_safety
+from core.variation.policies import Policy
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest
 from core.variation.writer import run_augment
@@ -56,10 +72,17 @@ from tests.killing import Say, killed
 KILLS = int(os.environ.get("BURIN_KILLS", "6"))
 SEED = int(os.environ.get("BURIN_KILLS_SEED", "7"))
 SLOW = ("augment", "unbalance", "evaluation", "promote", "roll_back", "backup", "restore", "export", "map")
+LOOKS = ("quality", "safety", "pictures", "taken", "index", "neighbourhood")
 QUICK = ("policy", "settings", "view", "finding", "product", "report", "queue")
-PARTS = {"augment": "variants", "unbalance": "variants", "promote": "promotion", "roll_back": "promotion"}
+OF = os.environ.get("BURIN_KILLS_OF", "").split()
+PARTS = {  # of the world, that a kind of change is about
+    "augment": "variants", "unbalance": "variants", "promote": "promotion", "roll_back": "promotion",
+    "quality": "quality index neighbourhood", "safety": "safety index", "pictures": "pictures index",
+    "taken": "items product pictures", "index": "items index",
+}  # fmt: skip
 
 World = dict[str, Any]
+TWO_STEPS = replace(policies.PRESETS[policies.DEFAULT], steps=policies.PRESETS[policies.DEFAULT].steps[:2]).to_json()
 
 
 class Silent:
@@ -99,6 +122,11 @@ def world_of(root: str | Path) -> World:
             "restore": {path.name: restored(path) for path in sorted(workspace.root.glob("there-*"))},
             "export": {path.name: checksum(path) for path in files_in(workspace.root / "exports")},
             "map": layout.digest if layout else None,
+            "quality": checked(workspace),
+            "safety": {path.name: whole(path) for path in sorted((workspace.cache / "safety").glob("*"))},
+            "pictures": sorted(path.name for path in workspace.product_pictures.glob("*.png") if decode(path)),
+            "index": indexed(dataset),
+            "neighbourhood": whole(neighbourhood.path_of(workspace, FakeEmbedder.space)),
             "policy": {one.id: one.digest for one in policies.policies(workspace) if not one.preset},
             "settings": workspace.config().neighbours,
             "view": list(saved.views(dataset, "table")),
@@ -121,6 +149,33 @@ def checksum(path: Path) -> str:
     with zipfile.ZipFile(path) as archive:
         assert archive.testzip() is None
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def whole(path: Path) -> str:
+    """The checksum of a file of numbers or records that can be read; raises of another, "" where there is none."""
+    if not path.exists():
+        return ""
+    data = path.read_bytes()
+    assert read_arrays(path) if path.suffix == ".npz" else json.loads(data)
+    return hashlib.sha256(data).hexdigest()
+
+
+def checked(workspace: Workspace) -> float | None:
+    """When the last check of the quality was, with all that it wrote."""
+    for path in (workspace.cache / "quality").glob("*.*"):
+        assert is_temporary(path.name) or whole(path)
+    found = Findings.read(workspace)
+    return found.at if found else None
+
+
+def indexed(dataset: Dataset) -> int:
+    """How many contents have the vector that is theirs."""
+    held = neighbourhood.Contents.load(dataset, FakeEmbedder.space)
+    for item in dataset.items(limit=None):
+        for row in held.rows_of(np.array([item.sha256.encode()])):
+            seen = next(iter(FakeEmbedder().embed_images([decode(dataset.image_bytes(item))])))
+            assert row < 0 or np.allclose(held.vectors[row], seen, atol=1e-3)
+    return len(held)
 
 
 def read_whole(evaluation: Evaluation) -> float:
@@ -149,11 +204,13 @@ def churn(say: Say, root: str, seed: int, ways: Sequence[str]) -> None:
     not foretold), another what the world is."""
     workspace, rng = Workspace(root), random.Random(seed)
     dataset, embedder = Dataset(workspace), FakeEmbedder()
+    without_weights()
     runs = [run.id for run in Runs(workspace).list()]
     while True:
         world = world_of(root)
         what = rng.choice(list(ways))
-        part, held = PARTS.get(what, what), world[PARTS.get(what, what)]
+        part = PARTS.get(what, what)
+        held = world[part.split()[0]]
 
         def meant(after: Any, what: str = what, part: str = part) -> None:
             say("try", [what, part, after])
@@ -201,6 +258,34 @@ def churn(say: Say, root: str, seed: int, ways: Sequence[str]) -> None:
             meant(digest)
             layout = projection.Projection("umap", digest, points.sha256, np.zeros((len(points), 2), np.float32))
             projection.keep(workspace, embedder.space, layout)
+        elif what == "quality":
+            at = time.time()
+            meant(at)
+            run_quality(workspace, {"at": at}, Silent(), never)  # type: ignore[arg-type]
+        elif what == "safety":
+            meant(None)
+            run_safety(workspace, {"policy": TWO_STEPS, "seed": rng.randrange(999)}, Silent(), never)  # type: ignore[arg-type]
+        elif what == "pictures":
+            page = Image.new("RGB", (200, 100), "white")
+            for x, shape in ((10, "circle"), (110, "cross")):
+                page.paste(draw(shape, seed=rng.randrange(10**6)), (x, 20))
+            sent = receive(workspace, [(f"{n}.png", png_bytes(page.rotate(180 * n))) for n in range(2)])
+            meant(None)
+            run_pictures(workspace, {"files": sent}, Silent(), never)  # type: ignore[arg-type]
+        elif what == "taken":
+            number = rng.randrange(10**9)
+            meant(number)
+            taken(dataset, number)
+        elif what == "index":
+            number = rng.randrange(10**9)
+            meant(None)
+            write_atomic(workspace.raw / "bar" / f"{number}.png", png_bytes(draw("bar", seed=number)))
+            run_index(workspace, {}, Silent(), never)  # type: ignore[arg-type]
+        elif what == "neighbourhood":
+            path = neighbourhood.path_of(workspace, embedder.space)
+            meant(None)
+            path.unlink(missing_ok=True)
+            neighbourhood.run_neighbourhood(workspace, {"space": embedder.space}, Silent(), never)  # type: ignore[arg-type]
         elif what == "policy":
             name = f"p{rng.randrange(3)}"
             if name in held and rng.random() < 0.5:
@@ -251,6 +336,24 @@ def churn(say: Say, root: str, seed: int, ways: Sequence[str]) -> None:
         say("ok", world_of(root))
 
 
+def never() -> bool:
+    return False
+
+
+def without_weights() -> None:
+    """Have the jobs of this process look through `FakeEmbedder`, and read no letters."""
+    embedders.load_embedder = lambda *_, **__: FakeEmbedder()  # type: ignore[assignment]
+    for module in (letters, pictures, taking):
+        module.can_read = lambda: False  # type: ignore[attr-defined]
+
+
+def taken(dataset: Dataset, number: int) -> None:
+    """A catalogue picture with an unknown mark is confirmed: its product is made, and a class of the mark."""
+    shown = png_bytes(draw("wave", seed=number))
+    row = Row(f"{number}.png", dataset.keep_product_picture(shown), (Seen(Region(0, 0, 64, 64), "unknown", kind=0),))
+    take_in(dataset, [row], [Confirmed(row.picture, f"lens {number}", new=(0,))], {0: f"mark {number}"})
+
+
 def augmenting(seed: int) -> dict[str, Any]:
     return {"policy": policies.DEFAULT, "seed": seed, "per_image": 2, "override": True}
 
@@ -283,11 +386,22 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def check(before: World, now: World, what: str, part: str, after: Any) -> None:
     """That nothing else has changed, and this as it may."""
+    parts = part.split()
     for name in before:
-        if name != part:
+        if name not in parts:
             assert now[name] == before[name], f"{name} has changed under {what}"
-    was, is_now = before[part], now[part]
-    if after is not None:
+    was, is_now = before[parts[0]], now[parts[0]]
+    if "index" in parts:
+        assert before["index"] <= now["index"] <= len(set(now["items"]))
+    if what == "taken":
+        assert set(before["product"]) <= set(now["product"]) <= {*before["product"], f"lens {after}"}
+        more = [len(now[name]) - len(before[name]) for name in ("pictures", "items", "product")]
+        assert more in ([0, 0, 0], [1, 0, 0], [1, 1, 0], [1, 1, 1]), "the product comes last"
+    elif what in ("index", "pictures"):
+        assert set(was) <= set(is_now) and len(is_now) <= len(was) + (1 if what == "index" else 2)
+    elif what in ("safety", "neighbourhood"):
+        assert is_now is not None  # it could be read
+    elif after is not None:
         assert is_now in (was, after), what
     elif what == "augment":
         lost = [batch for batch, files in was.items() if not set(files) <= set(is_now.get(batch, ()))]
@@ -307,7 +421,7 @@ def check(before: World, now: World, what: str, part: str, after: Any) -> None:
         assert what == "finding" and set(was) <= set(is_now) and len(is_now) <= len(was) + 1
 
 
-def gone_on_with(root: Path, what: str) -> None:
+def gone_on_with(root: Path, what: str, after: Any) -> None:
     """The same once more, to its end, as the page offers: nothing of the first time is in the way."""
     workspace = Workspace(root)
     if what == "augment":
@@ -326,11 +440,50 @@ def gone_on_with(root: Path, what: str) -> None:
             asked = replace(in_use(workspace, FakeEmbedder(), originals), split=splitted(originals))
             assert evaluate_subject(dataset, asked, "test") is not None
         dataset.catalogue.close()
+    elif what in LOOKS:
+        again(workspace, what, after)
     sweep(workspace, older_than_s=-1)
 
 
-@pytest.mark.parametrize("ways", [SLOW, QUICK], ids=["jobs", "changes"])
-def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...]) -> None:
+def again(workspace: Workspace, what: str, after: Any) -> None:
+    dataset = Dataset(workspace)
+    if what == "quality":
+        run_quality(workspace, {"at": after}, Silent(), never)  # type: ignore[arg-type]
+        assert checked(workspace) == after
+    elif what == "safety":
+        run_safety(workspace, {"policy": TWO_STEPS, "seed": 1}, Silent(), never)  # type: ignore[arg-type]
+        labels = labels_digest(originals_of(dataset))
+        kept = remembered(workspace, Policy.from_json(TWO_STEPS), FakeEmbedder.space, labels)
+        assert kept is not None and kept.current
+    elif what == "pictures":
+        assert dataset.sweep_product_pictures() == 0  # nobody has yet had the time to confirm them
+    elif what == "taken":
+        if f"lens {after}" not in {product.name for product in dataset.products()}:
+            taken(dataset, after)
+        (made,) = (product for product in dataset.products() if product.name == f"lens {after}")
+        assert [dataset.count(class_id=mark.class_id) for mark in made.marks] == [1]
+        assert dataset.product_picture(made.pictures[0])
+    elif what == "index":
+        run_index(workspace, {}, Silent(), never)  # type: ignore[arg-type]
+        assert dataset.missing_vectors(FakeEmbedder.space) == []
+        assert len(dataset.items(limit=None)) == sum(1 for _ in workspace.raw.rglob("*.png"))
+    else:
+        contents = neighbourhood.Contents.load(dataset, FakeEmbedder.space)
+        neighbourhood.run_neighbourhood(workspace, {"space": FakeEmbedder.space}, Silent(), never)  # type: ignore[arg-type]
+        held = neighbourhood.Neighbourhood.read(neighbourhood.path_of(workspace, FakeEmbedder.space))
+        assert np.array_equal(held.sha256, contents.sha256)
+    dataset.catalogue.close()
+
+
+@pytest.mark.parametrize("ways", [SLOW, LOOKS, QUICK], ids=["jobs", "looks", "changes"])
+def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    ways = tuple(way for way in ways if not OF or way in OF)
+    if not ways:
+        pytest.skip("none of these kinds is asked for")
+    monkeypatch.setattr(embedders, "load_embedder", embedders.load_embedder)  # put back what is changed by
+    for module in (letters, pictures, taking):
+        monkeypatch.setattr(module, "can_read", module.can_read)
+    without_weights()
     root, rng, met = tmp_path / "workspace", random.Random(SEED), Counter[str]()
     shutil.copytree(prepared, root)
     known = world_of(root)
@@ -338,7 +491,7 @@ def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...]) -> Non
     for number in range(KILLS):
         said = killed(
             "tests.core.training.test_kill:churn", str(root), 1000 * SEED + number, ways, said=tmp_path / "said",
-            lines_first=rng.randint(1, 1 if ways is SLOW else 6), word=rng.choice(["", "try", "try", "try"]),
+            lines_first=rng.randint(1, 6 if set(ways) <= set(QUICK) else 1), word=rng.choice(["", "try", "try", "try"]),
             after_s=rng.uniform(0, 0.3),
         )  # fmt: skip
         assert said, "the child did nothing"
@@ -351,7 +504,7 @@ def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...]) -> Non
         now = json.loads(json.dumps(world_of(root)))
         if part:
             check(sure, now, what, part, after)
-            gone_on_with(root, what)
+            gone_on_with(root, what, after)
         else:
             assert now == sure
         for old in sorted(root.glob("there-*"))[:-2]:
