@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,7 +45,9 @@ def place_of(state: str, folder: str | None, file: str, trashed_as: str | None) 
 
 def stays(place: str) -> bool:
     """Whether a path of the catalogue's leads nowhere out of the data folder: the file may be another's work."""
-    return "\0" not in place and not (".." in place and ".." in _PARTS.split(place))
+    if "\0" in place or place.startswith("/") or "//" in place or (".." in place and ".." in _PARTS.split(place)):
+        return False
+    return os.name != "nt" or not PureWindowsPath(place).anchor
 
 
 class Shelf:

@@ -16,6 +16,8 @@ from core.catalogue.journal import Change
 from core.catalogue.records import Carried, Product, ProductDraft
 from core.collection.curation import Curation
 from core.ground.errors import NotFound
+from core.ground.names import is_plain
+from core.ground.workspace import is_own
 
 NAMED = 5  # products that the journal names
 
@@ -39,7 +41,7 @@ class Assortment(Curation):
     def product_picture(self, name: str) -> Path:
         """The file of a product's picture; raises `NotFound` where it is gone."""
         path = self.workspace.product_pictures / name
-        if "/" in name or "\\" in name or not path.is_file():
+        if not is_plain(name) or not is_own(path):
             raise NotFound("The picture of this product is gone.")
         return path
 

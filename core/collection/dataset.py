@@ -268,10 +268,15 @@ class Dataset(Assortment):
         about: dict[str, Any] = {"verdict": verdict, "said": said, "answer": answer, "note": note}
         return inbox.add(self.catalogue, self.workspace, image_bytes, who=who or self.actor.name, **about)
 
-    def inbox(self, *, state: str | None = "waiting") -> list[InboxEntry]:
-        """What visitors reported, newest first; ``state`` None for all."""
+    def inbox(self, *, state: str | None = "waiting", limit: int | None = None) -> list[InboxEntry]:
+        """What visitors reported, newest first; ``state`` "closed" for what waits no more, None for all."""
         with self.catalogue.read() as connection:
-            return inbox.entries(connection, state=state)
+            return inbox.entries(connection, state=state, limit=limit)
+
+    def count_inbox(self) -> int:
+        """How many reports wait."""
+        with self.catalogue.read() as connection:
+            return inbox.count(connection)
 
     def _count_variants(self, folder: str) -> int:
         try:

@@ -13,6 +13,7 @@ from core.catalogue.records import InboxEntry
 from core.ground.images import content_hash, decode, encode_png
 from core.ground.workspace import Workspace, write_atomic
 
+WAITING, CLOSED = "waiting", "closed"
 _LONGEST_NOTE = 2000  # characters
 
 
@@ -31,8 +32,8 @@ def add(
     clean = encode_png(decode(data))
     sha256 = content_hash(clean)
     file = f"{sha256}.png"
-    write_atomic(workspace.inbox / file, clean)
     with catalogue.write() as connection:
+        write_atomic(workspace.inbox / file, clean)  # here, so that nobody takes it away with a report like it
         entry_id = db.next_id(connection, db.inbox)
         values = {
             "id": entry_id,
@@ -43,22 +44,32 @@ def add(
             "verdict": verdict,
             "said": said,
         }
-        values |= {"answer": answer, "note": note[:_LONGEST_NOTE], "state": "waiting", "item_id": None}
+        values |= {"answer": answer, "note": note[:_LONGEST_NOTE], "state": WAITING, "item_id": None}
         connection.execute(sa.insert(db.inbox).values(values))
     return entry_id
 
 
-def entries(connection: sa.Connection, *, state: str | None) -> list[InboxEntry]:
-    """What visitors reported, newest first."""
-    query = sa.select(db.inbox).order_by(db.inbox.c.id.desc())
+def entries(
+    connection: sa.Connection, *, state: str | None, entry_id: int | None = None, limit: int | None = None
+) -> list[InboxEntry]:
+    """What visitors reported, newest first; ``state`` "closed": what does not wait. Perhaps one of them alone."""
+    query = sa.select(db.inbox).order_by(db.inbox.c.id.desc()).limit(limit)
     if state is not None:
-        query = query.where(db.inbox.c.state == state)
+        query = query.where(db.inbox.c.state != WAITING if state == CLOSED else db.inbox.c.state == state)
+    if entry_id is not None:
+        query = query.where(db.inbox.c.id == entry_id)
     return [
         InboxEntry(
             r.id, r.at, r.who, f"data/inbox/{r.file}", r.sha256, r.verdict, r.said, r.answer, r.note, r.state, r.item_id
         )
         for r in connection.execute(query)
     ]
+
+
+def count(connection: sa.Connection) -> int:
+    """How many reports wait."""
+    query = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == WAITING)
+    return int(connection.execute(query).scalar_one())
 
 
 def follow(connection: sa.Connection, item_ids: Iterable[int]) -> None:
@@ -88,7 +99,10 @@ def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int 
 def withdraw(catalogue: db.Catalogue, workspace: Workspace, entry_id: int) -> None:
     """Take a report back as if it had never been sent, with its picture; nothing where it is gone."""
     with catalogue.write() as connection:
-        entry = next((entry for entry in entries(connection, state=None) if entry.id == entry_id), None)
+        found = entries(connection, state=None, entry_id=entry_id)
         connection.execute(sa.delete(db.inbox).where(db.inbox.c.id == entry_id))
-    if entry is not None:
-        workspace.inside(entry.path).unlink(missing_ok=True)
+    with catalogue.write(quiet=True) as connection:
+        for entry in found:
+            same = sa.select(db.inbox.c.id).where(db.inbox.c.sha256 == entry.sha256).limit(1)
+            if connection.execute(same).first() is None:  # else somebody else reported the same picture
+                workspace.inside(entry.path).unlink(missing_ok=True)

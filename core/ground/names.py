@@ -6,6 +6,7 @@ here touches the disk.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from urllib.parse import unquote
@@ -39,6 +40,12 @@ def clean_name(name: str) -> str:
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
         raise NameRefused("A class name cannot hold invisible characters: {name}", name=ascii(name))
     return name
+
+
+def is_plain(name: str) -> bool:
+    """Whether a name is one part of a path and leads nowhere else: what a record says that came from elsewhere."""
+    apart = {os.sep, os.altsep or os.sep, "\0"} | ({":"} if os.name == "nt" else set())
+    return name not in ("", ".", "..") and apart.isdisjoint(name)
 
 
 def key(name: str) -> str:

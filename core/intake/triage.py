@@ -46,8 +46,8 @@ def reopen_report(dataset: Dataset, entry_id: int) -> None:
     """Let a labelled or dismissed report wait again; the image it had become goes to the trash, where only
     this report brought it in. Raises `NotFound`."""
     dataset.allow("collection")
-    entry = next((entry for entry in dataset.inbox(state=None) if entry.id == entry_id), None)
-    if entry is None or entry.state == "waiting":
+    entry = _known(dataset, entry_id)
+    if entry is None or entry.state == inbox.WAITING:
         raise NotFound("This report is not closed.")
     own = None
     for item in dataset.some([] if entry.item_id is None else [entry.item_id]):
@@ -68,10 +68,15 @@ def region_of(entry: InboxEntry) -> Region | None:
 
 
 def _waiting(dataset: Dataset, entry_id: int) -> InboxEntry:
-    for entry in dataset.inbox():
-        if entry.id == entry_id:
-            return entry
-    raise NotFound("This report is no longer waiting.")
+    entry = _known(dataset, entry_id)
+    if entry is None or entry.state != inbox.WAITING:
+        raise NotFound("This report is no longer waiting.")
+    return entry
+
+
+def _known(dataset: Dataset, entry_id: int) -> InboxEntry | None:
+    with dataset.catalogue.read() as connection:
+        return next(iter(inbox.entries(connection, state=None, entry_id=entry_id)), None)
 
 
 def _close(dataset: Dataset, entry_id: int, state: str, item_id: int | None) -> None:

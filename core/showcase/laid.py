@@ -8,10 +8,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from core.ground.names import is_plain
 from core.ground.workspace import Workspace, write_atomic
 
 FILE = "sample_more.json"  # in the workspace's data folder
 FOLDER = "sample"  # likewise: the photographs
+_BESIDE = ("model/engines/", "model/evaluation/")  # where the further files are
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,17 @@ class Laid:
 
     @classmethod
     def read(cls, workspace: Workspace) -> Self:
-        """Nothing where there is no sample, or one from before it had more than marks."""
-        with suppress(OSError, ValueError, TypeError):
-            return cls(**json.loads((workspace.data / FILE).read_text(encoding="utf-8")))
+        """Nothing where there is no sample, or one from before it had more than marks; and nothing of a record made
+        elsewhere that leads to other files than a sample's."""
+        with suppress(OSError, ValueError, TypeError, AttributeError):
+            held = cls(**json.loads((workspace.data / FILE).read_text(encoding="utf-8")))
+            return replace(
+                held,
+                photographs={file: list(shown) for file, shown in held.photographs.items() if is_plain(file)},
+                wrong=dict(held.wrong),
+                run=held.run if held.run.isalnum() else "",
+                paths=[path for path in held.paths if path.startswith(_BESIDE) and ".." not in path],
+            )
         return cls()
 
     def with_(self, workspace: Workspace, **changes: Any) -> Self:

@@ -23,7 +23,7 @@ from core.collection.walk import walk
 from core.ground.config import Kind
 from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, decode, encode_png
-from core.ground.names import folder_for
+from core.ground.names import folder_for, is_plain
 from core.ground.workspace import Workspace, write_atomic
 from core.synthesis.drawing import Style, draw
 from core.synthesis.hands import HANDS, random_hand
@@ -178,7 +178,7 @@ def remove_sample(workspace: Workspace) -> int:
         ours = [key for key, value in invented.get(record.name, {}).items() if record.fields.get(key) == value]
         if ours:
             dataset.edit_fields(record.id, **dict.fromkeys(ours))
-    for folder in manifest["folders"]:
+    for folder in filter(is_plain, manifest["folders"]):
         with suppress(OSError):  # gone, or not empty
             (workspace.raw / folder).rmdir()
     dataset.rescan()

@@ -19,7 +19,7 @@ from typing import Any, Self
 from core.catalogue.journal import Change
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
-from core.ground.names import is_junk
+from core.ground.names import is_junk, is_plain
 from core.ground.workspace import locked, write_atomic
 
 MANIFEST = "manifest.jsonl"
@@ -85,6 +85,8 @@ class Manifest:
         for record in self._lines():
             if "variant" in record:
                 variant = Variant.from_json(record["variant"])
+                if not (is_plain(variant.folder) and is_plain(variant.file)):
+                    continue  # of somebody else's making, and out of the folder
                 names = there.get(variant.folder)
                 if names is None:
                     names = there[variant.folder] = _names(base / variant.folder)
@@ -257,11 +259,16 @@ def _leaves(change: Change) -> bool:
 
 
 def _names(folder: Path) -> set[str]:
+    """The files in a folder; links, the folder itself too, are not followed."""
     try:
-        return {entry.name for entry in os.scandir(folder) if entry.is_file() and not is_junk(entry.name)}
+        if folder.is_symlink():
+            return set()
+        return {e.name for e in os.scandir(folder) if e.is_file(follow_symlinks=False) and not is_junk(e.name)}
     except (FileNotFoundError, NotADirectoryError):
         return set()
 
 
 def _folders(folder: Path) -> list[str]:
-    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not is_junk(e.name)) if folder.is_dir() else []
+    if not folder.is_dir():
+        return []
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir(follow_symlinks=False) and not is_junk(e.name))

@@ -18,7 +18,7 @@ from pages.ui.text import esc
 SHOWN = 20
 
 data = services.dataset()
-waiting = data.inbox()
+waiting, many = data.inbox(limit=SHOWN), data.count_inbox()
 classes = data.classes()
 
 
@@ -164,8 +164,8 @@ if waiting:
         ngettext(
             "{n} image waits for a label. Named, it becomes an original and is recognised from then on.",
             "{n} images wait for a label. Named, they become originals and are recognised from then on.",
-            len(waiting),
-        ).format(n=number(len(waiting)))
+            many,
+        ).format(n=number(many))
     )
 else:
     st.info(
@@ -177,12 +177,12 @@ else:
         icon=":material/inbox:",
     )
     st.page_link("pages/search/identify.py", label=_("Identify"), icon=":material/search:")
-for entry in waiting[:SHOWN]:
+for entry in waiting:
     card(entry)
-if len(waiting) > SHOWN:
+if many > SHOWN:
     st.caption(_("The oldest ones follow when these are answered."))
 
-closed = [entry for entry in data.inbox(state=None) if entry.state != "waiting"][:SHOWN]
+closed = data.inbox(state="closed", limit=SHOWN)
 if closed:
     with st.expander(_("Answered"), icon=":material/done_all:"):
         for entry in closed:

@@ -114,6 +114,17 @@ def _labelled(root: str, version: int) -> tuple[int, int]:
     return counts.originals, counts.unlabelled
 
 
+def reports() -> int:
+    """How many reports wait in the inbox; read once per state of the collection."""
+    data = services.dataset()
+    return _reports(str(data.workspace.root), data.version)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _reports(root: str, version: int) -> int:
+    return services.dataset().count_inbox()
+
+
 @contextmanager
 def in_turn(data: bytes, *, within: int | None) -> Iterator[None]:
     """Say so while a large picture waits for those that came before it."""

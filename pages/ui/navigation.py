@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.ground.errors import BurinError
-from pages.ui import people, services
+from pages.ui import cached, people
 from pages.ui.i18n import _, number
 
 
@@ -12,7 +12,7 @@ def inbox_title() -> str:
     if not people.signed_in():
         return _("Inbox")
     try:
-        waiting = len(services.dataset().inbox())
+        waiting = cached.reports()
     except BurinError:  # said by the page itself
         waiting = 0
     return f"{_('Inbox')} ({number(waiting)})" if waiting else _("Inbox")

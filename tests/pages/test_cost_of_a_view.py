@@ -135,6 +135,26 @@ def test_what_every_session_is_shown_on_the_labelling_desk_is_found_once(drawn_w
     assert "another" in {name for _id, name, _n in component(second, "burin_labeller")[1]["classes"]}
 
 
+def test_how_many_reports_wait_is_counted_once_and_no_page_reads_all_of_them(drawn_workspace, open_page, monkeypatch):
+    from core.collection import inbox
+
+    dataset = Dataset(drawn_workspace)
+    for seed in range(30):
+        dataset.report(png_bytes(Image.new("L", (9, 9), seed)), verdict="wrong", said="?", answer={})
+    read, counted = [], []
+    monkeypatch.setattr(inbox, "entries", lambda *a, _known=inbox.entries, **k: read.append(k) or _known(*a, **k))
+    monkeypatch.setattr(inbox, "count", lambda *a, _known=inbox.count: counted.append(1) or _known(*a))
+    at = open_page(drawn_workspace, "library")
+    asked = len(counted)
+    at.run()
+    assert read == [] and len(counted) == asked <= 2
+    assert cached.reports() == 30
+    dataset.report(png_bytes(Image.new("L", (9, 9), 99)), verdict="wrong", said="?", answer={})
+    assert cached.reports() == 31
+    open_page(drawn_workspace, "inbox")
+    assert read and all(each["limit"] or each.get("entry_id") for each in read)
+
+
 def test_a_job_that_has_ended_is_read_once_and_anew_when_its_file_changes(tmp_path, monkeypatch):
     read = []
     monkeypatch.setattr(job.json, "loads", lambda text, _loads=json.loads: read.append(1) or _loads(text))

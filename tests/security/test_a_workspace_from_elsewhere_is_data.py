@@ -11,6 +11,7 @@ import time
 import zipfile
 import zlib
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from core.ground.job import Job, publish, read
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.intake import exports
+from core.showcase import laid
+from core.showcase.sample import remove
+from core.synthesis.sample import MANIFEST as MARKS
+from core.variation.variants import Manifest, Variant
 from tests.conftest import draw, png_bytes
 
 
@@ -158,6 +163,12 @@ def hostile(drawn_workspace: Workspace) -> Workspace:
         connection.execute(move, (902, "file", ids[2], None, "raw_gravures/bar/x.png", "../../put.png"))
         connection.execute(move, (903, "mkdir", None, folder, "", "../../made"))
         connection.execute(move, (904, "rmdir", None, folder, "../../empty", ""))
+        connection.execute(move, (905, "file", ids[3], None, str(secret), "trash/taken.png"))
+        connection.execute(move, (906, "file", ids[4], None, "raw_gravures/bar/x.png", f"{secret.parent}/put.png"))
+        connection.execute(move, (907, "delete", ids[5], None, str(secret), ""))
+        connection.execute(move, (908, "delete", ids[5], None, "../../secret.png", ""))
+        connection.execute(move, (909, "rmdir", None, folder, f"{secret.parent}/empty", ""))
+        connection.execute(move, (910, "mkdir", None, folder, "", f"{secret.parent}/made"))
     (drawn_workspace.root.parent / "empty").mkdir()
     return drawn_workspace
 
@@ -183,6 +194,60 @@ def test_a_catalogue_leads_nowhere_out_of_the_workspace(hostile: Workspace) -> N
         assert all(archive.read(name) != secret for name in archive.namelist())
     assert {path.name for path in beside.iterdir()} == before
     assert (beside / "secret.png").read_bytes() == secret
+
+
+@pytest.fixture
+def beside(drawn_workspace: Workspace) -> Path:
+    """A folder of somebody's beside the workspace, with a picture in it, and an empty one."""
+    folder = drawn_workspace.root.parent / "theirs"
+    (folder / "empty").mkdir(parents=True)
+    (folder / "secret.png").write_bytes(png_bytes(draw("bar", seed=99)))
+    return folder
+
+
+@pytest.mark.parametrize("how", ["up", "absolute"])
+def test_a_list_of_variants_leads_nowhere_out_of_its_folder(drawn_workspace: Workspace, beside: Path, how: str) -> None:
+    """Else the next relabelling would bring in any file of this machine, and undoing a batch would delete it."""
+    dataset = Dataset(drawn_workspace)
+    dataset.rescan()
+    item = dataset.items(limit=1)[0]
+    folder = str(beside) if how == "absolute" else f"../../../{beside.name}"
+    content = (beside / "secret.png").read_bytes()
+    line = {
+        "folder": folder, "file": "secret.png", "sha256": content_hash(content), "original_sha256": item.sha256,
+        "batch": "1", "seed": 1, "steps": [],
+    }  # fmt: skip
+    named = {each.name: "" for each in fields(Variant)} | line
+    drawn_workspace.augmented.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(drawn_workspace.augmented)
+    manifest.path.write_text(json.dumps({"variant": named}) + "\n")
+    other = next(record.id for record in dataset.classes() if record.id != item.class_id)
+    dataset.relabel([item.id], other)
+    assert manifest.variants() == [] and manifest.remove_batch("1") == 0
+    assert (beside / "secret.png").read_bytes() == content
+
+
+def test_what_a_sample_says_it_laid_out_leads_nowhere_else(drawn_workspace: Workspace, beside: Path) -> None:
+    """Else removing the sample would remove whatever its record names."""
+    (drawn_workspace.model / "runs" / "1a").mkdir(parents=True)
+    for run in (str(beside), "../../../theirs", "../../data"):
+        record = {"run": run, "paths": [str(beside), "../theirs", "data", "model/runs", "model/engines/../runs"]}
+        record |= {"photographs": {str(beside / "secret.png"): [], "../../../theirs/secret.png": []}, "wrong": {}}
+        (drawn_workspace.data / laid.FILE).write_text(json.dumps(record))
+        folders = [str(beside / "empty"), "../../../theirs/empty"]
+        (drawn_workspace.data / MARKS).write_text(json.dumps({"seed": 7, "files": [], "folders": folders}))
+        assert laid.Laid.read(drawn_workspace).photographs == {}
+        remove(drawn_workspace)
+        assert (beside / "secret.png").is_file() and (beside / "empty").is_dir()
+        assert (drawn_workspace.model / "runs" / "1a").is_dir() and len(list(drawn_workspace.raw.rglob("*.png"))) == 12
+
+
+@pytest.mark.parametrize("name", ["../../../theirs/secret.png", "..", "linked.png", "absolute"])
+def test_a_picture_of_a_product_is_one_of_its_own_folder(drawn_workspace: Workspace, beside: Path, name: str) -> None:
+    drawn_workspace.product_pictures.mkdir(parents=True)
+    (drawn_workspace.product_pictures / "linked.png").symlink_to(beside / "secret.png")
+    with pytest.raises(NotFound):
+        Dataset(drawn_workspace).product_picture(str(beside / "secret.png") if name == "absolute" else name)
 
 
 def test_a_hash_that_is_a_path_is_none(workspace: Workspace) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 from core.ground.errors import ImageRefused
 from core.ground.images import decode
 from core.ground.images import thumbnail as small
+from core.ground.workspace import is_own
 from core.showcase import tried
 from core.showcase.laid import Laid, path_of
 from pages.ui import services
@@ -23,7 +24,8 @@ FIRST = "lens.jpg"
 def offer() -> None:
     """The photographs; a click gives one to Identify. Nothing where there is no sample."""
     workspace = services.workspace()
-    files = list(Laid.read(workspace).photographs) if workspace.config().sample else []
+    laid = Laid.read(workspace) if workspace.config().sample else Laid()
+    files = [file for file in laid.photographs if is_own(path_of(workspace, file))]
     if not files:
         return
     titles = {

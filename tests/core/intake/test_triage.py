@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from PIL import Image
 
+from core.collection import inbox
 from core.collection.dataset import Actor, Dataset
 from core.embedding.gallery import update
 from core.ground.errors import NotAllowed, NotFound
@@ -31,6 +32,17 @@ def test_a_report_becomes_an_original(dataset: Dataset) -> None:
     assert (done.state, done.item_id) == ("labelled", outcome.item_id)
     with pytest.raises(NotFound):
         label_report(dataset, wave.id, "(e")
+
+
+def test_a_picture_that_two_people_reported_stays_while_one_of_them_waits(dataset: Dataset) -> None:
+    """As the sample takes its own report with it when it goes."""
+    picture, about = png_bytes(draw("bar")), {"verdict": "unknown", "said": "unknown", "answer": {}}
+    first, second = (dataset.report(picture, who=who, **about) for who in ("Vi", "Ada"))
+    path = dataset.workspace.root / dataset.inbox()[0].path
+    inbox.withdraw(dataset.catalogue, dataset.workspace, first)
+    assert path.is_file() and second in {entry.id for entry in dataset.inbox()}
+    inbox.withdraw(dataset.catalogue, dataset.workspace, second)
+    assert not path.exists() and len(dataset.inbox()) == 2
 
 
 @pytest.mark.parametrize("answer", ["undo", "revert", "reopen"])
