@@ -86,12 +86,53 @@ def test_both_images_run_as_nobody_special_and_say_how_they_are() -> None:
     assert set(named) == {"base", "cpu", "cuda"}
     assert COMPOSE["services"]["app"]["build"]["target"] == "${BURIN_TARGET:-cpu}"
     for target in (named["cpu"], named["cuda"]):
-        assert "USER burin" in target and "/_stcore/health" in target and "HEALTHCHECK" in target
-        assert target.rindex("USER burin") > target.rindex("RUN ")
+        assert "USER 10001:10001" in target and "/_stcore/health" in target and "HEALTHCHECK" in target
+        assert target.rindex("USER ") > target.rindex("RUN ")
     for file in re.findall(r"(requirements\S*\.(?:txt|lock))", DOCKERFILE):
         assert (ROOT / file).is_file()
     container = one("Deployment")["spec"]["template"]["spec"]
-    assert container["securityContext"]["runAsNonRoot"] is True
+    assert container["securityContext"]["runAsNonRoot"] is True and container["securityContext"]["runAsUser"] == 10001
+    assert "--uid 10001" in named["base"]
+
+
+def test_no_secret_gets_into_an_image() -> None:
+    """compose.yaml reads the passwords from a file beside it, and the whole folder is copied."""
+    left_out = (DEPLOY / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
+    assert {"**/.env", ".streamlit/secrets.toml", ".git", "data", "model"} <= set(left_out)
+    assert not [name for name in (".env", "deploy/.env") if (ROOT / name).exists() and _tracked(name)]
+
+
+def _tracked(name: str) -> bool:
+    return bool(subprocess.run(["git", "ls-files", name], cwd=ROOT, capture_output=True, text=True).stdout)
+
+
+def test_what_ends_has_the_time_to_and_what_a_job_leaves_is_seen_to() -> None:
+    """A first process that is no init leaves the jobs that it did not start as zombies, which look alive."""
+    assert DOCKERFILE.count('ENTRYPOINT ["tini", "--", "sh", "deploy/start.sh"]') == 2
+    assert START.rstrip().splitlines()[-1].startswith("exec ")  # so that SIGTERM reaches the server
+    for name in ("app", "postgres", "milvus"):
+        assert COMPOSE["services"][name]["stop_grace_period"] in ("30s", "1m")
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
+    assert pod["terminationGracePeriodSeconds"] >= waits + 30
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        assert container[probe]["timeoutSeconds"] >= 5  # a server at work answers late
+
+
+def test_the_example_with_gpus_adds_to_a_service_that_is_there() -> None:
+    more = yaml.safe_load((DEPLOY / "compose.cuda.yaml").read_text("utf-8"))["services"]
+    assert set(more) <= set(COMPOSE["services"])
+    (device,) = more["app"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia" and device["capabilities"] == ["gpu"]
+
+
+def test_a_visitor_stays_with_one_server_whatever_stands_before_them() -> None:
+    said = one("Service")["metadata"]["annotations"] | one("Ingress")["metadata"]["annotations"]
+    assert said["traefik.ingress.kubernetes.io/service.sticky.cookie"] == "true"
+    assert said["nginx.ingress.kubernetes.io/affinity"] == "cookie" and one("Ingress")["spec"]["ingressClassName"]
+    # two versions side by side would not both open the catalogue
+    assert one("Deployment")["spec"]["strategy"] == {"type": "Recreate"}
 
 
 def test_only_the_proxy_is_reachable_and_what_is_named_is_there() -> None:
