@@ -3,8 +3,8 @@
 One package a floor, in this order; a module imports only modules above it, in its own floor or in
 a higher one (checked by tests/test_floors.py):
 
-ground       errors, machine_faults, config, rights, translations, arrays, workspace, budget, boxes, containers, tones
-ground       unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
+ground       errors, machine_faults, config, rights, translations, arrays, workspace, locks, budget, boxes, containers
+ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
 ground       preprocessing, sameness, outlines
 sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations

@@ -10,6 +10,8 @@ inside a step never waits for itself.
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import platform
 import threading
 import time
 from collections import deque
@@ -17,7 +19,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from core.ground.workspace import Workspace, locked
+from core.ground.locks import locked_file
+from core.ground.workspace import Workspace
 
 _TURN_S = 0.2  # for which another process has its turn
 _MMAP_THRESHOLD, _FROM_BYTES = -3, 8_000_000  # of mallopt(3); the decoders of Pillow ask for 16 MB at a time
@@ -79,7 +82,7 @@ class Budget:
                 with suppress(OSError):
                     self._shared[0].parent.mkdir(parents=True, exist_ok=True)
                     stack.callback(time.sleep, _TURN_S)  # once it is let go
-                    stack.enter_context(locked(self._shared[0], None))
+                    stack.enter_context(locked_file(self._shared[0], None))
             yield
 
 
@@ -90,8 +93,10 @@ LARGE = 12_000_000  # pixels: above, one at a time in all jobs of a workspace
 
 
 def share(workspace: Workspace) -> None:
-    """Have the pixels of this job and of the others of the workspace stay within one process's memory."""
-    PIXELS.share(workspace.data / "cache" / "pixels.lock", above=LARGE)
+    """Have the pixels of this job, and of the others of the workspace on this machine, stay within one process's
+    memory."""
+    machine = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+    PIXELS.share(workspace.data / "cache" / f"pixels-{machine}.lock", above=LARGE)
 
 
 def give_back() -> None:

@@ -84,6 +84,10 @@ class Conflict(BurinError):
     """Somebody or something else changed or holds it."""
 
 
+class LockLost(Conflict):
+    """A lock that was held, and that another process may have by now (`core.ground.locks`)."""
+
+
 def changed_meanwhile(name: str) -> Conflict:
     """What of that name is not as the person saw it any more."""
     return Conflict("{name} was changed by somebody else in the meantime.", name=name)

@@ -16,17 +16,18 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.ground.budget import give_back, share
 from core.ground.cluster import elsewhere
-from core.ground.errors import BurinError, Conflict, MachineFault, NotFound
+from core.ground.errors import BurinError, Conflict, LockLost, MachineFault, NotFound
 from core.ground.job import DISMISSED, Job, State, here, is_ours, lives, publish, read
 from core.ground.keys import Keys, keys_of
+from core.ground.locks import CONFIRMED_S, Hold, locked
 from core.ground.machine_faults import fault_of
 from core.ground.rights import Actor
 from core.ground.work import goes_anywhere, work_named
@@ -259,6 +260,35 @@ def _before(workspace: Workspace, job: Job) -> bool:
     return any(other.id < job.id for other in JobRunner(workspace).active(job.kind))
 
 
+@contextmanager
+def _turn(workspace: Workspace, job: Job, stop: Path) -> Iterator[None]:
+    """Wait for the turn of a job, and have it in this block: after the older ones of its kind, and while none of them
+    works that is not to be seen from here yet. One that is asked to stop waits no more."""
+    with ExitStack() as stack:
+        while not stop.exists():
+            if not _before(workspace, job):
+                with suppress(_Busy):
+                    stack.enter_context(locked(workspace.jobs / f".{job.kind}.turn", _Busy("")))
+                    break
+            time.sleep(_BEAT_S / 4)
+        yield
+
+
+class _Busy(Conflict):
+    """It is another's turn."""
+
+
+def _watched(held: Hold, stop: Path, done: threading.Event) -> None:
+    """Have the work end at its next safe point where another process may have begun the same."""
+    while not done.wait(CONFIRMED_S):
+        try:
+            held.confirm()
+        except LockLost as error:
+            print(error, file=sys.stderr, flush=True)
+            stop.touch()
+            return
+
+
 def run(folder: Path) -> State:
     """Do the work of a job's folder in this process and publish what becomes of it."""
     request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
@@ -276,11 +306,13 @@ def run(folder: Path) -> State:
     stop = folder / "stop"
     workspace = Workspace(request["workspace"], actor=Actor(**request.get("actor", {})))
     try:
-        with nullcontext(True) if job.key is None else keys_of(workspace).working(job.key) as alone:
-            if not alone:
-                raise Conflict("Another of these is under way: wait for it, or stop it.")
-            while job.kind in _IN_TURN and not stop.exists() and _before(workspace, job):
-                time.sleep(_BEAT_S / 4)
+        with ExitStack() as stack:
+            if job.key is not None:
+                if (held := stack.enter_context(keys_of(workspace).working(job.key))) is None:
+                    raise Conflict("Another of these is under way: wait for it, or stop it.")
+                threading.Thread(target=_watched, args=(held, stop, done), daemon=True).start()
+            if job.kind in _IN_TURN:
+                stack.enter_context(_turn(workspace, job, stop))
             work: Work = work_named(request["work"])
             if (address := workspace.config().ray_address) and goes_anywhere(work):
                 work = elsewhere(address, request["work"], stop)

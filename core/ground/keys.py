@@ -10,12 +10,13 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from core.ground.errors import Conflict
 from core.ground.job import Job
-from core.ground.machine_faults import fault_of
+from core.ground.locks import FileHold, Hold, deciding, do, is_taken, locked_name
 from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ class Keys(Protocol):
     def release(self, key: str, job_id: str) -> None:
         """Give the key back, where that job has it."""
 
-    def working(self, key: str) -> AbstractContextManager[bool]:
-        """In the process of the job that has the key, while it works: whether no other one with it does."""
+    def working(self, key: str) -> AbstractContextManager[Hold | None]:
+        """In the process of the job that has the key, while it works: that no other one with it does, or None."""
 
 
 def keys_of(workspace: Workspace) -> Keys:
@@ -82,8 +83,8 @@ class FileKeys:
                 path.unlink()
 
     @contextmanager
-    def working(self, key: str) -> Iterator[bool]:
-        yield True
+    def working(self, key: str) -> Iterator[Hold | None]:
+        yield FileHold()
 
     def _holder(self, path: Path) -> str:
         for _ in range(20):  # it is made empty, and filled at once
@@ -116,52 +117,39 @@ class DatabaseKeys:
         with self._deciding() as connection:
             if (other := self._active(connection, key, active)) is not None:
                 return other
-            _do(connection, "DELETE FROM job_keys WHERE key = :key", key=key)
+            do(connection, "DELETE FROM job_keys WHERE key = :key", key=key)
             written = "INSERT INTO job_keys (key, job, kind) VALUES (:key, :job, :kind)"
-            _do(connection, written, key=key, job=job.id, kind=job.kind)
+            do(connection, written, key=key, job=job.id, kind=job.kind)
             return None
 
     def release(self, key: str, job_id: str) -> None:
         with self._deciding() as connection:
-            _do(connection, "DELETE FROM job_keys WHERE key = :key AND job = :job", key=key, job=job_id)
+            do(connection, "DELETE FROM job_keys WHERE key = :key AND job = :job", key=key, job=job_id)
 
     @contextmanager
-    def working(self, key: str) -> Iterator[bool]:
-        engine = _engine(self._url)
-        with _faults():
-            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-        try:
-            deadline = time.monotonic() + ENDING_S
-            with _faults():
-                while not (ours := _lock(connection, key)) and time.monotonic() < deadline:
-                    time.sleep(0.25)
-            yield ours
-        finally:
-            with suppress(Exception):  # it may have been cut off meanwhile: the lock is gone with it
-                connection.close()
-            engine.dispose()
+    def working(self, key: str) -> Iterator[Hold | None]:
+        with ExitStack() as stack:
+            try:
+                held = stack.enter_context(locked_name(self._url, _lock(key), Conflict(""), wait_s=ENDING_S))
+            except Conflict:
+                held = None
+            yield held
 
     def _active(self, connection: sa.Connection, key: str, active: Active) -> Job | None:
         asked = "SELECT job, kind, clock_timestamp() - at < interval '60 s' AS young FROM job_keys WHERE key = :key"
-        row = _do(connection, asked, key=key).first()
+        row = do(connection, asked, key=key).first()
         if row is None or (job := active(row.job)) is not None:
             return None if row is None else job
-        if not (row.young and not (self._jobs / row.job).exists()) and _lock(connection, key):
-            _do(connection, f"SELECT pg_advisory_unlock({_NUMBER})", key=key)
+        if not (row.young and not (self._jobs / row.job).exists()) and not is_taken(connection, _lock(key)):
             return None
         return Job(row.job, row.kind, str(self._jobs / row.job), key)  # at work, and not to be seen from here yet
 
     @contextmanager
     def _deciding(self) -> Iterator[sa.Connection]:
         """A transaction that no other server's runs beside."""
-        engine = _engine(self._url)
-        try:
-            with _faults(), engine.begin() as connection:
-                _do(connection, "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || ' jobs', 0))")
-                _do(connection, _TABLE)
-                yield connection
-        finally:
-            engine.dispose()
+        with deciding(self._url, "jobs") as connection:
+            do(connection, _TABLE)
+            yield connection
 
 
 _TABLE = """
@@ -169,30 +157,8 @@ _TABLE = """
         key text PRIMARY KEY, job text NOT NULL, kind text NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp()
     )
 """
-_NUMBER = "hashtextextended(current_schema() || ' job ' || :key, 0)"
 
 
-def _lock(connection: sa.Connection, key: str) -> bool:
-    return bool(_do(connection, f"SELECT pg_try_advisory_lock({_NUMBER})", key=key).scalar())
-
-
-def _do(connection: sa.Connection, statement: str, **values: str) -> Any:
-    import sqlalchemy as sa
-
-    return connection.execute(sa.text(statement), values)
-
-
-def _engine(url: str) -> sa.Engine:
-    import sqlalchemy as sa
-
-    return sa.create_engine(url, poolclass=sa.pool.NullPool)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        if (fault := fault_of(error)) is not None:
-            raise fault from error
-        raise
+def _lock(key: str) -> str:
+    """The name of the lock that the process of the job with this key holds."""
+    return f"job {key}"

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from core.ground.config import WorkspaceConfig
-from core.ground.errors import BurinError, WorkspaceRefused
+from core.ground.errors import WorkspaceRefused
 from core.ground.rights import Actor, allow
 
 ENVIRONMENT = "BURIN_WORKSPACE"
@@ -266,38 +266,6 @@ def _left(workspace: Workspace) -> Iterator[Path]:
         for folder, folders, files in os.walk(top):
             yield from (Path(folder) / name for name in (*folders, *files) if is_temporary(name))
             folders[:] = [name for name in folders if not is_temporary(name)]
-
-
-def lock(handle: int) -> None:
-    """An exclusive lock on an open file, which ends with the process; `OSError` when another has it."""
-    if os.name == "nt":
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    else:
-        import fcntl
-
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-@contextmanager
-def locked(path: Path, busy: BurinError | None, *, wait_s: float = 0.0) -> Iterator[None]:
-    """Have the `lock` of the file ``path`` in this block; raises ``busy`` where another has it for longer than
-    ``wait_s``, and waits for as long as it takes where that is None."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        deadline = time.monotonic() + wait_s
-        while True:
-            try:
-                lock(handle)
-                break
-            except OSError as error:
-                if busy is not None and time.monotonic() >= deadline:
-                    raise busy from error
-                time.sleep(0.05)
-        yield
-    finally:
-        os.close(handle)
 
 
 def stamp_of(path: Path) -> Stamp:

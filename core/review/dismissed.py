@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from core.ground.errors import Conflict
+from core.ground.locks import locked
 from core.ground.rights import Actor, allow
-from core.ground.workspace import Workspace, locked, write_atomic
+from core.ground.workspace import Workspace, write_atomic
 
 
 @dataclass

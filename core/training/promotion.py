@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from core.embedding.weights import PROMOTED, sha256_of
 from core.ground.errors import Conflict, NotFound
 from core.ground.extras import trains_here
 from core.ground.jobs import Report
+from core.ground.locks import Hold, locked
 from core.ground.workspace import Workspace, new_id, scratch, sync_folder, temporary, write_atomic
 from core.recognition.metrics import wilson
 from core.training.promoted import ORIGIN, Promoted, every_told, promoted, tell, told
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
 
 FAR = 0.05  # of top-1: by how much a run may be below what is in use before that has to be said
+TURN_S = 10.0  # for which somebody waits who finds what is in use in other hands
 KEPT = 5  # earlier promotions that can be gone back to
 _BESIDE = tuple(Path(PROMOTED).with_suffix(suffix).name for suffix in (".json", ".pt"))
 
@@ -99,14 +102,15 @@ def promote(workspace: Workspace, run: Run) -> Promoted:
         from core.embedding.model import load
 
         state = load(run.best_path)[0].state_dict()
-    _keep(workspace)
-    record = Promoted(run.id, sha256_of(run.best_path), time.time())
-    tell(workspace.model, record, promoted(workspace))
-    _clear(workspace)
-    target = workspace.model / PROMOTED
-    write_atomic(target, content)
-    tell(workspace.model, record)
-    _beside(target, card.to_json() | {"sha256": record.sha256}, state)
+    with _turn(workspace):
+        _keep(workspace)
+        record = Promoted(run.id, sha256_of(run.best_path), time.time())
+        tell(workspace.model, record, promoted(workspace))
+        _clear(workspace)
+        target = workspace.model / PROMOTED
+        write_atomic(target, content)
+        tell(workspace.model, record)
+        _beside(target, card.to_json() | {"sha256": record.sha256}, state)
     return record
 
 
@@ -149,26 +153,34 @@ def roll_back(workspace: Workspace) -> Promoted | None:
     Raises `NotFound` when there is nothing to go back to.
     """
     workspace.allow("promotion")
-    earlier = _earlier(workspace)
-    if not earlier:
-        raise NotFound("There is no earlier promotion to go back to.")
-    last = earlier[-1]
-    tell(workspace.model, told(last), promoted(workspace))
-    _clear(workspace)
-    for name in (PROMOTED, ORIGIN, *_BESIDE):  # copied, the weights first: a kill leaves all of it for a second try
-        if (last / name).is_file():
-            write_atomic(workspace.model / name, (last / name).read_bytes())
-        else:
-            (workspace.model / name).unlink(missing_ok=True)
-    for done in [folder for folder in reversed(_kept(workspace)) if folder.name >= last.name]:  # a kill may leave more
-        os.replace(done, gone := temporary(done))
-        shutil.rmtree(gone, ignore_errors=True)
+    with _turn(workspace):
+        earlier = _earlier(workspace)
+        if not earlier:
+            raise NotFound("There is no earlier promotion to go back to.")
+        last = earlier[-1]
+        tell(workspace.model, told(last), promoted(workspace))
+        _clear(workspace)
+        for name in (PROMOTED, ORIGIN, *_BESIDE):  # copied, the weights first: a kill leaves all of it for a second try
+            if (last / name).is_file():
+                write_atomic(workspace.model / name, (last / name).read_bytes())
+            else:
+                (workspace.model / name).unlink(missing_ok=True)
+        for done in reversed([folder for folder in _kept(workspace) if folder.name >= last.name]):  # a kill leaves more
+            os.replace(done, gone := temporary(done))
+            shutil.rmtree(gone, ignore_errors=True)
     return promoted(workspace)
 
 
 def can_roll_back(workspace: Workspace) -> bool:
     """Whether there is an earlier promotion, or the untrained encoder, to go back to."""
     return bool(_earlier(workspace))
+
+
+def _turn(workspace: Workspace) -> AbstractContextManager[Hold]:
+    """What is in use is in nobody else's hands meanwhile; raises `Conflict` where it is for long."""
+    busy = Conflict("Another model is being put to use at this moment: try again.")
+    workspace.model.mkdir(parents=True, exist_ok=True)
+    return locked(workspace.model / ".promotion.lock", busy, wait_s=TURN_S)
 
 
 def _keep(workspace: Workspace) -> None:

@@ -19,8 +19,9 @@ from typing import Any
 
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.jobs import Job, JobRunner
+from core.ground.locks import locked
 from core.ground.rights import Actor
-from core.ground.workspace import Workspace, locked, new_id, write_atomic
+from core.ground.workspace import Workspace, new_id, write_atomic
 from core.training.prepare import Request
 from core.training.runs import Runs, default_name
 from core.training.settings import TrainSettings

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound, changed_meanwhile
+from core.ground.locks import Hold, held_of, locked
 from core.ground.rights import Actor, allow
-from core.ground.workspace import Workspace, lock, locked, new_id, write_atomic
+from core.ground.workspace import Workspace, new_id, write_atomic
 from core.training.audit import LeakAudit
 from core.training.promoted import promoted
 from core.training.settings import TrainSettings
@@ -35,6 +36,7 @@ PAUSE, STOP = "pause", "stop"
 VERSIONED = ("torch", "timm", "numpy", "pytorch-metric-learning", "safetensors")
 LONGEST_NAME = 80
 
+_LOCK = ".lock"
 _TRASH = ".trash"
 
 
@@ -143,7 +145,7 @@ class Run:
     def state(self) -> RunState:
         """The state, joined with whether a process still works on it; one that was asked to stop, and whose process was
         ended before it could say so, was stopped."""
-        if self.record.state == "running" and not _is_held(self.folder / ".lock"):
+        if self.record.state == "running" and not held_of([self.folder / _LOCK]):
             return "stopped" if self.asked_to_stop else "interrupted"
         return self.record.state
 
@@ -191,11 +193,11 @@ class Run:
         self.update(state="running", ended_at=None, reason={})
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[Hold]:
         """Keep every other process from training this run; raises `Conflict` when one does."""
         busy = Conflict("This run is being trained already.")
-        with locked(self.folder / ".lock", busy, wait_s=0.2):  # a page that looks at the lock has it for a moment
-            yield
+        with locked(self.folder / _LOCK, busy, wait_s=0.2) as held:  # a page that looks at it has it for a moment
+            yield held
 
     def update(self, **changes: Any) -> None:
         """Change the record and write it."""
@@ -219,8 +221,10 @@ class Runs:
 
     def under_way(self) -> Sequence[Run]:
         """Those that a process works on, newest first. Locks alone are looked at before: a record can be large."""
-        held = (name for name in self._names() if _is_held(self.folder / name / ".lock"))
-        return [run for run in self._those(held) if run.state == "running"]
+        names = self._names()
+        held = held_of(self.folder / name / _LOCK for name in names)
+        names = [name for name in names if self.folder / name / _LOCK in held]
+        return [run for run in self._those(names) if run.state == "running"]
 
     def _names(self) -> Sequence[str]:
         return sorted(os.listdir(self.folder), reverse=True) if self.folder.is_dir() else []
@@ -395,17 +399,3 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def _unchanged(run: Run, held: str, shown: str | None) -> None:
     if shown is not None and held != shown:
         raise changed_meanwhile(run.record.name)
-
-
-def _is_held(path: Path) -> bool:
-    try:
-        handle = os.open(path, os.O_RDWR)
-    except OSError:
-        return False
-    try:
-        lock(handle)
-        return False
-    except OSError:
-        return True
-    finally:
-        os.close(handle)

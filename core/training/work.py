@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.ground.errors import BadInput, BurinError
+from core.ground.errors import BadInput, BurinError, LockLost
 from core.ground.extras import need_pytorch
 from core.ground.jobs import Report
+from core.ground.locks import CONFIRMED_S, Hold
 from core.ground.workspace import Workspace
 from core.training import checkpoint
 from core.training.batches import Images, Loader
@@ -82,15 +83,23 @@ def train(
             raise BadInput("The first process could not prepare the training; it says why.")
         run = run or Runs(workspace).get(run_id)
         with ExitStack() as stack:
+            held: Hold | None = None
             if world.first:
-                stack.enter_context(run.held())
+                held = stack.enter_context(run.held())
                 run.begin()
+
+            def confirm(every_s: float = 0.0) -> None:
+                if held is not None:
+                    held.confirm(every_s=every_s)
 
             def stop() -> bool:
                 return should_stop() or run.asked_to_stop
 
             try:
-                ended = _trained(workspace, run, material, world, on_progress, on_event, stop)
+                ended = _trained(workspace, run, material, world, on_progress, on_event, stop, confirm)
+                confirm()
+            except LockLost:  # what the run says of itself may be another's by now
+                raise
             except BurinError as error:
                 if world.first:
                     run.end("failed", error)
@@ -127,12 +136,13 @@ def _trained(
     on_progress: Progress,
     tell: Callable[[dict[str, Any]], None],
     should_stop: Callable[[], bool],
+    confirm: Callable[..., None],
 ) -> Ended:
     settings = run.settings
     on_progress(0, 0, "reading")
     pictures = _Pictures.of(run, material)
     net, loss, start = _networks(settings, workspace, classes=len(pictures.images.folders))
-    course = _Course(run, pictures, world, on_progress, tell, should_stop)
+    course = _Course(run, pictures, world, on_progress, tell, should_stop, confirm)
     trainer = course.trainer = Trainer(
         net, loss, pictures.batches(settings, world), settings, course.hooks, world=world
     )
@@ -208,13 +218,14 @@ class _Course:
     on_progress: Progress
     tell: Callable[[dict[str, Any]], None]
     should_stop: Callable[[], bool]
+    confirm: Callable[..., None]
     trainer: Trainer = field(init=False)
     recorder: Recorder | None = None
 
     @property
     def hooks(self) -> Hooks:
         return Hooks(
-            self._validate, self._on_event, self._on_epoch, self.should_stop, lambda: self.run.paused, self._on_pause
+            self._validate, self._on_event, self._on_epoch, self._asked_to_stop, lambda: self.run.paused, self._on_pause
         )
 
     def begin(self, start: str) -> None:
@@ -240,7 +251,13 @@ class _Course:
 
     def _validate(self, network: nn.Module) -> Checked:
         self.on_progress(self.trainer.step, self.trainer.total_steps, "validating")
-        return self.pictures.checked(network, neighbours=self.run.settings.neighbours)
+        found = self.pictures.checked(network, neighbours=self.run.settings.neighbours)
+        self.confirm()  # what follows is written into the run
+        return found
+
+    def _asked_to_stop(self) -> bool:
+        self.confirm(CONFIRMED_S)
+        return self.should_stop()
 
     def _on_event(self, event: dict[str, Any]) -> None:
         if self.recorder is None:

@@ -19,8 +19,9 @@ from typing import Any, Self
 from core.catalogue.journal import Change
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
+from core.ground.locks import Hold, locked
 from core.ground.names import is_junk, is_plain
-from core.ground.workspace import locked, write_atomic
+from core.ground.workspace import write_atomic
 
 MANIFEST = "manifest.jsonl"
 _TRASH = ".trash"  # hidden, beside the class folders: a variant in it counts nowhere
@@ -117,14 +118,14 @@ class Manifest:
     # Changing: all under the lock
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[Hold]:
         """Keep other processes from changing the variants; raises `Conflict` when one is at it. A killed
         process holds nothing, and what it had half written is swept away here."""
         self.folder.mkdir(parents=True, exist_ok=True)
         busy = Conflict("Variants are being written into {folder} already.", folder=self.folder.name)
-        with locked(self.folder / ".lock", busy):
+        with locked(self.folder / ".lock", busy) as held:
             shutil.rmtree(self.folder / _STAGING, ignore_errors=True)
-            yield
+            yield held
 
     def append(self, records: Iterable[Batch | Variant]) -> None:
         """Add lines, durably."""

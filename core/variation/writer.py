@@ -28,6 +28,7 @@ from core.collection.dataset import Dataset
 from core.ground.errors import BurinError, ConfigRefused
 from core.ground.images import content_hash
 from core.ground.jobs import Report
+from core.ground.locks import CONFIRMED_S, Hold
 from core.ground.work import anywhere
 from core.ground.workspace import Workspace
 from core.intake.ingest import record_of
@@ -114,7 +115,8 @@ def write(
     if safety is not None:
         effective = {folder: safety.policy_for(folder) for folder in effective}
     run = _Run(manifest, batch, seed, effective, astray)
-    with manifest.locked():
+    with manifest.locked() as held:
+        run.held = held
         known = {(v.folder, v.file): v.sha256 for v in manifest.variants()}
         refused_here = {folder: sorted(safety.refused(folder)) for folder in effective} if safety else {}
         header = Batch(
@@ -161,6 +163,7 @@ class _Run:
     ) -> None:
         self.manifest, self.batch, self.seed, self.effective = manifest, batch, seed, effective
         self.astray = astray
+        self.held: Hold | None = None  # of the manifest
         self.done = self.written = self.present = self.bytes = self.unsafe = 0
         self.refused: list[FileOutcome] = []
         self.stopped = False
@@ -205,6 +208,8 @@ class _Run:
 
     def flush(self) -> None:
         """The lines first, then the files: a kill in between leaves lines without files, which count for nothing."""
+        if self.held is not None:
+            self.held.confirm(every_s=CONFIRMED_S)
         if self._waiting:
             self.manifest.append(variant for variant, _content in self._waiting)
         for variant, content in self._waiting:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from core.embedding.card import read_sealed
-from core.ground.errors import BadInput
+from core.ground.errors import BadInput, LockLost
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.training.prepare import Request
@@ -103,6 +104,24 @@ def test_a_resumed_run_equals_the_uninterrupted_one(filled, tiny):
     assert resumed.record.overrides == ["label safety"]
     with pytest.raises(BadInput, match="there is nothing to go on with"):
         train(filled, Request(settings, run_id=stopped.id))
+
+
+def test_a_run_whose_lock_was_lost_is_written_no_more_and_can_be_gone_on_with(filled, tiny, monkeypatch):
+    asked = count(1)
+
+    class Lost:
+        def confirm(self, *, every_s: float = 0.0) -> None:
+            if not every_s and next(asked) == 3:  # before the training, after its first epoch, after its second
+                raise LockLost("Somebody else has begun the same.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Run, "held", lambda self: nullcontext(Lost()))
+        with pytest.raises(LockLost):
+            train(filled, Request(tiny))
+    [run] = Runs(filled).list()
+    assert (run.record.state, run.record.ended_at, run.state) == ("running", None, "interrupted")
+    assert [m["kind"] for m in run.metrics()] == ["start", "step", "step", "epoch", "step", "step"]
+    assert run.resumable and train(filled, Request(tiny, run_id=run.id)).state == "finished"
 
 
 def test_label_safety_keeps_a_flip_from_making_another_mark(workspace, tiny):
