@@ -131,13 +131,19 @@ def add(connection: sa.Connection, product_id: int, draft: ProductDraft) -> list
     return _change(row, _joined(row, [(draft.code, draft.maker, draft.fields, _stored(draft.marks), draft.pictures)]))
 
 
-def replace(connection: sa.Connection, product_id: int, draft: ProductDraft) -> list[Change]:
-    """Give a product the fields, the marks and the pictures of ``draft``, where it has some; the rest stays."""
+def replace(connection: sa.Connection, drafts: Mapping[int, ProductDraft]) -> list[Change]:
+    """Give each product (id -> draft) the fields, the marks and the pictures of its draft, where that has some; the
+    rest stays."""
+    there = _classes(connection)
+    return [change for one, draft in drafts.items() for change in _replaced(connection, one, draft, there)]
+
+
+def _replaced(connection: sa.Connection, product_id: int, draft: ProductDraft, there: set[int]) -> list[Change]:
     row = _present(connection, product_id)
     values = _values(draft)
     marks = values["marks"] or row.marks
     if marks != row.marks:
-        _check_marks(draft.marks, _classes(connection))
+        _check_marks(draft.marks, there)
     pictures = [*row.pictures, *(one for one in draft.pictures if one not in row.pictures)]
     return _change(row, {"fields": {**row.fields, **values["fields"]}, "marks": marks, "pictures": pictures})
 

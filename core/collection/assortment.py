@@ -62,8 +62,11 @@ class Assortment(Curation):
         def plan(connection: sa.Connection) -> list[Change]:
             made.extend(products.create(connection, drafts))
             added = [products.add(connection, one, draft) for one, draft in (also or {}).items()]
-            added += [products.replace(connection, one, draft) for one, draft in (replaced or {}).items()]
-            return made + [change for changes in added for change in changes]
+            return [
+                *made,
+                *(change for changes in added for change in changes),
+                *products.replace(connection, replaced or {}),
+            ]
 
         names = [draft.name for draft in (*drafts, *(also or {}).values(), *(replaced or {}).values())]
         self._change(action, plan, entry_id=entry_id, products=len(names), names=names[:NAMED])

@@ -8,12 +8,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast, get_args
 
 from core.catalogue.journal import known_by
-from core.catalogue.products import FIELDS, clean
+from core.catalogue.products import FIELDS, MOST_MARKS, clean
 from core.catalogue.records import Carried, Place, Product, ProductDraft
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, BurinError
@@ -24,7 +24,7 @@ from core.intake.labels import table_rows
 HEADER = ["product", "maker", "code"]  # what the table begins with
 FILE, FOLDER = "products.csv", "product_pictures"  # in an archive
 _NAME = ("product", "name")
-_MARK, _WHERE = re.compile(r"mark[ _]?(\d+)", re.IGNORECASE), re.compile(r"where[ _]?(\d+)", re.IGNORECASE)
+_MARK, _WHERE = (re.compile(rf"{word}[ _]?(\d{{1,9}})", re.IGNORECASE) for word in ("mark", "where"))
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
 MOST_ROWS = 100_000
 
@@ -64,8 +64,25 @@ def import_products(dataset: Dataset, data: bytes) -> TableTaken:
     A row that names a product by maker, name and code changes it; empty cells change nothing. All of it is one entry of
     the journal. Raises `BadInput` where there is no such column.
     """
+    try:
+        return _import(dataset, *table_rows(data))
+    except csv.Error as error:
+        raise BadInput("The table cannot be read: {why}.", why=error) from error
+
+
+def pictures_named(data: bytes) -> set[str]:
+    """The pictures that a table of products names."""
     header, rows = table_rows(data)
     columns = [cell.casefold() for cell in header]
+    if "pictures" not in columns:
+        return set()
+    at = columns.index("pictures")
+    return {name for row in rows if len(row) > at for name in row[at].split() if _PICTURE.fullmatch(name)}
+
+
+def _import(dataset: Dataset, header: Sequence[str], rows: Iterable[Sequence[str]]) -> TableTaken:
+    columns = [cell.casefold() for cell in header]
+    titles = {column: title.strip() for column, title in reversed(list(zip(columns, header, strict=True)))}
     at = next((columns.index(name) for name in _NAME if name in columns), None)
     if at is None:
         raise BadInput("The table needs a column with the names of the products: product.")
@@ -78,11 +95,11 @@ def import_products(dataset: Dataset, data: bytes) -> TableTaken:
     for number, row in enumerate(rows):
         if number >= MOST_ROWS:
             raise BadInput("The table has more than {limit} rows.", limit=MOST_ROWS)
-        cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-        if not cells.get(columns[at]):
+        cells = {column: text for column, cell in zip(columns, row, strict=False) if (text := cell.strip())}
+        if columns[at] not in cells:
             continue
         try:
-            draft = _draft(header, cells, columns[at], classes, unknown, dataset)
+            draft = _draft(titles, cells, columns[at], classes, unknown, dataset)
         except BurinError as error:
             refused.append((cells[columns[at]], error))
             continue
@@ -98,37 +115,30 @@ def import_products(dataset: Dataset, data: bytes) -> TableTaken:
     return TableTaken(len(made), changed, list(unknown), refused)
 
 
-def pictures_named(data: bytes) -> set[str]:
-    """The pictures that a table of products names."""
-    header, rows = table_rows(data)
-    columns = [cell.casefold() for cell in header]
-    if "pictures" not in columns:
-        return set()
-    at = columns.index("pictures")
-    return {name for row in rows if len(row) > at for name in row[at].split() if _PICTURE.fullmatch(name)}
-
-
 def _draft(
-    header: Sequence[str],
+    titles: Mapping[str, str],
     cells: Mapping[str, str],
     name: str,
     classes: Mapping[str, int],
     unknown: dict[str, None],
     dataset: Dataset,
 ) -> ProductDraft:
+    """What a row says; ``cells`` are those that are not empty, ``titles`` the columns as they are written."""
     marks: dict[int, Carried] = {}
     fields: dict[str, str] = {}
-    for title in header:
-        column, cell = title.casefold(), cells.get(title.casefold(), "")
+    places = {found[1]: cell.casefold() for column, cell in cells.items() if (found := _WHERE.fullmatch(column))}
+    for column, cell in cells.items():
         if found := _MARK.fullmatch(column):
-            if cell and key(cell) not in classes:
+            if key(cell) not in classes:
                 unknown.setdefault(cell)
-            elif cell:
-                where = next((cells.get(c, "") for c in cells if (w := _WHERE.fullmatch(c)) and w[1] == found[1]), "")
-                known = cast(Place, where.casefold()) if where.casefold() in get_args(Place) else ""
-                marks[int(found[1])] = Carried(classes[key(cell)], known)
-        elif column not in (name, "maker", "code", "pictures", "") and not _WHERE.fullmatch(column) and cell:
-            fields[title.strip()] = cell
+                continue
+            where = places.get(found[1], "")
+            known = cast(Place, where) if where in get_args(Place) else ""
+            marks[int(found[1])] = Carried(classes[key(cell)], known)
+        elif column not in (name, "maker", "code", "pictures", "") and not _WHERE.fullmatch(column):
+            fields[titles[column]] = cell
+    if len(marks) > MOST_MARKS:
+        raise BadInput("A product carries at most {limit} marks.", limit=MOST_MARKS)
     kept = dataset.workspace.product_pictures
     pictures = [one for one in cells.get("pictures", "").split() if _PICTURE.fullmatch(one) and (kept / one).is_file()]
     title, maker, code = (clean(cells.get(column, "")) for column in (name, "maker", "code"))

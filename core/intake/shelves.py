@@ -41,18 +41,19 @@ def loose(files: Iterable[F]) -> tuple[list[F], list[Shelf]]:
     """``files`` without the tables of products among them and what those name in the folder of pictures beside them;
     and these."""
     files = list(files)
-    tables: dict[int, bytes] = {}
+    tables: dict[int, tuple[bytes, set[str]]] = {}
     for at, file in enumerate(files):
         if file.name.lower().endswith(".csv"):
             with suppress(ImageRefused, csv.Error):
                 data = file.read()
                 if [cell.casefold() for cell in table_rows(data)[0][:2]] == HEADER[:2]:
-                    tables[at] = data
+                    tables[at] = data, set()  # also where the rest of it cannot be read: that is said of it then
+                    tables[at] = data, pictures_named(data)
     shelves, aside = [], set(tables)
-    for at, data in tables.items():
+    for at, (data, pictures) in tables.items():
         folder = files[at].name.replace("\\", "/").rpartition("/")[0]
         beside = f"{folder}/{FOLDER}" if folder else FOLDER
-        named = {f"{beside}/{one}" for one in pictures_named(data)}
+        named = {f"{beside}/{one}" for one in pictures}
         here = [n for n, file in enumerate(files) if file.name.replace("\\", "/") in named]
         aside |= set(here)
         shelves.append(Shelf(files[at].name, data, [files[n].read for n in here]))

@@ -111,8 +111,14 @@ def _thumbnail(root: str, item_id: int, sha256: str) -> bytes:
     return path.read_bytes()
 
 
-@lru_cache(maxsize=200)
 def _large(root: str, item_id: int, sha256: str) -> bytes:
+    data, item = _with_content(item_id, sha256)
+    data.path(item)  # what was deleted for good is shown no more, however lately it was looked at
+    return _at_large(root, item_id, sha256)
+
+
+@lru_cache(maxsize=200)
+def _at_large(root: str, item_id: int, sha256: str) -> bytes:
     data, item = _with_content(item_id, sha256)
     return thumbnail(data.picture(item, within=2 * LARGE), side=LARGE)
 

@@ -115,6 +115,10 @@ def test_every_answer_says_what_a_browser_may_do_with_it(client: TestClient, hea
     said = client.get("/anything", headers=headers).headers
     assert "frame-ancestors 'none'" in said["content-security-policy"] and said["x-frame-options"] == "DENY"
     assert "default-src 'self'" in said["content-security-policy"] and "http:" not in said["content-security-policy"]
+    connect = next(part for part in said["content-security-policy"].split("; ") if part.startswith("connect-src"))
+    own = headers.get("host", "localhost:8501")
+    sockets = set() if headers else {f"ws://{own}", f"wss://{own}"}  # no host that is not ours is written into it
+    assert set(connect.split()[1:]) == {"'self'", "blob:", "data:"} | sockets
     assert (said["x-content-type-options"], said["referrer-policy"]) == ("nosniff", "same-origin")
     assert "geolocation=()" in said["permissions-policy"] and "camera=(self)" in said["permissions-policy"]
     assert said["cross-origin-resource-policy"] == said["cross-origin-opener-policy"] == "same-origin"

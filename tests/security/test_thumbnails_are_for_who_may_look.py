@@ -71,6 +71,14 @@ def test_the_larger_picture_is_ours_too_and_stays_within_its_size(shown):
     assert (again.status_code, again.content) == (304, b"")
 
 
+def test_what_is_deleted_for_good_is_shown_no_more(shown):
+    client, item, dataset = shown
+    assert all(client.get(path).status_code == 200 for path in (address(item.sha256, item.id), large_address(item)))
+    dataset.trash([item.id])
+    dataset.discard([item.id])
+    assert all(client.get(path).status_code == 404 for path in (address(item.sha256, item.id), large_address(item)))
+
+
 def test_an_image_whose_file_was_taken_away_has_no_address(shown):
     _client, item, dataset = shown
     dataset.path(item).unlink()

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import zipfile
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from core.catalogue import products
 from core.catalogue.records import Carried, ProductDraft
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput
 from core.ground.workspace import Workspace
+from core.intake import product_table
 from core.intake.exports import export_zip
 from core.intake.ingest import import_archive, receive, run_import
 from core.intake.product_table import import_products, products_csv
@@ -141,3 +145,53 @@ def test_a_loose_table_beside_images_is_taken_in_with_its_pictures_and_said(data
     assert other.product_picture(picture).is_file()
     assert "product_pictures" not in {record.name for record in other.classes()}
     assert [one["outcome"] for one in said if one["name"] == "all/products.csv"] == ["read"]
+
+
+def test_a_wide_table_costs_what_is_in_it(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A header of ten thousand columns and rows of one cell, in a file of some kilobytes, took hours in the server."""
+    asked = Counter[str]()
+    for name in ("_MARK", "_WHERE"):
+        known = getattr(product_table, name)
+
+        def fullmatch(text: str, known: re.Pattern = known, name: str = name) -> re.Match | None:
+            asked[name] += 1
+            return known.fullmatch(text)
+
+        monkeypatch.setattr(product_table, name, SimpleNamespace(fullmatch=fullmatch))
+    wide = "product," + ",".join(f"mark_{n},note {n}" for n in range(5000)) + "\n"
+    taken = import_products(dataset, (wide + "".join(f"wide {n}\n" for n in range(300))).encode())
+    assert taken.created == 300 and sum(asked.values()) < 3 * 300 + 10_000
+
+
+def test_the_classes_are_read_once_for_all_rows(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [f"p{n},circle" for n in range(50)]
+    import_products(dataset, ("product,mark_1\n" + "\n".join(rows)).encode())
+    read = []
+    known = products._classes
+    monkeypatch.setattr(products, "_classes", lambda connection: read.append(1) or known(connection))
+    again = [f"p{n},cross" for n in range(50)]
+    assert import_products(dataset, ("product,mark_1\n" + "\n".join(again)).encode()).changed == 50
+    assert len(read) <= 2
+
+
+@pytest.mark.parametrize("header", ["product,mark_" + "9" * 5000, "product,maker"])
+def test_what_is_no_table_of_products_is_said(dataset: Dataset, header: str) -> None:
+    rows = {"product,maker": "A," + "x" * 200_000}.get(header, "A,circle")
+    before = len(dataset.products())
+    with pytest.raises(BadInput, match="at most 200" if "999" in header else "cannot be read"):
+        import_products(dataset, f"{header}\n{rows}\n".encode())
+    assert len(dataset.products()) == before
+
+
+def test_a_row_of_too_many_marks_is_refused_alone(dataset: Dataset) -> None:
+    header = "product," + ",".join(f"mark_{n}" for n in range(13))
+    taken = import_products(dataset, f"{header}\nmany{',circle' * 13}\none,circle\n".encode())
+    assert taken.created == 1 and [(name, "at most 12" in str(why)) for name, why in taken.refused] == [("many", True)]
+
+
+def test_a_table_that_cannot_be_read_stops_no_import(dataset: Dataset) -> None:
+    told = Told()
+    unread = b"product,maker,pictures\nA,B," + b"x" * 200_000 + b"\n"
+    sent = receive(dataset.workspace, [("products.csv", unread), ("wave.png", png_bytes(draw("wave")))])
+    assert run_import(dataset.workspace, {"files": sent}, told, lambda: False)["added"] == 1  # type: ignore[arg-type]
+    assert {record["name"]: record["outcome"] for record in told.records}["products.csv"] == "refused"

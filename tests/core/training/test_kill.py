@@ -485,14 +485,15 @@ def test_kill_nine(prepared: Path, tmp_path: Path, ways: tuple[str, ...], monkey
         monkeypatch.setattr(module, "can_read", module.can_read)
     without_weights()
     root, rng, met = tmp_path / "workspace", random.Random(SEED), Counter[str]()
+    lines, within_s = (3, 0.8) if set(ways) <= set(LOOKS) else (6, 0.3) if set(ways) <= set(QUICK) else (1, 0.3)
     shutil.copytree(prepared, root)
     known = world_of(root)
     acknowledged = 0
     for number in range(KILLS):
         said = killed(
             "tests.core.training.test_kill:churn", str(root), 1000 * SEED + number, ways, said=tmp_path / "said",
-            lines_first=rng.randint(1, 6 if set(ways) <= set(QUICK) else 1), word=rng.choice(["", "try", "try", "try"]),
-            after_s=rng.uniform(0, 0.3),
+            lines_first=rng.randint(1, lines), word=rng.choice(["", "try", "try", "try"]),
+            after_s=rng.uniform(0, within_s),
         )  # fmt: skip
         assert said, "the child did nothing"
         assert not (bad := [why for word, why in said if word == "bad"]), bad
