@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 
 import pytest
+from babel.messages.pofile import read_po
 
 from pages.ui.guide import ABOUT, GUIDE, SECTIONS, address
 from tests.pages.conftest import PAGES
+from tests.test_locale import PO, extracted
 
 ROOT = GUIDE.parents[1]
 
@@ -27,6 +29,27 @@ def test_every_section_is_written_in_both_languages_and_its_links_lead_somewhere
 def test_the_site_has_every_section_too():
     nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     assert set(re.findall(r"(\w\w)/(\w+)\.md", nav)) == {(lang, name) for lang in ("en", "fr") for name in SECTIONS}
+
+
+@pytest.fixture(scope="module")
+def interface() -> dict[str, set[str]]:
+    """Every string of the interface, by language."""
+    messages = [one for each in extracted() for one in (each if isinstance(each, tuple) else (each,))]
+    with open(PO, "rb") as stream:
+        forms = [entry.string for entry in read_po(stream, locale="fr") if entry.id]
+    french = [one for each in forms for one in (each if isinstance(each, tuple) else (each,))]
+    return {"en": set(messages), "fr": set(french)}
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+@pytest.mark.parametrize(("language", "quotes"), [("en", '"([^"]+)"'), ("fr", r"«\s([^»]+)\s»")])
+def test_what_is_bold_or_quoted_is_said_by_the_interface_in_these_very_words(interface, language, quotes, section):
+    """A button, a view or a page that the guide names is found on the screen under that name."""
+    text = re.sub(r"\s*\n\s*", " ", (GUIDE / language / f"{section}.md").read_text(encoding="utf-8"))
+    named = [*re.findall(r"\*\*([^*]+)\*\*", text), *re.findall(quotes, text)]
+    assert named or section in ("index", "figures")
+    figures = {one for one in named if re.search(r"\d", one)}
+    assert set(named) - figures - interface[language] == set()
 
 
 @pytest.mark.parametrize(("locale", "title"), [("en-GB", "Label fast"), ("fr-FR", "Étiqueter vite")])
