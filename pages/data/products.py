@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.components import native
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 from pages.ui.products import from_pictures, one, shelf
@@ -9,6 +10,7 @@ from pages.ui.state import end_page
 
 product_id = one.asked()
 if product_id is not None:
+    native.from_the_top(str(product_id))
     one.show(product_id)
     end_page()
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.ui.components import native
 from pages.ui.i18n import _
 from pages.ui.search import model_line
 from pages.ui.state import end_page
@@ -12,6 +13,7 @@ found = actions.found()
 if wanted and any(run.id == wanted for run in found):
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(_("All runs"), icon=":material/arrow_back:", key="runs.back", type="tertiary", on_click=run_list.back)
+    native.from_the_top(wanted)
     run_view.show(wanted, key="runs.run")
     end_page()
 

@@ -23,9 +23,6 @@ from pages.ui.text import esc
 ACTIVE = """<style>
 button[data-variant][data-selected="true"], button[data-variant][data-selected="true"] :is(p, span) { color: COLOUR }
 </style>"""
-ABOUT = f"""**Burin {VERSION}**: drop a mark, read its name.
-
-MIT licence. Burin sends nothing to anybody."""
 LANGUAGE = "frame.language"
 LOGO = Path(__file__).parents[2] / "assets" / "logo"
 
@@ -50,12 +47,11 @@ export default function ({ data, parentElement, setTriggerValue }) {
 
 
 def configure() -> None:
-    """Tab icon, layout, logo and language: what must be known before anything is written."""
+    """Tab icon, layout, logo, language and menu: what must be known before anything is written."""
     st.set_page_config(
         page_title="Burin",
         page_icon=str(LOGO / "icon.png"),
         layout="wide",
-        menu_items={"Get help": guide.address(st.context.url or ""), "Report a bug": None, "About": ABOUT},
     )
     with st.sidebar:
         chosen = linked_choice(
@@ -75,6 +71,14 @@ def configure() -> None:
             on_kept_change=_recall_language,
         )  # fmt: skip
     workbench().language = chosen or preferred()
+    about = _("**Burin {version}**: drop a mark, read its name.\n\nMIT licence. Burin sends nothing to anybody.")
+    st.set_page_config(
+        menu_items={
+            "Get help": guide.address(st.context.url or ""),
+            "Report a bug": None,
+            "About": about.format(version=VERSION),
+        }
+    )
     with st.sidebar:
         native.mend(workbench().language)
     workbench().stale = False  # the whole page is being drawn

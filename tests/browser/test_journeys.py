@@ -17,6 +17,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import Page, expect
 
+from burin import __version__
 from core.collection.dataset import Dataset
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
@@ -147,6 +148,42 @@ def test_streamlit_s_own_words_are_in_the_reader_s_language(base, browser):
         assert not re.search("Upload|per file|Browse", uploader.inner_text())
     finally:
         context.close()
+
+
+@pytest.mark.parametrize(
+    ("locale", "about", "help_", "title", "link", "section"),
+    [
+        ("en-GB", "MIT licence. Burin sends nothing", "Get help", "Burin's guide", "Help on this page", "Label fast"),
+        (
+            "fr-FR",
+            "Licence MIT. Burin n’envoie",
+            "Aide",
+            "Le guide de Burin",
+            "Aide sur cette page",
+            "Étiqueter vite",
+        ),
+    ],
+)
+def test_the_menu_says_what_this_is_and_opens_the_guide(base, visit, locale, about, help_, title, link, section):
+    tab = visit(base.server, locale=locale)
+    page = tab.open("label")
+    dots = page.get_by_test_id("stMainMenu").get_by_role("button")
+    dots.click()
+    menu = page.get_by_test_id("stMainMenuPopover")
+    if locale == "fr-FR":
+        expect(menu).to_contain_text("Enregistrer l’écran")
+        assert not re.search("Record|Print|About|Made with", menu.inner_text())
+    menu.get_by_text("About" if locale == "en-GB" else "À propos", exact=True).click()
+    expect(page.get_by_role("dialog")).to_contain_text(about)
+    expect(page.get_by_role("dialog")).to_contain_text(f"Burin {__version__}")
+    page.keyboard.press("Escape")
+    dots.click()
+    with page.context.expect_page() as opened:
+        menu.get_by_text(help_, exact=True).click()
+    expect(opened.value.get_by_role("heading", level=1)).to_have_text(title)
+    opened.value.close()
+    page.get_by_test_id("stSidebar").get_by_role("link", name=link).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(section)
 
 
 @pytest.mark.parametrize("path", ["", "identify", "library", "library?view=add"])

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
+import streamlit as st
 from PIL import Image
 
 from core.collection.dataset import Dataset
@@ -15,6 +17,7 @@ from core.ground.errors import WeightsUnavailable
 from core.ground.images import decode
 from core.training.queue import Queue
 from pages.ui import cached, services, status
+from pages.ui.components import native
 from pages.ui.text import cell, esc, file_name
 from tests.conftest import ROOT, draw, png_bytes
 from tests.pages.conftest import HOME, component, text_of
@@ -53,6 +56,16 @@ def test_the_language_of_a_link_wins_over_the_browser_s(open_page, drawn_workspa
     assert at.title[0].value == "De la gravure à son nom"
     at.switch_page("pages/data/library.py").run()
     assert at.title[0].value == "Bibliothèque"
+
+
+def test_the_words_that_are_mended_are_streamlit_s():
+    """What Streamlit puts together of parts is not looked for; what it has renamed would stay English."""
+    folder = Path(st.__file__).parent / "static" / "static" / "js"
+    said = "".join(path.read_text(encoding="utf-8") for path in folder.glob("*.js"))
+    parts = (" icon", "+Enter to ", "Press Enter to ", ". Running the app")
+    whole = [english for english in native.words() if not any(part in english for part in parts)]
+    assert len(whole) > 70
+    assert [english for english in whole if english not in said] == []
 
 
 def test_an_unknown_language_in_the_link_changes_nothing(open_page, drawn_workspace):

@@ -1,7 +1,7 @@
 // Mends what Streamlit's own elements have no setting for: their English words, a hint that lies over the field under the
-// pointer, a refused file's reason that is hidden, or gone with an uploader that was emptied of what it took, and lists
-// that are none to a screen reader. Texts of people are never touched: only whole texts that are Streamlit's,
-// in the places where it writes them.
+// pointer, a refused file's reason that is hidden, or gone with an uploader that was emptied of what it took, and what a
+// screen reader meets: lists that are none, names with Markdown's signs in them. Texts of people are never touched: only
+// whole texts that are Streamlit's, in the places where it writes them.
 
 const PLACES = [
   '[data-testid=stFileUploader]', '[data-testid=InputInstructions]', '[data-testid=stCameraInput]',
@@ -9,8 +9,13 @@ const PLACES = [
   '[data-testid=stDataFrameColumnMenu]', '[data-testid=stTooltipContent]', '[role=dialog]', '[role=listbox]',
   '[role=menu]',
 ].join(',')
-const PEOPLES = '[data-testid=stFileChipName], [role=dialog] [data-testid=stMarkdownContainer], [role=option]'
+const PEOPLES = [
+  '[data-testid=stFileChipName]', '[role=option]',
+  '[role=dialog] :not([data-testid=stScreencastInstruction]) > [data-testid=stMarkdownContainer]',
+].join(',')
 const SAID = ['aria-label', 'title', 'placeholder']
+const FIELDS = 'input, textarea'  // named by their labels as they are written, in Markdown
+const ESCAPED = /\\([!-/:-@[-`{-~])/g
 const STYLE = `
 [data-testid=stFileUploaderDropzoneInstructions] span { white-space: normal }
 [data-testid=InputInstructions] { pointer-events: none }
@@ -41,7 +46,7 @@ function put(owner, name, now, write) {
   const held = before.get(owner) ?? {}
   const was = held[name]
   const said = was && now === was.shown ? was.said : now  // as Streamlit has it
-  const shown = inWords(said) ?? said
+  const shown = inWords(said) ?? (name === 'aria-label' && owner.matches(FIELDS) ? said.replace(ESCAPED, '$1') : said)
   held[name] = { said, shown }
   before.set(owner, held)
   if (shown !== now) write(shown)

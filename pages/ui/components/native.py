@@ -14,6 +14,17 @@ from pages.ui.i18n import _
 _COMPONENT = st.components.v2.component(
     "burin_native", js=(Path(__file__).parent / "native.js").read_text(encoding="utf-8")
 )
+_TOP = st.components.v2.component(
+    "burin_top",
+    js="""
+const shown = new WeakMap()
+export default function ({ data, parentElement }) {
+  if (shown.get(parentElement) === data.place) return
+  shown.set(parentElement, data.place)
+  document.querySelector('[data-testid=stMain]')?.scrollTo(0, 0)
+}
+""",
+)
 _NOT_FOUND = "Running the app's main page."
 
 
@@ -23,14 +34,19 @@ def mend(language: str) -> None:
     _COMPONENT(
         data={
             "language": language,
-            "words": {} if english else _words(),
+            "words": {} if english else words(),
             "patterns": [*_refused(), *([] if english else _patterns())],
         },
         key="frame.native", height=1,
     )  # fmt: skip
 
 
-def _words() -> dict[str, str]:
+def from_the_top(place: str) -> None:
+    """Show from its top what a page has become: Streamlit, for which it is the same page, stays as far down as it was."""
+    _TOP(data={"place": place}, key="frame.top", height=1)
+
+
+def words() -> dict[str, str]:
     """Streamlit's text -> ours."""
     return {
         "Upload": _("Browse"),
@@ -49,6 +65,7 @@ def _words() -> dict[str, str]:
         "Press Enter to apply": _("Enter to apply"),
         "Press Enter to submit form": _("Enter to send"),
         "Press Ctrl+Enter to apply": _("Ctrl+Enter to apply"),
+        "Press Ctrl+Enter to submit form": _("Ctrl+Enter to send"),
         "Press ⌘+Enter to apply": _("⌘+Enter to apply"),
         "No results": _("Nothing found"),
         "Select all": _("Select all"),
@@ -71,7 +88,19 @@ def _words() -> dict[str, str]:
         "Main menu": _("Main menu"),
         "Rerun": _("Run again"),
         "Print": _("Print"),
+        "Record screen": _("Record the screen"),
+        "Cancel recording": _("Do not record"),
+        "Stop recording": _("Stop recording"),
         "Record a screencast": _("Record the screen"),
+        "This will record a video with the contents of your screen, so you can easily share what you're seeing with others.": _(
+            "What your screen shows becomes a film that you can send. It stays on your machine."
+        ),
+        "Also record audio": _("The microphone too"),
+        "Press": _("Press"),
+        "any time to stop recording.": _("to stop."),
+        "Start recording!": _("Start recording"),
+        "Made with Streamlit v": _("Made with Streamlit") + " ",
+        "Copy version to clipboard": _("Copy the version"),
         "About": _("About"),
         "Get help": _("Help"),
         "Theme": _("Theme"),

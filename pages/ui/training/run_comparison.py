@@ -58,14 +58,19 @@ def _clear() -> None:
 
 def _overlay(runs: Sequence[Run], names: dict[str, str]) -> None:
     titles = {**{name: score_name(name) for name in SCORES}, "loss": _("loss"), "active": _("active triplets or pairs")}
+    records = {run.id: run.metrics() for run in runs}
+    drawn = {
+        run.id: curves(records[run.id], steps_per_epoch=steps_per_epoch(records[run.id], asked=run.settings.steps))
+        for run in runs
+    }
     measure = linked_choice(
-        st.segmented_control, _("Curve"), list(MEASURES), param="curve", key="runs.curve", default="top1",
+        st.segmented_control, _("Curve"), list(MEASURES), param="curve", key="runs.curve",
+        default=_telling([row for made in drawn.values() for row in made.scores]),
         required=True, format_func=titles.__getitem__, label_visibility="collapsed", wrap=True,
     )  # fmt: skip
     rows: list[Row] = []
     for run in runs:
-        records = run.metrics()
-        made = curves(records, steps_per_epoch=steps_per_epoch(records, asked=run.settings.steps))
+        made = drawn[run.id]
         if measure in SCORES:
             held = [row for row in made.scores if row["series"] == measure]
         elif measure == "loss":
@@ -85,6 +90,14 @@ def _overlay(runs: Sequence[Run], names: dict[str, str]) -> None:
     )  # fmt: skip
     legend(series)
     st.vega_lite_chart(frame(rows, names), made_of, key=f"runs.overlay.{measure}", alt=words["y"])
+
+
+def _telling(scores: Sequence[Row]) -> str:
+    """The first score that moves, or differs between the runs: flat lines lie on one another and say nothing."""
+    for name in SCORES:
+        if len({row["y"] for row in scores if row["series"] == name}) > 1:
+            return name
+    return SCORES[0]
 
 
 def _scores(runs: Sequence[Run], names: dict[str, str]) -> None:
