@@ -105,14 +105,18 @@ def test_no_picture_lies_about_unused():
     assert set((ROOT / "docs" / "guide" / "pictures").glob("*.webp")) <= shown | dark
 
 
-def test_the_changelog_has_a_place_for_what_comes():
-    assert re.search(r"^## Unreleased$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+def test_the_changelog_tells_additions_changes_repairs_and_protection_apart():
+    kinds = re.findall(r"^### (.+)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}
 
 
-def test_there_is_one_version_number():
+def test_there_is_one_version_number_and_the_changelog_says_when_it_came():
     from burin import __version__
 
-    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
+    parts = re.findall(r"^## (\S+)(?: \((\d{4}-\d{2}-\d{2})\))?$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    assert parts[0] == ("Unreleased", "") and parts[1][0] == __version__
+    assert all(day for _version, day in parts[1:])
+    assert f"\nversion: {__version__}\ndate-released: {parts[1][1]}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     assert not re.search(r"^version = ", (ROOT / "pyproject.toml").read_text("utf-8"), re.M), "it is read from burin"
 
 
