@@ -3,6 +3,7 @@ desk without a mouse. Nothing that axe calls serious or critical is let pass."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -11,7 +12,6 @@ from playwright.sync_api import Page, expect
 
 from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace
-from core.showcase.sample import load
 from tests.chromium import Server, Visit
 from tests.pages.conftest import PAGES
 
@@ -20,20 +20,21 @@ BESIDE = ("library?view=add", "table?view=classes", "augment?view=strip", "augme
 
 
 @pytest.fixture(scope="module")
-def sample(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sample(start_server: Callable[..., Server], whole_sample: Workspace) -> Iterator[Server]:
     """A server on the whole sample, where every page has something to show."""
-    workspace = Workspace(tmp_path_factory.mktemp("accessible") / "workspace")
-    load(workspace)
-    server = start_server(workspace)
+    server = start_server(whole_sample)
     yield server
     server.stop()
 
 
 def grave(page: Page, where: str) -> list[str]:
-    """What axe finds serious or critical on the page as it stands: the rule, and the first elements that break it."""
+    """What axe finds serious or critical on the page as it stands: the rule, and the first elements that break it; and
+    every name that is read out with the signs of Markdown."""
     page.wait_for_selector("[data-testid=stSidebarNavItems][role=presentation]", state="attached")  # mended once loaded
     found = Axe().run(page).response["violations"]
-    return [
+    names = page.evaluate("() => [...document.querySelectorAll('[aria-label]')].map(each => each.ariaLabel)")
+    signs = [f"{where}: {name}" for name in names if re.search(r"\\[!-/:-@\[-`{-~]", name)]
+    return signs + [
         f"{where}: {each['id']} ({each['help']}): " + "; ".join(node["html"][:120] for node in each["nodes"][:3])
         for each in found
         if each["impact"] in GRAVE

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.ground.workspace import Workspace
-from core.showcase.sample import load
 from tests.chromium import Server, Visit
 from tests.pages.conftest import PAGES
 
@@ -58,11 +57,9 @@ LIGATURES = """family => {
 
 
 @pytest.fixture(scope="module")
-def sample(start_server: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def sample(start_server: Callable[..., Server], whole_sample: Workspace) -> Iterator[Server]:
     """A server on the whole sample, where every page has something to show."""
-    workspace = Workspace(tmp_path_factory.mktemp("layout") / "workspace")
-    load(workspace)
-    server = start_server(workspace)
+    server = start_server(whole_sample)
     yield server
     server.stop()
 

@@ -126,14 +126,26 @@ def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.Mo
     return measured
 
 
+_read: dict[tuple[str, int, int, int, int], str] = {}
+
+
+def digest(path: Path) -> str:
+    """Of a file's content, which is read again where the file is another one, or was written."""
+    seen = path.stat()
+    key = (str(path), seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+    if key not in _read:
+        _read[key] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return _read[key]
+
+
 def state_of(workspace: Workspace) -> dict[str, str]:
     """All that a role is needed to change: not what is made by looking."""
     made = ("data/cache/", "data/jobs/", "data/staging/", "data/catalogue.sqlite-", "model/engines/")
     found = {}
     for path in sorted(workspace.root.rglob("*")):
         name = path.relative_to(workspace.root).as_posix()
-        if path.is_file() and not name.startswith(made) and name != "data/catalogue.sqlite":
-            found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+        if not name.startswith(made) and name != "data/catalogue.sqlite" and path.is_file():
+            found[name] = digest(path)
     found["jobs"] = ",".join(sorted(path.name for path in workspace.jobs.glob("*") if path.is_dir()))
     return found
 
