@@ -9,14 +9,19 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.testing.v1.element_tree import Selectbox
 
 from core.collection.dataset import Dataset
+from core.embedding import gallery
+from core.ground.config import Preprocessing
 from core.ground.workspace import ENVIRONMENT, Workspace
+from core.sight.marks import sight
 from pages.server import garbage
 from pages.ui import services
 from tests.conftest import FakeEmbedder, draw, png_bytes
@@ -46,6 +51,17 @@ PAGES = {
 
 Open = Callable[..., AppTest]
 
+# What the model sees of a picture is found once for all tests that draw the same one.
+_seen: dict[tuple[str, tuple[int, int], bytes, Preprocessing], np.ndarray] = {}
+
+
+def _sight(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+    key = (image.mode, image.size, image.tobytes(), preprocessing)
+    if key not in _seen:
+        _seen[key] = sight(image, preprocessing)
+    return _seen[key]
+
+
 # Every `AppTest` looks through all installed packages for components of theirs: longer than a page takes, and none has.
 _components = cache(manifest_scanner.scan_component_manifests)
 manifest_scanner.scan_component_manifests = _components  # type: ignore[assignment]
@@ -66,6 +82,7 @@ def open_page(monkeypatch: pytest.MonkeyPatch, fake_embedder: object) -> Open:
     monkeypatch.setattr(services, "in_background", lambda work: work())
     monkeypatch.setattr(services, "encoder_opens_at_once", lambda: True)
     monkeypatch.setattr(services, "follow_queue", lambda: None)
+    monkeypatch.setattr(gallery, "sight", _sight)
     monkeypatch.setattr(garbage, "settle", lambda **_: None)  # a collection a view of all that pytest has loaded
     st.cache_data.clear()
     st.cache_resource.clear()
