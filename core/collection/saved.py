@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 from core.catalogue import database as db
 from core.collection.dataset import Dataset
@@ -52,5 +53,11 @@ def _key(page: str) -> str:
 
 
 def _read(text: str) -> dict[str, Query]:
-    held = json.loads(text) if text else {}
-    return {str(name): {str(k): str(v) for k, v in query.items()} for name, query in held.items()}
+    """Nothing of a record that is none: the catalogue may be another's work."""
+    with suppress(ValueError):
+        held = json.loads(text) if text else {}
+        views = held.items() if isinstance(held, dict) else ()
+        return {
+            str(name): {str(k): str(v) for k, v in query.items()} for name, query in views if isinstance(query, dict)
+        }
+    return {}

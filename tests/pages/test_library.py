@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from core.catalogue import database as db
 from core.collection import saved
 from core.collection.dataset import Dataset
 from core.ground.job import Job, publish
@@ -506,6 +507,27 @@ def test_a_view_is_kept_under_a_name_opened_and_dropped(open_page, drawn_workspa
     assert saved.views(dataset_of(drawn_workspace), "library") == {}
     other.button(key="frame.undo.0").click().run()
     assert "Bars" in saved.views(dataset_of(drawn_workspace), "library")
+
+
+def test_whatever_a_view_holds_it_opens_and_a_record_that_is_none_is_empty(open_page, drawn_workspace, dataset_of):
+    """Somebody may have kept an address that they typed, and the catalogue may be another's work."""
+    data = dataset_of(drawn_workspace)
+    data.rescan()
+    data.tag(data.item_ids()[:1], add=["seen"])
+    kept = [
+        {"q": "x" * 3000}, {"class": "<b>nobody"}, {"tag": "nobody"}, {"unlabelled": "maybe", "select": "[1]"},
+        {"kind": "none", "order": "id; drop", "size": "-9"},
+    ]  # fmt: skip
+    for number, query in enumerate(kept):
+        saved.keep(data, "library", f"v{number}", query)
+    at = open_page(drawn_workspace, "library")
+    for number in range(len(kept)):
+        at.button(key=f"library.view.{number}").click().run()
+        assert not at.exception and "id; drop" not in str(dict(at.query_params).get("order")), kept[number]
+    for text in ("[]", "{", "3", "null", '{"a": 3}'):
+        with data.catalogue.write() as connection:
+            db.put(connection, "views library", text)
+        assert saved.views(data, "library") == {}
 
 
 def test_what_is_like_an_image_comes_first(open_page, drawn_workspace, dataset_of):

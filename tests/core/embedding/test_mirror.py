@@ -3,6 +3,8 @@ that is not so, and what was done twice changes nothing. On a real Milvus server
 
 from __future__ import annotations
 
+import os
+import random
 import subprocess
 import sys
 import threading
@@ -18,12 +20,14 @@ from core.catalogue import database as db
 from core.catalogue import vectorstore
 from core.collection.backup import back_up, restore
 from core.collection.dataset import Dataset
+from core.embedding import embedder as embedders
 from core.embedding import mirror as under_test
-from core.embedding.mirror import Keeper, Mirror, identity
+from core.embedding.mirror import Keeper, Mirror, identity, mirror_of, run_reconcile
 from core.embedding.references import LargeGallery
 from core.ground.errors import SearchAway, ServerGone
 from core.ground.workspace import Workspace
 from tests.core.embedding.test_sources import SPACE, Base, D
+from tests.killing import Say, killed
 from tests.milvus import Milvus
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -128,6 +132,58 @@ made.follow()
         connection.execute(sa.delete(db.meta).where(db.meta.c.key.startswith("lease:")))
     assert mirror.follow() == 800  # it goes on after what was written down as done
     agree(base)
+    base.agrees(base.unit(1))
+
+
+class Made:
+    """What stands in for an encoder: whoever asks for one looks through `SPACE`."""
+
+    space, dimension = SPACE, D
+
+
+def churn(say: Say, root: str, url: str, seed: int) -> None:
+    """The child: labels change, the server loses some behind everybody's back, and the job compares and repairs."""
+    workspace, rng = Workspace(root), np.random.default_rng(seed)
+    base = Base.__new__(Base)
+    base.dataset = Dataset(workspace)
+    embedders.load_embedder = lambda *_, **__: Made()  # type: ignore[assignment, return-value]
+    mirror = mirror_of(base.dataset, Made())  # type: ignore[arg-type]
+    assert mirror is not None
+    while True:
+        base.change(rng.choice(np.arange(1, 301), 20, replace=False), class_id=int(rng.integers(1, 9)))
+        if mirror.position is not None:
+            mirror.collection.delete(rng.choice(np.arange(1, 301), 5, replace=False).tolist())
+        with base.dataset.catalogue.write(quiet=True) as connection:  # of whoever was killed before
+            connection.execute(sa.delete(db.meta).where(db.meta.c.key.startswith("lease:")))
+        say("try", base.dataset.version)
+        found = run_reconcile(workspace, {}, lambda *_: None, lambda: False)  # type: ignore[arg-type]
+        say("ok", found)
+
+
+def test_a_comparison_that_is_killed_is_done_again_and_loses_nothing(
+    base: Base, milvus: Milvus, tmp_path: Path
+) -> None:
+    """BURIN_KILLS sets how many times (3 here)."""
+    rng = random.Random(7)
+    base.add(np.arange(1, 301), base.unit(300))
+    base.workspace.save_config(base.workspace.config().with_(index_url=milvus.url))
+    for number in range(int(os.environ.get("BURIN_KILLS", "3"))):
+        said = killed(
+            "tests.core.embedding.test_mirror:churn", str(base.workspace.root), milvus.url, number,
+            said=tmp_path / "said", lines_first=1, word="try", after_s=rng.uniform(0, 1.5),
+        )  # fmt: skip
+        assert said and not [why for word, why in said if word == "bad"], said
+        with base.dataset.catalogue.read() as connection:
+            before = vectorstore.labels_between(connection, SPACE, 0, 10_000)
+        with base.dataset.catalogue.write(quiet=True) as connection:
+            connection.execute(sa.delete(db.meta).where(db.meta.c.key.startswith("lease:")))
+        assert base._mirror is not None
+        base._mirror.reconcile()
+        agree(base)
+        assert base._mirror.reconcile().count == 0
+        with base.dataset.catalogue.read() as connection:
+            assert vectorstore.labels_between(connection, SPACE, 0, 10_000) == before and len(before) == 300
+        print(number, len(said), flush=True)
     base.agrees(base.unit(1))
 
 

@@ -324,6 +324,28 @@ def test_bombs_stay_small(outcomes, name):
     assert outcomes[name]["memory_mb"] < 100
 
 
+TOO_LARGE = ("50k.png", "2_31.png", "169_mpx.png", "51_mpx.png", "long_side.png", "sof.jpg", "screen.gif", "frame.gif",
+             "canvas.webp", "stated.avif", "stated.heic", "coded.avif")  # fmt: skip
+TOO_INTRICATE = (
+    "bomb_grid.avif", "boxes_2m.avif", "items_60000.heic", "tiles_60000.heic", "extents_60000.avif",
+    "frames_100000.avif", "slices_100000.heic", "bomb_scans.jpg", "comments_5m.jpg", "chunks_2m.png",
+    "comments_4m.gif", "chunks_2m.webp", "tags_20000.tif", "strips_5m.tif",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [(f"bomb_{name}", "is too large: ") for name in TOO_LARGE]
+    + [(name, "is built of too many parts ") for name in TOO_INTRICATE],
+)
+def test_what_is_refused_by_its_outside_meets_no_decoder(name, why, monkeypatch):
+    """By our own limits, from header and structure alone: not by what a decoder happens to stumble over."""
+    monkeypatch.setattr(images, "_decoded", lambda *a, **k: pytest.fail("it was decoded"))
+    with pytest.raises(ImageRefused) as refused:
+        decode(hostile.IMAGES[name].make(), name=name)
+    assert why in str(refused.value)
+
+
 def test_the_sentence_says_what_is_wrong():
     def sentence(name: str) -> str:
         with pytest.raises(ImageRefused) as refused:
