@@ -163,7 +163,8 @@ class Collection:
 
 
 def reach_index(url: str) -> str:
-    """What answers at this address, as "Milvus 2.6.1". Raises `SearchAway` where nothing does, `ExtrasMissing`."""
+    """What answers at this address, as "Milvus 2.6.1". Raises `SearchAway` where nothing does, or the token is refused,
+    and `ExtrasMissing`."""
     need_milvus()
     import grpc
     from pymilvus.exceptions import MilvusException
@@ -175,7 +176,9 @@ def reach_index(url: str) -> str:
         finally:
             client.close()
     except (MilvusException, grpc.RpcError, OSError) as error:
-        raise _sentence(url, error) from error
+        if (refused := _refused(error)) is not None:
+            raise refused from error
+        raise SearchAway("Nothing answers at this address ({why}).", why=_why(error)) from error
 
 
 def _connect(url: str) -> MilvusClient:
@@ -189,6 +192,8 @@ def _sentence(url: str, error: Exception) -> SearchAway:
     import grpc
     from pymilvus.exceptions import MilvusException
 
+    if (refused := _refused(error)) is not None:
+        return refused
     said = getattr(error, "message", str(error))
     gone = isinstance(error, OSError | grpc.RpcError) or "connect" in said.lower() or "unavailable" in said.lower()
     if isinstance(error, MilvusException) and not gone and "deadline" not in said.lower():
@@ -196,6 +201,37 @@ def _sentence(url: str, error: Exception) -> SearchAway:
     since = _away_since.setdefault(url, time.time())
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(since))
     return ServerGone("Search cannot answer now: the search server is away (since {when}).", when=when)
+
+
+def _refused(error: Exception) -> SearchAway | None:
+    """That the server is there and does not know us, which pymilvus calls a server that is not to be reached."""
+    import grpc
+
+    refusals = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
+    if any(one.code() in refusals for one in _calls(error)):
+        return SearchAway(
+            "Search cannot answer now: the search server refuses the token in the variable {name} ({why}).",
+            name=TOKEN, why=_why(error),
+        )  # fmt: skip
+    return None
+
+
+def _why(error: Exception) -> str:
+    """The last and plainest part of what is said of an error: "Connection refused"."""
+    said = [call.details() or "" for call in _calls(error)] or [getattr(error, "message", str(error))]
+    return said[0].rpartition(": ")[2].strip("[] ")[:200]
+
+
+def _calls(error: BaseException | None) -> list[Any]:
+    """The failed calls behind an error."""
+    import grpc
+
+    found: list[Any] = []
+    for _ in range(8):  # some are behind themselves
+        if isinstance(error, grpc.Call):
+            found.append(error)
+        error = None if error is None else error.__cause__ or error.__context__
+    return found
 
 
 def _terms(among: Among) -> str:

@@ -9,6 +9,7 @@ BurinError
 │   └── ConfigRefused       a setting outside its rule
 ├── NotFound                a class, item, run or job that is not (or no longer) there
 ├── Conflict                somebody or something else changed or holds it
+│   └── LockLost            a lock was held, and another process may have it by now
 ├── NotAllowed              the person's role does not include it
 ├── WeightsUnavailable      no source had the pretrained weights
 ├── ExtrasMissing           packages that only training needs are not installed
