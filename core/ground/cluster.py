@@ -170,7 +170,7 @@ class _Told:
 
 
 def _away(address: str, error: Exception) -> MachineFault:
-    why = str(error).strip().splitlines()
+    why = (getattr(error, "strerror", None) or str(error)).strip().splitlines()
     return MachineFault(
         "The cluster at {address} does not answer from here ({why}): nothing was changed. Have Ray run on this machine "
         "too, or empty the address in the settings: the work is then done here.",

@@ -25,7 +25,7 @@ def test_an_address_is_refused_tried_taken_and_taken_back(open_page, drawn_works
         at.button(key="settings.save_cluster").click().run()
         assert drawn_workspace.config().ray_address == address and not at.exception
     at.button(key="settings.reach_cluster").click().run()
-    assert f"The cluster at {address} does not answer from here" in text_of(at)
+    assert f"The cluster at {address} does not answer from here (Connection refused)" in text_of(at)
     dataset = Dataset(drawn_workspace)
     dataset.revert(dataset.history(1, action="settings")[0].id)
     assert drawn_workspace.config().ray_address == ""

@@ -34,6 +34,24 @@ def test_an_address_that_is_none_and_one_where_nobody_answers_change_nothing(ope
     assert drawn_workspace.config().index_url == "" and not at.exception
 
 
+@pytest.mark.parametrize(
+    ("address", "test", "use"),
+    [
+        ("settings.index_url", "settings.reach_index", "settings.save_index"),
+        ("settings.ray_address", "settings.reach_cluster", "settings.save_cluster"),
+        ("settings.url", "settings.reach", "settings.save_url"),
+    ],
+)
+def test_what_a_connection_says_stands_below_the_buttons(open_page, drawn_workspace, address, test, use):
+    """Between them it took them apart."""
+    at = open_page(drawn_workspace, "settings")
+    at.text_input(key=address).set_value("none that can be")
+    at.button(key=test).click().run()
+    shown = list(at.main)
+    (said,) = [n for n, element in enumerate(shown) if element.type == "error"]
+    assert [n for n, element in enumerate(shown) if getattr(element, "key", None) in (test, use)][-1] < said
+
+
 @pytest.mark.slow
 def test_it_is_searched_followed_and_said_to_be_away(
     open_page, drawn_workspace: Workspace, milvus: Milvus, monkeypatch: pytest.MonkeyPatch

@@ -36,9 +36,10 @@ def _choice(held: str) -> None:
         disabled=not people.may("researcher"),
     ).strip()  # fmt: skip
     with st.container(horizontal=True):
-        if st.button(_("Test the connection"), key="settings.reach_cluster", **people.bar("researcher")):
-            _try(address)
+        asked = st.button(_("Test the connection"), key="settings.reach_cluster", **people.bar("researcher"))
         widgets.act(_("Use it"), lambda: _use(address), key="settings.save_cluster", **people.bar("researcher"))
+    if asked:
+        _try(address)
 
 
 def _try(address: str) -> None:

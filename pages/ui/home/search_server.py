@@ -55,9 +55,10 @@ def _choice(held_url: str, held_kind: IndexKind) -> None:
         key=fields.fill("settings.index_kind", held_kind), disabled=not may,
     )  # fmt: skip
     with st.container(horizontal=True):
-        if st.button(_("Test the connection"), key="settings.reach_index", **people.bar("researcher")):
-            _try(url)
+        asked = st.button(_("Test the connection"), key="settings.reach_index", **people.bar("researcher"))
         widgets.act(_("Use it"), lambda: _use(url, kind), key="settings.save_index", **people.bar("researcher"))
+    if asked:
+        _try(url)
 
 
 def _try(url: str) -> None:

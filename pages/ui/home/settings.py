@@ -222,12 +222,13 @@ def catalogue() -> None:
                 placeholder="postgresql+psycopg://user:password@host/burin", disabled=not people.may("researcher"),
             ).strip()  # fmt: skip
             with st.container(horizontal=True):
-                if st.button(_("Test the connection"), key="settings.reach", **people.bar("researcher")):
-                    _try(url)
+                asked = st.button(_("Test the connection"), key="settings.reach", **people.bar("researcher"))
                 widgets.act(
                     _("Use it from the next start on"), lambda: _use_catalogue(url), key="settings.save_url",
                     **people.bar("researcher"),
                 )  # fmt: skip
+            if asked:
+                _try(url)
 
 
 def _try(url: str) -> None:
