@@ -45,6 +45,7 @@ AT_ONCE = 8  # questions that a server is asked at a time, where there are many
 MOVED = 0.1  # of the references: when so many came or went, the recall is measured again
 _WAIT_S = 0.5  # between two looks at the outbox
 _WAIT_AWAY_S = 5.0  # while the server is away
+_LOOK_S = 10.0  # between two looks whether it is there, while nothing changes
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,19 @@ class Mirror:
             if self.position is not None:
                 self._put(doubted=True)
             raise
+
+    def look(self) -> None:
+        """Ask whether the collection is there: while nothing changes and nobody searches, nobody else would notice.
+        Raises `SearchAway`; it is compared before it is believed again."""
+        there = False
+        try:
+            try:
+                there = self.collection.exists()
+            except ServerGone:  # once more, on a new connection
+                there = self.collection.exists()
+        finally:
+            if not there and self.position is not None:
+                self._put(doubted=True)
 
     def measure(self, should_stop: Callable[[], bool] = lambda: False, *, seed: int = 0) -> Recall | None:
         """How many of the true nearest references the collection finds for `ASKED` of the workspace's own vectors; a
@@ -369,12 +383,15 @@ class Keeper:
         self._thread.join(timeout=30)
 
     def _keep(self) -> None:
-        wait = _WAIT_S
+        wait, looked = _WAIT_S, 0.0
         while not self._stop.wait(wait):
             wait = _WAIT_AWAY_S
             with suppress(BurinError, OSError):  # said by the page that asks
                 if (mirror := self._mirror()) is not None:
                     mirror.keep(self._stop.is_set)
+                    if time.monotonic() - looked > _LOOK_S:
+                        looked = time.monotonic()
+                        mirror.look()
                     wait = _WAIT_S
 
 

@@ -26,6 +26,7 @@ from core.embedding.mirror import Keeper, Mirror, identity, mirror_of, run_recon
 from core.embedding.references import LargeGallery
 from core.ground.errors import SearchAway, ServerGone
 from core.ground.workspace import Workspace
+from tests.chromium import free_port
 from tests.core.embedding.test_sources import SPACE, Base, D
 from tests.killing import Say, killed
 from tests.milvus import Milvus
@@ -254,11 +255,36 @@ def test_however_long_a_start_takes_it_is_waited_for(monkeypatch: pytest.MonkeyP
             there.set()
             return 0
 
+        def look(self) -> None:
+            pass
+
     keeper = Keeper(lambda: Starting()).start()  # type: ignore[arg-type, return-value]
     try:
         assert there.wait(30) and asked[0] > 36
     finally:
         keeper.stop()
+
+
+def test_a_server_that_goes_while_nothing_changes_and_nobody_searches_is_noticed(
+    drawn_workspace: Workspace, fake_embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = Dataset(drawn_workspace)
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    mirror = Mirror(dataset, fake_embedder.space, fake_embedder.dimension, url=nowhere)
+    mirror._put(
+        version=dataset.version, recall={"asked": 1, "whole": 1.0, "by_class": 1.0, "by_kind": 1.0, "lowest": 1.0}
+    )
+    assert mirror.keep() == 0 and mirror.at == dataset.version  # nothing to bring over: it is not asked
+    monkeypatch.setattr(under_test, "_LOOK_S", 0.0)
+    keeper = Keeper(lambda: mirror).start()
+    try:
+        until(lambda: mirror.position is not None and mirror.position.doubted, 30)
+    finally:
+        keeper.stop()
+    with pytest.raises(ServerGone, match="is away"):
+        assert mirror.at
+    with pytest.raises(ServerGone):
+        mirror.look()
 
 
 def test_a_copy_of_a_workspace_has_a_collection_of_its_own(drawn_workspace: Workspace, tmp_path: Path) -> None:
