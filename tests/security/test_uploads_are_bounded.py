@@ -63,7 +63,7 @@ def ask(app: Any, *, body: list[bytes | float] = (), length: str | None = None, 
         await app(scope, receive, send)
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
-    return asyncio.run(run())
+    return asyncio.run(asyncio.wait_for(run(), 30))
 
 
 def test_a_file_is_taken_up_to_the_bound_of_a_session():
@@ -117,7 +117,7 @@ def test_nothing_is_taken_before_signing_in():
 
 
 def test_a_browser_that_falls_silent_is_cut():
-    assert ask(limits(silence_s=0.1), body=[b"x", 5.0, b"x"]) == (408, b"Too slow.")
+    assert ask(limits(silence_s=0.1), body=[b"x", 3600.0, b"x"]) == (408, b"Too slow.")
     assert ask(limits(silence_s=5.0), body=[b"x", 0.1, b"x"])[0] == 200
 
 
@@ -148,6 +148,24 @@ def test_a_browser_that_does_not_take_the_answer_is_cut():
         await limits(stream, taken_s=0.1)(scope, receive, send)
 
     asyncio.run(asyncio.wait_for(run(), 20))
+
+
+def test_a_browser_that_takes_nothing_of_its_websocket_is_cut():
+    async def run() -> bool:
+        async def talk(scope: Any, receive: Any, send: Any) -> None:
+            while True:
+                await send({"type": "websocket.send", "text": "x"})
+
+        async def send(message: dict[str, Any]) -> None:
+            await asyncio.sleep(3600)
+
+        scope = {"type": "websocket", "path": "/_stcore/stream", "headers": []}
+        task = asyncio.ensure_future(limits(talk, taken_s=0.1)(scope, None, send))  # type: ignore[arg-type]
+        ended, _ = await asyncio.wait({task}, timeout=20)
+        task.cancel()
+        return bool(ended) and isinstance(task.exception(), TimeoutError)
+
+    assert asyncio.run(run())
 
 
 def test_large_uploads_are_taken_over_one_after_another():

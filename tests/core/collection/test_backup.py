@@ -143,3 +143,15 @@ def test_a_damaged_backup_puts_nothing_in_place(dataset, tmp_path):
         with pytest.raises(BadInput):
             restore(tmp_path / name, Workspace(tmp_path / "there"))
     assert not any((tmp_path / "there").glob("*")) if (tmp_path / "there").exists() else True
+
+
+def test_a_file_that_is_not_the_one_that_was_backed_up_is_refused(dataset, tmp_path):
+    """A sound zip all the same: its own sums are of what is in it."""
+    back_up(dataset, tmp_path / "all.zip")
+    with zipfile.ZipFile(tmp_path / "all.zip") as source, zipfile.ZipFile(tmp_path / "other.zip", "w") as target:
+        changed = next(name for name in source.namelist() if name.endswith(".png"))
+        for name in source.namelist():
+            target.writestr(name, source.read(name) + (b"x" if name == changed else b""))
+    with pytest.raises(BadInput, match="is damaged"):
+        restore(tmp_path / "other.zip", Workspace(tmp_path / "there"))
+    assert not (tmp_path / "there" / "data").exists()
