@@ -99,6 +99,7 @@ def test_the_run_that_is_there_is_compared_and_evaluated(sample, visit):
     expect(compared.locator("svg [aria-roledescription=point]").nth(25)).to_be_attached()  # 12 epochs each, and before
     expect(compared).to_contain_text("What was asked differently")
     expect(compared).to_contain_text("Seed")
+    tab.wait()
     shipped.get_by_role("button", name="Open").click()
     expect(page.get_by_role("heading", name="The head, 12 epochs")).to_be_in_viewport()  # opened from its top
 
