@@ -18,7 +18,7 @@ grpc = pytest.importorskip("grpc")
 WHY = "auth check failure, please check username and password are correct"  # what Milvus 2.3.5 says
 
 
-class _Refusing(grpc.GenericRpcHandler):  # type: ignore[misc]
+class _Refusing:
     """Answers every call as a Milvus with a login does to a wrong token."""
 
     def service(self, details: Any) -> Any:
