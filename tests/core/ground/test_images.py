@@ -526,8 +526,12 @@ def test_a_jpeg_is_reduced_as_it_is_decoded(options, monkeypatch):
     data, loaded = hostile.saved(image, "JPEG", **options), []
     real = images.to_rgb
     monkeypatch.setattr(images, "to_rgb", lambda one, **how: loaded.append(one.size) or real(one, **how))
+    opened, known = [], images.depth_of
+    monkeypatch.setattr(images, "depth_of", lambda one: opened.append(one.size) or known(one))
     small = decode(data, within=160)
     factor = reduction(image.size, 160)
+    if min(image.size) > 1:  # of a line the decoder makes nothing smaller
+        assert max(opened[0]) == -(-max(image.size) // min(factor, 8)), "it was asked for no more"
     assert small.size == tuple(-(-side // factor) for side in image.size)
     assert loaded == [small.size], "nothing large was ever converted"
     assert near(small.getpixel((0, 0)), decode(data).getpixel((0, 0)), 6)
