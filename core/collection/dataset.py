@@ -263,7 +263,7 @@ class Dataset(Assortment):
         self, image_bytes: bytes, *, verdict: str, said: str, answer: dict[str, Any], note: str = "", who: str = ""
     ) -> int:
         """Keep a picture that Identify answered wrongly ("wrong") or did not know ("unknown") for the
-        curator; the entry's id. Raises `ImageRefused`."""
+        curator; the entry's id. Raises `ImageRefused`, and `BadInput` where too many wait."""
         self.allow("report")
         about: dict[str, Any] = {"verdict": verdict, "said": said, "answer": answer, "note": note}
         return inbox.add(self.catalogue, self.workspace, image_bytes, who=who or self.actor.name, **about)

@@ -10,10 +10,13 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue.records import InboxEntry
+from core.ground.errors import BadInput
 from core.ground.images import content_hash, decode, encode_png
 from core.ground.workspace import Workspace, write_atomic
 
 WAITING, CLOSED = "waiting", "closed"
+MOST = 2000  # reports that wait, and
+MOST_BYTES = 4 << 30  # bytes of their pictures: anybody may report, and the disk is everybody's
 _LONGEST_NOTE = 2000  # characters
 
 
@@ -28,11 +31,16 @@ def add(
     note: str,
     who: str,
 ) -> int:
-    """Store the picture, re-encoded without metadata, and its entry; the entry's id. Raises `ImageRefused`."""
+    """Store the picture, re-encoded without metadata, and its entry; the entry's id. Raises `ImageRefused`, and
+    `BadInput` where too much waits."""
     clean = encode_png(decode(data))
     sha256 = content_hash(clean)
     file = f"{sha256}.png"
     with catalogue.write() as connection:
+        waiting = count(connection)
+        held = sum(each.stat().st_size for each in workspace.inbox.glob("*.png"))
+        if waiting >= MOST or (waiting and held + len(clean) > MOST_BYTES):
+            raise BadInput("The inbox is full: {n} reports wait for a curator.", n=waiting)
         write_atomic(workspace.inbox / file, clean)  # here, so that nobody takes it away with a report like it
         entry_id = db.next_id(connection, db.inbox)
         values = {

@@ -18,6 +18,7 @@ from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
 from pages.ui.data import similar
 from pages.ui.i18n import _, decimals, number, percent, sentence
+from pages.ui.refusals import attempt
 from pages.ui.search.inputs import Query, pinned
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -368,6 +369,7 @@ def _report(
     names = {record.id: record.name for record in classes.values()}
     region = answer.region.to_json() if answer.region else None
     given = {**answer.to_json(names), "file": query.name, "right": right, "region": region}
-    services.dataset().report(query.data, verdict=answer.verdict, said=said, answer=given, note=note)
-    workbench().reported.add(key)
-    workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))
+    with attempt():
+        services.dataset().report(query.data, verdict=answer.verdict, said=said, answer=given, note=note)
+        workbench().reported.add(key)
+        workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))

@@ -19,6 +19,7 @@ from pages.ui import cached, changes, people, services
 from pages.ui.components.lens import OnLens, State, lens
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.products import words
+from pages.ui.refusals import attempt
 from pages.ui.search import paper
 from pages.ui.search.gathered import NONE, READ, Gathered, choice
 from pages.ui.state import Notice, session_slice, workbench
@@ -251,9 +252,11 @@ def _report(
         code=code or "—", names=nearest or "—"
     )
     given = {**marks[0].answer.to_json(names), "file": marks[0].query.name, "right": None, "region": None}
-    services.dataset().report(encode_png(side_by_side(cut)), verdict="unknown", said="unknown", answer=given, note=note)
-    workbench().reported.add(asked)
-    workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))
+    picture = encode_png(side_by_side(cut))
+    with attempt():
+        services.dataset().report(picture, verdict="unknown", said="unknown", answer=given, note=note)
+        workbench().reported.add(asked)
+        workbench().notices.append(Notice(_("The image is with the curator."), ":material/inbox:"))
 
 
 def _cut(data: bytes, region: Region | None) -> Image.Image:

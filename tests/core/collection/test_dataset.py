@@ -12,8 +12,9 @@ import pytest
 
 from core.catalogue import listing
 from core.catalogue.records import Counts
+from core.collection import inbox
 from core.collection.dataset import UNLABELLED, Actor, Dataset
-from core.ground.errors import Conflict, ImageRefused, NameRefused, NotAllowed, NotFound
+from core.ground.errors import BadInput, Conflict, ImageRefused, NameRefused, NotAllowed, NotFound
 from core.ground.images import decode
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
@@ -271,6 +272,24 @@ def test_a_report_that_is_no_image_is_refused(dataset: Dataset) -> None:
     with pytest.raises(ImageRefused):
         dataset.report(b"nothing", verdict="unknown", said="wrong", answer={})
     assert dataset.inbox() == []
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MOST", 2), ("MOST_BYTES", 1000)])
+def test_no_more_reports_wait_than_the_disk_can_bear(
+    dataset: Dataset, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    monkeypatch.setattr(inbox, bound, most)
+    viewer = dataset.acting_as(Actor("Vi", "viewer"))
+    images = [dataset.image_bytes(item) for item in dataset.items()]
+    with pytest.raises(BadInput, match="is full"):
+        for n, image in enumerate(images):
+            viewer.report(image, verdict="unknown", said="unknown", answer={"n": n})
+    waiting = dataset.inbox()
+    assert 1 <= len(waiting) < len(images) and len(list(dataset.workspace.inbox.iterdir())) == len(waiting)
+    for entry in waiting:
+        inbox.withdraw(dataset.catalogue, dataset.workspace, entry.id)
+    viewer.report(images[-1], verdict="unknown", said="unknown", answer={})
+    assert len(dataset.inbox()) == 1
 
 
 def test_vectors_follow_their_content(dataset: Dataset) -> None:
