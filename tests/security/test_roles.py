@@ -135,9 +135,9 @@ DATASET: list[Operation] = [
 ]
 # What reads, and what writes only what follows from what is there: moves that wait, vectors of images, a cache.
 DATASET_READS = {
-    "acting_as", "allow", "classes", "count", "counts", "changes", "doubted", "faces", "folders_of", "history",
-    "image_bytes", "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture", "settle",
-    "some", "tags", "thumbnail", "vectors",
+    "acting_as", "allow", "classes", "count", "count_inbox", "counts", "changes", "doubted", "faces", "folders_of",
+    "history", "image_bytes", "inbox", "item", "item_ids", "items", "missing_vectors", "path", "people", "picture",
+    "settle", "some", "tags", "thumbnail", "vectors",
     "product", "product_picture", "products",
     "add_vectors", "add_outlines", "outlines", "missing_outlines",
 }  # fmt: skip
