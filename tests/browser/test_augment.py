@@ -117,6 +117,7 @@ def test_the_pictures_of_twins_are_whole_at_every_width(sample, visit):
     pictures = page.locator("[data-testid=stMain] [data-testid=stImage] img")
     for width in (1440, 1024, 640, 390):
         page.set_viewport_size({"width": width, "height": 1600})
+        expect(pictures).to_have_count(4, timeout=SLOW_MS)
         page.wait_for_timeout(400)
         shown = pictures.evaluate_all(CUT)
         assert len(shown) == 4 and not any(shown), f"at {width}: {shown}"

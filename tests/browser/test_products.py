@@ -119,7 +119,7 @@ def test_a_folder_of_catalogue_pictures_becomes_products_that_a_drawing_finds(st
     page = tab.open("products?view=pictures")
     page.get_by_role("radio", name="A folder").or_(page.get_by_role("button", name="A folder")).first.click()
     tab.wait()
-    page.locator("[data-testid=stFileUploaderDropzoneInput]").first.set_input_files(folder)
+    page.locator("[data-testid=stFileUploaderDropzoneInput][webkitdirectory]").first.set_input_files(folder)
     page.get_by_role("button", name="Read them").click()
     expect(page.get_by_text("2 pictures wait to be confirmed.")).to_be_visible(timeout=180_000)
     tab.wait()
