@@ -55,15 +55,20 @@ def counts(connection: sa.Connection, *, variants: Callable[[str], int]) -> Coun
         number[state, class_id is None] += many
     present = sa.select(db.classes.c.folder).where(db.classes.c.state == "present")
     folders = connection.execute(present).scalars().all()
-    waiting = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == "waiting")
     return Counts(
         originals=number["present", False] + number["present", True],
         variants=sum(variants(folder) for folder in folders),
         classes=len(folders),
         unlabelled=number["present", True],
-        inbox=connection.execute(waiting).scalar_one(),
+        inbox=reports_waiting(connection),
         trash=number["trash", False] + number["trash", True],
     )
+
+
+def reports_waiting(connection: sa.Connection) -> int:
+    """How many reports wait in the inbox."""
+    query = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == "waiting")
+    return int(connection.execute(query).scalar_one())
 
 
 def where(

@@ -276,7 +276,7 @@ class Dataset(Assortment):
     def count_inbox(self) -> int:
         """How many reports wait."""
         with self.catalogue.read() as connection:
-            return inbox.count(connection)
+            return listing.reports_waiting(connection)
 
     def _count_variants(self, folder: str) -> int:
         try:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue.listing import reports_waiting
 from core.catalogue.records import InboxEntry
 from core.ground.errors import BadInput
 from core.ground.images import content_hash, decode, encode_png
@@ -36,9 +37,9 @@ def add(
     clean = encode_png(decode(data))
     sha256 = content_hash(clean)
     file = f"{sha256}.png"
+    held = sum(each.stat().st_size for each in workspace.inbox.glob("*.png"))
     with catalogue.write() as connection:
-        waiting = count(connection)
-        held = sum(each.stat().st_size for each in workspace.inbox.glob("*.png"))
+        waiting = reports_waiting(connection)
         if waiting >= MOST or (waiting and held + len(clean) > MOST_BYTES):
             raise BadInput("The inbox is full: {n} reports wait for a curator.", n=waiting)
         write_atomic(workspace.inbox / file, clean)  # here, so that nobody takes it away with a report like it
@@ -72,12 +73,6 @@ def entries(
         )
         for r in connection.execute(query)
     ]
-
-
-def count(connection: sa.Connection) -> int:
-    """How many reports wait."""
-    query = sa.select(sa.func.count()).select_from(db.inbox).where(db.inbox.c.state == WAITING)
-    return int(connection.execute(query).scalar_one())
 
 
 def follow(connection: sa.Connection, item_ids: Iterable[int]) -> None:

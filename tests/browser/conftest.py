@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
@@ -32,14 +30,8 @@ def server(start_server: Callable[..., Server], workspace: Workspace) -> Iterato
 
 @pytest.fixture(scope="session")
 def _whole_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # that of all workers: whoever comes first lays it out
-    root = folder / "whole"
-    with FileLock(folder / "whole.lock"):
-        if not root.is_dir():
-            load(Workspace(made := folder / "whole.new"))
-            made.rename(root)
+    root = tmp_path_factory.mktemp("whole") / "workspace"
+    load(Workspace(root))
     return root
 
 
