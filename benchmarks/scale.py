@@ -289,7 +289,10 @@ def _one_size(workspace: Workspace, size: int, options: argparse.Namespace) -> N
         command += ["--quick"] if options.quick else []
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            print(f"{size:,} {engine}: {done.stderr.strip().splitlines()[-1]}", flush=True)
+            said = done.stderr.strip().splitlines() or [
+                f"ended by the system ({done.returncode}), of too much memory perhaps"
+            ]
+            print(f"{size:,} {engine}: {said[-1]}", flush=True)
             continue
         found = json.loads(done.stdout.splitlines()[-1])
         words = [
