@@ -86,6 +86,25 @@ sys.stdin.readline()  # and then it is killed: nothing is given back
     assert mine.taken_by is None
 
 
+@pytest.mark.both_databases
+def test_a_server_whose_clock_is_wrong_takes_no_lease_that_another_has(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = Dataset(workspace).catalogue
+    if catalogue.engine.dialect.name != "postgresql":
+        pytest.skip("one file is opened on one machine: there is one clock")
+    theirs, ours = Lease(catalogue, "mirror"), Lease(catalogue, "mirror")
+    now = time.time
+    assert theirs.renew()
+    monkeypatch.setattr(time, "time", lambda: now() + 3600)
+    assert not ours.renew() and ours.taken_by == theirs.holder
+    theirs.release()
+    assert ours.renew()
+    monkeypatch.undo()
+    ours.release()
+    assert theirs.renew()
+
+
 def linger(
     workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
 ) -> dict[str, Any]:
