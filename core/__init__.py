@@ -7,7 +7,8 @@ ground       errors, machine_faults, config, rights, translations, arrays, works
 ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
 ground       preprocessing, sameness, outlines
 sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
-catalogue    records, sqlitefile, database, leases, moves, journal, listing, vectorstore, products, operations
+catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
+catalogue    operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from core.catalogue import database as db
-from core.catalogue.database import Catalogue
+from core.catalogue.catalogue import Catalogue
 
 
 class Lease:

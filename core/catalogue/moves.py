@@ -17,6 +17,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue.catalogue import Catalogue
 from core.ground.errors import Conflict
 from core.ground.names import free_name, key, shorten
 from core.ground.workspace import Workspace, sync_folder
@@ -162,7 +163,7 @@ def delete(connection: sa.Connection, files: Mapping[int, Sequence[str]]) -> Non
             connection.execute(sa.insert(db.moves), [{"id": first + n, **row} for n, row in enumerate(rows)])
 
 
-def settle(catalogue: db.Catalogue, workspace: Workspace, *, rename: Rename = os.rename) -> list[OSError]:
+def settle(catalogue: Catalogue, workspace: Workspace, *, rename: Rename = os.rename) -> list[OSError]:
     """Do every move that is written down and not yet done, in order; the errors of those that must wait.
 
     Safe to call at any time, from several processes at once, and again after a kill.

@@ -11,8 +11,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.catalogue import database as db
 from core.catalogue import journal, listing, moves, operations
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, Entry, Item, Sight
 from core.collection import inbox
@@ -35,7 +35,7 @@ class Curation:
     def __init__(
         self,
         workspace: Workspace,
-        catalogue: db.Catalogue,
+        catalogue: Catalogue,
         actor: Actor,
         rename: Callable[[Path, Path], None],
         after: Callable[[Any, Sequence[Change]], None] | None = None,

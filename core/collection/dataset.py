@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from core.catalogue import database as db
 from core.catalogue import listing, moves, vectorstore
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.journal import Change
 from core.catalogue.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
 from core.collection import inbox, rescan, salvage
@@ -51,7 +51,7 @@ class Dataset(Assortment):
         rename: Callable[[Path, Path], None] = os.rename,
         after: Callable[[Dataset, Sequence[Change]], None] | None = None,
     ) -> None:
-        super().__init__(workspace, db.Catalogue(workspace), actor or workspace.actor, rename, after)
+        super().__init__(workspace, Catalogue(workspace), actor or workspace.actor, rename, after)
         self._variants: dict[str, tuple[int, int]] = {}  # folder -> (its time of change, files in it)
         self.settle()
         self.catalogue.rebuild = self._rebuild

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.listing import reports_waiting
 from core.catalogue.records import InboxEntry
 from core.ground.errors import BadInput
@@ -22,7 +23,7 @@ _LONGEST_NOTE = 2000  # characters
 
 
 def add(
-    catalogue: db.Catalogue,
+    catalogue: Catalogue,
     workspace: Workspace,
     data: bytes,
     *,
@@ -99,7 +100,7 @@ def close(connection: sa.Connection, entry_id: int, *, state: str, item_id: int 
     connection.execute(sa.update(db.inbox).where(db.inbox.c.id == entry_id).values(state=state, item_id=item_id))
 
 
-def withdraw(catalogue: db.Catalogue, workspace: Workspace, entry_id: int) -> None:
+def withdraw(catalogue: Catalogue, workspace: Workspace, entry_id: int) -> None:
     """Take a report back as if it had never been sent, with its picture; nothing where it is gone."""
     with catalogue.write() as connection:
         found = entries(connection, state=None, entry_id=entry_id)

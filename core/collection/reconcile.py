@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue import journal, moves, operations
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.journal import Change
 from core.catalogue.moves import RAW
 from core.catalogue.records import FileOutcome
@@ -53,7 +54,7 @@ class Reconciliation:
 
     look: Look
 
-    def __init__(self, catalogue: db.Catalogue, workspace: Workspace, who: str) -> None:
+    def __init__(self, catalogue: Catalogue, workspace: Workspace, who: str) -> None:
         self.count: Counter[str] = Counter()
         self.refused: list[FileOutcome] = []
         self.again = False

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue import moves
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.records import RescanReport
 from core.collection.reconcile import Look, Reconciliation, Studied
 from core.collection.walk import Facts, Found, study, walk
@@ -33,7 +34,7 @@ _LOOKS = 4  # what is still being changed after so many is left for the next res
 
 
 def rescan(
-    catalogue: db.Catalogue,
+    catalogue: Catalogue,
     workspace: Workspace,
     *,
     who: str = "",
@@ -72,7 +73,7 @@ def rescan(
     return RescanReport(count["added"], count["removed"], count["moved"], count["changed"], refused)
 
 
-def _look(catalogue: db.Catalogue, workspace: Workspace) -> Look:
+def _look(catalogue: Catalogue, workspace: Workspace) -> Look:
     """The rows first and the disk after: whatever changes from here on has another version than the look has."""
     with catalogue.read() as connection:
         classes = {row.id: row.ver for row in connection.execute(sa.select(db.classes.c.id, db.classes.c.ver))}

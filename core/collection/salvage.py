@@ -17,13 +17,14 @@ from typing import Any, get_args
 import sqlalchemy as sa
 
 from core.catalogue import database as db
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.records import Sight
 from core.ground.config import Kind
 from core.ground.errors import BurinError
 from core.ground.regions import Region
 
 
-def salvage(catalogue: db.Catalogue, damaged: Path) -> None:
+def salvage(catalogue: Catalogue, damaged: Path) -> None:
     """Bring over from ``damaged`` what belongs to classes and images that are there again; what makes no
     sense any more is left."""
     for part in (_classes, _items, _products, _reports, _views):

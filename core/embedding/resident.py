@@ -25,7 +25,7 @@ import numpy as np
 
 from core.catalogue import database as db
 from core.catalogue import vectorstore
-from core.catalogue.database import Catalogue
+from core.catalogue.catalogue import Catalogue
 from core.catalogue.vectorstore import Rows
 from core.embedding.candidates import ALL, FURTHER, Among
 from core.embedding.engine import cores

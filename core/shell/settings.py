@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
-from core.catalogue.database import reach, shown_url
+from core.catalogue.catalogue import reach, shown_url
 from core.ground import cluster
 from core.ground.config import Preprocessing, Role
 from core.ground.errors import BadInput, BurinError, NotFound

@@ -8,7 +8,7 @@ from typing import cast, get_args
 
 import streamlit as st
 
-from core.catalogue.database import reach, shown_url
+from core.catalogue.catalogue import reach, shown_url
 from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
 from core.ground.workspace import size_of

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.catalogue import sqlitefile, vectorstore
-from core.catalogue.database import Catalogue
+from core.catalogue.catalogue import Catalogue
 from core.collection.dataset import Dataset
 from core.ground.errors import WorkspaceRefused
 from core.ground.regions import Region
