@@ -25,7 +25,7 @@ from core.ground.workspace import Workspace
 from core.showcase.shipped import IMAGES, NAME, NOTE, PACKED, SEED, SETTINGS, SHIPPED
 from core.synthesis.sample import make_sample
 from core.training.prepare import Request
-from core.training.runs import LAST, Run
+from core.training.run import LAST, Run
 from core.training.work import train
 from core.variation.sources import originals_of
 

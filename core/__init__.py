@@ -21,7 +21,7 @@ recognition  identify, views
 products     proposing, codes, matching, finding, letters, pictures, taking
 review       neighbourhood, predictions, queue, dismissed, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
-training     checkpoint, distributed, trainer, promoted, runs, recorder, transfer, promotion, data, initial_network
+training     checkpoint, distributed, trainer, promoted, run, runs, recorder, transfer, promotion, data, initial_network
 training     prepare, queue, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, error_causes
 evaluation   unseen, html_report, corrections, figures, evaluated_files, output_manifest, error_bundle, work, series

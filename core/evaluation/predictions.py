@@ -27,9 +27,8 @@ from core.recognition.metrics import average_precision_at_r
 from core.recognition.ranking import ClassAnswer
 from core.recognition.verdicts import answer_to
 from core.sight.marks import sight
-from core.training.runs import snapshot_of
 from core.training.settings import Side
-from core.training.splits import Split, make_split
+from core.training.splits import Split, make_split, snapshot_of
 from core.variation.references import references
 from core.variation.sources import Original
 
@@ -50,7 +49,7 @@ class About:
     """Whose answers these are, and from what.
 
     ``run`` ("": the encoder in use) on ``side`` of a split drawn with ``seed``; ``model`` says the encoder in words;
-    ``snapshot`` is the digest of the labels that were read (`core.training.runs.snapshot_of`), ``version`` the
+    ``snapshot`` is the digest of the labels that were read (`core.training.splits.snapshot_of`), ``version`` the
     dataset's then; ``leak``: the split's audit as JSON, None where none was made.
     """
 

@@ -20,7 +20,8 @@ from core.ground.errors import BadInput, BurinError, ConfigRefused
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, new_id
 from core.training.prepare import Progress, Request
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.work import train
 from core.variation.sources import originals_of

@@ -20,8 +20,8 @@ from core.evaluation.predictions import Asked, Predictions
 from core.evaluation.report import EvaluationReport
 from core.ground.errors import BadInput, NotFound
 from core.ground.workspace import Workspace, scratch, sync_folder, write_atomic
-from core.training.runs import Runs, snapshot_of
-from core.training.splits import Split
+from core.training.runs import Runs
+from core.training.splits import Split, snapshot_of
 from core.variation.sources import originals_of
 
 REPORT, SPLIT = "report.json", "split.json"

@@ -35,7 +35,8 @@ from core.review.predictions import Labels, References
 from core.review.predictions import predict as votes_of
 from core.training.audit import audit
 from core.training.promotion import promoted
-from core.training.runs import BEST, Runs
+from core.training.run import BEST
+from core.training.runs import Runs
 from core.training.settings import Side, TrainSettings
 from core.training.splits import Split, extend_split, make_split, near_duplicate_groups
 from core.variation.sources import Original, originals_of

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from core.ground.errors import BadInput, NotFound
 from core.ground.names import printable
 from core.ground.workspace import Workspace
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 
 if TYPE_CHECKING:
     from core.evaluation.compare import Comparison

@@ -41,7 +41,7 @@ from core.variation.variants import MANIFEST
 
 if TYPE_CHECKING:
     from core.training.prepare import Request
-    from core.training.runs import Run
+    from core.training.run import Run
 
 _DEFAULTS = TrainSettings()
 _AS_THEY_ARE = (  # options that are settings by the same name

@@ -12,7 +12,8 @@ from core.embedding.embedder import GRID, STAGE, fitted_head, untrained
 from core.embedding.weights import resolve
 from core.ground.errors import ModelRefused, NotFound
 from core.ground.workspace import Workspace
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 
 if TYPE_CHECKING:

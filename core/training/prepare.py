@@ -16,7 +16,8 @@ from core.ground.workspace import Workspace, new_id
 from core.training.audit import LeakAudit, audit
 from core.training.data import Material
 from core.training.initial_network import origin, require
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, extend_split, make_split
 from core.variation.checks import check_and_keep, labels_digest, remembered

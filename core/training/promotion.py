@@ -29,7 +29,8 @@ from core.ground.locks import Hold, locked
 from core.ground.workspace import Workspace, new_id, scratch, sync_folder, temporary, write_atomic
 from core.recognition.metrics import wilson
 from core.training.promoted import ORIGIN, Promoted, every_told, promoted, tell, told
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.validation import score
 from core.variation.sources import originals_of
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.ground.workspace import write_atomic
-from core.training.runs import Run, read_lines
+from core.training.run import Run, read_lines
 
 
 class Recorder:

@@ -21,7 +21,8 @@ from core.ground.config import Preprocessing
 from core.ground.errors import ModelRefused, NotFound
 from core.ground.workspace import Workspace, new_id, write_atomic
 from core.training.audit import LeakAudit
-from core.training.runs import BEST, LAST, Run, Runs
+from core.training.run import BEST, LAST, Run
+from core.training.runs import Runs
 from core.training.settings import BACKBONES, TrainSettings
 from core.training.splits import Split
 

@@ -28,7 +28,8 @@ from core.training.health import measure
 from core.training.initial_network import begin
 from core.training.prepare import Progress, Request, prepared
 from core.training.recorder import Recorder
-from core.training.runs import BEST, LAST, Run, Runs
+from core.training.run import BEST, LAST, Run
+from core.training.runs import Runs
 from core.training.sampling import ClassBatches, PlannedSampling, plan_sampling
 from core.training.settings import TrainSettings
 from core.training.trainer import Checked, Ended, Hooks, Trainer

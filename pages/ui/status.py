@@ -14,7 +14,8 @@ import streamlit as st
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
 from core.training.queue import Line, Queue
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from pages.ui import people, services
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.job_panel import time_left

@@ -15,7 +15,8 @@ from core.collection.dataset import Dataset
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.showcase.laid import FOLDER, Laid
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from tests.chromium import Server, Visit
 
 TASKS = ("identify", "labels", "train", "map")

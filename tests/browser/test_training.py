@@ -14,7 +14,8 @@ from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.synthesis.sample import make_sample
 from core.training.promoted import promoted
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from tests.chromium import Server
 
 SCORES = 4  # top-1, top-5, macro recall, mAP@R

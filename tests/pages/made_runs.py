@@ -11,7 +11,8 @@ import pytest
 from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace, new_id
 from core.training.audit import LeakAudit
-from core.training.runs import Run, Runs, RunState
+from core.training.run import Run, RunState
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import make_split
 from core.variation.sources import originals_of

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from core.evaluation.report import EvaluationReport
     from core.evaluation.store import Evaluation
     from core.ground.config import Preprocessing
-    from core.training.runs import Run
+    from core.training.run import Run
 
 SIDES = ("test", "validation")
 KIND = "evaluation"

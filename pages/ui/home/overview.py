@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from core.catalogue.records import ClassRecord, Counts, Item
-from core.training.runs import Run
+from core.training.run import Run
 from pages.ui import people, services
 from pages.ui.components.gallery import Group
 from pages.ui.components.pipeline import Pictogram, State, Station

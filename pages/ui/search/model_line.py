@@ -7,7 +7,7 @@ import streamlit as st
 from core.ground.errors import BurinError
 from core.training.promoted import Promoted
 from core.training.promotion import can_roll_back
-from core.training.runs import Run
+from core.training.run import Run
 from pages.ui import services
 from pages.ui.i18n import _, percent
 from pages.ui.text import esc

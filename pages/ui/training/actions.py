@@ -25,7 +25,8 @@ from core.training import promotion
 from core.training.prepare import Request
 from core.training.promoted import Promoted, promoted
 from core.training.queue import KIND, NEXT, WORK, Entry, Queue
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from pages.ui import people, services
 from pages.ui.data import review

@@ -1,6 +1,6 @@
 """A run's metrics as points for charts, thinned and smoothed, and the charts' specifications. No widgets, no words.
 
-The records are those of metrics.jsonl (`core.training.runs`): steps, epochs, and what was thawed when.
+The records are those of metrics.jsonl (`core.training.run`): steps, epochs, and what was thawed when.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ import streamlit as st
 
 from core.embedding.weights import sha256_of
 from core.ground.jobs import Job
-from core.training.runs import LONGEST_NAME, Run
+from core.training.run import Run
+from core.training.runs import LONGEST_NAME
 from core.training.transfer import file_stem
 from pages.ui import fields, services
 from pages.ui.i18n import _, number, sentence

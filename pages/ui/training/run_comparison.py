@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.training.runs import Run
+from core.training.run import Run
 from pages.ui import charts, widgets
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.links import linked_choice

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.training.runs import Run
+from core.training.run import Run
 from pages.ui import leaks, widgets
 from pages.ui.i18n import _, decimals, ngettext, number, percent, sentence
 from pages.ui.text import esc

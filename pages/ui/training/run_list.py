@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from core.ground.config import TRAINABLE, Mode, Preprocessing
-from core.training.runs import Run
+from core.training.run import Run
 from core.training.transfer import has_card
 from pages.ui import leaks, services
 from pages.ui.i18n import _, ngettext, number, percent

@@ -11,7 +11,7 @@ from typing import Any
 import streamlit as st
 
 from core.ground.jobs import Job
-from core.training.runs import Run
+from core.training.run import Run
 from pages.ui.i18n import _, number
 from pages.ui.text import esc
 from pages.ui.training import actions

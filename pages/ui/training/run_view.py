@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
-from core.training.runs import Run
+from core.training.run import Run
 from core.training.transfer import has_card
 from pages.ui import services
 from pages.ui.frame import errors_said

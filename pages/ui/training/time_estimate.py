@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from core.training.runs import Run
+from core.training.run import Run
 from core.training.sampling import PlannedSampling
 from core.training.settings import TRAINED, TrainSettings
 from pages.ui import services
@@ -80,7 +80,7 @@ def _speed(folder: str, ended_at: float | None) -> tuple[float, float] | None:
     """Seconds of a validation, and images a second, in a run that has ended."""
     from pathlib import Path
 
-    from core.training.runs import read_lines
+    from core.training.run import read_lines
 
     lines = list(read_lines(Path(folder) / "metrics.jsonl"))
     speeds = [line["images_per_s"] for line in lines if line["kind"] == "step" and line.get("images_per_s")]

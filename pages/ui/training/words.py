@@ -10,7 +10,7 @@ from babel.dates import format_date, format_time
 from babel.numbers import format_decimal, format_scientific
 
 from core.showcase import shipped
-from core.training.runs import Run
+from core.training.run import Run
 from core.training.settings import BACKBONES, BALANCES, LOSSES, MINING, MODELS, SOURCES, STARTS
 from core.variation.policies import PRESETS
 from pages.ui.i18n import _, decimals, ngettext, number, percent, translated

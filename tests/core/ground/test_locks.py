@@ -24,7 +24,7 @@ from core.ground.jobs import JobRunner
 from core.ground.locks import held_of, locked
 from core.ground.workspace import Workspace
 from core.training.queue import Queue
-from core.training.runs import Run, RunRecord
+from core.training.run import Run, RunRecord
 from core.variation.variants import Manifest
 from tests.core.catalogue.test_servers import linger
 

@@ -12,7 +12,8 @@ from core.embedding.model import EmbeddingNet
 from core.shell.main import main
 from core.training.audit import LeakAudit
 from core.training.promoted import promoted
-from core.training.runs import BEST, Run, Runs
+from core.training.run import BEST, Run
+from core.training.runs import Runs
 from core.training.splits import Split
 from tests.core.training.conftest import TINY
 

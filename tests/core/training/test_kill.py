@@ -56,7 +56,8 @@ from core.training.prepare import Request
 from core.training.promoted import promoted
 from core.training.promotion import can_roll_back, promote, roll_back
 from core.training.queue import Queue
-from core.training.runs import BEST, Runs
+from core.training.run import BEST
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, make_split
 from core.variation import balance, policies

@@ -19,7 +19,8 @@ from core.ground.workspace import Workspace
 from core.training.audit import LeakAudit
 from core.training.promoted import promoted
 from core.training.promotion import beside, can_roll_back, promote, roll_back, run_promotion
-from core.training.runs import BEST, Run, Runs
+from core.training.run import BEST, Run
+from core.training.runs import Runs
 from core.training.splits import Split, make_split
 from core.training.transfer import export_onnx, export_pt, import_checkpoint
 from core.variation.sources import originals_of

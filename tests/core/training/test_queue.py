@@ -23,7 +23,8 @@ from core.training import queue
 from core.training.audit import audit
 from core.training.prepare import Request
 from core.training.queue import Queue
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import make_split
 

@@ -1,4 +1,4 @@
-"""`core.training.runs`: what is on disk comes back; a run without its process is interrupted; nothing is lost."""
+"""`core.training.run` and `runs`: what is on disk comes back; a run without its process is interrupted; nothing is lost."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import pytest
 
 from core.ground.errors import BadInput, Conflict, NotFound
 from core.training.audit import audit
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.splits import make_split, snapshot_of
 
 

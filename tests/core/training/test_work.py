@@ -18,7 +18,8 @@ from core.ground.errors import BadInput, LockLost
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.training.prepare import Request
-from core.training.runs import Run, Runs
+from core.training.run import Run
+from core.training.runs import Runs
 from core.training.work import train
 from core.variation.policies import PRESETS
 from tests.chromium import free_port
