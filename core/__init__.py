@@ -26,5 +26,5 @@ training     prepare, queue, work
 evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, error_causes
 evaluation   unseen, html_report, corrections, figures, evaluated_files, output_manifest, error_bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
-shell        words, variation, queue, training, runs, settings, evaluation, views, products, main
+shell        words, variation, queue, training_options, training, runs, settings, evaluation, views, products, main
 """

@@ -10,7 +10,7 @@ import torch
 
 from core.ground.errors import BadInput, ConfigRefused
 from core.shell.main import main
-from core.shell.training import settings_of
+from core.shell.training_options import settings_of
 from core.training.promoted import promoted
 from core.training.runs import Runs
 from tests.core.training.conftest import fill
