@@ -16,7 +16,7 @@ embedding    weights, card, model, timm_encoder, engine, embedder, actors, neigh
 embedding    recall, resident, milvus, gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures
-recognition  ranking, cohesion, metrics, alignment, evidence, calibrate, thresholds, verdicts
+recognition  ranking, cohesion, metrics, alignment, evidence, trials, calibrate, thresholds, verdicts
 recognition  identify, views
 products     proposing, codes, matching, finding, letters, pictures, taking
 review       neighbourhood, predictions, queue, dismissed, sights, quality

@@ -22,9 +22,10 @@ from core.ground.arrays import read_arrays
 from core.ground.errors import BadInput, BurinError, NotFound
 from core.ground.outlines import POINTS, outline_of, pack, unpack
 from core.ground.workspace import write_atomic, writing
-from core.recognition.calibrate import BLOCK, Calibration, Verdict, calibrate
+from core.recognition.calibrate import Calibration, Verdict, calibrate
 from core.recognition.metrics import average_precision_at_r
 from core.recognition.ranking import ClassAnswer
+from core.recognition.trials import BLOCK
 from core.recognition.verdicts import answer_to
 from core.sight.marks import sight
 from core.training.settings import Side

@@ -19,7 +19,8 @@ from core.embedding.candidates import References
 from core.embedding.gallery import Gallery
 from core.embedding.references import LargeGallery
 from core.ground.workspace import Workspace, write_atomic
-from core.recognition.calibrate import Calibration, Part, calibrate
+from core.recognition.calibrate import Calibration, calibrate
+from core.recognition.trials import Part
 
 ASKED = 500  # references of a large base: the thresholds carry one standard error of so many
 NEAR = 48  # of its own class, and of others, held beside each of them

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from core.embedding.gallery import Gallery
-from core.recognition.calibrate import UNCALIBRATED, Calibration, OfClasses, Trials, calibrate, leave_one_out
+from core.recognition.calibrate import UNCALIBRATED, Calibration, calibrate
 from core.recognition.cohesion import USUAL
 from core.recognition.evidence import ALONE, at_sight, shipped
 from core.recognition.ranking import ClassAnswer
+from core.recognition.trials import OfClasses, Trials, leave_one_out
 
 
 def clusters(seed: int, classes: int, each: int, spread: float, dimension: int = 16) -> tuple[np.ndarray, np.ndarray]:
