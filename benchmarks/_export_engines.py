@@ -12,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from core.embedding.embedder import ENGINES, _untrained
+from core.embedding.embedder import ENGINES
+from core.embedding.plans import untrained_plan
 from core.embedding.engine import engine_key, export, find, keep
 from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.workspace import Workspace
@@ -23,7 +24,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for mode in TRAINABLE:
             preprocessing = Preprocessing(mode=mode)
-            plan = _untrained(Workspace(Path(folder)), "", preprocessing)
+            plan = untrained_plan(Workspace(Path(folder)), "", preprocessing)
             key = engine_key(plan.facts)
             if find(ENGINES, key) is None:
                 keep(ENGINES, key, export(plan.build(), size=preprocessing.size, facts=plan.facts))

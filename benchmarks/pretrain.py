@@ -31,7 +31,7 @@ import _validate  # noqa: E402
 from _line_art import templates  # noqa: E402
 from _sources import SOURCES  # noqa: E402
 
-from core.embedding.embedder import HEADS  # noqa: E402
+from core.embedding.plans import HEADS  # noqa: E402
 from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve  # noqa: E402
 from core.ground.config import Preprocessing  # noqa: E402
 from core.ground.preprocessing import VERSION, Ink, _cropped, _redrawn  # noqa: E402

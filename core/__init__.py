@@ -12,7 +12,7 @@ catalogue    operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
-embedding    weights, card, model, timm_encoder, engine, embedder, actors, neighbours, candidates, nearest
+embedding    weights, card, model, timm_encoder, engine, plans, embedder, actors, neighbours, candidates, nearest
 embedding    recall, resident, milvus, gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, balance, capture, figures

@@ -1,7 +1,7 @@
-"""Pictures in, vectors out: which network, which engine, and the threads around it.
+"""Pictures in, vectors out: which engine the network runs in, and the threads around it.
 
-On a CPU the network runs in ONNX Runtime (`core.embedding.engine`), on a GPU in PyTorch. Nothing here
-searches, stores or trains; torch is imported only when there is no cached engine to use.
+Which network that is, `core.embedding.plans` says. On a CPU it runs in ONNX Runtime (`core.embedding.engine`), on a GPU
+in PyTorch. Nothing here searches, stores or trains; torch is imported only when there is no cached engine to use.
 """
 
 from __future__ import annotations
@@ -14,40 +14,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from PIL import Image
 
-from core.embedding.card import read_sealed
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.weights import ARCHITECTURES, PROMOTED, Weights, in_timm, resolve, sha256_of
-from core.ground.config import Preprocessing, WorkspaceConfig
+from core.embedding.plans import ASSETS, Plan, for_parts, in_use, saved
+from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
 from core.ground.extras import need_pytorch, trains_here
-from core.ground.preprocessing import VERSION as SEEING
 from core.ground.workspace import Workspace
 from core.sight.marks import sight
 
 if TYPE_CHECKING:
     import onnxruntime
 
-    from core.embedding.model import EmbeddingNet
-    from core.embedding.timm_encoder import ForeignNet
-
 Engine = Literal["onnxruntime", "torch"]
 Picture = Image.Image | Callable[[], Image.Image]
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
-HEADS = ASSETS / "heads"
 ENGINES = ASSETS / "engines"  # the untrained encoder's, exported by benchmarks/_export_engines.py
-
-# Untrained, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells. Measured on real
-# drawings (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
-STAGE, GRID = 4, 4
-WHOLE = 224  # px: from this size on a plain picture is read by the whole trunk, which ImageNet taught what things are
 
 CHUNK = 4  # images a forward: beyond that the features leave the cache (measured 2.8 ms an image, 3.7 ms at 32)
 CHUNK_GPU = 64
@@ -97,14 +85,14 @@ def load_embedder(
     """
     config = workspace.config()
     if preprocessing:
-        plans = _for_parts(workspace, config.weights, preprocessing)
+        plans = for_parts(workspace, config.weights, preprocessing)
     else:
-        plans = [_saved(workspace, model, config.preprocessing)] if model else _in_use(workspace, config)
+        plans = [saved(workspace, model, config.preprocessing)] if model else in_use(workspace, config)
     each = [_running(plan, engine) for plan in plans]
     return each[0] if len(each) == 1 else _joined(plans[0], each, preprocessing or config.preprocessing)
 
 
-def _running(plan: _Plan, engine: Engine | None) -> _Running:
+def _running(plan: Plan, engine: Engine | None) -> _Running:
     why = ""
     if engine == "onnxruntime" or (engine is None and not _gpu_here()):
         try:
@@ -125,124 +113,11 @@ def through(embedder: Embedder, forward: Callable[[np.ndarray], np.ndarray], *, 
 
 def opens_at_once(workspace: Workspace) -> bool:
     """Whether `load_embedder` finds an engine that was made before, and so needs neither torch nor an export."""
-    plans = _in_use(workspace, workspace.config())
+    plans = in_use(workspace, workspace.config())
     return all(any(find(f, engine_key(plan.facts)) is not None for f in (ENGINES, plan.engines)) for plan in plans)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """A network before it is built: ``facts`` tell its engine apart, ``engines`` is the folder where that is kept,
-    ``build`` makes the network (with torch)."""
-
-    facts: dict[str, Any]
-    space: str
-    preprocessing: Preprocessing
-    sentence: str
-    engines: Path
-    build: Callable[[], EmbeddingNet | ForeignNet]
-
-
-def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet | ForeignNet, str]:
-    """The network that `load_embedder` takes before any training, on the CPU, and which weights it has. It sees one
-    picture (`Preprocessing.trained`)."""
-    plan = _untrained(workspace, workspace.config().weights, preprocessing.trained)
-    return plan.build(), plan.sentence
-
-
-def _in_use(workspace: Workspace, config: WorkspaceConfig) -> list[_Plan]:
-    promoted = workspace.model / PROMOTED
-    if not promoted.is_file():
-        return _for_parts(workspace, config.weights, config.preprocessing)
-    plan = _saved(workspace, promoted, config.preprocessing)
-    return [replace(plan, sentence="The network trained in this workspace.")]
-
-
-def _for_parts(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> list[_Plan]:
-    """The untrained encoder, once for each of the pictures that lie beside each other in what is seen."""
-    return [_untrained(workspace, spec, part) for part in preprocessing.parts]
-
-
-def _saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> _Plan:
-    def build() -> EmbeddingNet:
-        from core.embedding.model import load
-
-        return load(path)[0]
-
-    if path.suffix == ".safetensors":
-        preprocessing = read_sealed(path)[0].preprocessing
-    elif not path.is_file():
-        raise ModelRefused("{name} cannot be read.", name=path.name)
-    preprocessing = preprocessing.trained
-    sha256 = sha256_of(path)
-    facts = {"model": sha256, "size": preprocessing.size}
-    space = f"{sha256[:16]}-{_seen(preprocessing)}"
-    # beside the weights, not in the cache: without PyTorch it could not be made again
-    return _Plan(facts, space, preprocessing, f"The model {path.name}.", workspace.model / "engines", build)
-
-
-def _untrained(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> _Plan:
-    weights = resolve(spec, workspace=workspace, allow_network=True)
-    head = fitted_head(weights, preprocessing)
-    own = weights.architecture in ARCHITECTURES
-    stage, grid = (head.stage, head.grid) if head else _read_of(preprocessing) if own else (None, 1)
-    facts = {
-        "weights": weights.sha256,
-        "architecture": weights.architecture,
-        "stage": stage,
-        "grid": grid,
-        "head": sha256_of(head.path) if head else "",
-        "size": preprocessing.size,
-    }
-
-    def build() -> EmbeddingNet | ForeignNet:
-        if not own:
-            from core.embedding.timm_encoder import ForeignNet
-
-            return ForeignNet(in_timm(weights.architecture), weights, size=preprocessing.size).eval()
-        from core.embedding.model import EmbeddingNet
-
-        net = EmbeddingNet(weights.architecture, embedding_size=None, stage=stage, grid=grid, pretrained=weights)
-        return net.with_head(head.path).eval() if head else net.eval()
-
-    read = f"{weights.architecture}-{weights.sha256[:8]}-{stage}.{grid}-{str(facts['head'])[:8]}"
-    space = f"{read}-{_seen(preprocessing)}"
-    return _Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build)
-
-
-def _read_of(preprocessing: Preprocessing) -> tuple[int | None, int]:
-    """The last block that is read of an untrained trunk, and the grid its features are averaged on."""
-    whole = preprocessing.mode == "plain" and preprocessing.size >= WHOLE
-    return (None, 1) if whole else (STAGE, GRID)
-
-
-@dataclass(frozen=True)
-class Head:
-    """A projection fitted to the features after block ``stage``, averaged on ``grid`` x ``grid`` cells."""
-
-    path: Path
-    stage: int
-    grid: int
-
-
-def fitted_head(weights: Weights, preprocessing: Preprocessing) -> Head | None:
-    """The head fitted to these weights' features of marks that are seen this way, or None."""
-    path = HEADS / f"{weights.architecture}-{preprocessing.mode}.safetensors"
-    if not path.is_file():
-        return None
-    from safetensors import safe_open
-
-    with safe_open(path, framework="np") as tensors:
-        fitted = tensors.metadata() or {}
-    if fitted.get("weights_sha256") != weights.sha256:
-        return None
-    return Head(path, int(fitted["stage"]), int(fitted["grid"]))
-
-
-def _seen(preprocessing: Preprocessing) -> str:
-    return f"{preprocessing.mode}{preprocessing.size}-v{SEEING}"
-
-
-def _on_onnx(plan: _Plan) -> _Running:
+def _on_onnx(plan: Plan) -> _Running:
     """The engine that ships or was kept, else a new one; raises `ExportFailed`, and `ExtrasMissing` where PyTorch,
     which alone can make it, is not installed."""
     key = engine_key(plan.facts)
@@ -272,7 +147,7 @@ def _opened(content: bytes | None, facts: dict[str, Any]) -> onnxruntime.Inferen
     return None
 
 
-def _on_torch(plan: _Plan, why: str) -> _Running:
+def _on_torch(plan: Plan, why: str) -> _Running:
     need_pytorch()
     import torch
 
@@ -292,7 +167,7 @@ def _on_torch(plan: _Plan, why: str) -> _Running:
     return _Running(plan, "torch", net.dimension, sentence, forward, chunk=chunk)
 
 
-def _joined(plan: _Plan, each: Sequence[_Running], preprocessing: Preprocessing) -> _Running:
+def _joined(plan: Plan, each: Sequence[_Running], preprocessing: Preprocessing) -> _Running:
     """One embedder of several, each for its part of what is seen (N, S, parts x S, 3): their vectors end to end, so
     that a cosine between two of them is the mean of the parts' cosines. ``plan`` is the first one's."""
     space = "+".join(one.space for one in each)
@@ -318,7 +193,7 @@ class _Running:
 
     def __init__(
         self,
-        plan: _Plan,
+        plan: Plan,
         engine: Engine,
         dimension: int,
         sentence: str,

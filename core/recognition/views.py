@@ -31,7 +31,7 @@ VIEWS = (
     Preprocessing("crop", 96),
     Preprocessing("plain", 96),
     Preprocessing("joined", 96),
-    Preprocessing("plain", 224),  # by the whole trunk: see `core.embedding.embedder`
+    Preprocessing("plain", 224),  # by the whole trunk: see `core.embedding.plans`
 )
 SAMPLED = 1000  # images asked at most: an interval of 3 % at 80 % right
 LEAST = 20  # images asked, below which nothing is said

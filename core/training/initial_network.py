@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from core.embedding.embedder import GRID, STAGE, fitted_head, untrained
+from core.embedding.plans import GRID, STAGE, fitted_head, untrained
 from core.embedding.weights import resolve
 from core.ground.errors import ModelRefused, NotFound
 from core.ground.workspace import Workspace

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from core.embedding import embedder as module
-from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once, untrained
+from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once
 from core.embedding.engine import ExportFailed
+from core.embedding.plans import untrained
 from core.embedding.weights import resolve
 from core.ground.config import Preprocessing
 from core.ground.errors import ImageRefused, ModelRefused, NotFound, WeightsUnavailable

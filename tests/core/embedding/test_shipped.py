@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.embedding.embedder import ENGINES, fitted_head, load_embedder, opens_at_once
+from core.embedding.embedder import ENGINES, load_embedder, opens_at_once
+from core.embedding.plans import fitted_head
 from core.embedding.weights import resolve
 from core.ground.config import MODES, TRAINABLE, Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
