@@ -13,8 +13,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from core.embedding.embedder import ENGINES
-from core.embedding.plans import untrained_plan
 from core.embedding.engine import engine_key, export, find, keep
+from core.embedding.plans import untrained_plan
 from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.workspace import Workspace
 

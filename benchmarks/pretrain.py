@@ -34,7 +34,8 @@ from _sources import SOURCES  # noqa: E402
 from core.embedding.plans import HEADS  # noqa: E402
 from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve  # noqa: E402
 from core.ground.config import Preprocessing  # noqa: E402
-from core.ground.preprocessing import VERSION, Ink, _cropped, _redrawn  # noqa: E402
+from core.ground.ink import Ink  # noqa: E402
+from core.ground.preprocessing import VERSION, _cropped, _redrawn  # noqa: E402
 from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
 from core.synthesis.strokes import Template  # noqa: E402

@@ -5,7 +5,7 @@ a higher one (checked by tests/test_floors.py):
 
 ground       errors, machine_faults, config, rights, translations, arrays, workspace, locks, budget, boxes, containers
 ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
-ground       preprocessing, sameness, outlines
+ground       ink, preprocessing, sameness, outlines
 sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
 catalogue    operations

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from core.ground.ink import find_ink
 from core.ground.kinds import is_flat
-from core.ground.preprocessing import find_ink
 
 VERSION = 1  # goes up whenever `look` gives another picture for the same input
 SIDE = 40  # px: side of the ink that copies are compared by

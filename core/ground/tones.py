@@ -1,6 +1,6 @@
 """From any mode of a decoded file to 8-bit RGB: deep tones scaled, transparency laid on a ground that contrasts.
 
-It opens no file (`core.ground.images`) and does not look for ink (`core.ground.preprocessing`).
+It opens no file (`core.ground.images`) and does not look for ink (`core.ground.ink`).
 """
 
 from __future__ import annotations

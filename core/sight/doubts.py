@@ -13,7 +13,8 @@ import numpy as np
 from PIL import Image
 
 from core.ground.config import Preprocessing
-from core.ground.preprocessing import ink_box, see
+from core.ground.ink import ink_box
+from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.marks import FOUND, find_marks, read_region
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from core.ground.preprocessing import FAINTEST
+from core.ground.ink import FAINTEST
 from core.ground.regions import Region
 
 MOST_PIECES = 40  # a page of text is no row of marks

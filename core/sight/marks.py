@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from core.ground.config import Preprocessing
-from core.ground.preprocessing import FAINTEST, has_ink, see
+from core.ground.ink import FAINTEST, has_ink
+from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.groups import Box
 from core.sight.proposals import places

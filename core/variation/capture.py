@@ -17,7 +17,7 @@ from PIL import Image
 
 from core.ground.errors import ConfigRefused, ImageRefused
 from core.ground.images import thumbnail
-from core.ground.preprocessing import has_ink
+from core.ground.ink import has_ink
 from core.ground.translations import _
 
 MOST = 200

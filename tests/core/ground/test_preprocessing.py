@@ -13,7 +13,8 @@ from PIL import Image
 
 from core.ground.config import Preprocessing
 from core.ground.images import decode
-from core.ground.preprocessing import MARGIN, has_ink, see, thin
+from core.ground.ink import has_ink
+from core.ground.preprocessing import MARGIN, see, thin
 
 STROKES, CROP, PLAIN = (Preprocessing(mode=mode, size=128) for mode in ("strokes", "crop", "plain"))
 

@@ -1,4 +1,4 @@
-"""`core.training.run` and `runs`: what is on disk comes back; without its process a run is interrupted; none is lost."""
+"""`core.training.run` and `runs`: what is on disk comes back; a run without a process is interrupted; none is lost."""
 
 from __future__ import annotations
 
