@@ -10,12 +10,13 @@ sight        inputs, network, groups, reading, proposals, marks, hypotheses, dou
 catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
 catalogue    operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
-intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, exports, triage
+intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, work, exports
+intake       triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
 embedding    weights, card, model, timm_encoder, engine, plans, embedder, actors, neighbours, candidates, nearest
 embedding    recall, resident, milvus, gallery, references, mirror, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
-variation    writer, balance, capture, figures
+variation    writer, work, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, trials, calibrate, thresholds, verdicts
 recognition  identify, views
 products     proposing, codes, matching, finding, letters, pictures, taking

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from core.ground.config import Kind
 from core.ground.errors import BurinError
+from core.ground.names import printable
 from core.ground.regions import Region
 from core.ground.rights import Actor
 
@@ -141,6 +143,34 @@ class FileOutcome:
     sha256: str = ""
     picture: bytes = field(default=b"", repr=False)
     pixels: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """As a job keeps it; the sentence is split into template and values, to be translated."""
+        values = {} if self.reason is None else {name: _plain(value) for name, value in self.reason.values.items()}
+        return {
+            "name": printable(self.name),
+            "outcome": self.outcome,
+            "item_id": self.item_id,
+            "near": self.near,
+            "class_name": self.class_name,
+            "sha256": self.sha256,
+            "picture": base64.b64encode(self.picture).decode("ascii"),
+            "pixels": self.pixels,
+            "template": self.reason.template if self.reason else "",
+            "values": values,
+        }
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Self:
+        """What `to_json` kept."""
+        reason = BurinError(record["template"], **record["values"]) if record["template"] else None
+        kept = {name: record[name] for name in ("item_id", "near", "class_name", "sha256", "pixels") if name in record}
+        picture = base64.b64decode(record.get("picture", ""))
+        return cls(record["name"], record["outcome"], reason, **kept, picture=picture)
+
+
+def _plain(value: object) -> int | float | str:
+    return value if isinstance(value, int | float) else printable(str(value))
 
 
 @dataclass(frozen=True)

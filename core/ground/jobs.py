@@ -63,7 +63,7 @@ class JobRunner:
         alone: bool = False,
         then: str = "",
     ) -> Job:
-        """Start ``work`` ("core.intake.ingest:run_import") in a child process and return at once.
+        """Start ``work`` ("core.intake.work:run_import") in a child process and return at once.
 
         It is called there as ``work(workspace, params, report, should_stop)`` and returns a dict
         that fits JSON. While a job with the same ``key`` is active, that one is returned instead. The work is done as

@@ -9,13 +9,17 @@ from typing import Any, TypeVar
 from core.ground.errors import BadInput
 
 _OURS = ("core", "tests")  # packages
+_MOVED = {  # as a request names it that an earlier version wrote -> where it is
+    "core.intake.ingest:run_import": "core.intake.work:run_import",
+    "core.variation.writer:run_augment": "core.variation.work:run_augment",
+}
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def work_named(said: str) -> Callable[..., Any]:
     """The function that a request names: one of Burin's own, whoever wrote the request. A workspace may have come from
     elsewhere, and lie in the folder that modules are looked for in."""
-    module, _, name = said.partition(":")
+    module, _, name = _MOVED.get(said, said).partition(":")
     if module.partition(".")[0] not in _OURS:
         raise BadInput("This job asks for work that is not Burin's ({work}): it is not done.", work=said)
     return getattr(importlib.import_module(module), name)

@@ -6,37 +6,30 @@ recognised; an archive lands whole or not at all. How a file becomes an item is 
 
 from __future__ import annotations
 
-import base64
 import csv
-import os
 import shutil
-import time
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
 from core.ground.config import Kind
-from core.ground.errors import ArchiveRefused, BadInput, BurinError, ImageRefused
+from core.ground.errors import ArchiveRefused, ImageRefused
 from core.ground.names import basename, is_junk, printable
-from core.ground.workspace import LEFT_S, Workspace, new_id
 from core.intake.admission import Staged
 from core.intake.archives import Archive, Limits, Member, classes_of, workspace_parts
 from core.intake.labels import WHOLE, Described, Labels, Look
-from core.intake.landing import Landing, discard
+from core.intake.landing import Landing
 from core.intake.product_table import FILE
-from core.intake.shelves import Shelf, loose, take_products
+from core.intake.shelves import Shelf, take_products
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
-    from core.ground.jobs import Report
 
 BATCH = 200  # files in one transaction
 NAMED = 3  # files that the journal names where no folder holds them all
@@ -212,115 +205,6 @@ def with_classes(
     return known, [*remarks, *left_out], labels.classes
 
 
-def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:
-    """Put uploads on disk for `run_import`, under names of our own: its parameter ``files``."""
-    folder = workspace.staging / f"received-{new_id()}"
-    folder.mkdir(parents=True)
-    files = []
-    for number, (name, content) in enumerate(uploads):
-        path = folder / str(number)
-        with open(path, "xb") as stream:
-            if isinstance(content, bytes | bytearray | memoryview):
-                stream.write(content)
-            else:
-                shutil.copyfileobj(content, stream)
-        files.append({"name": name, "path": str(path)})
-    return files
-
-
-def run_import(
-    workspace: Workspace,
-    params: dict[str, Any],
-    report: Report,
-    should_stop: Callable[[], bool],
-    *,
-    embedder: Embedder | None = None,
-) -> dict[str, Any]:
-    """The job: import ``params["files"]`` (dicts with ``name``, ``path`` and perhaps ``class_name``; archives are known
-    by their first bytes). Also ``kind``, ``admit`` and ``replace`` (see `import_files`); with ``preview`` true nothing
-    is taken in. The files stay for the import that may follow, as they do where near copies were held back.
-
-    Each outcome is appended to the job's; the result counts them. Files that `receive` wrote are removed at the end,
-    unless it was stopped: the same job then goes on from where it was.
-    """
-    dataset = Dataset(workspace)
-    sweep_staging(dataset)
-    given = [IncomingFile(f["name"], path=Path(f["path"]), class_name=f.get("class_name")) for f in params["files"]]
-    archives = [file for file in given if _is_zip(file)]
-    rest, shelves = loose(file for file in given if file not in archives)
-    files, remarks, classes = with_classes(rest)
-    preview = bool(params.get("preview"))
-    how: dict[str, Any] = {"kind": params.get("kind"), "admit": params.get("admit"), "should_stop": should_stop}
-    better: dict[str, Any] = {} if preview else {"replace": params.get("replace")}
-    count: Counter[str] = Counter()
-
-    def publish(outcomes: list[FileOutcome]) -> None:
-        for outcome in outcomes:
-            count[outcome.outcome] += 1
-            report.append(record_of(outcome))
-
-    done = 0
-    for archive in archives:
-        try:
-            progress = _shifted(report, done, len(files), archive.name)
-            own: dict[str, Any] = {"name": archive.name, "class_name": archive.class_name, "on_progress": progress}
-            outcomes = import_archive(
-                dataset, Path(archive.path or ""), embedder=embedder, preview=preview, **own, **how, **better
-            )
-        except BadInput as refusal:
-            outcomes = [FileOutcome(archive.name, "refused", refusal)]
-        done += len(outcomes)
-        publish(outcomes)
-    progress = _shifted(report, done, 0, "")
-    if preview:
-        publish(preview_files(dataset, files, classes=classes, on_progress=progress, **how))
-    else:
-        better |= {"classes": classes}
-        import_files(dataset, files, embedder=embedder, on_progress=progress, on_outcomes=publish, **how, **better)
-    publish(remarks)
-    for shelf in shelves:
-        if preview:
-            publish(
-                [FileOutcome(shelf.name, "read", BurinError("A table of products: it is taken in with the images."))]
-            )
-        elif not should_stop():
-            publish(take_products(dataset, shelf))
-    if not should_stop() and not preview and not count["held"]:
-        _discard(workspace, given)
-    result: dict[str, Any] = {name: count[name] for name in ("added", "present", "refused")}
-    more = {name: count[name] for name in ("held", "read") if count[name]}
-    return result | more | ({"preview": True} if preview else {})
-
-
-def record_of(outcome: FileOutcome) -> dict[str, Any]:
-    """An outcome as a job keeps it; its sentence is split into template and values, to be translated."""
-    reason = outcome.reason
-    values = {} if reason is None else {name: _plain(value) for name, value in reason.values.items()}
-    record = {
-        "name": printable(outcome.name),
-        "outcome": outcome.outcome,
-        "item_id": outcome.item_id,
-        "near": outcome.near,
-        "class_name": outcome.class_name,
-        "sha256": outcome.sha256,
-        "picture": base64.b64encode(outcome.picture).decode("ascii"),
-        "pixels": outcome.pixels,
-    }
-    return {**record, "template": reason.template if reason else "", "values": values}
-
-
-def _plain(value: object) -> int | float | str:
-    return value if isinstance(value, int | float) else printable(str(value))
-
-
-def outcome_of(record: dict[str, Any]) -> FileOutcome:
-    """The outcome that `record_of` kept."""
-    reason = BurinError(record["template"], **record["values"]) if record["template"] else None
-    kept = {name: record[name] for name in ("item_id", "near", "class_name", "sha256", "pixels") if name in record}
-    picture = base64.b64decode(record.get("picture", ""))
-    return FileOutcome(record["name"], record["outcome"], reason, **kept, picture=picture)
-
-
 def _settle_outcomes(
     staged: Iterator[Staged | FileOutcome], land: Callable[[list[Staged]], list[FileOutcome]]
 ) -> list[FileOutcome]:
@@ -343,34 +227,3 @@ def _source(files: Iterable[IncomingFile]) -> str:
         return printable(folder)
     names = [printable(basename(file.name)) for file in files[:NAMED]]
     return ", ".join(names) + (", …" if len(files) > NAMED else "")
-
-
-def _shifted(report: Report, before: int, after: int, note: str) -> Progress:
-    return lambda done, total: report(before + done, before + total + after, note)
-
-
-def _is_zip(file: IncomingFile) -> bool:
-    if file.name.lower().endswith(".zip"):
-        return True
-    with suppress(OSError), open(file.path or "", "rb") as stream:
-        return stream.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
-    return False
-
-
-def _discard(workspace: Workspace, files: Sequence[IncomingFile]) -> None:
-    for folder in {file.path.parent for file in files if file.path is not None}:
-        if folder.parent == workspace.staging and folder.name.startswith("received-"):
-            shutil.rmtree(folder, ignore_errors=True)
-
-
-def sweep_staging(dataset: Dataset) -> None:
-    """Remove the uploads and half-done imports that killed processes left a day ago; nothing that has a row."""
-    with suppress(FileNotFoundError), os.scandir(dataset.workspace.staging) as entries:
-        for entry in list(entries):
-            with suppress(OSError):
-                if time.time() - entry.stat().st_mtime <= LEFT_S:
-                    continue
-                if entry.is_dir():
-                    discard(dataset, Path(entry.path))
-                else:
-                    Path(entry.path).unlink()

@@ -83,7 +83,7 @@ def run_pictures(
     report: Report,
     should_stop: Callable[[], bool],
 ) -> dict[str, Any]:
-    """The job: read ``params["files"]`` (as `core.intake.ingest.receive` gives them; zips are opened), a product each.
+    """The job: read ``params["files"]`` (as `core.intake.work.receive` gives them; zips are opened), a product each.
     Each row is one outcome; the result counts them and numbers the unknown marks: ``kinds``."""
     from core.embedding.embedder import load_embedder
     from core.embedding.gallery import update

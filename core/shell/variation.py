@@ -102,7 +102,8 @@ class _Place:
 
     def write(self, tasks: Sequence[Task], policy: Policy, options: argparse.Namespace, progress: Any) -> Written:
         from core.embedding.embedder import load_embedder
-        from core.variation.writer import announce, checked, write
+        from core.variation.work import announce, checked
+        from core.variation.writer import write
 
         safety = astray = None
         if tasks and not options.override_safety:

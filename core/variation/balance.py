@@ -1,7 +1,7 @@
 """Balance: how uneven the classes are, and a plan that evens them out with variants.
 
 Planning is pure: counts in, a `BalancePlan` out that says class by class which originals get how
-many. Applying it is a job of `core.variation.writer`, and undoing it deletes exactly what that wrote.
+many. Applying it is the job of `core.variation.work`, and undoing it deletes exactly what that wrote.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from core.variation.policies import Policy
 from core.variation.safety import looked_at
 from core.variation.sources import Original, by_class
 from core.variation.variants import Manifest, Variant
-from core.variation.writer import MOST_PER_IMAGE, Task, announce, encode
+from core.variation.work import announce
+from core.variation.writer import MOST_PER_IMAGE, Task, encode
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -157,7 +158,7 @@ class BalancePlan:
         ]
 
     def params(self, originals: Sequence[Original], *, override: bool = False) -> dict[str, Any]:
-        """What `core.variation.writer.run_augment` takes, to apply it as a job."""
+        """What `core.variation.work.run_augment` takes, to apply it as a job."""
         tasks = [[task.original.item_id, list(task.numbers)] for task in self.tasks(originals)]
         drawing = {"policy": self.policy.to_json(), "seed": self.seed}
         return {**drawing, "tasks": tasks, "batch": self.batch, "override": override}

@@ -196,7 +196,7 @@ def index_in_child(report: Callable[[int, int], None]) -> None:
 def _prepare(progress: Preparation) -> None:
     from core.embedding.gallery import update
     from core.ground.workspace import sweep
-    from core.intake.ingest import sweep_staging
+    from core.intake.work import sweep_staging
 
     try:
         data = dataset()

@@ -20,7 +20,7 @@ from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Manifest
-from core.variation.writer import run_augment
+from core.variation.work import run_augment
 from pages.ui.variation import choosing
 from tests.conftest import png_bytes
 from tests.pages.conftest import component, text_of
@@ -50,7 +50,7 @@ def in_place(monkeypatch, fake_embedder):
     def start(self, kind, work, params, *, key=None, alone=False):
         self.workspace.allow(f"job {kind}")  # the door is in the real one
         started.append((kind, params))
-        {"core.variation.writer:run_augment": run_augment, "core.variation.checks:run_check": run_check}[work](
+        {"core.variation.work:run_augment": run_augment, "core.variation.checks:run_check": run_check}[work](
             self.workspace, params, Told(), lambda: False
         )
 
@@ -264,7 +264,7 @@ def test_what_a_job_refused_is_listed_and_what_was_taken_back_said(open_page, dr
     (drawn_workspace.raw / "bar" / "broken.png").write_text("no image")
     runner = JobRunner(drawn_workspace)
     params = {"per_image": 1, "override": True, "who": "", "role": "curator"}
-    job = runner.wait(runner.start("augment", "core.variation.writer:run_augment", params).id, timeout_s=120)
+    job = runner.wait(runner.start("augment", "core.variation.work:run_augment", params).id, timeout_s=120)
     at = open_page(drawn_workspace, "augment", view="write")
     assert "12 written]" in text_of(at) and "1 original refused]" in text_of(at)
     assert "**bar/broken.png**" in text_of(at) and "broken.png is not an image" in text_of(at)

@@ -10,7 +10,7 @@ from core.variation.balance import imbalance
 from core.variation.capture import capture_sheet
 from core.variation.figures import Look, class_sizes
 from core.variation.variants import Manifest
-from core.variation.writer import run_augment
+from core.variation.work import run_augment
 from tests.conftest import draw, png_bytes
 from tests.core.variation.test_capture import page, photograph
 from tests.pages.conftest import component, text_of

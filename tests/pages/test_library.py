@@ -15,7 +15,7 @@ from core.collection.dataset import Dataset
 from core.ground.job import Job, publish
 from core.ground.jobs import JobRunner
 from core.ground.regions import Region
-from core.intake.ingest import receive
+from core.intake.work import receive
 from pages.ui import services
 from pages.ui.status import OFFERED_S
 from tests.conftest import draw, png_bytes
@@ -244,7 +244,7 @@ def test_a_look_takes_the_new_ones_in_and_leaves_near_copies_out(open_page, work
 def test_an_import_that_was_interrupted_goes_on(open_page, workspace):
     files = receive(workspace, [(f"{n}.png", png_bytes(draw("wave", seed=n))) for n in range(3)])
     runner = JobRunner(workspace)
-    job = runner.start("import", "core.intake.ingest:run_import", {"files": files, "preview": True})
+    job = runner.start("import", "core.intake.work:run_import", {"files": files, "preview": True})
     job = runner.wait(job.id, timeout_s=60)
     publish(replace(job, state="interrupted"))
     at = open_page(workspace, "library", view="add")

@@ -15,7 +15,7 @@ from core.collection.copies import Rule, Taken, one_of_each
 from core.ground.config import KINDS
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
-from core.intake.ingest import outcome_of, receive
+from core.intake.work import receive
 from pages.ui import people, services, widgets
 from pages.ui.components.gallery import webp_url
 from pages.ui.i18n import _, ngettext, number, sentence
@@ -109,14 +109,14 @@ def _start(
         received = [{**file, "class_name": class_name} for file in received]
     key = "import " + hashlib.sha256(" ".join(file.file_id for file in files).encode()).hexdigest()[:16]
     params: dict[str, Any] = {"files": received, "kind": kind, "preview": preview, "admit": [], "replace": {}}
-    services.jobs().start("import", "core.intake.ingest:run_import", params, key=key)
+    services.jobs().start("import", "core.intake.work:run_import", params, key=key)
     workbench().empty(uploader)
     workbench().empty("library.class")
 
 
 def _outcomes(job: Job) -> None:
     """How each file ended: the counts, then the list, refusals first."""
-    outcomes = [outcome_of(record) for record in job.outcomes()]
+    outcomes = [FileOutcome.from_json(record) for record in job.outcomes()]
     count: Counter[str] = Counter(outcome.outcome for outcome in outcomes)
     looked = bool(job.result.get("preview"))
     names = {

@@ -16,7 +16,7 @@ from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
 from core.ground.jobs import Job
 from core.ground.regions import Region
-from core.intake.ingest import receive
+from core.intake.work import receive
 from core.products.letters import can_read
 from core.products.taking import Confirmed, Row, Seen, name_of, rows_of, take_in
 from pages.ui import cached, changes, people, services, widgets

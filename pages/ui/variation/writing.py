@@ -7,10 +7,9 @@ from typing import Any
 
 import streamlit as st
 
-from core.catalogue.records import Item
+from core.catalogue.records import FileOutcome, Item
 from core.ground.errors import BurinError
 from core.ground.jobs import Job
-from core.intake.ingest import outcome_of
 from core.variation.balance import Cost, measure, undo
 from core.variation.policies import Policy
 from core.variation.safety import looked_at
@@ -116,7 +115,7 @@ def start_buttons(page: str, params: dict[str, Any], *, disabled: bool, label: s
 def start(params: dict[str, Any]) -> None:
     """Start the job; a second click while it runs starts nothing."""
     with attempt():
-        services.jobs().start(KIND, "core.variation.writer:run_augment", params, key=KIND)
+        services.jobs().start(KIND, "core.variation.work:run_augment", params, key=KIND)
 
 
 def panel(page: str) -> None:
@@ -169,7 +168,7 @@ def _ended(job: Job, page: str) -> None:
             )
     if outcomes:
         with st.expander(_("Refused originals"), icon=":material/error:"):
-            for outcome in map(outcome_of, outcomes[:SHOWN_REFUSED]):
+            for outcome in map(FileOutcome.from_json, outcomes[:SHOWN_REFUSED]):
                 reason = sentence(outcome.reason) if outcome.reason else ""
                 st.markdown(f":red[:material/error:] **{esc(outcome.name)}**  \n{esc(reason)}")
             if len(outcomes) > SHOWN_REFUSED:

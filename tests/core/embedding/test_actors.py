@@ -69,7 +69,7 @@ def test_variants_written_on_the_cluster_are_each_there_once_though_the_worker_i
     dataset.rescan()
     runner = JobRunner(workspace)
     params = {"per_image": 20, "override": True, "seed": 3}
-    job = runner.start("augment", "core.variation.writer:run_augment", params)
+    job = runner.start("augment", "core.variation.work:run_augment", params)
     while runner.get(job.id).done < 30 and runner.get(job.id).active:
         threading.Event().wait(0.05)
     raylets.kill("ray::_far")

@@ -100,6 +100,13 @@ def test_work_that_cannot_be_found_fails(runner: JobRunner) -> None:
     assert runner.wait(runner.start("lost", "core.nowhere:work", {}).id, timeout_s=60).state == "failed"
 
 
+@pytest.mark.parametrize("said", work._MOVED)
+def test_what_an_earlier_version_asked_for_is_found_where_it_is_now(said: str) -> None:
+    """A job that was stopped before an upgrade goes on after it."""
+    module, _, name = said.partition(":")
+    assert work.work_named(said).__name__ == name and work.work_named(said).__module__ != module
+
+
 def test_ten_clicks_make_one_job_and_stop_ends_it(runner: JobRunner) -> None:
     jobs: list[Job] = []
     clicks = [

@@ -24,18 +24,9 @@ from core.ground.jobs import JobRunner
 from core.ground.names import basename, is_junk
 from core.ground.workspace import Workspace
 from core.intake.exports import export_zip
-from core.intake.ingest import (
-    IncomingFile,
-    import_archive,
-    import_files,
-    outcome_of,
-    preview_files,
-    receive,
-    record_of,
-    run_import,
-    with_classes,
-)
+from core.intake.ingest import IncomingFile, import_archive, import_files, preview_files, with_classes
 from core.intake.originals import is_bare_jpeg, is_bare_png
+from core.intake.work import receive, run_import
 from tests import hostile
 from tests.conftest import SHAPES, draw, png_bytes
 
@@ -216,7 +207,7 @@ def test_near_copies_are_held_back_until_they_are_admitted(dataset: Dataset, tmp
         results.append(run_import(dataset.workspace, {**params, "preview": preview}, reports[-1], lambda: False))  # type: ignore[arg-type]
     counted = {"added": 1, "present": 0, "refused": 0, "held": 1}
     assert results == [{**counted, "preview": True}, counted]
-    held = outcome_of(next(record for record in reports[1].records if record["outcome"] == "held"))
+    held = FileOutcome.from_json(next(record for record in reports[1].records if record["outcome"] == "held"))
     assert (held.name, held.near, held.item_id, held.class_name) == ("new/near.png", known.item_id, None, "new")
     assert Image.open(io.BytesIO(held.picture)).size == near.size and dataset.counts().originals == 2
     admit = {**params, "admit": [held.sha256]}
@@ -437,14 +428,17 @@ def test_a_csv_that_labels_nothing_is_listed(dataset: Dataset, preview: bool) ->
     report, params = Reported(), {"files": receive(dataset.workspace, uploads), "preview": preview}
     result = run_import(dataset.workspace, params, report, lambda: False)  # type: ignore[arg-type]
     assert (result["added"], result["refused"]) == (1, 1)
-    assert str(outcome_of(report.records[-1]).reason) == "labels.csv: rows that name no file here: 1 of 1 (b.png)."
+    assert (
+        str(FileOutcome.from_json(report.records[-1]).reason)
+        == "labels.csv: rows that name no file here: 1 of 1 (b.png)."
+    )
 
 
 def test_outcomes_are_kept_as_records() -> None:
     (outcome,) = [FileOutcome("{s}.png", "refused", ArchiveRefused("{name} has {n} files.", name="{s}", n=3), None, 7)]
-    kept = outcome_of(record_of(outcome))
+    kept = FileOutcome.from_json(outcome.to_json())
     assert (kept.name, kept.outcome, str(kept.reason), kept.near) == ("{s}.png", "refused", "{s} has 3 files.", 7)
-    assert outcome_of(record_of(FileOutcome("a", "added", None, 1))) == FileOutcome("a", "added", None, 1)
+    assert FileOutcome.from_json(FileOutcome("a", "added", None, 1).to_json()) == FileOutcome("a", "added", None, 1)
 
 
 class Reported:
@@ -489,10 +483,10 @@ def test_a_look_first_says_what_would_be_and_the_same_job_then_takes_it_in(datas
     near.putpixel((0, 0), (250, 250, 250))
     files = receive(dataset.workspace, [("near.png", png_bytes(near)), ("set.zip", zipped.getvalue())])
     version, runner = dataset.version, JobRunner(dataset.workspace)
-    work, params = "core.intake.ingest:run_import", {"files": files, "preview": True}
+    work, params = "core.intake.work:run_import", {"files": files, "preview": True}
     job = runner.wait(runner.start("import", work, params, key="k").id, timeout_s=120)
     assert job.result == {"added": 2, "present": 0, "refused": 1, "preview": True}
-    found = {o.name: (o.outcome, o.near) for o in map(outcome_of, job.outcomes())}
+    found = {o.name: (o.outcome, o.near) for o in map(FileOutcome.from_json, job.outcomes())}
     assert found["near.png"] == ("added", known.item_id) and found["pont/2.png"][0] == "refused"
     assert dataset.version == version and dataset.counts().originals == 1
     job = runner.wait(runner.again(job.id, preview=False).id, timeout_s=120)
@@ -503,9 +497,9 @@ def test_a_look_first_says_what_would_be_and_the_same_job_then_takes_it_in(datas
 def test_the_job_in_its_process(workspace: Workspace) -> None:
     runner = JobRunner(workspace)
     files = receive(workspace, [(f"pont/{n}.png", random_png(n)) for n in range(5)])
-    job = runner.wait(runner.start("import", "core.intake.ingest:run_import", {"files": files}).id, timeout_s=120)
+    job = runner.wait(runner.start("import", "core.intake.work:run_import", {"files": files}).id, timeout_s=120)
     assert (job.state, job.result) == ("succeeded", {"added": 5, "present": 0, "refused": 0})
-    assert [outcome_of(r).outcome for r in job.outcomes()] == ["added"] * 5
+    assert [FileOutcome.from_json(r).outcome for r in job.outcomes()] == ["added"] * 5
     assert Dataset(workspace).counts().originals == 5
 
 

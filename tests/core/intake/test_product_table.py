@@ -19,8 +19,9 @@ from core.ground.errors import BadInput
 from core.ground.workspace import Workspace
 from core.intake import product_table
 from core.intake.exports import export_zip
-from core.intake.ingest import import_archive, receive, run_import
+from core.intake.ingest import import_archive
 from core.intake.product_table import import_products, products_csv
+from core.intake.work import receive, run_import
 from tests.conftest import draw, png_bytes
 
 

@@ -18,7 +18,7 @@ from core.embedding.gallery import Gallery, update
 from core.ground.errors import Conflict, ImageRefused
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
-from core.intake.ingest import receive
+from core.intake.work import receive
 from core.products import letters, pictures, taking
 from core.products.pictures import one_of_a_kind, read_picture
 from core.products.taking import Confirmed, Row, Seen, name_of, record_of, rows_of, run_pictures, take_in

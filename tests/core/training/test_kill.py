@@ -44,7 +44,7 @@ from core.ground.images import decode
 from core.ground.regions import Region
 from core.ground.workspace import Workspace, is_temporary, new_id, sweep, write_atomic, writing
 from core.intake.exports import export_zip
-from core.intake.ingest import receive
+from core.intake.work import receive
 from core.products import letters, pictures, taking
 from core.products.taking import Confirmed, Row, Seen, run_pictures, take_in
 from core.review import neighbourhood
@@ -66,7 +66,7 @@ from core.variation.checks import run_check as run_safety
 from core.variation.policies import Policy
 from core.variation.sources import originals_of
 from core.variation.variants import Manifest
-from core.variation.writer import run_augment
+from core.variation.work import run_augment
 from tests.conftest import FakeEmbedder, draw, png_bytes
 from tests.killing import Say, killed
 

@@ -23,7 +23,8 @@ from core.variation.policies import PRESETS, Policy, Step
 from core.variation.sources import originals_in, originals_of
 from core.variation.transforms import TRANSFORMS
 from core.variation.variants import Manifest, follow
-from core.variation.writer import run_augment, tasks_per_image, write
+from core.variation.work import run_augment
+from core.variation.writer import tasks_per_image, write
 from tests import conftest
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,13 +166,13 @@ def test_a_job_writes_and_counts(drawn):
     version = dataset.version
     runner = JobRunner(workspace)
     params = {"per_image": 2, "policy": "phone-photo", "seed": 1, "override": True}
-    job = runner.wait(runner.start("augment", "core.variation.writer:run_augment", params).id, timeout_s=120)
+    job = runner.wait(runner.start("augment", "core.variation.work:run_augment", params).id, timeout_s=120)
     assert job.state == "succeeded", job.error
     assert (job.result["written"], job.result["refused"]) == (22, 1)
     assert [line["name"] for line in job.outcomes()] == [f"{bad.class_name}/{Path(bad.path).name}"]
     assert "{name}" in next(iter(job.outcomes()))["template"], "its sentence can be translated"
     assert len(manifest.variants()) == 22 and dataset.version > version
-    again = runner.wait(runner.start("augment", "core.variation.writer:run_augment", params).id, timeout_s=120)
+    again = runner.wait(runner.start("augment", "core.variation.work:run_augment", params).id, timeout_s=120)
     assert (again.result["written"], again.result["present"]) == (0, 22)
 
 

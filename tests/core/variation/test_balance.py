@@ -120,7 +120,7 @@ def test_a_plan_applied_as_a_job_meets_its_line_and_is_undone(uneven):
     made = plan(some, manifest.variants(), minimum=5)
     runner = JobRunner(workspace)
     job = runner.wait(
-        runner.start("balance", "core.variation.writer:run_augment", made.params(some, override=True)).id, timeout_s=120
+        runner.start("balance", "core.variation.work:run_augment", made.params(some, override=True)).id, timeout_s=120
     )
     assert job.state == "succeeded" and job.result["written"] == made.total == 5 and job.result["batch"] == made.batch
     sizes = {record.name: record.originals + record.variants for record in Dataset(workspace).classes()}

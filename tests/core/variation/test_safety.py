@@ -24,7 +24,8 @@ from core.variation.safety import WHOLE, check, judge
 from core.variation.sources import originals_in, originals_of
 from core.variation.twins import SYMMETRIES, reachable, twins
 from core.variation.variants import Manifest
-from core.variation.writer import checked, tasks_per_image, write
+from core.variation.work import checked
+from core.variation.writer import tasks_per_image, write
 from tests import conftest
 
 FLIP = Policy("flip", "Flip", (Step("flip_horizontal", 0.5),))
