@@ -9,7 +9,8 @@ ground       ink, preprocessing, sameness, outlines
 sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
 catalogue    operations
-collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, looks
+collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, restored
+collection   looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, work, exports
 intake       triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
@@ -24,8 +25,9 @@ review       neighbourhood, predictions, queue, dismissed, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, promoted, run, runs, recorder, transfer, promotion, data, initial_network
 training     prepare, queue, work
-evaluation   predictions, report, store, compare, confusion, artefacts, projection, takeout, traits, error_causes
-evaluation   unseen, html_report, corrections, figures, evaluated_files, output_manifest, error_bundle, work, series
+evaluation   predictions, report, store, compare, confusion, artefacts, projection, export_files, traits
+evaluation   error_causes, unseen, html_report, corrections, figures, evaluated_files, output_manifest
+evaluation   error_bundle, work, series
 showcase     laid, shipped, photographs, tried, sample
 shell        words, variation, queue, training_options, training, runs, settings, evaluation, views, products, main
 """

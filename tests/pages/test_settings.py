@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.collection.dataset import Dataset
-from core.evaluation.takeout import discard
+from core.collection.restored import discard
 from core.ground.errors import NotFound
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace

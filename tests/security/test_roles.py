@@ -22,7 +22,7 @@ import pytest
 from core.catalogue.records import Carried, ProductDraft
 from core.collection import saved
 from core.collection.dataset import Dataset
-from core.evaluation import takeout
+from core.evaluation import export_files
 from core.ground.config import ROLES, Role
 from core.ground.errors import BurinError, NotAllowed
 from core.ground.job import Job, publish
@@ -182,7 +182,8 @@ FILES: list[Operation] = [
      lambda s: product_table.import_products(s.dataset, b"product\nx\n")),
     ("exports.export_zip", "export", lambda s: exports.export_zip(s.dataset, io.BytesIO())),
     ("exports.export_csv", "export", lambda s: exports.export_csv(s.dataset, io.BytesIO())),
-    ("takeout.run_export", "export", lambda s: takeout.run_export(s.workspace, {"form": "csv"}, _quiet, lambda: False)),
+    ("export_files.run_export", "export",
+     lambda s: export_files.run_export(s.workspace, {"form": "csv"}, _quiet, lambda: False)),
 ]  # fmt: skip
 OPERATIONS = [*DATASET, *RUNS, *QUEUE, *FILES, *(operation for kind in KINDS for operation in _jobs(kind))]
 

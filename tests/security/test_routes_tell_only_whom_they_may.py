@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from core.collection.dataset import Dataset
-from core.evaluation.takeout import run_export
+from core.evaluation.export_files import run_export
 from core.ground.workspace import ENVIRONMENT, Workspace
 from pages.server import stack
 from pages.server.thumbnails import address_of, large_address

@@ -14,7 +14,7 @@ PATH = "export"
 
 async def send(request: Request) -> Response:
     """The file of an export, for whoever may see the pages; its address holds a token that only the page tells."""
-    from core.evaluation.takeout import exported
+    from core.evaluation.export_files import exported
     from core.ground.workspace import Workspace
     from pages.server.entry import let_in
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from core.evaluation.takeout import exported
+from core.evaluation.export_files import exported
 from core.ground.jobs import Job
 from pages.ui import people, services
 from pages.ui.data import review
@@ -68,7 +68,7 @@ def _form() -> None:
 def _start(form: str, class_ids: list[int], space: str | None, original_names: bool) -> None:
     params = {"form": form, "class_ids": class_ids or None, "space": space, "original_names": original_names}
     with attempt():
-        services.jobs().start(KIND, "core.evaluation.takeout:run_export", params, key=KIND)
+        services.jobs().start(KIND, "core.evaluation.export_files:run_export", params, key=KIND)
 
 
 def _file(job: Job) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 from streamlit.typing import UploadedFile
 
-from core.evaluation.takeout import RESTORING, discard, restored, whole
+from core.collection.restored import RESTORING, discard, restored, whole
 from core.ground.jobs import Job
 from core.ground.workspace import write_atomic
 from pages.ui import changes, people, services, widgets
@@ -80,7 +80,7 @@ def restore() -> None:
 
 def _start() -> None:
     services.dataset().allow("researcher")
-    services.jobs().start(BACKUP, "core.evaluation.takeout:run_backup", {}, key=BACKUP)
+    services.jobs().start(BACKUP, "core.evaluation.export_files:run_backup", {}, key=BACKUP)
 
 
 def _restore(file: UploadedFile | None) -> None:
@@ -91,7 +91,7 @@ def _restore(file: UploadedFile | None) -> None:
         services.dataset().allow("job restore")
         name = f"{secrets.token_hex(8)}.zip"
         write_atomic(workspace.cache / RESTORING / name, file.getvalue())
-        services.jobs().start(RESTORE, "core.evaluation.takeout:run_restore", {"file": name}, key=RESTORE, alone=True)
+        services.jobs().start(RESTORE, "core.collection.restored:run_restore", {"file": name}, key=RESTORE, alone=True)
         workbench().empty(UPLOADER)
 
 

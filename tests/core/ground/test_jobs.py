@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from core.ground import work
 from core.ground.errors import ImageRefused, NotFound
 from core.ground.job import Job, publish, read
 from core.ground.jobs import JobRunner, Report

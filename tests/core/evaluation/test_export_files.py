@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from core.collection.dataset import Dataset
-from core.evaluation import takeout
-from core.evaluation.takeout import exported, run_export
+from core.evaluation import export_files
+from core.evaluation.export_files import exported, run_export
 from core.ground.errors import ConfigRefused
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
@@ -38,7 +38,7 @@ def run(dataset: Dataset, should_stop: Any = lambda: False, **params: Any) -> di
 def test_a_zip_as_a_job_is_found_by_its_token_only(dataset: Dataset) -> None:
     jobs = JobRunner(dataset.workspace)
     job = jobs.wait(
-        jobs.start("export", "core.evaluation.takeout:run_export", {"form": "zip"}, key="export").id, timeout_s=60
+        jobs.start("export", "core.evaluation.export_files:run_export", {"form": "zip"}, key="export").id, timeout_s=60
     )
     assert job.state == "succeeded" and (job.done, job.total) == (12, 12) and job.result["images"] == 12
     token, name = job.result["token"], job.result["name"]
@@ -78,6 +78,6 @@ def test_what_is_stopped_leaves_nothing_and_the_last_three_are_kept(dataset: Dat
     assert run(dataset, lambda: True, form="zip")["seen"] == [] and not any(folder.iterdir())
     made = [run(dataset, form="csv") for _ in range(5)]
     found = [exported(dataset.workspace, result["token"], result["name"]) for result in made]
-    assert [path is not None for path in found] == [False] * (5 - takeout.KEPT) + [True] * takeout.KEPT
+    assert [path is not None for path in found] == [False] * (5 - export_files.KEPT) + [True] * export_files.KEPT
     with pytest.raises(ConfigRefused, match="zip, csv, parquet"):
         run(dataset, form="exe")

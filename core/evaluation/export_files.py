@@ -1,8 +1,8 @@
-"""The export job: the collection as one file on disk, a zip of class folders, a CSV, or a Parquet file with
-embeddings and the places of the map.
+"""Exports as files on disk: the collection as a zip of class folders, a CSV, or a Parquet file with embeddings and the
+places of the map; and the whole workspace as a backup.
 
-The file lies under a name that cannot be guessed, until later exports push it out. Handing it to a browser is not
-its business.
+The jobs that make them, and where they lie: under a name that cannot be guessed, until later ones push them out. What
+is in them is `core.intake.exports`'s and `core.collection.backup`'s, handing them to a browser is the pages'.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from core.collection.backup import back_up, restore
+from core.collection.backup import back_up
 from core.collection.dataset import Dataset
 from core.evaluation import projection
-from core.ground.errors import ConfigRefused, NotFound
+from core.ground.errors import ConfigRefused
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, writing
 from core.intake.exports import export_csv, export_parquet, export_zip
 
 FORMS = ("zip", "csv", "parquet")
 KEPT = 3  # exports that are kept, the one being written among them
-RESTORING, RESTORED = "restoring", "restored-"  # in the cache: backups that were sent; in the workspace: their folders
-_RESTORED = re.compile(rf"{RESTORED}\d{{8}}-\d{{6}}")
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{24}")
 
 
@@ -76,45 +74,6 @@ def run_backup(
         return {}
     missing = list(made.missing[:100])
     return {"token": token, "name": path.name, "files": made.files, "missing": missing, "size": path.stat().st_size}
-
-
-def run_restore(
-    workspace: Workspace, params: dict[str, Any], report: Report, should_stop: Callable[[], bool]
-) -> dict[str, Any]:
-    """The job: a backup, ``file`` in the cache, unpacked into a folder of its own within the workspace, of which
-    nothing else is touched; the file is then removed. Its result: the ``folder``'s name and how many ``files``."""
-    workspace.allow("job restore")
-    source = workspace.inside(f"data/cache/{RESTORING}/{params['file']}")
-    name = f"{RESTORED}{time.strftime('%Y%m%d-%H%M%S')}"
-    folder = workspace.root / name
-    try:
-        count = restore(source, Workspace(folder), on_progress=report)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    finally:
-        source.unlink(missing_ok=True)
-    return {"folder": name, "files": count}
-
-
-def restored(workspace: Workspace) -> list[Path]:
-    """The folders that `run_restore` made in a workspace, the newest first; not all of them need be `whole`."""
-    found = (path for path in workspace.root.glob(f"{RESTORED}*") if _RESTORED.fullmatch(path.name) and path.is_dir())
-    return sorted(found, reverse=True)
-
-
-def whole(folder: Path) -> bool:
-    """Whether what was restored into a folder is there: its collection comes last, and all at once."""
-    return Workspace(folder).data.is_dir()
-
-
-def discard(workspace: Workspace, name: str) -> None:
-    """Delete what was restored into the folder of this name. Raises `NotFound` for any other folder."""
-    workspace.allow("job restore")
-    folder = next((path for path in restored(workspace) if path.name == name and not path.is_symlink()), None)
-    if folder is None:
-        raise NotFound("There is no folder {path}.", path=name)
-    shutil.rmtree(folder)
 
 
 def _new_place(workspace: Workspace, name: str) -> tuple[str, Path]:
