@@ -10,9 +10,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.catalogue import database as db
-from core.catalogue.moves import RAW, place_of, stays
+from core.catalogue.moves import RAW, place_of
 from core.catalogue.records import NAMES, ClassRecord, Counts, Item
-from core.ground.names import search_key
+from core.ground.names import is_plain_path, search_key
 from core.ground.regions import Region
 
 UNSIGNED = 1 << 64
@@ -233,4 +233,4 @@ def item_of(row: sa.Row) -> Item:
 def _last_seen(row: sa.Row) -> str:
     """Where an image that is not there lay, as it is said on a page."""
     place = f"{RAW}/{row.class_folder or ''}/{row.file}"
-    return place if stays(place) else f"{RAW}/?"
+    return place if is_plain_path(place) else f"{RAW}/?"

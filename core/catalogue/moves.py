@@ -8,10 +8,9 @@ always the truth and its file is always at one of two known places. No move ever
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,13 +18,12 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.catalogue import Catalogue
 from core.ground.errors import Conflict
-from core.ground.names import free_name, key, shorten
+from core.ground.names import free_name, is_plain_path, key, shorten
 from core.ground.workspace import Workspace, sync_folder
 
 RAW, TRAY, TRASH = "raw_gravures", "unlabelled", "trash"  # in the workspace's data folder
 _SLICE = 1000  # moves done in one transaction: what a writer beside us waits for
 _LONGEST_FILE = 240  # bytes
-_PARTS = re.compile(r"[/\\]")
 
 Rename = Callable[[Path, Path], None]
 
@@ -41,14 +39,7 @@ def place_of(state: str, folder: str | None, file: str, trashed_as: str | None) 
         place = None
     else:
         place = f"{TRAY}/{file}" if folder is None else f"{RAW}/{folder}/{file}"
-    return place if place and stays(place) else None
-
-
-def stays(place: str) -> bool:
-    """Whether a path of the catalogue's leads nowhere out of the data folder: the file may be another's work."""
-    if "\0" in place or place.startswith("/") or "//" in place or (".." in place and ".." in _PARTS.split(place)):
-        return False
-    return os.name != "nt" or not PureWindowsPath(place).anchor
+    return place if place and is_plain_path(place) else None  # the catalogue may be another's work
 
 
 class Shelf:
@@ -206,7 +197,7 @@ def settle(catalogue: Catalogue, workspace: Workspace, *, rename: Rename = os.re
 def pending(connection: sa.Connection) -> dict[int, str]:
     """Item id -> where its file still lies (relative to the data folder), for moves not yet done."""
     rows = connection.execute(sa.select(db.moves).where(db.moves.c.op == "file").order_by(db.moves.c.id.desc()))
-    return {row.item_id: row.source for row in rows if stays(row.source)}
+    return {row.item_id: row.source for row in rows if is_plain_path(row.source)}
 
 
 class Unsettled:
@@ -237,7 +228,7 @@ class Unsettled:
 
 def _do(connection: sa.Connection, workspace: Workspace, row: sa.Row, rename: Rename) -> set[Path]:
     """Do one move, or find it done; the folders whose entries changed. One that leads out is dropped."""
-    if not (stays(row.source) and stays(row.target)):
+    if not (is_plain_path(row.source) and is_plain_path(row.target)):
         return set()
     source, target = workspace.data / row.source, workspace.data / row.target
     if row.op == "mkdir":

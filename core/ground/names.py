@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from pathlib import PureWindowsPath
 from urllib.parse import unquote
 
 from core.ground.errors import NameRefused
@@ -18,6 +19,7 @@ _FOLDER_BYTES = 240  # most file systems stop at 255 bytes a name; room is left 
 _UNSAFE = set('<>:"/\\|?*')
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
 _ENCODED = re.compile(r"%[0-9A-Fa-f]{2}")
+_PARTS = re.compile(r"[/\\]")
 _INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # control, format (right-to-left marks too), broken, separators
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "system volume information"}
 
@@ -35,7 +37,7 @@ def clean_name(name: str) -> str:
         raise NameRefused(
             "A class name has at most {limit} characters; this one has {count}.", limit=LONGEST, count=len(name)
         )
-    if {".", ".."} & set(re.split(r"[/\\]", name)):
+    if {".", ".."} & set(_PARTS.split(name)):
         raise NameRefused("{name} is not a class name: it is a way through folders.", name=name)
     if any(unicodedata.category(c) in _INVISIBLE for c in name):
         raise NameRefused("A class name cannot hold invisible characters: {name}", name=ascii(name))
@@ -46,6 +48,14 @@ def is_plain(name: str) -> bool:
     """Whether a name is one part of a path and leads nowhere else: what a record says that came from elsewhere."""
     apart = {os.sep, os.altsep or os.sep, "\0"} | ({":"} if os.name == "nt" else set())
     return name not in ("", ".", "..") and apart.isdisjoint(name)
+
+
+def is_plain_path(path: str) -> bool:
+    """`is_plain` for a relative path of several parts: whether it leads nowhere out of the folder that it is of. Both
+    slashes count on every system: a workspace may be opened on another one."""
+    if "\0" in path or path.startswith("/") or "//" in path or (".." in path and ".." in _PARTS.split(path)):
+        return False
+    return os.name != "nt" or not PureWindowsPath(path).anchor
 
 
 def key(name: str) -> str:
@@ -107,7 +117,7 @@ def is_junk(name: str) -> bool:
 
 def basename(name: str) -> str:
     """The last part of an uploaded name, whatever separators the visitor's system has."""
-    return re.split(r"[/\\]", name)[-1]
+    return _PARTS.split(name)[-1]
 
 
 def printable(name: str) -> str:

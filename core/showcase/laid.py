@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from core.ground.names import is_plain
+from core.ground.names import is_plain, is_plain_path
 from core.ground.workspace import Workspace, write_atomic
 
 FILE = "sample_more.json"  # in the workspace's data folder
@@ -39,7 +39,7 @@ class Laid:
                 photographs={file: list(shown) for file, shown in held.photographs.items() if is_plain(file)},
                 wrong=dict(held.wrong),
                 run=held.run if held.run.isalnum() else "",
-                paths=[path for path in held.paths if path.startswith(_BESIDE) and ".." not in path],
+                paths=[path for path in held.paths if path.startswith(_BESIDE) and is_plain_path(path)],
             )
         return cls()
 

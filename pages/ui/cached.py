@@ -67,17 +67,17 @@ def _page_of(
     return services.dataset().items(limit=limit, offset=offset, order=order, **dict(wanted))
 
 
-def found(**wanted: Any) -> tuple[int, list[int]]:
+def found(order: str = "class", **wanted: Any) -> tuple[int, list[int]]:
     """How many images a filter finds, and their ids where they are not too many to be selected at once."""
     data = services.dataset()
-    return _found(str(data.workspace.root), data.version, tuple(sorted(wanted.items())))
+    return _found(str(data.workspace.root), data.version, order, tuple(sorted(wanted.items())))
 
 
 @st.cache_resource(max_entries=40, show_spinner=False)
-def _found(root: str, version: int, wanted: tuple[tuple[str, Any], ...]) -> tuple[int, list[int]]:
+def _found(root: str, version: int, order: str, wanted: tuple[tuple[str, Any], ...]) -> tuple[int, list[int]]:
     data, terms = services.dataset(), dict(wanted)
     total = data.count(**terms)
-    return total, data.item_ids(**terms) if total <= SELECTABLE else []
+    return total, data.item_ids(**terms, order=order) if total <= SELECTABLE else []
 
 
 def classes() -> list[ClassRecord]:

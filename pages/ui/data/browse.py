@@ -50,9 +50,8 @@ def browse() -> list[int]:
     version = f"{data.version}.{page}.{workbench().language}.{order}.{sorted(wanted.items(), key=str)}"
     if select:
         selecting.hold_present()
-        selecting.actions(
-            data.item_ids(**wanted, order=order) if total <= cached.SELECTABLE else [], total=total, let_go=True
-        )
+        total, ids = cached.found(order, **wanted)
+        selecting.actions(ids, total=total, let_go=True)
         opened = selecting.grid(items, version=version, key="library.grid", size=size)
     else:
         groups = _groups(items, classes) if order == "class" else [Group("", "", [tile(i, named=True) for i in items])]
