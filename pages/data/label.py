@@ -4,7 +4,7 @@ import streamlit as st
 
 from core.review.queue import ORDERS
 from pages.ui import cached
-from pages.ui.data import labelling, review, selecting
+from pages.ui.data import label_queue, labelling, review, selecting
 from pages.ui.i18n import _
 from pages.ui.links import linked_choice
 from pages.ui.state import end_page
@@ -23,7 +23,7 @@ orders = {
 views = {"one": ":material/center_focus_strong: " + _("One by one"), "grid": ":material/grid_on: " + _("Grid")}
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Label"), width="stretch")
-    chosen = selecting.filters(orders, list(ORDERS))
+    chosen = label_queue.filters(orders, list(ORDERS))
     view = linked_choice(
         st.segmented_control,
         _("View"),
@@ -37,7 +37,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     )
 with review.jobs_under_way():
     if view == "grid":
-        selecting.show(chosen)
+        label_queue.show(chosen)
     else:
-        selecting.take(chosen)
+        label_queue.take(chosen)
         labelling.show(labelling.desk())

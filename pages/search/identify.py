@@ -12,7 +12,7 @@ from pages.ui import cached, services, widgets
 from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.links import linked_choice
-from pages.ui.search import answers, answers_table, lens_search, model_line, trying
+from pages.ui.search import answers, answers_table, lens_search, model_line, trying, words
 from pages.ui.search.inputs import Query, intake
 from pages.ui.state import end_page, workbench
 from pages.ui.text import esc
@@ -96,7 +96,7 @@ def answer_to(query: Query, *, folded: bool | None) -> None:
             answers.in_short(found, names)
         answers.show(query, found, classes, calibration)
         return
-    text = " · ".join(answers.headline(one, names) for one in found)
+    text = " · ".join(words.headline(one, names) for one in found)
     label = f"{esc(query.name)} — **{esc(text)}**"
     icon = LOOK[found[0].verdict][1]
     with st.container(horizontal=True, vertical_alignment="top", gap="small", key=f"identify.row.{query.token}"):

@@ -1,4 +1,4 @@
-"""An answer on the screen: the verdict in words, the comparison, the other classes, the way to object."""
+"""An answer on the screen: the verdict, the comparison, the other classes, the way to object. Its words: `words`."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from pages.ui import cached, contents, pictures, services, widgets
 from pages.ui.components.overlay import Laid, overlay
 from pages.ui.components.picture import Box, picture
 from pages.ui.data import similar
-from pages.ui.i18n import _, decimals, number, percent, sentence
+from pages.ui.i18n import _, sentence
 from pages.ui.refusals import attempt
+from pages.ui.search import words
 from pages.ui.search.inputs import Query, pinned
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
@@ -39,64 +40,15 @@ COMPARED = {"certain": 1, "hesitates": 2, "unknown": 1, "not_found": 0}  # class
 NAMED = {"certain": 1, "hesitates": 2, "unknown": 0, "not_found": 0}  # classes whose fields are shown
 
 
-def headline(answer: Answer, names: dict[int, str]) -> str:
-    """The answer in a few words: a name, two names, or that there is none."""
-    found = [names[c.class_id] for c in answer.classes]
-    if answer.verdict == "not_found":
-        return _("No mark found")
-    if answer.verdict == "unknown" or not found:
-        return _("Not in the base")
-    if answer.verdict == "hesitates" and len(found) > 1:
-        return _("{first} or {second}").format(first=found[0], second=found[1])
-    return found[0]
-
-
 def in_short(answers: Sequence[Answer], names: dict[int, str]) -> None:
     """The answers in a few words, for a screen on which they lie below what they answer; hidden on a wide one. Before
     there is any, their line is there already, so that the sheet stays where it is under the hand that draws."""
     with st.container(horizontal=True, vertical_alignment="center", key="identify.said"):
         st.html(ONLY_NARROW)
         for answer in answers:
-            st.markdown(f"{verdict_badge(answer.verdict)} **{esc(headline(answer, names))}**")
+            st.markdown(f"{verdict_badge(answer.verdict)} **{esc(words.headline(answer, names))}**")
         if not answers:
             st.markdown(":gray[" + _("The answer comes here.") + "]")
-
-
-def explained(answer: Answer, names: dict[int, str]) -> str:
-    """The verdict as a sentence."""
-    found = [esc(names[c.class_id]) for c in answer.classes]
-    if answer.verdict == "not_found":
-        if answer.region is not None:
-            return _("There is no mark to be seen in this rectangle: draw another one.")
-        if answer.instead:
-            return _("Nothing is surely a mark here: click the rectangle that holds it, or drag one around it.")
-        return _("There is no mark to be seen in this image: drag a rectangle around it, where there is one.")
-    if answer.verdict == "certain":
-        said = _("The mark is like the references of {name}, more than a mark from outside is by chance.")
-        return f"{said.format(name=found[0])} {_against_figures(answer, names)}".strip()
-    if answer.verdict == "hesitates" and len(found) > 1:
-        said = _("It hesitates between {first} and {second}: compare with your own eyes.")
-        return f"{said.format(first=found[0], second=found[1])} {_against_figures(answer, names)}".strip()
-    if answer.verdict == "hesitates":
-        return _("It looks like {name}, but not enough to be certain.").format(name=found[0])
-    if found:
-        said = _("No class is like it enough. {name} is shown for comparison only.")
-        return f"{said.format(name=found[0])} {_against_figures(answer, names)}".strip()
-    return _("There is no reference to compare with.")
-
-
-def _against_figures(answer: Answer, names: dict[int, str]) -> str:
-    """Why the first class is not the one with the highest similarity, where it is not."""
-    nearest = max(answer.classes, key=lambda found: found.similarity)
-    first = answer.classes[0]
-    if _similarity(nearest) == _similarity(first):
-        return ""
-    said = (
-        _("The single most similar reference is of {other}, but the strokes lie better on {name}.")
-        if first.strokes
-        else _("The single most similar reference is of {other}, but more of those near it are of {name}.")
-    )
-    return said.format(other=esc(names[nearest.class_id]), name=esc(names[first.class_id]))
 
 
 def guide() -> None:
@@ -114,7 +66,7 @@ def guide() -> None:
         for verdict, meaning in meanings.items():
             st.markdown(f"{verdict_badge(verdict)}  \n{meaning}")
         if services.preparation().stage == "ready":
-            st.caption(rate_sentence(services.base().calibration))
+            st.caption(words.rate_sentence(services.base().calibration))
 
 
 def show(
@@ -140,8 +92,10 @@ def show(
     if one and answers[0].verdict != "not_found":
         _to_map(query, answers[0].region if workbench().pointed.get(query.token) else None)
         _others(answers[0].classes[COMPARED[answers[0].verdict] :], classes)
-    worth = "" if all(answer.verdict == "not_found" for answer in answers) else f"{rate_sentence(calibration)}  \n"
-    st.caption(f"{worth}{_latency(answers)}")
+    worth = (
+        "" if all(answer.verdict == "not_found" for answer in answers) else f"{words.rate_sentence(calibration)}  \n"
+    )
+    st.caption(f"{worth}{words.latency(answers)}")
 
 
 def _mark(
@@ -152,9 +106,9 @@ def _mark(
     with st.container(border=card, key=f"identify.answer.{key}"):
         badge = verdict_badge(answer.verdict)
         st.markdown(f"**{number_}**  {badge}" if number_ else badge)
-        text = esc(headline(answer, names))
+        text = esc(words.headline(answer, names))
         st.subheader(text, anchor=False) if number_ else st.title(text, anchor=False)
-        st.markdown(explained(answer, names))
+        st.markdown(words.explained(answer, names))
         if answer.verdict != "not_found":
             _compare(query, answer, classes, COMPARED[answer.verdict])
             _overlay(query, answer, classes, key)
@@ -177,7 +131,7 @@ def pointing(query: Query, answers: Sequence[Answer], classes: dict[int, ClassRe
     """The image itself, with the boxes of the marks and of what else might be one: to look closer, and to point."""
     names = {record.id: record.name for record in classes.values()}
     src, size = cached.small(query.data, query.token)
-    taken = [Box(one.region, True, headline(one, names)) for one in answers if one.region is not None]
+    taken = [Box(one.region, True, words.headline(one, names)) for one in answers if one.region is not None]
     found = (
         cached.answers(query.data, query.token, name=query.name) if workbench().pointed.get(query.token) else answers
     )
@@ -221,7 +175,9 @@ def _compare(query: Query, answer: Answer, classes: dict[int, ClassRecord], coun
                 if item.sha256 == content_hash(query.data):
                     told = _("{name}: this very image is in the base").format(name=name)
                 else:
-                    told = _("{name}, similarity {similarity}").format(name=name, similarity=_similarity(candidate))
+                    told = _("{name}, similarity {similarity}").format(
+                        name=name, similarity=words.similarity(candidate)
+                    )
                 st.caption(told)
                 st.markdown(f":small[{similar.said(item.id)}]")  # a caption is too pale for a link
 
@@ -275,60 +231,8 @@ def _others(candidates: list[ClassAnswer], classes: dict[int, ClassRecord]) -> N
                 _reference(candidate)
                 st.markdown(f"**{esc(classes[candidate.class_id].name)}**")
                 st.progress(
-                    max(0.0, min(1.0, candidate.similarity)), _("similarity {n}").format(n=_similarity(candidate))
+                    max(0.0, min(1.0, candidate.similarity)), _("similarity {n}").format(n=words.similarity(candidate))
                 )
-
-
-def _similarity(candidate: ClassAnswer) -> str:
-    return decimals(candidate.similarity, 2)
-
-
-def rate_sentence(calibration: Calibration) -> str:
-    """What "certain" is worth on this base: how many foreign marks it lets pass, and how many known marks are refused,
-    with the figures they were measured with."""
-    if not calibration.target:
-        return _("The base is empty: there is nothing that a mark could be called.")
-    if calibration.outside:
-        passing = _(
-            "Of the marks that are not in the base, at most {target} are to be called certain; measured by taking each "
-            "class away in turn: {measured} (between {low} and {high}, from {classes} independent classes)."
-        )
-    else:
-        passing = _(
-            "Of the marks that are not in the base, at most {target} are to be called certain, as learnt from other line "
-            "art; one class alone does not let it be measured here."
-        )
-    low, high = calibration.false_accepts_interval
-    passing = passing.format(
-        target=percent(calibration.target),
-        measured=percent(calibration.false_accepts),
-        low=percent(low),
-        high=percent(high),
-        classes=number(calibration.independent),
-    )
-    if not calibration.in_base:
-        refused = _("How many known marks it refuses can be measured once a class has two images.")
-    else:
-        low, high = calibration.rejected_interval
-        refused = _(
-            "Of the marks that are in the base, {measured} are called “not in the base” by mistake (between {low} "
-            "and {high}, from {classes} classes), and {certain} are named with certainty."
-        ).format(
-            measured=percent(calibration.rejected),
-            low=percent(low),
-            high=percent(high),
-            classes=number(calibration.paired),
-            certain=percent(calibration.certain),
-        )
-    return f"{passing} {refused}"
-
-
-def _latency(answers: Sequence[Answer]) -> str:
-    parts = {part for answer in answers for part in answer.latency_ms}
-    spent = {part: decimals(sum(one.latency_ms.get(part, 0.0) for one in answers), 1) for part in parts}
-    return _(
-        "Answered in {total} ms: reading {read}, finding the marks {find}, their ink {see}, encoder {embed}, search {search}."
-    ).format(**spent)
 
 
 def _object(query: Query, answer: Answer, classes: dict[int, ClassRecord], key: str) -> None:

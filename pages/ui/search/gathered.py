@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.ground.regions import Region
 from pages.ui.i18n import _
-from pages.ui.search import answers
+from pages.ui.search import words
 from pages.ui.search.inputs import Query
 
 if TYPE_CHECKING:
@@ -42,5 +42,5 @@ class Gathered:
 
 def choice(one: int, mark: Gathered, names: Mapping[int, str]) -> str:
     if one == READ:
-        return _("Read as: {name}").format(name=answers.headline(mark.answer, dict(names)))
+        return _("Read as: {name}").format(name=words.headline(mark.answer, dict(names)))
     return _("none of these classes") if one == NONE else names.get(one, "")
