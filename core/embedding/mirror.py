@@ -10,11 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -30,10 +28,8 @@ from core.embedding.candidates import ALL, Among
 from core.embedding.milvus import BATCH, WINDOW, Collection
 from core.embedding.nearest import one_by_one
 from core.embedding.recall import ASKED, TARGET, Recall, measured
-from core.ground.errors import BurinError, Conflict, SearchAway, ServerGone
+from core.ground.errors import Conflict, SearchAway, ServerGone
 from core.ground.jobs import Report
-from core.ground.rights import Actor
-from core.ground.workspace import Workspace
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -43,9 +39,6 @@ SETTLED_S = 30.0  # after which what was written is seen by a search that does n
 EF_MOST = 4096
 AT_ONCE = 8  # questions that a server is asked at a time, where there are many
 MOVED = 0.1  # of the references: when so many came or went, the recall is measured again
-_WAIT_S = 0.5  # between two looks at the outbox
-_WAIT_AWAY_S = 5.0  # while the server is away
-_LOOK_S = 10.0  # between two looks whether it is there, while nothing changes
 
 
 @dataclass(frozen=True)
@@ -363,47 +356,3 @@ def identity(dataset: Dataset) -> str:
             db.put(connection, "identity", found)
     place = "" if config.catalogue_url else str(dataset.workspace.root.resolve())
     return hashlib.sha256(f"{found} {place}".encode()).hexdigest()[:12]
-
-
-class Keeper:
-    """Follows the catalogue in a thread of its own until `stop`; ``mirror`` says what is to be kept at the moment
-    (None: nothing). A server that is away is asked again until it answers."""
-
-    def __init__(self, mirror: Callable[[], Mirror | None]) -> None:
-        self._mirror = mirror
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="burin-mirror", daemon=True)
-
-    def start(self) -> Keeper:
-        self._thread.start()
-        return self
-
-    def stop(self) -> None:
-        self._stop.set()
-        self._thread.join(timeout=30)
-
-    def _keep(self) -> None:
-        wait, looked = _WAIT_S, 0.0
-        while not self._stop.wait(wait):
-            wait = _WAIT_AWAY_S
-            with suppress(BurinError, OSError):  # said by the page that asks
-                if (mirror := self._mirror()) is not None:
-                    mirror.keep(self._stop.is_set)
-                    if time.monotonic() - looked > _LOOK_S:
-                        looked = time.monotonic()
-                        mirror.look()
-                    wait = _WAIT_S
-
-
-def run_reconcile(workspace: Workspace, params: dict, report: Report, should_stop: Callable[[], bool]) -> dict:
-    """The job: bring over what is lacking, compare everything and repair it, and measure the recall."""
-    from core.embedding.embedder import load_embedder
-
-    dataset = Dataset(workspace, actor=Actor())
-    mirror = mirror_of(dataset, load_embedder(workspace))
-    if mirror is None:
-        return {}
-    found = mirror.reconcile(should_stop, report=report)
-    mirror.drop_others()
-    recall = mirror.measure(should_stop)
-    return {"differences": asdict(found), "recall": asdict(recall) if recall else None}

@@ -10,6 +10,7 @@ from core.ground.errors import BadInput
 
 _OURS = ("core", "tests")  # packages
 _MOVED = {  # as a request names it that an earlier version wrote -> where it is
+    "core.embedding.mirror:run_reconcile": "core.embedding.mirror_keeper:run_reconcile",
     "core.evaluation.takeout:run_backup": "core.evaluation.export_files:run_backup",
     "core.evaluation.takeout:run_export": "core.evaluation.export_files:run_export",
     "core.evaluation.takeout:run_restore": "core.collection.restored:run_restore",

@@ -189,7 +189,7 @@ def _undo(options: argparse.Namespace) -> int:
 
 
 def _compare(options: argparse.Namespace, progress: Callable[[str], Any]) -> int:
-    from core.embedding.mirror import run_reconcile
+    from core.embedding.mirror_keeper import run_reconcile
 
     found = run_reconcile(_workspace(options), {}, progress("comparing"), lambda: False)
     if not found:

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from core.collection.dataset import Dataset
     from core.embedding.candidates import References
     from core.embedding.embedder import Embedder
-    from core.embedding.mirror import Keeper, Mirror
+    from core.embedding.mirror import Mirror
+    from core.embedding.mirror_keeper import Keeper
     from core.embedding.opening import Sources
     from core.ground.config import Preprocessing
     from core.ground.jobs import Job, JobRunner
@@ -288,7 +289,7 @@ def _sources(root: str) -> Sources:
 
 @st.cache_resource(show_spinner=False)
 def _keeper(root: str) -> Keeper:
-    from core.embedding.mirror import Keeper
+    from core.embedding.mirror_keeper import Keeper
 
     return Keeper(lambda: None if preparation().active else mirror()).start()
 

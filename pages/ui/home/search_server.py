@@ -145,7 +145,7 @@ def _recall(position: Position) -> str:
 
 
 def _compare() -> None:
-    services.jobs().start(KIND, "core.embedding.mirror:run_reconcile", {}, key=KIND)
+    services.jobs().start(KIND, "core.embedding.mirror_keeper:run_reconcile", {}, key=KIND)
 
 
 def _ended(job: Job) -> None:

@@ -22,7 +22,8 @@ from core.collection.backup import back_up, restore
 from core.collection.dataset import Dataset
 from core.embedding import embedder as embedders
 from core.embedding import mirror as under_test
-from core.embedding.mirror import Keeper, Mirror, identity, mirror_of, run_reconcile
+from core.embedding.mirror import Mirror, identity, mirror_of
+from core.embedding.mirror_keeper import Keeper, run_reconcile
 from core.embedding.references import LargeGallery
 from core.ground.errors import SearchAway, ServerGone
 from core.ground.workspace import Workspace
