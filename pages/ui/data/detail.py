@@ -52,19 +52,9 @@ def _content(item_id: int) -> None:
     data = services.dataset()
     item = data.item(item_id)
     if item.state != "present":
-        st.warning(_("This image is in the trash."), icon=":material/delete:")
-        st.image(cached.shown(data.image_bytes(item), item.sha256, side=900), width="stretch", alt=_("The image"))
-        st.button(
-            _("Restore"),
-            icon=":material/restore_from_trash:",
-            key="detail.restore",
-            on_click=_act,
-            args=("restore", item),
-            **people.bar(),
-        )
+        _thrown_away(item)
         return
-    content = data.image_bytes(item)
-    _place(item, content)
+    _place(item, data.image_bytes(item))
     classes = data.classes()
     widgets.choose_class(
         _("Class"),
@@ -107,6 +97,21 @@ def _content(item_id: int) -> None:
         type="tertiary",
         on_click=_act,
         args=("trash", item),
+        **people.bar(),
+    )
+
+
+def _thrown_away(item: Item) -> None:
+    """An image in the trash: to be seen, and brought back."""
+    content = services.dataset().image_bytes(item)
+    st.warning(_("This image is in the trash."), icon=":material/delete:")
+    st.image(cached.shown(content, item.sha256, side=900), width="stretch", alt=_("The image"))
+    st.button(
+        _("Restore"),
+        icon=":material/restore_from_trash:",
+        key="detail.restore",
+        on_click=_act,
+        args=("restore", item),
         **people.bar(),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import get_args
+from typing import Any, get_args
 
 import streamlit as st
 
@@ -44,10 +44,30 @@ def items() -> None:
             order = _order()
             page = st.pagination(pages, key="page", bind="query-params", width=widgets.room(pages))
     shown = cached.page_of(**wanted, limit=PAGE, offset=PAGE * (page - 1), order=order)
-    opinion = review.recent()
-    names = {record.id: record.name for record in cached.classes()}
-    rows = []
     saw(shown)
+    names = {record.id: record.name for record in cached.classes()}
+    rows, here = _rows(shown, names), {item.id for item in shown}
+    event = (
+        sheet(
+            rows,
+            _columns(names),
+            key=f"table.items.{order}.{page}.{bench.language}",
+            selected=[item_id for item_id in bench.selection if item_id in here],
+        )
+        if rows
+        else None
+    )
+    if event is None:
+        return
+    if event.selected is not None:
+        bench.selection = [item_id for item_id in bench.selection if item_id not in here] + event.selected
+    _edit(event.edits, names, {item.id: item for item in shown})
+    st.rerun()
+
+
+def _rows(shown: Sequence[Item], names: dict[int, str]) -> list[dict[str, Any]]:
+    """What the table holds of each image, and what its neighbours say."""
+    opinion, rows = review.recent(), []
     for item, picture in zip(shown, addresses_of(shown), strict=True):
         row = opinion.labels.row_of(item.id)
         said = names.get(int(opinion.predictions.class_ids[row]), "") if row is not None else ""
@@ -66,9 +86,13 @@ def items() -> None:
                 "source": item.source,
             }
         )
+    return rows
+
+
+def _columns(names: dict[int, str]) -> list[Column]:
     may = people.may("curator")
     kinds = [(kind, widgets.kind_name(kind)) for kind in get_args(Kind)]
-    columns = [
+    return [
         Column("picture", _("Image"), 80, "picture"),
         Column("class", _("Class"), 180, "choice", editable=may, choices=list(names.items())),
         Column("said", _("Neighbours say"), 170),
@@ -79,23 +103,6 @@ def items() -> None:
         Column("height", _("Height"), 105, "number"),
         Column("source", _("Source"), 220),
     ]
-    here = {item.id for item in shown}
-    event = (
-        sheet(
-            rows,
-            columns,
-            key=f"table.items.{order}.{page}.{bench.language}",
-            selected=[item_id for item_id in bench.selection if item_id in here],
-        )
-        if rows
-        else None
-    )
-    if event is None:
-        return
-    if event.selected is not None:
-        bench.selection = [item_id for item_id in bench.selection if item_id not in here] + event.selected
-    _edit(event.edits, names, {item.id: item for item in shown})
-    st.rerun()
 
 
 def _edit(edits: Sequence[Edit], names: dict[int, str], there: dict[int, Item]) -> None:

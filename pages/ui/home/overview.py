@@ -134,6 +134,23 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
         )
     ]
     steps += _training_step(counts)
+    steps += _collection_steps(counts, sum(record.originals == 1 for record in classes))
+    steps.append(
+        Step(
+            _("Grow the base"),
+            _("Files, a folder or a zip: each file is told how it ended, and nothing is taken in twice."),
+            "library",
+            _("Add images"),
+            ":material/upload:",
+            {"view": "add"},
+        )
+    )
+    return steps[:3]
+
+
+def _collection_steps(counts: Counts, lonely: int) -> list[Step]:
+    """What the collection asks for now: images without a class, reports, and so many classes of a single image."""
+    steps = []
     if counts.unlabelled:
         text = ngettext("{n} image carries no class yet.", "{n} images carry no class yet.", counts.unlabelled)
         steps.append(
@@ -161,34 +178,23 @@ def next_steps(counts: Counts, classes: Sequence[ClassRecord]) -> list[Step]:
                 ":material/inbox:",
             )
         )
-    lonely = [record for record in classes if record.originals == 1]
     if lonely:
         text = ngettext(
             "{n} class has a single image: nothing tells how its mark varies from hand to hand.",
             "{n} classes have a single image: nothing tells how their marks vary from hand to hand.",
-            len(lonely),
+            lonely,
         )
         steps.append(
             Step(
                 _("Strengthen the rare classes"),
-                text.format(n=number(len(lonely))),
+                text.format(n=number(lonely)),
                 "library",
                 _("Add images"),
                 ":material/add_photo_alternate:",
                 {"view": "add"},
             )
         )
-    steps.append(
-        Step(
-            _("Grow the base"),
-            _("Files, a folder or a zip: each file is told how it ended, and nothing is taken in twice."),
-            "library",
-            _("Add images"),
-            ":material/upload:",
-            {"view": "add"},
-        )
-    )
-    return steps[:3]
+    return steps
 
 
 def _training_step(counts: Counts) -> list[Step]:

@@ -211,22 +211,7 @@ def spec(
         *([{"field": "series", "type": "nominal", "title": " "}] if len(series) > 1 else []),
     ]
     lines = {"filter": "datum.mark == '' && isValid(datum.y)"}
-    layers: list[dict[str, Any]] = [
-        {
-            "transform": [{"filter": "datum.mark != ''"}],
-            "mark": {"type": "rule", "aria": False, "strokeDash": [4, 4], "color": words["soft"]},
-            "encoding": {"x": x},
-        },
-        {
-            "transform": [{"filter": "datum.mark != ''"}],
-            "mark": {
-                "type": "text", "align": "left", "baseline": "bottom", "dx": -1, "fontSize": 11,
-                "y": {"expr": f"-4 - {LINE} * datum.line"},
-                "color": words["soft"],
-            },
-            "encoding": {"x": x, "text": {"field": "mark"}},
-        },
-    ]  # fmt: skip
+    layers = _marks(x, words["soft"])
     if band:
         layers.append(
             {
@@ -252,13 +237,27 @@ def spec(
             "encoding": {"x": x, "y": y, "color": colour, "tooltip": tip},
         }
     )
-    config = {"view": {"stroke": None}, "locale": _locale(locale)}
     return {
         "height": height,
         "padding": {"left": 0, "right": 4, "top": 6 + LINE * mark_lines, "bottom": 0},
         "layer": layers,
-        "config": config,
+        "config": {"view": {"stroke": None}, "locale": _locale(locale)},
     }
+
+
+def _marks(x: dict[str, Any], soft: str) -> list[dict[str, Any]]:
+    """The layers of what is marked at a place of ``x``: a line across, and its text above the chart."""
+    marked = [{"filter": "datum.mark != ''"}]
+    rule = {"type": "rule", "aria": False, "strokeDash": [4, 4], "color": soft}
+    text = {
+        "type": "text", "align": "left", "baseline": "bottom", "dx": -1, "fontSize": 11,
+        "y": {"expr": f"-4 - {LINE} * datum.line"},
+        "color": soft,
+    }  # fmt: skip
+    return [
+        {"transform": marked, "mark": rule, "encoding": {"x": x}},
+        {"transform": marked, "mark": text, "encoding": {"x": x, "text": {"field": "mark"}}},
+    ]
 
 
 def _locale(language: str) -> dict[str, Any]:

@@ -103,10 +103,9 @@ def nothing_yet() -> None:
 def _plan(settings: TrainSettings) -> Plan:
     data = services.dataset()
     before = origin(settings, data.workspace)
-    split, found = _dealt(
-        str(data.workspace.root), data.version, writing.stamp(), settings.seed, settings.validation, settings.test,
-        settings.held_out, settings.folds, settings.fold, before.id if before else "", settings,
-    )  # fmt: skip
+    asked = (settings.seed, settings.validation, settings.test, settings.held_out, settings.folds, settings.fold)
+    now = (str(data.workspace.root), data.version, writing.stamp())
+    split, found = _dealt(*now, asked, before.id if before else "", settings)
     trained = {original.sha256: original.folder for original in split.of(writing.stock(), "train")}
     counts = Counter(trained.values())
     written = None
@@ -128,16 +127,12 @@ def _dealt(
     root: str,
     version: int,
     stamp: int,
-    seed: int,
-    validation: float,
-    test: float,
-    held_out: float,
-    folds: int,
-    fold: int,
+    asked: tuple[float, ...],
     before: str,
     _settings: TrainSettings,
 ) -> tuple[Split, LeakAudit | None]:
-    """The split, and what leaks in it; of a large collection that is looked for by the run itself."""
+    """The split, and what leaks in it; of a large collection that is looked for by the run itself. ``asked``: all of the
+    settings that it hangs on."""
     originals = writing.stock()
     few = len(originals) <= MOST
     groups = _groups(root, version) if few else None
