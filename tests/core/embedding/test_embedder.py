@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from core.embedding import embedder as module
+from core.embedding import plans
 from core.embedding.embedder import CHUNK, SMALL, load_embedder, opens_at_once
 from core.embedding.engine import ExportFailed
 from core.embedding.plans import untrained
@@ -328,7 +329,7 @@ def test_a_fitted_head_is_used_for_its_own_weights_only(workspace, tmp_path, mon
     }
     fitted = {"weights_sha256": weights.sha256, "stage": "4", "grid": "4"}
     path = tmp_path / "tf_efficientnet_lite0-strokes.safetensors"
-    monkeypatch.setattr(module, "HEADS", tmp_path)
+    monkeypatch.setattr(plans, "HEADS", tmp_path)
 
     assert load_embedder(workspace).dimension == 1792  # no head there yet: the features themselves
     features = load_embedder(workspace).embed(see(draw("bar"), Preprocessing())[None])[0]

@@ -21,7 +21,7 @@ from core.catalogue import vectorstore
 from core.collection.backup import back_up, restore
 from core.collection.dataset import Dataset
 from core.embedding import embedder as embedders
-from core.embedding import mirror as under_test
+from core.embedding import mirror_keeper as under_test
 from core.embedding.mirror import Mirror, identity, mirror_of
 from core.embedding.mirror_keeper import Keeper, run_reconcile
 from core.embedding.references import LargeGallery
