@@ -52,6 +52,7 @@ def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[Embed
 
 
 def in_use(workspace: Workspace, config: WorkspaceConfig) -> list[Plan]:
+    """The promoted network, else the untrained encoder for each part of what is seen."""
     promoted = workspace.model / PROMOTED
     if not promoted.is_file():
         return for_parts(workspace, config.weights, config.preprocessing)
@@ -65,6 +66,8 @@ def for_parts(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> 
 
 
 def saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> Plan:
+    """The network of a model file, which sees as its card says, else by ``preprocessing``. Raises `ModelRefused`."""
+
     def build() -> EmbeddingNet:
         from core.embedding.model import load
 
@@ -83,6 +86,8 @@ def saved(workspace: Workspace, path: Path, preprocessing: Preprocessing) -> Pla
 
 
 def untrained_plan(workspace: Workspace, spec: str, preprocessing: Preprocessing) -> Plan:
+    """The encoder with the weights of ``spec`` (`core.embedding.weights.resolve`) and the head that was fitted to it,
+    where there is one."""
     weights = resolve(spec, workspace=workspace, allow_network=True)
     head = fitted_head(weights, preprocessing)
     own = weights.architecture in ARCHITECTURES

@@ -148,6 +148,7 @@ def _widened(channel: np.ndarray, around: int, background: int) -> np.ndarray:
 
 
 def edge_of(pixels: np.ndarray) -> np.ndarray:
+    """The pixels along the four sides."""
     return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
 
 
@@ -240,6 +241,7 @@ def reaching(strength: np.ndarray, level: float) -> np.ndarray:
 
 
 def resized(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    """``picture`` at another size: averaged where that is smaller, else by cubic interpolation."""
     smaller = width * height < picture.shape[0] * picture.shape[1]
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA if smaller else cv2.INTER_CUBIC)
 
