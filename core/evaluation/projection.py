@@ -17,7 +17,7 @@ from typing import Literal, Self
 import numpy as np
 
 from core.collection.dataset import Dataset
-from core.ground.arrays import read_arrays
+from core.ground.arrays import read_arrays, rows_in
 from core.ground.workspace import Workspace, writing
 from core.review.neighbourhood import Contents
 from core.review.predictions import Labels
@@ -70,10 +70,7 @@ class Projection:
 
     def rows_of(self, sha256: np.ndarray) -> np.ndarray:
         """The row of each content (M,); -1 for those that are not on the map."""
-        if not len(self):
-            return np.full(len(sha256), -1)
-        found = np.minimum(np.searchsorted(self.sha256, sha256), len(self) - 1)
-        return np.where(self.sha256[found] == sha256, found, -1)
+        return rows_in(self.sha256, sha256)
 
     def save(self, path: Path) -> None:
         with writing(path) as stream:

@@ -1,4 +1,4 @@
-"""Arrays on disk: one way to read them, in which a damaged file is one kind of error.
+"""Arrays on disk, read in one way in which a damaged file is one kind of error; and what a sorted one holds.
 
 NumPy raises half a dozen types over a file that was cut short; none of them says more than "damaged".
 """
@@ -25,3 +25,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return arrays
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, SyntaxError, TypeError) as error:
         raise ValueError(f"{path.name} is damaged") from error
+
+
+def rows_in(held: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """The row in ``held`` (N,), which is sorted, of each value of ``wanted`` (M,); -1 where it is not there."""
+    if not len(held):
+        return np.full(len(wanted), -1)
+    found = np.minimum(np.searchsorted(held, wanted), len(held) - 1)
+    return np.where(held[found] == wanted, found, -1)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.collection.dataset import Dataset
 from core.embedding.neighbours import FlatIndex
-from core.ground.arrays import read_arrays
+from core.ground.arrays import read_arrays, rows_in
 from core.ground.jobs import Report
 from core.ground.workspace import Workspace, writing
 
@@ -51,10 +51,7 @@ class Contents:
 
     def rows_of(self, sha256: np.ndarray) -> np.ndarray:
         """The row (N,) of each content hash (N,) "S64"; -1 where it is not embedded."""
-        if not len(self):
-            return np.full(len(sha256), -1)
-        found = np.minimum(np.searchsorted(self.sha256, sha256), len(self) - 1)
-        return np.where(self.sha256[found] == sha256, found, -1)
+        return rows_in(self.sha256, sha256)
 
 
 def count(dataset: Dataset, space: str) -> int:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from core.catalogue import database as db
 from core.collection.dataset import Dataset
+from core.ground.arrays import rows_in
 from core.recognition.cohesion import NEAR_COPY
 from core.recognition.ranking import vote_weights
 from core.review.neighbourhood import Contents, Neighbourhood
@@ -87,7 +88,7 @@ def content_classes(labels: Labels, sha256: np.ndarray) -> np.ndarray:
     classes = np.full(len(sha256), NONE, np.int64)
     if len(sha256):
         labelled = np.flatnonzero(labels.class_ids != NONE)[::-1]  # backwards, so that the first one stays
-        rows = _rows(sha256, labels.sha256[labelled])
+        rows = rows_in(sha256, labels.sha256[labelled])
         classes[rows[rows >= 0]] = labels.class_ids[labelled][rows >= 0]
     return classes
 
@@ -99,7 +100,7 @@ def predict(
 
     The neighbourhood keeps few: where none of an item's may speak, the ``references`` nearest to it are asked.
     """
-    rows = _rows(neighbourhood.sha256, labels.sha256)
+    rows = rows_in(neighbourhood.sha256, labels.sha256)
     classes = content_classes(labels, neighbourhood.sha256)
     found = np.zeros(len(labels), np.int64)
     vote, own = np.zeros(len(labels)), np.zeros(len(labels))
@@ -215,10 +216,3 @@ class References:
                 reference = self._contents.sha256[at].decode("ascii")
                 proposals.append(Proposal(int(self._ids[i]), float(best[i]), float(votes[i]), reference))
         return proposals
-
-
-def _rows(sorted_hashes: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    if not len(sorted_hashes):
-        return np.full(len(wanted), -1)
-    found = np.minimum(np.searchsorted(sorted_hashes, wanted), len(sorted_hashes) - 1)
-    return np.where(sorted_hashes[found] == wanted, found, -1)

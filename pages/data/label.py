@@ -6,7 +6,7 @@ from core.review.queue import ORDERS
 from pages.ui import cached
 from pages.ui.data import label_queue, labelling, review, selecting
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 from pages.ui.state import end_page
 
 if not cached.labelled()[0]:
@@ -24,17 +24,7 @@ views = {"one": ":material/center_focus_strong: " + _("One by one"), "grid": ":m
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Label"), width="stretch")
     chosen = label_queue.filters(orders, list(ORDERS))
-    view = linked_choice(
-        st.segmented_control,
-        _("View"),
-        list(views),
-        param="view",
-        key="label.view",
-        default="one",
-        required=True,
-        format_func=views.__getitem__,
-        label_visibility="collapsed",
-    )
+    view = linked_switch(_("View"), views, param="view", key="label.view", default="one")
 with review.jobs_under_way():
     if view == "grid":
         label_queue.show(chosen)

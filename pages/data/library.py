@@ -5,9 +5,7 @@ import streamlit as st
 from pages.ui import services, widgets
 from pages.ui.data import browse, detail, exporting, importing, trash
 from pages.ui.i18n import _, ngettext, number
-from pages.ui.links import linked_choice
-
-VIEWS = ("browse", "add", "export", "trash")
+from pages.ui.links import linked_switch
 
 
 def _count() -> None:
@@ -24,25 +22,13 @@ st.title(_("Library"))
 with st.container(horizontal=True, vertical_alignment="center"):
     with st.container(width="stretch"):
         widgets.live(_count)
-    names = {"browse": _("Browse"), "add": _("Add images"), "export": _("Export"), "trash": _("Trash")}
-    icons = {
-        "browse": ":material/grid_view:",
-        "add": ":material/add_photo_alternate:",
-        "export": ":material/download:",
-        "trash": ":material/delete:",
+    views = {
+        "browse": ":material/grid_view: " + _("Browse"),
+        "add": ":material/add_photo_alternate: " + _("Add images"),
+        "export": ":material/download: " + _("Export"),
+        "trash": ":material/delete: " + _("Trash"),
     }
-    view = linked_choice(
-        st.segmented_control,
-        _("View"),
-        VIEWS,
-        param="view",
-        key="library.view",
-        default="browse",
-        required=True,
-        format_func=lambda name: f"{icons[name]} {names[name]}",
-        label_visibility="collapsed",
-        wrap=True,
-    )
+    view = linked_switch(_("View"), views, param="view", key="library.view", default="browse", wrap=True)
 
 if view == "add":
     importing.add_images()

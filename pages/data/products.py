@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.components import native
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 from pages.ui.products import from_pictures, one, shelf
 from pages.ui.state import end_page
 
@@ -17,10 +17,7 @@ if product_id is not None:
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Products"), width="stretch")
     views = {"table": _("Table"), "pictures": _("From pictures"), "trash": _("Trash")}
-    view = linked_choice(
-        st.segmented_control, _("View"), list(views), param="view", key="products.view", default="table", required=True,
-        format_func=views.__getitem__, label_visibility="collapsed",
-    )  # fmt: skip
+    view = linked_switch(_("View"), views, param="view", key="products.view", default="table")
 if view == "trash":
     one.bin_of_products()
 elif view == "pictures":

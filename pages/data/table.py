@@ -5,7 +5,7 @@ import streamlit as st
 from pages.ui import services
 from pages.ui.data import class_table, selecting, tables
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 from pages.ui.state import end_page
 
 if not services.dataset().counts().originals:
@@ -16,17 +16,7 @@ if not services.dataset().counts().originals:
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Table"), width="stretch")
     views = {"items": _("Images"), "classes": _("Classes")}
-    view = linked_choice(
-        st.segmented_control,
-        _("View"),
-        list(views),
-        param="view",
-        key="table.view",
-        default="items",
-        required=True,
-        format_func=views.__getitem__,
-        label_visibility="collapsed",
-    )
+    view = linked_switch(_("View"), views, param="view", key="table.view", default="items")
 if view == "classes":
     class_table.classes()
 else:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.evaluation import error_causes, evaluating, html_report, tendencies
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 
 st.title(_("Errors"))
 chosen, evaluation = evaluating.opened()
@@ -15,10 +15,7 @@ views = {
     "tendencies": ":material/insights: " + _("Tendencies"),
     "report": ":material/forward_to_inbox: " + _("Report"),
 }
-view = linked_choice(
-    st.segmented_control, _("View"), list(views), param="view", key="errors.view", default="errors", required=True,
-    format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
-)  # fmt: skip
+view = linked_switch(_("View"), views, param="view", key="errors.view", default="errors", wrap=True)
 if view == "hubs":
     tendencies.hubs(chosen, evaluation)
 elif view == "outliers":

@@ -4,7 +4,7 @@ import streamlit as st
 
 from pages.ui.evaluation import comparison, confusions, downloads, evaluating, score_curves, scores, unseen
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 
 st.title(_("Evaluate"))
 chosen, evaluation = evaluating.opened()
@@ -17,10 +17,7 @@ views = {
     "compare": ":material/compare_arrows: " + _("Compare"),
     "files": ":material/download: " + _("Files"),
 }
-view = linked_choice(
-    st.segmented_control, _("View"), list(views), param="view", key="evaluate.view", default="confusions",
-    required=True, format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
-)  # fmt: skip
+view = linked_switch(_("View"), views, param="view", key="evaluate.view", default="confusions", wrap=True)
 if view == "classes":
     scores.classes(chosen, evaluation)
 elif view == "unseen":

@@ -5,7 +5,7 @@ import streamlit as st
 from core.ground import extras
 from pages.ui import services
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 from pages.ui.state import end_page
 from pages.ui.training import actions, form, plan, queue_view, run_view
 
@@ -21,10 +21,7 @@ if shown:
 default = next(reversed(views))
 if line.entries or line.held or st.query_params.get("view") == "queue":
     views["queue"] = ":material/playlist_play: " + _("Queue")
-view = linked_choice(
-    st.segmented_control, _("View"), list(views), param="view", key="train.view", default=default,
-    required=True, format_func=views.__getitem__, label_visibility="collapsed",
-)  # fmt: skip
+view = linked_switch(_("View"), views, param="view", key="train.view", default=default)
 if view == "run" and shown:
     run_view.show(shown, key="train.run")
 elif view == "queue":

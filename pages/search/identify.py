@@ -11,7 +11,7 @@ from core.ground.errors import ImageRefused
 from pages.ui import cached, services, widgets
 from pages.ui.home import overview
 from pages.ui.i18n import _, ngettext, number, sentence
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_switch
 from pages.ui.search import answers, answers_table, lens_search, model_line, trying, words
 from pages.ui.search.inputs import Query, intake
 from pages.ui.state import end_page, workbench
@@ -31,10 +31,7 @@ counts = data.counts()
 with st.container(horizontal=True, vertical_alignment="center"):
     st.title(_("Which gravure is it?"), width="stretch")
     asks = {"mark": _("Marks"), "lens": _("A whole lens")}
-    asked = linked_choice(
-        st.segmented_control, _("What is looked for"), list(asks), param="ask", key="identify.ask", default="mark",
-        required=True, format_func=asks.__getitem__, label_visibility="collapsed",
-    )  # fmt: skip
+    asked = linked_switch(_("What is looked for"), asks, param="ask", key="identify.ask", default="mark")
 st.markdown(f":small[{model_line.line()}]")
 
 if not counts.originals - counts.unlabelled and not services.preparation().active:
@@ -112,10 +109,7 @@ def answer_all(queries: list[Query]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         text = ngettext("{n} image", "{n} images", len(queries)).format(n=number(len(queries)))
         st.subheader(text, anchor=False, width="stretch")
-        shape = linked_choice(
-            st.segmented_control, _("Show as"), list(shapes), param="as", key="identify.as", default="answers",
-            required=True, format_func=shapes.__getitem__, label_visibility="collapsed",
-        )  # fmt: skip
+        shape = linked_switch(_("Show as"), shapes, param="as", key="identify.as", default="answers")
     if shape == "table":
         answers_table.show([(query, ask(query)) for query in queries], names)
         return

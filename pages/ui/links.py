@@ -6,7 +6,7 @@ English. Where labels are not translated (class names, a search, a page number) 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -50,3 +50,13 @@ def linked_choice(
         st.query_params[param] = chosen
     seen[key] = chosen
     return chosen
+
+
+def linked_switch(
+    label: str, names: Mapping[str, str], *, param: str, key: str, default: str, **how: Any
+) -> str | None:
+    """One of a few side by side, always one of them: option -> its name. ``label`` is for who cannot see them."""
+    return linked_choice(
+        st.segmented_control, label, list(names), param=param, key=key, default=default, required=True,
+        format_func=names.__getitem__, label_visibility="collapsed", **how,
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from core.variation.policies import Policy
 from pages.ui.components.draws import draws
 from pages.ui.frame import errors_said
 from pages.ui.i18n import _
-from pages.ui.links import linked_choice
+from pages.ui.links import linked_choice, linked_switch
 from pages.ui.state import workbench
 from pages.ui.variation import choosing, previews, recipe_form, safety_view, writing
 
@@ -51,10 +51,7 @@ def _follows(policy: Policy, seed: int) -> None:
         "safety": ":material/verified_user: " + _("Label safety"),
         "write": ":material/auto_awesome_motion: " + _("Write"),
     }
-    view = linked_choice(
-        st.segmented_control, _("View"), list(views), param="view", key="augment.view", default="draws",
-        required=True, format_func=views.__getitem__, label_visibility="collapsed", wrap=True,
-    )  # fmt: skip
+    view = linked_switch(_("View"), views, param="view", key="augment.view", default="draws", wrap=True)
     if view == "safety":
         safety_view.show(policy, seed)
         return
