@@ -32,7 +32,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from core.ground.jobs import Job, JobRunner
+from core.ground.job import Job
+from core.ground.jobs import JobRunner
 from core.ground.workspace import ENVIRONMENT, Workspace, new_id
 from core.training.settings import TrainSettings
 

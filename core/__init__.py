@@ -4,8 +4,8 @@ One package a floor, in this order; a module imports only modules above it, in i
 a higher one (checked by tests/test_floors.py):
 
 ground       errors, machine_faults, config, rights, translations, arrays, workspace, locks, budget, boxes, containers
-ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, regions
-ground       ink, preprocessing, sameness, outlines
+ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, job_process
+ground       regions, ink, preprocessing, sameness, outlines
 sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
 catalogue    operations

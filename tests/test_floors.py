@@ -25,7 +25,7 @@ HEAVY = {"torch", "torchvision", "timm", "onnx", "onnxruntime", "faiss", "albume
 HEAVY |= {"pymilvus", "grpc", "ray"}
 # Modules that are networks: nobody imports them at the top
 MADE_OF_TORCH = {"embedding.model", "embedding.timm_encoder", "training.losses", "training.siamese"}
-PRINTERS = {"shell", "ground.jobs"}  # the shell, and the child process that a job is
+PRINTERS = {"shell", "ground.job_process"}  # the shell, and the child process that a job is
 
 ORDER = [
     f"{floor}.{name}"

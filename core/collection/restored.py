@@ -13,7 +13,7 @@ from typing import Any
 
 from core.collection.backup import restore
 from core.ground.errors import NotFound
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.workspace import Workspace
 
 RESTORING, RESTORED = "restoring", "restored-"  # in the cache: backups that were sent; in the workspace: their folders

@@ -21,7 +21,7 @@ from core.embedding.candidates import FURTHER
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused
 from core.ground.images import SEEN_SIDE, decode
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.outlines import outline_of, pack, unpack
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace

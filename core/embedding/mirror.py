@@ -29,7 +29,7 @@ from core.embedding.milvus import BATCH, WINDOW, Collection
 from core.embedding.nearest import one_by_one
 from core.embedding.recall import ASKED, TARGET, Recall, measured
 from core.ground.errors import Conflict, SearchAway, ServerGone
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from core.collection.dataset import Dataset
 from core.embedding.mirror import Mirror, mirror_of
 from core.ground.errors import BurinError
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 

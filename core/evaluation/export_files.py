@@ -20,7 +20,7 @@ from core.collection.backup import back_up
 from core.collection.dataset import Dataset
 from core.evaluation import projection
 from core.ground.errors import ConfigRefused
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.workspace import Workspace, writing
 from core.intake.exports import export_csv, export_parquet, export_zip
 

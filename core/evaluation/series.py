@@ -17,7 +17,7 @@ from core.evaluation.report import Share, evaluate
 from core.evaluation.store import Evaluation, folder_of
 from core.evaluation.work import evaluate_subject, subject
 from core.ground.errors import BadInput, BurinError, ConfigRefused
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.workspace import Workspace, new_id
 from core.training.prepare import Progress, Request
 from core.training.run import Run

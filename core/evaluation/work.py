@@ -26,7 +26,7 @@ from core.evaluation.traits import traits_of
 from core.evaluation.unseen import Unseen
 from core.evaluation.unseen import measure as measure_unseen
 from core.ground.errors import BadInput, NotFound
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.work import anywhere
 from core.ground.workspace import Workspace, write_atomic
 from core.review.dismissed import Kept

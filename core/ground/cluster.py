@@ -147,7 +147,7 @@ def _far(name: str, root: str, actor: Actor, params: dict[str, Any], stop: str) 
 
 
 class _Told:
-    """A `core.ground.jobs.Report` whose reader is on another machine."""
+    """A `core.ground.job_process.Report` whose reader is on another machine."""
 
     def __init__(self, words: queue.SimpleQueue[tuple]) -> None:
         self._words, self._said = words, 0.0

@@ -1,6 +1,6 @@
 """A job as a record and its file: what is known of it, and whether its process is still there.
 
-Starting and doing the work is `core.ground.jobs`.
+Starting the work is `core.ground.jobs`, doing it `core.ground.job_process`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The keys of jobs: of those with one key a single one is at work, on whichever server it was started.
 
 They lie where the servers of a workspace meet: in PostgreSQL where the catalogue is there, else as files in the jobs'
-folder. What a job is, and whether it is still there, is `core.ground.jobs`'s.
+folder. What a job is, and whether it is still there, is `core.ground.job`'s.
 """
 
 from __future__ import annotations

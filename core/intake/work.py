@@ -24,7 +24,7 @@ from core.intake.shelves import loose, take_products
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
-    from core.ground.jobs import Report
+    from core.ground.job_process import Report
 
 
 def receive(workspace: Workspace, uploads: Iterable[tuple[str, bytes | BinaryIO]]) -> list[dict[str, str]]:

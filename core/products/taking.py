@@ -20,7 +20,7 @@ from core.catalogue.records import Carried, Place, ProductDraft
 from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, BurinError
 from core.ground.images import decode, encode_png, room_for
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.names import is_junk, key, printable
 from core.ground.regions import Region
 from core.ground.workspace import Workspace

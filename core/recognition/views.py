@@ -20,7 +20,7 @@ from core.embedding.weights import PROMOTED
 from core.ground.config import Preprocessing
 from core.ground.errors import BadInput, Conflict, ExtrasMissing, ImageRefused
 from core.ground.images import decode
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.sameness import Look, look, pairs
 from core.ground.workspace import Workspace, write_atomic
 from core.recognition.metrics import mcnemar, wilson

@@ -19,7 +19,7 @@ from core.catalogue import database as db
 from core.collection.dataset import Dataset
 from core.embedding.neighbours import FlatIndex
 from core.ground.arrays import read_arrays, rows_in
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.workspace import Workspace, writing
 
 KEPT = 32  # neighbours remembered: ten of them vote, the others stand in for those without a label

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.collection.dataset import Dataset
 from core.collection.looks import Looks, Progress, looks_of
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.sameness import Look, pairs
 from core.ground.workspace import Workspace, write_atomic
 from core.review import sights

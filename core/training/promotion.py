@@ -24,7 +24,7 @@ from core.embedding.card import read_sealed
 from core.embedding.weights import PROMOTED, sha256_of
 from core.ground.errors import Conflict, NotFound
 from core.ground.extras import trains_here
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.locks import Hold, locked
 from core.ground.workspace import Workspace, new_id, scratch, sync_folder, temporary, write_atomic
 from core.recognition.metrics import wilson

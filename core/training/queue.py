@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
-from core.ground.jobs import Job, JobRunner
+from core.ground.job import Job
+from core.ground.jobs import JobRunner
 from core.ground.locks import locked
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace, new_id, write_atomic

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.ground.errors import BadInput, BurinError, LockLost
 from core.ground.extras import need_pytorch
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.locks import CONFIRMED_S, Hold
 from core.ground.workspace import Workspace
 from core.training import checkpoint

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.collection.dataset import Dataset
 from core.ground.errors import ConfigRefused
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.work import anywhere
 from core.ground.workspace import Workspace, write_atomic
 from core.variation.policies import Policy

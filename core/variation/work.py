@@ -12,7 +12,7 @@ from PIL import Image
 
 from core.catalogue.records import FileOutcome
 from core.collection.dataset import Dataset
-from core.ground.jobs import Report
+from core.ground.job_process import Report
 from core.ground.work import anywhere
 from core.ground.workspace import Workspace
 from core.variation import policies

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 import streamlit as st
 
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.ground.rights import needed
 from pages.ui import people, services
 from pages.ui.frame import errors_said

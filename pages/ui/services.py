@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from core.embedding.mirror_keeper import Keeper
     from core.embedding.opening import Sources
     from core.ground.config import Preprocessing
-    from core.ground.jobs import Job, JobRunner
+    from core.ground.job import Job
+    from core.ground.jobs import JobRunner
     from core.recognition.calibrate import Calibration
 
 

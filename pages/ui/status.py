@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.training.queue import Line, Queue
 from core.training.run import Run
 from core.training.runs import Runs

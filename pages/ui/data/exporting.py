@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from core.evaluation.export_files import exported
-from core.ground.jobs import Job
+from core.ground.job import Job
 from pages.ui import people, services
 from pages.ui.data import review
 from pages.ui.data.delivery import address

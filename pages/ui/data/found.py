@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.review import quality, sights
 from core.review.dismissed import Kept, hint_parts
 from core.sight.doubts import Doubt

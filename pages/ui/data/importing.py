@@ -14,7 +14,7 @@ from core.catalogue.records import FileOutcome, Item
 from core.collection.copies import Rule, Taken, one_of_each
 from core.ground.config import KINDS
 from core.ground.images import SUFFIXES
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.intake.work import receive
 from pages.ui import people, services, widgets
 from pages.ui.components.gallery import webp_url

@@ -20,7 +20,7 @@ from pages.ui.i18n import _
 from pages.ui.job_panel import job_panel
 
 if TYPE_CHECKING:
-    from core.ground.jobs import Job
+    from core.ground.job import Job
     from core.review.neighbourhood import Contents, Neighbourhood
     from core.review.predictions import Labels, Predictions, References
 

@@ -14,7 +14,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from core.ground import extras
-from core.ground.jobs import Job
+from core.ground.job import Job
 from pages.ui import contents, people, saved_views, services
 from pages.ui.components import pointmap
 from pages.ui.components.pointmap import Pin, Points

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.training.promoted import promoted
 from pages.ui import leaks, people, services
 from pages.ui.i18n import _, ngettext, number

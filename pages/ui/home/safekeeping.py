@@ -9,7 +9,7 @@ import streamlit as st
 from streamlit.typing import UploadedFile
 
 from core.collection.restored import RESTORING, discard, restored, whole
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.ground.workspace import write_atomic
 from pages.ui import changes, people, services, widgets
 from pages.ui.data.exporting import finished

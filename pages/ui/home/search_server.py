@@ -8,7 +8,7 @@ import streamlit as st
 
 from core.ground.config import INDEX_KINDS, IndexKind
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.ground.rights import needed
 from pages.ui import changes, fields, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence

@@ -14,7 +14,7 @@ from streamlit.typing import UploadedFile
 from core.catalogue.records import ClassRecord, Place
 from core.ground.errors import BurinError
 from core.ground.images import SUFFIXES
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.ground.regions import Region
 from core.intake.work import receive
 from core.products.letters import can_read

@@ -18,7 +18,7 @@ import streamlit as st
 
 from core.ground.config import Preprocessing, Role
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.ground.workspace import new_id
 from core.showcase import tried
 from core.training import promotion

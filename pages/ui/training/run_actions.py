@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.embedding.weights import sha256_of
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.training.run import Run
 from core.training.runs import LONGEST_NAME
 from core.training.transfer import file_stem

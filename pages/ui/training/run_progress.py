@@ -10,7 +10,7 @@ from typing import Any
 
 import streamlit as st
 
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.training.run import Run
 from pages.ui.i18n import _, number
 from pages.ui.text import esc

@@ -11,7 +11,7 @@ from pathlib import Path
 import streamlit as st
 
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.training.run import Run
 from core.training.transfer import has_card
 from pages.ui import services

@@ -9,7 +9,7 @@ import streamlit as st
 
 from core.catalogue.records import FileOutcome, Item
 from core.ground.errors import BurinError
-from core.ground.jobs import Job
+from core.ground.job import Job
 from core.variation.balance import Cost, measure, undo
 from core.variation.policies import Policy
 from core.variation.safety import looked_at

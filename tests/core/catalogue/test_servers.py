@@ -17,7 +17,8 @@ import pytest
 from core.catalogue.leases import Lease, leased
 from core.collection.dataset import Dataset
 from core.ground.job import Job
-from core.ground.jobs import JobRunner, Report, run
+from core.ground.job_process import Report, run
+from core.ground.jobs import JobRunner
 from core.ground.keys import DatabaseKeys, keys_of
 from core.ground.workspace import Workspace
 

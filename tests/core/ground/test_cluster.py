@@ -14,7 +14,8 @@ import pytest
 from core.ground.cluster import reach
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import ConfigRefused, ImageRefused, MachineFault
-from core.ground.jobs import JobRunner, Report
+from core.ground.job_process import Report
+from core.ground.jobs import JobRunner
 from core.ground.work import anywhere
 from core.ground.workspace import Workspace
 from tests.cluster import Raylets

@@ -16,7 +16,8 @@ import pytest
 from core.ground import work
 from core.ground.errors import ImageRefused, NotFound
 from core.ground.job import Job, publish, read
-from core.ground.jobs import JobRunner, Report
+from core.ground.job_process import Report
+from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 
 HERE = "tests.core.ground.test_jobs"

@@ -442,7 +442,7 @@ def test_outcomes_are_kept_as_records() -> None:
 
 
 class Reported:
-    """Stands in for `core.ground.jobs.Report`."""
+    """Stands in for `core.ground.job_process.Report`."""
 
     def __init__(self) -> None:
         self.progress: list[tuple[int, int]] = []
