@@ -1,4 +1,4 @@
-"""The records of a dataset: what it hands out and what it reports. No behaviour, no database."""
+"""The records of a dataset: what it hands out and what it reports, as they are kept. No rules, no database."""
 
 from __future__ import annotations
 
@@ -10,25 +10,6 @@ from core.ground.config import Kind
 from core.ground.errors import BurinError
 from core.ground.names import printable
 from core.ground.regions import Region
-from core.ground.rights import Actor
-
-__all__ = [
-    "NAMES",
-    "Actor",
-    "Carried",
-    "ClassRecord",
-    "Counts",
-    "Entry",
-    "FileOutcome",
-    "InboxEntry",
-    "Item",
-    "Place",
-    "Product",
-    "ProductDraft",
-    "RescanReport",
-    "Sight",
-    "State",
-]
 
 State = Literal["present", "trash", "missing"]
 Sight = Literal["", "doubt", "sure"]  # of what is seen: nothing said; in doubt, it does not vote; somebody vouches

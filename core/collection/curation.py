@@ -14,12 +14,12 @@ import sqlalchemy as sa
 from core.catalogue import journal, listing, moves, operations
 from core.catalogue.catalogue import Catalogue
 from core.catalogue.journal import Change
-from core.catalogue.records import Actor, Entry, Item, Sight
+from core.catalogue.records import Entry, Item, Sight
 from core.collection import inbox
 from core.ground.config import Kind, WorkspaceConfig
 from core.ground.errors import Conflict, NotFound
 from core.ground.regions import Region
-from core.ground.rights import allow
+from core.ground.rights import Actor, allow
 from core.ground.workspace import Workspace
 
 _PRIVATE = "catalogue_url"  # the setting that is told to nobody

@@ -18,19 +18,18 @@ from PIL import Image
 from core.catalogue import listing, moves, vectorstore
 from core.catalogue.catalogue import Catalogue
 from core.catalogue.journal import Change
-from core.catalogue.records import Actor, ClassRecord, Counts, Entry, FileOutcome, InboxEntry, Item, RescanReport
+from core.catalogue.records import ClassRecord, Counts, InboxEntry, Item, RescanReport
 from core.collection import inbox, rescan, salvage
 from core.collection.assortment import Assortment
 from core.ground.config import Kind
 from core.ground.errors import BurinError, NotFound
 from core.ground.images import THUMBNAIL, decode, thumbnail
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace, is_own, write_atomic
 from core.sight.marks import cut_region
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
-
-__all__ = ["Actor", "ClassRecord", "Counts", "Dataset", "Entry", "FileOutcome", "InboxEntry", "Item", "RescanReport"]
 
 UNLABELLED = listing.UNLABELLED  # as ``class_id`` in a filter: the images without a class
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from core.collection.dataset import Dataset, Item
+from core.catalogue.records import Item
+from core.collection.dataset import Dataset
 from core.embedding.candidates import FURTHER
 from core.embedding.neighbours import FlatIndex, VectorIndex
 from core.ground.errors import BurinError, ImageRefused

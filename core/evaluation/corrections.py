@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.collection.dataset import Dataset, Item
+from core.catalogue.records import Item
+from core.collection.dataset import Dataset
 from core.evaluation.error_causes import Doubts
 from core.ground.errors import BadInput, BurinError, Conflict, NotFound
 from core.ground.names import clean_name, key, name_of

@@ -34,7 +34,7 @@ from core.review.neighbourhood import Contents, Neighbourhood, path_of
 from core.review.predictions import Labels, References
 from core.review.predictions import predict as votes_of
 from core.training.audit import audit
-from core.training.promotion import promoted
+from core.training.promoted import promoted
 from core.training.run import BEST
 from core.training.runs import Runs
 from core.training.settings import Side, TrainSettings

@@ -28,7 +28,8 @@ from core.showcase import shipped, tried
 from core.showcase.laid import FOLDER, Laid, path_of
 from core.showcase.photographs import Photograph, photographs
 from core.synthesis.sample import make_sample, remove_sample, remove_too, wrong_files
-from core.training.promotion import promoted, roll_back
+from core.training.promoted import promoted
+from core.training.promotion import roll_back
 from core.training.splits import snapshot_of
 from core.variation.sources import originals_of
 

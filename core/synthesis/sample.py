@@ -18,12 +18,13 @@ from typing import Any, get_args
 import numpy as np
 from PIL import Image, ImageOps
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.collection.walk import walk
 from core.ground.config import Kind
 from core.ground.errors import Conflict, NotFound
 from core.ground.images import content_hash, decode, encode_png
 from core.ground.names import folder_for, is_plain
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace, write_atomic
 from core.synthesis.drawing import Style, draw
 from core.synthesis.hands import HANDS, random_hand

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from core.variation.effects import Values
 from core.variation.policies import Policy
-from core.variation.transforms import TRANSFORMS, Values
+from core.variation.transforms import TRANSFORMS
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ import streamlit as st
 
 from burin import __version__ as VERSION
 from core.ground.errors import BurinError
+from core.ground.translations import LANGUAGES
 from core.ground.workspace import Workspace
 from pages.ui import guide, people, refusals, services, signing
 from pages.ui.components import native
-from pages.ui.i18n import LANGUAGES, _, ngettext, number, preferred, sentence
+from pages.ui.i18n import _, ngettext, number, preferred, sentence
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc

@@ -13,10 +13,9 @@ import streamlit as st
 from streamlit.errors import StreamlitSecretNotFoundError
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from core.catalogue.records import Actor
 from core.ground.config import Role, WorkspaceConfig
 from core.ground.names import printable
-from core.ground.rights import includes
+from core.ground.rights import Actor, includes
 from core.ground.workspace import Workspace
 from pages.ui.i18n import _
 from pages.ui.state import workbench

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
+from core.ground.rights import Actor
 from core.intake.ingest import IncomingFile, import_files
 from tests.conftest import draw, png_bytes
 from tests.pages.conftest import text_of

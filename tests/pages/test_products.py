@@ -7,8 +7,9 @@ import zlib
 import pytest
 
 from core.catalogue.records import Carried, ProductDraft
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from pages.ui import services
 from pages.ui.components.sheet import Edit, Said

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from core.catalogue.records import Actor
+from core.ground.rights import Actor
 from core.showcase import shipped
 from core.training.audit import Leak, LeakAudit
 from core.training.promoted import promoted

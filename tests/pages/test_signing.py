@@ -6,9 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
 from core.ground.errors import NotAllowed
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from pages.ui import people, signing
 from pages.ui.state import Workbench

@@ -10,11 +10,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from core.catalogue.records import Actor
 from core.collection.dataset import Dataset
 from core.ground.config import Preprocessing
 from core.ground.errors import NotAllowed
 from core.ground.job import Job, publish
+from core.ground.rights import Actor
 from core.ground.workspace import new_id
 from core.training.audit import Leak, LeakAudit
 from core.training.prepare import Request

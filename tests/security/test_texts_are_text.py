@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Frame, Page, expect
 
-from core.catalogue.records import Actor, ProductDraft
+from core.catalogue.records import ProductDraft
 from core.collection import saved
 from core.collection.dataset import Dataset
 from core.embedding.embedder import load_embedder
 from core.evaluation.work import evaluate_subject, in_use
 from core.ground.config import WorkspaceConfig
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.training.prepare import Request
 from core.training.queue import Queue

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from core.catalogue.records import Actor
 from core.collection.dataset import Dataset
 from core.ground.config import WorkspaceConfig
+from core.ground.rights import Actor
 from pages.server import entry
 from pages.ui import people
 from tests.browser.test_login import ADA, Provider, secrets_of

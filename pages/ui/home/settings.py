@@ -11,11 +11,12 @@ import streamlit as st
 from core.catalogue.catalogue import reach, shown_url
 from core.ground.config import MODES, Mode, Preprocessing, Role
 from core.ground.errors import BurinError
+from core.ground.translations import LANGUAGES
 from core.ground.workspace import size_of
 from pages.ui import changes, fields, people, services, widgets
 from pages.ui.data.exporting import file_size
 from pages.ui.home import seeing
-from pages.ui.i18n import LANGUAGES, _, ngettext, number, sentence
+from pages.ui.i18n import _, ngettext, number, sentence
 from pages.ui.state import Notice, workbench
 from pages.ui.text import esc
 from pages.ui.training import actions

@@ -27,9 +27,12 @@ from pages.ui.verdict_words import verdict_badge
 
 if TYPE_CHECKING:
     from core.recognition.calibrate import Calibration
-    from core.recognition.identify import Answer, ClassAnswer
-
-# A column is under the other from this width down (Streamlit's own break), and there is no setting to show a thing there only.
+    from core.recognition.identify import (
+        Answer,  # A column is under the other from this width down (Streamlit's own break), and there is no setting to show a thing there only.
+    )
+    from core.recognition.ranking import (
+        ClassAnswer,  # A column is under the other from this width down (Streamlit's own break), and there is no setting to show a thing there only.
+    )
 ONLY_NARROW = "<style>@media (min-width: 641px) { .st-key-identify-said { display: none } }</style>"
 ABREAST = 2  # answers to marks of one image side by side
 MOST_POINTED = 8  # marks that somebody may point at in one image

@@ -10,7 +10,8 @@ from pages.ui.text import esc
 
 if TYPE_CHECKING:
     from core.recognition.calibrate import Calibration
-    from core.recognition.identify import Answer, ClassAnswer
+    from core.recognition.identify import Answer
+    from core.recognition.ranking import ClassAnswer
 
 
 def headline(answer: Answer, names: dict[int, str]) -> str:

@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.errors import Conflict, NotFound
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 
 pytestmark = pytest.mark.both_databases

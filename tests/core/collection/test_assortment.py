@@ -11,8 +11,9 @@ import sqlalchemy as sa
 from core.catalogue import database as db
 from core.catalogue.records import Carried, ProductDraft
 from core.collection.backup import back_up, restore
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.errors import BadInput, Conflict, ImageRefused, NameRefused, NotFound
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
 

@@ -13,9 +13,10 @@ import pytest
 from core.catalogue import listing
 from core.catalogue.records import Counts
 from core.collection import inbox
-from core.collection.dataset import UNLABELLED, Actor, Dataset
+from core.collection.dataset import UNLABELLED, Dataset
 from core.ground.errors import BadInput, Conflict, ImageRefused, NameRefused, NotAllowed, NotFound
 from core.ground.images import decode
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from tests.conftest import draw, png_bytes
 from tests.plant import at_every_step

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.errors import Conflict
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from core.collection.dataset import Actor
 from core.evaluation.corrections import LARGEST, apply, plan, read_verdicts
 from core.ground.errors import BadInput, Conflict, NotAllowed
 from core.ground.names import folder_for
+from core.ground.rights import Actor
 from core.review.dismissed import Kept, hint_parts
 from tests.core.evaluation import made
 

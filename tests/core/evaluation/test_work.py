@@ -6,13 +6,13 @@ import shutil
 
 import pytest
 
+from core.embedding.weights import PROMOTED
 from core.evaluation.store import Evaluation
 from core.evaluation.unseen import Unseen
 from core.evaluation.work import doubts_in, in_use, of_model, page_of, run_evaluation, run_projection, subject
 from core.ground.errors import BadInput, NotFound
 from core.review.dismissed import Kept, hint_parts
 from core.training.audit import LeakAudit, audit
-from core.training.promotion import PROMOTED
 from core.training.runs import Runs
 from core.training.settings import TrainSettings
 from core.training.splits import Split, make_split

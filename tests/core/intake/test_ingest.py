@@ -16,12 +16,13 @@ import pytest
 from PIL import Image, ImageOps
 
 from core.catalogue.records import FileOutcome
-from core.collection.dataset import UNLABELLED, Actor, Dataset
+from core.collection.dataset import UNLABELLED, Dataset
 from core.ground.config import Preprocessing
 from core.ground.errors import ArchiveRefused, NotAllowed
 from core.ground.images import content_hash, difference_hash, encode_png
 from core.ground.jobs import JobRunner
 from core.ground.names import basename, is_junk
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.intake.exports import export_zip
 from core.intake.ingest import IncomingFile, import_archive, import_files, preview_files, with_classes

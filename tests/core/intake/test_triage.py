@@ -6,10 +6,11 @@ import pytest
 from PIL import Image
 
 from core.collection import inbox
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.embedding.gallery import update
 from core.ground.errors import NotAllowed, NotFound
 from core.ground.regions import Region
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.intake.triage import dismiss_report, label_report, region_of, reopen_report
 from tests.conftest import draw, png_bytes

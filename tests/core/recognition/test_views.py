@@ -119,7 +119,7 @@ def test_the_choice_is_a_change_of_the_journal_and_undone_as_others(toned):
 
 
 def test_only_a_researcher_changes_how_everybody_sees(toned):
-    from core.catalogue.records import Actor
+    from core.ground.rights import Actor
 
     with pytest.raises(NotAllowed):
         take(toned.acting_as(Actor("Ada", "curator")), PLAIN)

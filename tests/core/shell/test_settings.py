@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.catalogue.records import Actor
 from core.collection.dataset import Dataset
 from core.ground.errors import Conflict, NotAllowed
+from core.ground.rights import Actor
 from core.shell.main import main
 
 

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.collection.dataset import Actor, Dataset
+from core.collection.dataset import Dataset
 from core.ground.errors import ConfigRefused, Conflict, NotAllowed
 from core.ground.jobs import JobRunner
+from core.ground.rights import Actor
 from core.ground.workspace import Workspace
 from core.variation.augment import draw, draw_seed, preview, strips
 from core.variation.policies import PRESETS, Policy, Step

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from core.variation import effects
-from core.variation.transforms import GROUPS, TRANSFORMS, background
+from core.variation.effects import background
+from core.variation.transforms import GROUPS, TRANSFORMS
 from tests.conftest import draw
 
 ROOT = Path(__file__).resolve().parents[3]
