@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import pkgutil
 import re
 import shlex
 import shutil
@@ -146,6 +147,24 @@ def test_what_is_public_in_core_is_explained(path):
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
     public = [n for n in ast.parse(path.read_text("utf-8")).body if isinstance(n, kinds) and not n.name.startswith("_")]
     assert [node.name for node in public if not ast.get_docstring(node)] == []
+
+
+@pytest.mark.parametrize("path", [*DOCUMENTS, *SOURCES], ids=short)
+def test_a_module_or_function_that_is_named_is_there(path):
+    """In prose as `core.floor.module.name`, and where a job is started as "core.floor.module:name"."""
+    text = path.read_text("utf-8")
+    named = re.findall(r"`(core(?:\.\w+)+)`?", text)
+    if path.name != "work.py" or path.parent.name != "ground":  # which knows what names were in earlier versions
+        named += [said.replace(":", ".") for said in re.findall(r'"(core(?:\.\w+)+:\w+)"', text)]
+    assert [name for name in named if not is_there(name)] == []
+
+
+def is_there(name: str) -> bool:
+    try:
+        pkgutil.resolve_name(name)
+    except (ImportError, AttributeError):
+        return False
+    return True
 
 
 def test_no_tracked_file_names_a_machine():
