@@ -2,6 +2,7 @@
 
 No real drawing is read: the marks are random, each drawn by several random hands and printed as two icons, and
 the projection keeps what tells marks apart and drops what only tells hands apart. `pretrain` joins it with another.
+For whole pictures the marks are photographed, and what only tells grounds, lights and cameras apart is dropped too.
 """
 
 from __future__ import annotations
@@ -21,14 +22,20 @@ from core.embedding.embedder import CHUNK  # noqa: E402
 from core.ground.config import Preprocessing  # noqa: E402
 from core.ground.preprocessing import see  # noqa: E402
 from core.synthesis.drawing import draw  # noqa: E402
+from core.synthesis.engraving import Form  # noqa: E402
+from core.synthesis.hands import by_hand, random_hand  # noqa: E402
 from core.synthesis.marks import random_template  # noqa: E402
+from core.synthesis.scenes import scene  # noqa: E402
 from core.synthesis.strokes import Stroke, Template, arc, bend, mirrored, path, placed, ring  # noqa: E402
 
 STAGE, GRID = 4, 5  # the features after block 4, averaged on 5 x 5 cells that overlap by half
 DIMENSION = 256
 SHRINKAGE = 0.6  # towards equal variance in every direction
 ICONS = 2  # pictures of each mark that are printed, not drawn
-SIDE = 112  # px of the drawn pages
+SIDE = 112  # px of the drawn pages, and of the scenes
+EXTENT = (0.5, 0.9)  # of a photographed mark: its larger side, shares of the scene's
+CUT = (-0.02, 0.10)  # of its larger side: what is left round it on each side
+LEAST = 20  # px of a side of what is cut out
 
 
 def pictures(marks: int, hands: int, seed: int) -> Iterator[Image.Image]:
@@ -41,6 +48,27 @@ def pictures(marks: int, hands: int, seed: int) -> Iterator[Image.Image]:
             icon = i < ICONS
             form = reshaped(template, rng, amount=0.25 if icon else 0.4 if designed else 1.0)
             yield draw(form, rng, style="icon" if icon else "drawing", size=SIDE)
+
+
+def photographs(number: int, *, count: int, seed: int) -> list[Image.Image]:
+    """``count`` photographs of random mark ``number``, cut close: drawn or printed anew in each, on another ground."""
+    rng = np.random.default_rng([seed, number])
+    designed = rng.random() < 0.5
+    template = random_template(rng) if designed else scribbled(rng)
+    found: list[Image.Image] = []
+    while len(found) < count:
+        shaped = reshaped(template, rng, amount=0.3 if designed else 0.8)
+        printed = rng.random() < 0.5
+        form = Form.of(shaped) if printed else Form(tuple(by_hand(shaped, rng, random_hand(rng))))
+        made = scene(lambda _, form=form: form, rng, side=SIDE, marks=1, extent=EXTENT)  # type: ignore[misc]
+        if len(made.boxes):
+            x, y, wide, high = made.boxes[0]
+            left, up, right, down = rng.uniform(*CUT, 4) * max(wide, high)
+            x0, y0 = int(max(0, x - left)), int(max(0, y - up))
+            x1, y1 = (int(np.ceil(min(SIDE, v))) for v in (x + wide + right, y + high + down))
+            if min(x1 - x0, y1 - y0) >= LEAST:
+                found.append(Image.fromarray(made.picture[y0:y1, x0:x1]))
+    return found
 
 
 def scribbled(rng: np.random.Generator) -> Template:

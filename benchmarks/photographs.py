@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -42,6 +43,7 @@ from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
 from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
+from core.recognition.views import VIEWS  # noqa: E402
 from core.sight import network, proposals  # noqa: E402
 from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
 
@@ -137,7 +139,7 @@ def main() -> None:
         if "cases" in options.only:
             cases(base)
         if "carved" in options.only:
-            carved(base.embedder, draws=2 if options.quick else 5)
+            carved(base, draws=2 if options.quick else 5)
         if "time" in options.only:
             timed()
 
@@ -231,22 +233,25 @@ def cases(base: Base) -> None:
     print(f"{'':4}not named: {', '.join(missed)}", flush=True)
 
 
-def carved(embedder: Embedder, *, draws: int) -> None:
-    """Carved signs among themselves, one, two and five references a class, the others asked."""
+def carved(base: Base, *, draws: int) -> None:
+    """Carved signs among themselves, one, two and five references a class, the others asked, seen in every way."""
     files = sorted((SHARED / "photos" / "carved").glob("*/*.png"))
     names = np.array([path.parent.name for path in files])
     images = [decode(path) for path in files]
-    ways: dict[str, Callable[[Image.Image], np.ndarray]] = {
-        "found or whole": lambda image: sight(image, embedder.preprocessing),
-        "whole picture": lambda image: see(image, embedder.preprocessing),
-    }
     found = sum(bool((marks := find_marks(image, most=1)) and marks[0].sure >= FOUND) for image in images)
     print(f"\ncarved signs, rank 1 in per cent with 1 / 2 / 5 references; a mark is found in {found} of {len(images)}")
-    for label, way in ways.items():
-        seen = np.stack([way(image) for image in images])
-        vectors = embedder.embed(seen)
-        shares = [_shots(names, vectors, shots, draws) for shots in (1, 2, 5)]
-        print(f"{label:34}{'  '.join(str(share) for share in shares)}", flush=True)
+    strokes = base.embedder
+    ways: dict[str, tuple[Embedder, Callable[[Image.Image], np.ndarray]]] = {
+        "strokes, found or whole": (strokes, lambda image: sight(image, strokes.preprocessing)),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        for view in VIEWS:
+            embedder = load_embedder(Workspace(Path(folder)), preprocessing=view)
+            ways[f"{view.mode} at {view.size} px, whole"] = embedder, partial(see, preprocessing=view)
+        for label, (embedder, way) in ways.items():
+            vectors = embedder.embed(np.stack([way(image) for image in images]))
+            shares = [_shots(names, vectors, shots, draws) for shots in (1, 2, 5)]
+            print(f"{label:34}{'  '.join(str(share) for share in shares)}", flush=True)
 
 
 def _shots(names: np.ndarray, vectors: np.ndarray, shots: int, draws: int) -> Share:

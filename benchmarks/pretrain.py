@@ -1,7 +1,9 @@
 """Train the encoder that Burin starts with, on line art that anyone may use: icons and glyphs of free fonts.
 
     python benchmarks/pretrain.py --build FOLDER [--mode strokes] [--steps 700] [--minutes 5]
+    python benchmarks/pretrain.py --build FOLDER --mode plain
 
+The head for whole pictures (``plain``) is fitted on photographs of random marks, made here; nothing is fetched for it.
 Without ``--build`` it only names the sources and their licences. FOLDER keeps what is fetched and
 made on the way: called again, it goes on where it stopped. Needs npm, and fontTools, which comes with
 matplotlib. Writes assets/heads/ARCHITECTURE-MODE.safetensors. No real drawing is read.
@@ -46,13 +48,15 @@ VIEWS, ICONS = 6, 2  # pictures of each class, and how many of them are printed
 PAGE = 128  # px of the mark's larger side before `see`'s work on it
 SIMPLE, SIMPLE_KANJI, KANJI = 16, 9, 1200  # most strokes; most strokes of a kanji and how many kanji take part
 MARKS, HANDS = 1000, 8  # random marks of the closed-form half, and pictures of each
+PHOTOGRAPHED, PHOTOGRAPHS = 1400, 8  # random marks for whole pictures, and made photographs of each
+PHOTOGRAPHS_SHRINKAGE = 0.3
 SYNTHETIC = 1500  # marks of `core.synthesis` and scribbles among the classes
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--build", type=Path, metavar="FOLDER")
-    parser.add_argument("--mode", choices=("strokes", "crop"), default="strokes")
+    parser.add_argument("--mode", choices=("strokes", "crop", "plain"), default="strokes")
     parser.add_argument("--steps", type=int, default=0, help="of the trunk's training; 0 keeps the trunk as it is")
     parser.add_argument("--minutes", type=float, default=600, help="stop the training after these, to go on later")
     options = parser.parse_args()
@@ -60,6 +64,9 @@ def main() -> None:
         for source in SOURCES:
             print(f"{source.package} {source.version}  {source.licence}")
         print("Name a folder with --build to train on them.")
+        return
+    if options.mode == "plain":
+        of_photographs()
         return
     built = Built(options.build, options.mode)
     weights = resolve(DEFAULT_ARCHITECTURE, allow_network=False)
@@ -94,6 +101,35 @@ def main() -> None:
     }
     path = HEADS / f"{weights.architecture}-{options.mode}.safetensors"
     _fit_head.save(path, weight, bias, facts, trunk)
+    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def of_photographs() -> None:
+    """Fit and write the head for whole pictures: linear discriminants of `PHOTOGRAPHED` random marks."""
+    preprocessing, weights = Preprocessing("plain"), resolve(DEFAULT_ARCHITECTURE, allow_network=False)
+    encode, rows = _contrast.encoder(), []
+    make = partial(_fit_head.photographs, count=PHOTOGRAPHS, seed=41)
+    with ProcessPoolExecutor() as pool:
+        for number, made in enumerate(pool.map(make, range(HELD_OUT + PHOTOGRAPHED), chunksize=8)):
+            rows.append(_fit_head.encoded(iter(made), preprocessing, encode).astype(np.float16))
+            if number % 500 == 499:
+                print(f"{number + 1} marks photographed", flush=True)
+    features = np.stack(rows).astype(np.float32)
+    weight, bias = _fit_head.discriminant(features[HELD_OUT:], shrinkage=PHOTOGRAPHS_SHRINKAGE)
+    shown = features[:HELD_OUT] @ weight.T + bias
+    shown /= np.linalg.norm(shown, axis=-1, keepdims=True)
+    alike = shown[:, 0] @ shown[:, 1:].transpose(1, 2, 0)  # the first photograph of each is the base
+    right = (alike.argmax(axis=1) == np.arange(HELD_OUT)).mean()
+    print(f"{100 * right:.1f} % of other photographs of {HELD_OUT} marks that were kept out are named from one")
+    facts = {
+        "weights_sha256": weights.sha256,
+        "stage": _fit_head.STAGE,
+        "grid": _fit_head.GRID,
+        "seen": f"{preprocessing.mode}{preprocessing.size}-v{VERSION}",
+        "fitted_on": f"{PHOTOGRAPHED} random marks, {PHOTOGRAPHS} made photographs each",
+    }
+    path = HEADS / f"{weights.architecture}-plain.safetensors"
+    _fit_head.save(path, weight, bias, facts)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

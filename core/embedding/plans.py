@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 HEADS = ASSETS / "heads"
 
-# Untrained, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells. Measured on real
-# drawings (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
+# Untrained and without a fitted head, what is read of the trunk: the features after block 4, averaged on 4 x 4 cells.
+# Measured (benchmarks/accuracy.py): the layout of the strokes is in there, and pooled away at the trunk's end.
 STAGE, GRID = 4, 4
 WHOLE = 224  # px: from this size on a plain picture is read by the whole trunk, which ImageNet taught what things are
 
@@ -116,10 +116,14 @@ def untrained_plan(workspace: Workspace, spec: str, preprocessing: Preprocessing
     return Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build)
 
 
+def _by_all(preprocessing: Preprocessing) -> bool:
+    """Whether a picture seen this way is read by the whole trunk."""
+    return preprocessing.mode == "plain" and preprocessing.size >= WHOLE
+
+
 def _read_of(preprocessing: Preprocessing) -> tuple[int | None, int]:
     """The last block that is read of an untrained trunk, and the grid its features are averaged on."""
-    whole = preprocessing.mode == "plain" and preprocessing.size >= WHOLE
-    return (None, 1) if whole else (STAGE, GRID)
+    return (None, 1) if _by_all(preprocessing) else (STAGE, GRID)
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ class Head:
 def fitted_head(weights: Weights, preprocessing: Preprocessing) -> Head | None:
     """The head fitted to these weights' features of marks that are seen this way, or None."""
     path = HEADS / f"{weights.architecture}-{preprocessing.mode}.safetensors"
-    if not path.is_file():
+    if _by_all(preprocessing) or not path.is_file():
         return None
     from safetensors import safe_open
 

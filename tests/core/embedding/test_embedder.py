@@ -296,7 +296,7 @@ def test_a_plain_state_dict_sees_as_the_workspace_does(workspace, trained):
     workspace.save_config(workspace.config().with_(preprocessing=Preprocessing("joined", 96)))
     one = load_embedder(workspace, model=folder / "best.pt")  # it takes one picture
     assert (one.preprocessing, one.space) == (embedder.preprocessing, embedder.space)
-    assert untrained(workspace, Preprocessing("joined"))[0].dimension == 1792
+    assert untrained(workspace, Preprocessing("joined"))[0].dimension == 256
 
 
 def test_a_damaged_model_is_refused_even_when_its_engine_is_cached(workspace, trained):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from core.embedding.embedder import ENGINES, load_embedder, opens_at_once
 from core.embedding.plans import fitted_head
@@ -16,6 +17,9 @@ from core.embedding.weights import resolve
 from core.ground.config import MODES, TRAINABLE, Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.preprocessing import see
+from core.synthesis.engraving import Form
+from core.synthesis.marks import random_template
+from core.synthesis.scenes import scene
 from tests.conftest import SHAPES, draw
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -42,7 +46,26 @@ def test_what_ships_answers_as_pytorch_does(workspace, mode):
 
 def test_nothing_ships_twice_or_for_nothing():
     assert len(list(ENGINES.glob("*.onnx"))) == len(TRAINABLE)  # two of them make the joined way
-    assert all(fitted_head(resolve(allow_network=False), Preprocessing(mode=mode)) for mode in ("strokes", "crop"))
+    weights = resolve(allow_network=False)
+    assert all(fitted_head(weights, Preprocessing(mode=mode)) for mode in TRAINABLE)
+    assert fitted_head(weights, Preprocessing("plain", 224)) is None  # read by the whole trunk
+
+
+def test_photographs_of_one_mark_are_more_alike_than_those_of_another(workspace):
+    """Grounds, lights and pens change more of a picture than the mark does; the head for whole pictures looks past
+    them, as the features by themselves do not."""
+    embedder = load_embedder(workspace, preprocessing=Preprocessing("plain"))
+    vectors = np.empty((12, 4, embedder.dimension), np.float32)
+    for mark in range(len(vectors)):
+        rng = np.random.default_rng([5, mark])
+        form = Form.of(random_template(rng))
+        for row in vectors[mark]:
+            made = scene(lambda _, form=form: form, rng, side=96, marks=1, extent=(0.8, 0.9))
+            row[:] = embedder.embed(see(Image.fromarray(made.picture), embedder.preprocessing)[None])[0]
+    alike = np.einsum("ahd,bgd->abhg", vectors, vectors)
+    own = np.eye(len(vectors), dtype=bool)
+    same, other = alike[own][:, ~np.eye(4, dtype=bool)].mean(), alike[~own].mean()
+    assert same > 2 * other > 0
 
 
 def test_the_joined_way_is_both_vectors_end_to_end(workspace):
