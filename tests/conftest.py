@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -34,6 +35,24 @@ SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
 # The same examples every time, however slow the machine: a test that fails, fails for everybody.
 settings.register_profile("burin", derandomize=True, deadline=None)
 settings.load_profile("burin")
+
+
+def pytest_configure() -> None:
+    memory = Path("/dev/shm")  # each of thousands of changes would wait for the disk
+    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 4e9 and "TMPDIR" not in os.environ:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where several processes share the tests (``--dist loadgroup``), each file is done by one of them, files of one
+    ``xdist_group`` by the same, and the long ones come first: what is begun last is short."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.relative_to(ROOT).as_posix()))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

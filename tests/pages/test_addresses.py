@@ -14,6 +14,7 @@ from core.collection.dataset import Dataset
 from tests.pages.conftest import PAGES
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.slow
 _READ = re.compile(r"""(?:param=|query_params(?:\.get\(|\[)|\bbind=)"([a-z_]+)\"""")
 VALUES = (
     "../../../etc/passwd",

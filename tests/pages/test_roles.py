@@ -42,6 +42,7 @@ from tests.conftest import draw, png_bytes
 from tests.pages.conftest import PAGES, text_of
 from tests.pages.made_runs import make_run
 
+pytestmark = pytest.mark.slow
 MOST = 80  # presses a view
 INLINE = ("augment", "export", "import")  # kinds of jobs
 LOOKING = {"job index", "job neighbourhood"}  # begun by looking at a page, not by a control

@@ -14,6 +14,9 @@ from tests.core.embedding.test_mirror import until
 from tests.milvus import Milvus
 from tests.pages.conftest import text_of
 
+# Of two processes that ask a Milvus server, one would wait for the other all the while.
+pytestmark = pytest.mark.xdist_group("milvus")
+
 
 def test_without_a_server_the_page_says_where_it_searches_and_nothing_follows(open_page, drawn_workspace):
     at = open_page(drawn_workspace, "settings")

@@ -33,6 +33,8 @@ from tests.killing import Say, killed
 from tests.milvus import Milvus
 
 ROOT = Path(__file__).resolve().parents[3]
+# Of two processes that ask a Milvus server, one would wait for the other all the while.
+pytestmark = pytest.mark.xdist_group("milvus")
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ absent = {"torch", "torchvision", "timm", "triton", "pytorch_metric_learning", "
           "umap", "numba", "onnx"}
 PathFinder.find_spec = lambda name, *rest: None if name.partition(".")[0] in absent else found(name, *rest)
 """  # as if they were not installed
+pytestmark = pytest.mark.slow
 SHELL = WITHOUT + "from core.shell.main import main\nsys.exit(main(sys.argv[1:]))"
 
 

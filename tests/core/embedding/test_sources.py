@@ -25,6 +25,8 @@ from core.embedding.references import LargeGallery
 from core.ground.workspace import Workspace
 
 SPACE, D, K = "made-space", 32, 10
+# Of two processes that ask a Milvus server, one would wait for the other all the while.
+pytestmark = pytest.mark.xdist_group("milvus")
 ENGINES = ("flat", "half", "lists", "lite", "server")
 EXACT = ("flat", "half", "lite", "server")
 
