@@ -72,7 +72,7 @@ def make_run(
 def jobs_here(monkeypatch: pytest.MonkeyPatch, embedder: object) -> None:
     """Jobs do their work at once, in this process, with ``embedder`` in place of the real one."""
     from core.embedding import embedder as module
-    from core.ground import jobs
+    from core.ground import job_process, jobs
     from core.ground.job import Job, publish
 
     def start(self, kind, work, params, *, key=None, alone=False):
@@ -82,7 +82,7 @@ def jobs_here(monkeypatch: pytest.MonkeyPatch, embedder: object) -> None:
         request = {"work": work, "params": params, "workspace": str(self.workspace.root)}
         (folder / "request.json").write_text(json.dumps(request), encoding="utf-8")
         publish(Job(folder.name, kind, str(folder), created_at=time.time(), beat_at=time.time()))
-        jobs.run(folder)
+        job_process.run(folder)
         return self.get(folder.name)
 
     monkeypatch.setattr(jobs.JobRunner, "start", start)

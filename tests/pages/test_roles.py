@@ -25,7 +25,7 @@ from streamlit.testing.v1 import AppTest
 
 from core.catalogue.records import ProductDraft
 from core.collection.dataset import Dataset
-from core.ground import jobs
+from core.ground import job_process, jobs
 from core.ground.config import ROLES, Role
 from core.ground.errors import Conflict, NotAllowed
 from core.ground.job import publish
@@ -112,7 +112,7 @@ def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.Mo
     def started(command: list[str], **_: Any) -> SimpleNamespace:
         folder = Path(command[-1])
         if json.loads((folder / "job.json").read_text())["kind"] in INLINE:
-            jobs.run(folder)
+            job_process.run(folder)
         return SimpleNamespace(pid=os.getpid(), wait=lambda: 0)
 
     def no_sample(workspace: Workspace, **_: Any) -> int:
@@ -121,7 +121,7 @@ def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.Mo
 
     how = {name: getattr(subprocess, name, 0) for name in ("DEVNULL", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")}
     monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=started, **how))
-    monkeypatch.setattr(jobs, "share", lambda workspace: None)
+    monkeypatch.setattr(job_process, "share", lambda workspace: None)
     monkeypatch.setattr("core.embedding.embedder.load_embedder", lambda workspace, **_: fake_embedder)
     monkeypatch.setattr("core.showcase.sample.make_sample", no_sample)
     return measured
