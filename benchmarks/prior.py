@@ -59,7 +59,7 @@ def main() -> None:
     kinds = [Kind(drawn) for drawn in line_art(options.build).values()]
     print(f"{sum(len(kind.vectors) for kind in kinds)} pictures, {time.perf_counter() - started:.0f} s", flush=True)
     rows = {(each, size): [kind.asked(size, each) for kind in kinds] for each in EACH for size in SIZES}
-    fitted(rows)
+    fitted(rows, kinds[0].space)
     print(f"{SHIPPED}, {time.perf_counter() - started:.0f} s")
 
 
@@ -101,7 +101,8 @@ class Kind:
     def __init__(self, drawn: np.ndarray) -> None:
         flat = np.repeat(drawn.reshape(-1, *drawn.shape[2:])[..., None], 3, axis=3)
         with tempfile.TemporaryDirectory() as folder:
-            self.vectors = load_embedder(Workspace(folder)).embed(flat).reshape(*drawn.shape[:2], -1)
+            embedder = load_embedder(Workspace(folder))
+            self.vectors, self.space = embedder.embed(flat).reshape(*drawn.shape[:2], -1), embedder.space
         made = np.stack([unpack(pack(outline_of(each))) for each in flat])
         self.outlines = made.reshape(*drawn.shape[:2], *made.shape[1:])
 
@@ -153,7 +154,7 @@ def twins_of(vectors: np.ndarray) -> np.ndarray:
     return np.where(best > -1, best, evidence.ALONE).mean(axis=1)
 
 
-def fitted(rows: dict[tuple[int, int], list[list[np.ndarray]]]) -> None:
+def fitted(rows: dict[tuple[int, int], list[list[np.ndarray]]], space: str) -> None:
     """Fit both regressions, every size and both kinds of question with the same weight, and write the file."""
     from sklearn.linear_model import LogisticRegression
 
@@ -183,6 +184,7 @@ def fitted(rows: dict[tuple[int, int], list[list[np.ndarray]]]) -> None:
     named = [[outcomes(cells[each, size][0][cells[each, size][0][:, 1] > 0]) for size in SIZES] for each in EACH]
     one = cells[1, 1][1][:, 2]
     record = {
+        "space": space,
         "sight": sight.round(4).tolist(), "strokes": strokes.round(4).tolist(), "cohesion": round(typical, 3),
         "least": round(float(np.quantile(one, 0.8)), 3), "classes": SIZES, "each": EACH,
         "foreign": foreign, "known": named,

@@ -19,7 +19,9 @@ from core.recognition.metrics import wilson
 from core.recognition.ranking import ClassAnswer
 from core.recognition.trials import Part, Trials, compared, final, leave_one_out
 
-WORTH = 12  # classes of one's own that weigh as much as all line art
+# References of one's own that weigh as much as all line art, in the space that line art was asked in, and classes of
+# one's own elsewhere: with another network or another way of seeing, foreign marks may reach more or less.
+WORTH, ELSEWHERE = 60, 12
 # Log-odds that foreign marks of a base's own kind reach beyond those of line art. Chosen on the shared drawings
 # (`benchmarks/verdicts.py`), where bases of 5 and 10 classes let 8 and 9 % pass without it.
 CAUTION = 0.6
@@ -138,8 +140,9 @@ def calibrate(
     """Thresholds at which at most ``false_accept_rate`` of the marks from outside are called certain.
 
     They are quantiles over line art's outcomes on bases of this size and over the gallery's own, where every class
-    counts the same and `WORTH` of them count as much as line art. A new mark resembles the base as much as a class
-    resembles the others, so the classes are what is resampled: mean plus one standard error over a bootstrap.
+    counts the same and `WORTH` references count as much as line art. In a space that line art was not asked in it is
+    `ELSEWHERE` classes, and one standard error is added: a new mark resembles the base as much as a class resembles the
+    others, so the classes are what is resampled, in a bootstrap.
     ``unknown_below`` rejects a fifth as many of the in-base marks (a hesitation shows both pictures, and costs a person
     less than a wrong "not in the base"), unless more than `HESITATION` times the rate of the outside ones would
     then pass as hesitations. ``part``: where ``gallery`` holds but a part of the base.
@@ -152,21 +155,23 @@ def calibrate(
     inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng, asked=asked)
     size = (len(classes), float(counts.mean())) if part is None else (part.classes, part.references)
     foreign, known, weight = prior.of_size(*size)
+    at_home = gallery.space == prior.space
+    weight, errors = weight * (WORTH / size[1] if at_home else ELSEWHERE), 0.0 if at_home else 1.0
     foreign = foreign + CAUTION
     rate, hesitated, rejected = 1 - false_accept_rate, 1 - HESITATION * false_accept_rate, REJECTED * false_accept_rate
 
     strange = _Mixed(outside, outside.before, foreign[:, 0], weight)
     right = inside.only(inside.right)
     familiar = _Mixed(right, right.before, known[:, 0], weight)
-    clear_at = strange.bound(1 - CLEAR * false_accept_rate, rng)
-    alone_at = min(clear_at, strange.bound(rate, rng))
+    clear_at = strange.bound(1 - CLEAR * false_accept_rate, rng, errors)
+    alone_at = min(clear_at, strange.bound(rate, rng, errors))
     doubt = min(alone_at, max(strange.quantile(hesitated), familiar.quantile(rejected))), clear_at
 
     outside, inside = (compared(each, gallery, of_class, prior, doubt, rng) for each in (outside, inside))
     right = inside.only(inside.right)
     strange = _Mixed(outside, outside.final(doubt), final(foreign[:, 0], foreign[:, 1], doubt), weight)
     familiar = _Mixed(right, right.final(doubt), final(known[:, 0], known[:, 1], doubt), weight)
-    certain_at = strange.bound(rate, rng)
+    certain_at = strange.bound(rate, rng, errors)
     unknown_below = min(certain_at, max(strange.quantile(hesitated), familiar.quantile(rejected)))
 
     def certain(trials: Trials) -> np.ndarray:
@@ -201,13 +206,13 @@ def calibrate(
 
 
 class _Mixed:
-    """The values of one's own trials and of line art's, each class of one's own as heavy as the others, and line art as
-    `WORTH` of them."""
+    """The values of one's own trials, each class as heavy as the others, and of line art's with their ``weight``, that
+    of a class being 1."""
 
     def __init__(self, trials: Trials, values: np.ndarray, line_art: np.ndarray, weight: np.ndarray) -> None:
         self.order = np.argsort(np.concatenate([values, line_art]), kind="stable")
         self.values = np.concatenate([values, line_art])[self.order]
-        self.line_art = WORTH * weight
+        self.line_art = weight
         self.groups, self.own = np.unique(trials.own, return_inverse=True)
         self.weight = trials.weight
 
@@ -217,11 +222,11 @@ class _Mixed:
         below = np.cumsum(np.concatenate([own, self.line_art])[self.order])
         return float(self.values[min(np.searchsorted(below, share * below[-1]), len(below) - 1)])
 
-    def bound(self, share: float, rng: np.random.Generator) -> float:
-        """The same plus one standard error: mean and deviation over `RESAMPLED` draws of the classes."""
+    def bound(self, share: float, rng: np.random.Generator, errors: float) -> float:
+        """The same over `RESAMPLED` draws of the classes: the mean, plus so many standard ``errors``."""
         if len(self.groups) < 2:
             return self.quantile(share)
         count = len(self.groups)
         drawn = rng.multinomial(count, np.full(count, 1 / count), size=RESAMPLED)
         found = np.array([self.quantile(share, times) for times in drawn])
-        return float(found.mean() + found.std())
+        return float(found.mean() + errors * found.std())

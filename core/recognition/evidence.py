@@ -69,6 +69,7 @@ class Prior:
     constant first; ``cohesion``: a class's where nothing is known of it. For bases of ``classes`` (S,) x ``each`` (E,)
     references, ``foreign`` and ``known`` (E, S, T, 2) are log-odds of marks from outside, and of marks of the base that
     are named rightly, before and after their strokes are compared. ``least``: what one reference is like by chance.
+    All of it holds in ``space``, that of the encoder it was asked of; elsewhere it is a first guess.
     """
 
     sight: np.ndarray
@@ -79,6 +80,7 @@ class Prior:
     each: np.ndarray
     foreign: np.ndarray
     known: np.ndarray
+    space: str
 
     def before(self, features: np.ndarray) -> np.ndarray:
         """Log-odds of `at_sight`'s features (..., 4)."""
@@ -108,4 +110,4 @@ def shipped() -> Prior:
     """The prior of assets/verdicts.json."""
     held = json.loads(SHIPPED.read_text("utf-8"))
     arrays = {name: np.array(held[name], float) for name in ("sight", "strokes", "classes", "each", "foreign", "known")}
-    return Prior(cohesion=held["cohesion"], least=held["least"], **arrays)
+    return Prior(cohesion=held["cohesion"], least=held["least"], space=held["space"], **arrays)

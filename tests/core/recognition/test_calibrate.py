@@ -6,7 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.embedding.embedder import load_embedder
 from core.embedding.gallery import Gallery
+from core.ground.workspace import Workspace
 from core.recognition.calibrate import UNCALIBRATED, Calibration, calibrate
 from core.recognition.cohesion import USUAL
 from core.recognition.evidence import ALONE, at_sight, shipped
@@ -139,6 +141,15 @@ def test_more_references_ask_for_more_likeness_and_ones_own_classes_move_it():
     numbers = np.arange(60)
     asked, usual = (calibrate(gallery(v.astype(np.float32), numbers)).alone_at for v in (alike, apart))
     assert asked > usual + 1
+
+
+def test_line_art_speaks_most_in_the_space_that_it_was_asked_in(workspace: Workspace):
+    assert shipped().space == load_embedder(workspace).space  # else `benchmarks/prior.py` is to be run again
+    # classes that are less alike than line art is: at home what line art reached is asked for all the same
+    apart, _ = clusters(3, classes=40, each=1, spread=0.0, dimension=256)
+    elsewhere = gallery(apart, np.arange(40))
+    home = replace(elsewhere, space=shipped().space)
+    assert calibrate(home).alone_at > calibrate(elsewhere).alone_at + 0.5
 
 
 def test_an_answer_is_certain_at_sight_or_once_its_strokes_were_compared():
