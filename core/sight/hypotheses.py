@@ -18,6 +18,7 @@ from core.ground.regions import Region
 
 MOST_PIECES = 40  # a page of text is no row of marks
 RUN = 4  # neighbours in reading order that are tried together at most
+COLUMNS = 6  # and neighbours from left to right, where what stands above one another is one
 _SPECK = 0.0015  # of the area of the ink's box: what is smaller is no piece
 _LEVEL = 0.4  # of the strongest ink
 
@@ -34,13 +35,13 @@ class Hypothesis:
 
 def hypotheses(image: Image.Image) -> list[Hypothesis]:
     """The groupings of the ink of a clean page (decoded, upright), each once: all nodes of the single-linkage tree of
-    the gaps between its pieces, and all runs of two to `RUN` neighbours in reading order. None without ink, and none
-    where there are more than `MOST_PIECES`."""
+    the gaps between its pieces, all runs of two to `RUN` neighbours in reading order, and of one to `COLUMNS` columns
+    from left to right. None without ink, and none where there are more than `MOST_PIECES`."""
     strength = _strength(image)
     labels, boxes = _pieces(strength)
     if not 1 <= len(boxes) <= MOST_PIECES:
         return []
-    groups = {frozenset([i]) for i in range(len(boxes))} | _linked(boxes) | _runs(boxes)
+    groups = {frozenset([i]) for i in range(len(boxes))} | _linked(boxes) | _runs(boxes) | _columns(boxes)
     return [_hypothesis(group, strength, labels, boxes) for group in sorted(groups, key=lambda g: (len(g), sorted(g)))]
 
 
@@ -90,6 +91,22 @@ def _linked(boxes: np.ndarray) -> set[frozenset[int]]:
 def _runs(boxes: np.ndarray) -> set[frozenset[int]]:
     n = len(boxes)
     return {frozenset(range(i, i + length)) for length in range(2, RUN + 1) for i in range(n - length + 1)}
+
+
+def _columns(boxes: np.ndarray) -> set[frozenset[int]]:
+    """Runs of columns: a mark's strokes often stand at several heights, and no reading order keeps them together."""
+    columns: list[tuple[frozenset[int], int, int]] = []
+    for i in np.lexsort((boxes[:, 1], boxes[:, 0])).tolist():
+        left, right = int(boxes[i, 0]), int(boxes[i, 0] + boxes[i, 2])
+        if columns:
+            held, first, last = columns[-1]
+            if 2 * (min(right, last) - left) > min(right - left, last - first):
+                columns[-1] = held | {i}, first, max(right, last)
+                continue
+        columns.append((frozenset([i]), left, right))
+    n = len(columns)
+    runs = ((i, i + length) for length in range(1, COLUMNS + 1) for i in range(n - length + 1))
+    return {frozenset().union(*(column[0] for column in columns[i:j])) for i, j in runs}
 
 
 def _hypothesis(group: frozenset[int], strength: np.ndarray, labels: np.ndarray, boxes: np.ndarray) -> Hypothesis:

@@ -84,6 +84,16 @@ def test_letters_are_read_where_no_mark_is(dataset: Dataset) -> None:
     assert alone.code == "DW2" and not [mark for mark in alone.marks if mark.answer.verdict == "certain"]
 
 
+class Alike:
+    """A calibration whose log-odds are the similarity."""
+
+    certain_at = 0.0
+
+    @staticmethod
+    def score(classes: list[ClassAnswer]) -> float:
+        return classes[0].similarity
+
+
 @pytest.mark.parametrize(("together", "found"), [(0.7, [2]), (0.5, [1, 2])])
 def test_two_parts_of_one_mark_are_one_where_both_together_are_more_like_it(
     together: float, found: list[int], monkeypatch: pytest.MonkeyPatch
@@ -100,15 +110,95 @@ def test_two_parts_of_one_mark_are_one_where_both_together_are_more_like_it(
             return np.eye(len(batch), dtype=np.float32)
 
     def answered(vector: np.ndarray, *_: object, **__: object) -> object:
-        return [ClassAnswer(classes[int(vector.argmax())], 0.9, 1.0, 1)], "certain"
+        at = int(vector.argmax())
+        return [ClassAnswer(classes[at], float(likeness[at]), 1.0, 1)], "certain"
 
     monkeypatch.setattr(pictures, "can_read", lambda: False)
     monkeypatch.setattr(pictures, "answer_to", answered)
     image = Image.new("L", (100, 50), 255)
     ImageDraw.Draw(image).rectangle((10, 10, 40, 40), outline=0)
     ImageDraw.Draw(image).rectangle((60, 10, 90, 40), fill=0)
-    reading = read_picture(image, gallery=Base(), calibration=None, embedder=Numbered())  # type: ignore[arg-type]
+    reading = read_picture(image, gallery=Base(), calibration=Alike(), embedder=Numbered())  # type: ignore[arg-type]
     assert sorted(mark.answer.classes[0].class_id for mark in reading.marks) == found
+
+
+def boxes(*at: tuple[int, int, int, int]) -> Image.Image:
+    """Frames on white, each one piece of ink."""
+    image = Image.new("L", (240, 80), 255)
+    for one in at:
+        ImageDraw.Draw(image).rectangle(one, outline=0, width=3)
+    return image
+
+
+def test_a_whole_is_taken_for_its_parts_where_it_is_as_likely_a_mark() -> None:
+    """However alike a part is: a pan of the balance is a triangle."""
+    groups = pictures.hypotheses(boxes((10, 10, 40, 60), (60, 10, 90, 60), (150, 10, 190, 60)))
+    about = pictures._Page(groups, [])
+    part, whole, other = (about.number[frozenset(pieces)] for pieces in ({0}, {0, 1}, {2}))
+    answers = {
+        at: pictures.Answer("certain", [ClassAnswer(at, 0.9, 1.0, 1)], np.empty(0), np.empty(0))
+        for at in (part, whole, other)
+    }
+    for odds, left in ((4.0, {whole, other}), (3.0, {part, other})):
+        taken = {at: answers[at] for at in (part, other)}
+        pictures._complete(taken, about, answers, {part: 3.5, whole: odds, other: 9.0})
+        assert set(taken) == left
+    joined = about.number[frozenset({1, 2})]
+    taken = {part: answers[part], joined: answers[part]}
+    pictures._complete(taken, about, answers, {part: 3.5, whole: 9.0, other: 0.0, joined: 1.0})
+    assert set(taken) == {part, joined}, "what reaches beyond the whole is no part of it"
+
+
+SIGNS = boxes((10, 20, 34, 60), (50, 20, 74, 60), (90, 20, 114, 60), (150, 4, 200, 76))  # the last: twice as high
+
+
+@pytest.mark.parametrize(
+    ("piece", "odds", "text", "called"),
+    [
+        (3, 5.0, ("仓", 0.96), "certain"),  # a mark in what is read as one line with the code
+        (3, 1.6, ("m", 0.9), "hesitates"),  # reads as a letter, but is far higher than those of the code
+        (3, 1.4, ("m", 0.9), "unknown"),
+        (0, 5.0, ("O", 0.6), "unknown"),  # a ring among letters; half of the sureness goes to the figure
+        (0, 6.0, ("O", 0.6), "hesitates"),
+    ],
+)
+def test_what_reads_as_a_sign_must_be_the_surer_a_mark(
+    piece: int, odds: float, text: tuple[str, float], called: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters(*text, (0, 0, 1, 1)))
+    lines = [letters.Letters("O7Am", 0.97, (8, 2, 194, 76))]
+    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
+    assert pictures._beside_letters(about, about.number[frozenset({piece})], "certain", odds) == called
+
+
+def test_a_sign_that_makes_a_word_with_its_neighbour_is_one_of_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short code is often not seen as a line of text."""
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    texts = {1: ("O", 0.9), 2: ("O7", 0.95)}
+    about = pictures._Page(pictures.hypotheses(boxes((10, 20, 34, 60), (50, 20, 74, 60))), [])
+
+    def read_line(image: Image.Image) -> letters.Letters:
+        return letters.Letters(*texts[1 + (image.width > image.height)], (0, 0, 1, 1))
+
+    monkeypatch.setattr(pictures, "read_line", read_line)
+    at = about.number[frozenset({0})]
+    assert pictures._beside_letters(about, at, "certain", 5.0) == "unknown"
+    texts[2] = ("O7", 0.3)
+    alone = pictures._Page(about.groups, [])
+    assert pictures._beside_letters(alone, at, "certain", 5.0) == "certain"
+
+
+def test_a_doubt_that_holds_signs_of_a_line_and_other_ink_is_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line of letters and what stands beside it looks like the widest mark of a base."""
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters("~", 0.9, (0, 0, 1, 1)))
+    lines = [letters.Letters("O7A", 0.97, (8, 18, 110, 46))]
+    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
+    joined, apart = (about.number[frozenset(pieces)] for pieces in ({2, 3}, {3}))
+    assert pictures._beside_letters(about, joined, "hesitates", 1.0) == "unknown"
+    assert pictures._beside_letters(about, joined, "hesitates", 3.0) == "hesitates"
+    assert pictures._beside_letters(about, apart, "hesitates", 1.0) == "hesitates"
 
 
 def test_a_ring_round_something_is_no_ring(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:

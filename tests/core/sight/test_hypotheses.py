@@ -35,6 +35,13 @@ def test_the_tree_joins_what_is_near_across_the_reading_order() -> None:
     assert (10, 10, 31, 51) in boxes
 
 
+def test_strokes_at_several_heights_are_one_from_left_to_right() -> None:
+    """Five forms in a row, each a little higher or lower, and a line of text beside them."""
+    forms = [(8, 40, 20, 52), (26, 10, 38, 22), (44, 44, 56, 56), (62, 12, 74, 24), (80, 42, 92, 54)]
+    found = hypotheses(page(*forms, (100, 20, 115, 50), (122, 20, 137, 50)))
+    assert (8, 10, 85, 47) in {tuple(h.region.box) for h in found}
+
+
 def test_a_picture_holds_its_own_pieces_alone() -> None:
     found = hypotheses(page((10, 30, 30, 60), (40, 30, 60, 60)))
     alone = next(h for h in found if h.pieces == {0})
