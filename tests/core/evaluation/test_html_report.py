@@ -147,8 +147,9 @@ def test_every_encoder_is_named_in_french(drawn_workspace):
     french = model_sentence(said, "fr")
     assert model_sentence(said, "en") == said and french.startswith("EfficientNet-Lite0 entraîné sur ImageNet")
     assert "ONNX Runtime sur le processeur" in french and " the " not in french
-    for source in ("embedder", "weights"):
-        code = (ASSETS.parents[1] / "core" / "embedding" / f"{source}.py").read_text(encoding="utf-8")
+    rooms = ASSETS.parents[1] / "core" / "embedding"
+    for sources in (("embedder", "plans"), ("weights",)):
+        code = "".join((rooms / f"{source}.py").read_text(encoding="utf-8") for source in sources)
         words = "ImageNet|weights from|The network trained|Embedding runs"
         fragments = re.findall(rf'f?"([^"\n]*(?:{words})[^"\n]*)"', code)
         assert len(fragments) >= 3
