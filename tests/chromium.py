@@ -16,7 +16,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from core.ground.workspace import ENVIRONMENT, Workspace
 ROOT = Path(__file__).resolve().parents[1]
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 START_TIMEOUT_S = 60
+REST_TIMEOUT_S = 20
 PAGE_TIMEOUT_MS = 60_000  # two shared cores, software rendering
 expect.set_options(timeout=30_000)  # what is waited for is a state of the page, never a speed
 
@@ -40,19 +41,27 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Server:
-    """One running Streamlit server: its address, the workspace it serves, its log."""
+    """One running Streamlit server: its address, the workspace it serves, its log.
+
+    ``line`` leads into its process (tests/nobody/sitecustomize.py), and once stopped it waits among the ``idle`` to be
+    given another workspace; without ``idle`` its process ends with it.
+    """
 
     url: str
     workspace: Workspace
     log_path: Path
     process: subprocess.Popen[bytes]
+    line: socket.socket
+    idle: list[Server] | None = None
     tabs: list[Page] = field(default_factory=list)
+    log_from: int = 0
+    stopped: bool = False
 
     def log(self) -> str:
-        """What the server has printed so far."""
-        return self.log_path.read_text(encoding="utf-8", errors="replace")
+        """What the server has printed so far, of this workspace."""
+        return self.log_path.read_bytes()[self.log_from :].decode("utf-8", errors="replace")
 
     def called(self) -> str:
         """The other hosts that its process, or a job that it started, was about to call; each call was refused."""
@@ -60,10 +69,21 @@ class Server:
         return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def stop(self) -> None:
-        """Close its tabs, so that none complains of its absence, and end the server; safe to call twice. Fails where
-        it was about to ask another host for anything."""
+        """Close its tabs, so that none complains of its absence, and end the server or let it wait for its next
+        workspace; safe to call twice. Fails where it was about to ask another host for anything."""
         while self.tabs:
             self.tabs.pop().context.close()
+        if not self.stopped:
+            self.stopped = True
+            if self.idle is None or self.called():
+                self.end()
+            else:
+                self.idle.append(self)
+        assert not self.called(), f"the server asked other hosts: {self.called()}"
+
+    def end(self) -> None:
+        """End its process."""
+        self.line.close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -71,7 +91,17 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-        assert not self.called(), f"the server asked other hosts: {self.called()}"
+
+    def given(self, workspace: Workspace) -> Server | None:
+        """The same process on another workspace, of which it knows no more than a new one would; None, and it is ended,
+        where it does not come to rest."""
+        with suppress(OSError):
+            self.line.sendall(f"{workspace.root}\n".encode())
+            if self.line.recv(1) == b"+":
+                printed = self.log_path.stat().st_size
+                return replace(self, workspace=workspace, tabs=[], log_from=printed, stopped=False)
+        self.end()
+        return None
 
 
 @dataclass
@@ -126,17 +156,29 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
-    """``start_server(workspace)`` -> a `Server` that answers; all are stopped when the session ends."""
-    started: list[Server] = []
+    """``start_server(workspace)`` -> a `Server` that answers; all are stopped when the session ends.
 
-    def start(workspace: Workspace, **environment: str) -> Server:
-        server = _start(workspace, tmp_path_factory.mktemp("server") / "log.txt", environment)
+    Its process may have served other workspaces before, unless it is to be ``fresh`` or has settings of its own.
+    """
+    started: list[Server] = []
+    idle: list[Server] = []
+
+    def start(workspace: Workspace, *, fresh: bool = False, **environment: str) -> Server:
+        server = None
+        if not (fresh or environment):
+            while server is None and idle:
+                server = idle.pop().given(workspace)
+        if server is None:
+            server = _start(workspace, tmp_path_factory.mktemp("server") / "log.txt", environment)
+            server.idle = None if fresh or environment else idle
         started.append(server)
         return server
 
     yield start
     for server in started:
         server.stop()
+    for server in idle:
+        server.end()
 
 
 @pytest.fixture
@@ -198,18 +240,22 @@ def _start(workspace: Workspace, log_path: Path, environment: dict[str, str]) ->
     settings = {"STREAMLIT_SERVER_HEADLESS": "true", ENVIRONMENT: str(workspace.root), **environment}
     settings["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests" / "nobody"), str(ROOT)])
     settings["BURIN_TEST_CALLED"] = str(log_path.with_suffix(".called"))
-    with open(log_path, "wb") as log:
+    line, its_end = socket.socketpair()
+    line.settimeout(REST_TIMEOUT_S)
+    settings["BURIN_TEST_LINE"] = str(its_end.fileno())
+    with its_end, open(log_path, "wb") as log:
         process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
-        )
-    server = Server(f"http://127.0.0.1:{port}", workspace, log_path, process)
+            command, cwd=ROOT, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT,
+            pass_fds=[its_end.fileno()],
+        )  # fmt: skip
+    server = Server(f"http://127.0.0.1:{port}", workspace, log_path, process, line)
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(OSError), urllib.request.urlopen(f"{server.url}/_stcore/health", timeout=2) as answer:
             if answer.status == 200:
                 return server
         time.sleep(0.1)
-    server.stop()
+    server.stop()  # not yet among the idle: its process ends
     raise RuntimeError(f"the server did not start:\n{server.log()}")
 
 

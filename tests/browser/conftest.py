@@ -1,9 +1,9 @@
-"""Every test of this folder drives a browser (tests/chromium.py), most of them on an empty workspace of their own."""
+"""Every test of this folder drives a browser (tests/chromium.py), most of them on a workspace of their own."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +11,12 @@ import pytest
 from core.ground.jobs import JobRunner
 from core.ground.workspace import Workspace
 from core.showcase.sample import load
-from tests.chromium import Server
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker("browser")
-
-
-@pytest.fixture
-def server(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
-    """A server on this test's empty workspace."""
-    server = start_server(workspace)
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -49,9 +49,11 @@ def warm(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[
 
 
 @pytest.fixture
-def cold(server: Server) -> Iterator[Server]:
+def cold(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[Server]:
     """A server that has everything still to do; what it began elsewhere is stopped with it."""
+    server = start_server(workspace, fresh=True)
     yield server
+    server.stop()
     for job in JobRunner(server.workspace).active():
         if job.pid:
             os.kill(job.pid, signal.SIGTERM)
@@ -101,13 +103,13 @@ def answer(page: Page):
     ("path", "title"),
     [("", "From the mark to its name"), ("identify", "Which gravure is it?"), ("library?view=add", "Library")],
 )
-def test_a_deep_link_to_a_fresh_server_opens_its_page_in_its_frame(warm, visit, path, title):
-    page = visit(warm).open(path)
+def test_a_deep_link_to_a_fresh_server_opens_its_page_in_its_frame(cold, visit, path, title):
+    page = visit(cold).open(path)
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
     for name in ("Overview", "Identify", "Library"):
         expect(page.get_by_test_id("stSidebarNav").get_by_role("link", name=name)).to_be_visible()
     expect(page.get_by_role("dialog")).to_have_count(0)
-    assert page.url.removeprefix(f"{warm.url}/") == path
+    assert page.url.removeprefix(f"{cold.url}/") == path
 
 
 @pytest.mark.parametrize(

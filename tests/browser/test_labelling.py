@@ -27,9 +27,16 @@ def tray(drawn_workspace):
     return drawn_workspace
 
 
-def opened(visit, start_server, workspace, path="label", shown=".proposals button, .grid .said"):
+@pytest.fixture
+def server(start_server, tray):
+    server = start_server(tray)
+    yield server
+    server.stop()
+
+
+def opened(visit, server, path="label", shown=".proposals button, .grid .said"):
     """A visit on the page, once the model has had its say."""
-    at = visit(start_server(workspace))
+    at = visit(server)
     at.page.goto(f"{at.server.url}/{path}")  # not `open`: until the model is ready the page never rests
     at.page.wait_for_selector(shown, timeout=240_000)
     at.page.get_by_text("Getting the references ready").wait_for(state="hidden", timeout=240_000)
@@ -50,8 +57,8 @@ def right(dataset: Dataset) -> int:
     return sum(item.path.rpartition("/")[2].startswith(item.class_name + "_") for item in dataset.items(limit=None))
 
 
-def test_twenty_images_by_the_keyboard_alone(visit, start_server, tray):
-    at = opened(visit, start_server, tray)
+def test_twenty_images_by_the_keyboard_alone(visit, server, tray):
+    at = opened(visit, server)
     page = at.page
     assert page.locator(".place").inner_text() == "Image 1 of 36"
     for _ in range(20):
@@ -70,8 +77,8 @@ def test_twenty_images_by_the_keyboard_alone(visit, start_server, tray):
     assert page.locator(".place").inner_text() == "Image 19 of 36"
 
 
-def test_a_burst_of_keys_loses_none(visit, start_server, tray):
-    at = opened(visit, start_server, tray)
+def test_a_burst_of_keys_loses_none(visit, server, tray):
+    at = opened(visit, server)
     for _ in range(12):
         at.page.keyboard.press("2")
         at.page.keyboard.press("ArrowLeft")
@@ -82,8 +89,8 @@ def test_a_burst_of_keys_loses_none(visit, start_server, tray):
     assert len(Dataset(tray).history(100, action="relabel")) >= 12
 
 
-def test_typing_a_class_moves_nothing_else(visit, start_server, tray):
-    at = opened(visit, start_server, tray)
+def test_typing_a_class_moves_nothing_else(visit, server, tray):
+    at = opened(visit, server)
     page = at.page
     page.keyboard.press("/")
     page.keyboard.type("x1jk étoile")
@@ -95,8 +102,8 @@ def test_typing_a_class_moves_nothing_else(visit, start_server, tray):
     assert Dataset(tray).counts().unlabelled == 23
 
 
-def test_a_range_is_selected_relabelled_and_taken_back(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "label?view=grid&unlabelled=true")
+def test_a_range_is_selected_relabelled_and_taken_back(visit, server, tray):
+    at = opened(visit, server, "label?view=grid&unlabelled=true")
     page = at.page
     tiles = page.locator(".grid button")
     expect(tiles).to_have_count(24)
@@ -115,8 +122,8 @@ def test_a_range_is_selected_relabelled_and_taken_back(visit, start_server, tray
     assert Dataset(tray).counts().unlabelled == 24
 
 
-def test_one_selection_in_the_grid_and_in_the_table(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "label?view=grid&unlabelled=true")
+def test_one_selection_in_the_grid_and_in_the_table(visit, server, tray):
+    at = opened(visit, server, "label?view=grid&unlabelled=true")
     page = at.page
     for place in (0, 1):
         page.locator(".grid button").nth(place).click()
@@ -134,8 +141,8 @@ def test_one_selection_in_the_grid_and_in_the_table(visit, start_server, tray):
     expect(page.locator("tbody tr[aria-selected=true]")).to_have_count(0)
 
 
-def test_escape_clears_the_selection(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "label?view=grid")
+def test_escape_clears_the_selection(visit, server, tray):
+    at = opened(visit, server, "label?view=grid")
     at.page.locator(".grid button").nth(0).click()
     expect(at.page.get_by_text("1 image selected")).to_be_visible()
     at.wait()
@@ -143,8 +150,8 @@ def test_escape_clears_the_selection(visit, start_server, tray):
     expect(at.page.get_by_text("0 images selected")).to_be_visible()
 
 
-def test_a_cell_of_the_table_is_edited_in_place(visit, start_server, tray):
-    at = opened(visit, start_server, tray, "table?view=classes", "tbody tr")
+def test_a_cell_of_the_table_is_edited_in_place(visit, server, tray):
+    at = opened(visit, server, "table?view=classes", "tbody tr")
     at.page.get_by_role("gridcell", name="bar", exact=True).first.dblclick()
     at.page.keyboard.press("Control+a")
     at.page.keyboard.type("---e")
@@ -154,8 +161,8 @@ def test_a_cell_of_the_table_is_edited_in_place(visit, start_server, tray):
     assert Dataset(tray).count(class_id=UNLABELLED) == 24
 
 
-def test_the_name_one_picks_stands_in_the_history(visit, start_server, tray):
-    at = opened(visit, start_server, tray)
+def test_the_name_one_picks_stands_in_the_history(visit, server, tray):
+    at = opened(visit, server)
     page = at.page
     choose(page, "Who are you?", "Ada")
     at.wait()
@@ -178,8 +185,8 @@ def test_the_name_one_picks_stands_in_the_history(visit, start_server, tray):
     expect(who).to_have_value("")
 
 
-def test_trash_undo_and_the_list_of_keys(visit, start_server, tray):
-    at = opened(visit, start_server, tray)
+def test_trash_undo_and_the_list_of_keys(visit, server, tray):
+    at = opened(visit, server)
     page = at.page
     page.keyboard.press("x")
     page.wait_for_selector(SAVED)
