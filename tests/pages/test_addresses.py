@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ VALUES = (
 )
 
 
+@cache
 def params() -> list[str]:
     """Every name that a page reads from its address, as the code says it."""
     found = {"page"}
