@@ -29,9 +29,9 @@ def many(start_server: Callable[..., Server], workspace: Workspace) -> Iterator[
 
 def cell(page: Page, row: int, heading: str):
     """The cell of the ``row``th row under ``heading``."""
-    at = page.locator("thead tr:first-child th").evaluate_all(
-        "(heads, wanted) => heads.findIndex(head => head.textContent.trim() === wanted)", heading
-    )
+    heads = page.locator("thead tr:first-child th")
+    heads.first.wait_for()
+    at = heads.evaluate_all("(all, wanted) => all.findIndex(head => head.textContent.trim() === wanted)", heading)
     return page.locator(f"tbody tr:nth-child({row + 1}) td:nth-child({at + 1})")
 
 
