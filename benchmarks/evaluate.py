@@ -48,7 +48,7 @@ class MadeUp:
     def __init__(self, vectors: dict[str, np.ndarray]) -> None:
         self.vectors = vectors
 
-    def embed(self, seen: np.ndarray) -> np.ndarray:
+    def embed(self, seen: np.ndarray, subjects: object = ()) -> np.ndarray:
         raise NotImplementedError
 
     def embed_images(self, images: Iterable[Callable], *, batch: int = 4) -> Iterator[np.ndarray | ImageRefused]:

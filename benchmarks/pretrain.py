@@ -2,8 +2,10 @@
 
     python benchmarks/pretrain.py --build FOLDER [--mode strokes] [--steps 700] [--minutes 5]
     python benchmarks/pretrain.py --build FOLDER --mode plain
+    python benchmarks/pretrain.py --build FOLDER --mode photographs [--photographs 10000]
 
 The head for whole pictures (``plain``) is fitted on photographs of random marks, made here; nothing is fetched for it.
+The map for what is read in ``photographs`` comes last, as it joins all heads; its FOLDER is that of finder.py.
 Without ``--build`` it only names the sources and their licences. FOLDER keeps what is fetched and
 made on the way: called again, it goes on where it stopped. Needs npm, and fontTools, which comes with
 matplotlib. Writes assets/heads/ARCHITECTURE-MODE.safetensors. No real drawing is read.
@@ -56,7 +58,8 @@ SYNTHETIC = 1500  # marks of `core.synthesis` and scribbles among the classes
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--build", type=Path, metavar="FOLDER")
-    parser.add_argument("--mode", choices=("strokes", "crop", "plain"), default="strokes")
+    parser.add_argument("--mode", choices=("strokes", "crop", "plain", "photographs"), default="strokes")
+    parser.add_argument("--photographs", type=int, default=10_000, help="that the map for photographs is fitted on")
     parser.add_argument("--steps", type=int, default=0, help="of the trunk's training; 0 keeps the trunk as it is")
     parser.add_argument("--minutes", type=float, default=600, help="stop the training after these, to go on later")
     options = parser.parse_args()
@@ -67,6 +70,11 @@ def main() -> None:
         return
     if options.mode == "plain":
         of_photographs()
+        return
+    if options.mode == "photographs":
+        import _fit_photographs
+
+        _fit_photographs.write(options.build, options.photographs)
         return
     built = Built(options.build, options.mode)
     weights = resolve(DEFAULT_ARCHITECTURE, allow_network=False)

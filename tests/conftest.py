@@ -8,7 +8,7 @@ import io
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
+from core.sight.marks import Subject
 from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
 from tests.cluster import Raylets
 from tests.milvus import WHEEL, Milvus, alone, wheel
@@ -170,7 +171,7 @@ class FakeEmbedder:
     def __init__(self, preprocessing: Preprocessing | None = None) -> None:
         self.preprocessing = preprocessing or Preprocessing(mode="crop", size=64)
 
-    def embed(self, seen: np.ndarray) -> np.ndarray:
+    def embed(self, seen: np.ndarray, subjects: Sequence[Subject] = ()) -> np.ndarray:
         """``seen`` (N, S, S, 3) uint8 -> (N, 64) float32; a blank picture gets the uniform vector."""
         count, side = seen.shape[0], seen.shape[1]
         step = side // 8
@@ -186,7 +187,8 @@ class FakeEmbedder:
         for picture in images:
             try:
                 image = picture() if callable(picture) else picture
-                yield self.embed(see(image, self.preprocessing)[None])[0]
+                shown = image.picture if isinstance(image, Subject) else image
+                yield self.embed(see(shown, self.preprocessing)[None])[0]
             except ImageRefused as error:
                 yield error
 

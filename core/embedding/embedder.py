@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -22,18 +22,20 @@ import numpy as np
 from PIL import Image
 
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.plans import ASSETS, Plan, for_parts, in_use, saved
+from core.embedding.photographs import seen_otherwise, views
+from core.embedding.plans import ASSETS, Plan, for_parts, in_use, saved, untrained_plan
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
 from core.ground.extras import need_pytorch, trains_here
+from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
-from core.sight.marks import sight
+from core.sight.marks import Subject, subject
 
 if TYPE_CHECKING:
     import onnxruntime
 
 Engine = Literal["onnxruntime", "torch"]
-Picture = Image.Image | Callable[[], Image.Image]
+Picture = Image.Image | Subject | Callable[[], Image.Image | Subject]
 
 ENGINES = ASSETS / "engines"  # the untrained encoder's, exported by benchmarks/_export_engines.py
 
@@ -56,8 +58,12 @@ class Embedder(Protocol):
     engine: Engine
     sentence: str
 
-    def embed(self, seen: np.ndarray) -> np.ndarray:
-        """``seen`` (N, ...) uint8, each of the preprocessing's shape -> (N, D) float32, L2-normalised."""
+    def embed(self, seen: np.ndarray, subjects: Sequence[Subject] = ()) -> np.ndarray:
+        """``seen`` (N, ...) uint8, each of the preprocessing's shape -> (N, D) float32, L2-normalised.
+
+        ``subjects`` (N, or none): what was seen; of those that were read in a photograph more is seen where the
+        network has learnt to (`core.embedding.photographs`).
+        """
 
     def embed_images(self, images: Iterable[Picture], *, batch: int = GROUP) -> Iterator[np.ndarray | ImageRefused]:
         """One (D,) vector a picture, in the order given.
@@ -89,6 +95,8 @@ def load_embedder(
     else:
         plans = [saved(workspace, model, config.preprocessing)] if model else in_use(workspace, config)
     each = [_running(plan, engine) for plan in plans]
+    if plans[0].photographs is not None:
+        each[0].photographs = _Photographs(plans[0], workspace, config.weights, engine)
     return each[0] if len(each) == 1 else _joined(plans[0], each, preprocessing or config.preprocessing)
 
 
@@ -182,6 +190,27 @@ def _joined(plan: Plan, each: Sequence[_Running], preprocessing: Preprocessing) 
     return _Running(plan, each[0].engine, dimension, each[0].sentence, forward, chunk=chunk)
 
 
+class _Photographs:
+    """The further views of what was read in photographs, and the map of all of them to one vector. The other heads'
+    engines are opened when a photograph is first met."""
+
+    def __init__(self, plan: Plan, workspace: Workspace, spec: str, engine: Engine | None) -> None:
+        assert plan.photographs is not None
+        self._map = plan.photographs
+        self._preprocessing = seen_as = plan.preprocessing
+        self._opening = threading.Lock()
+        self._open = lambda: [_running(untrained_plan(workspace, spec, view), engine) for view in views(seen_as)]
+        self._others: list[_Running] = []
+
+    def vectors(self, of_strokes: np.ndarray, subjects: list[Subject]) -> np.ndarray:
+        """(N, D) of the strokes and what they were read in -> (N, D)."""
+        with self._opening:
+            self._others = self._others or self._open()
+        cut, whole = seen_otherwise(subjects, self._preprocessing)
+        crop, plain = (other.forward(seen) for other, seen in zip(self._others, (cut, whole), strict=True))
+        return self._map(np.stack([of_strokes, crop, plain[::2], plain[1::2]], axis=1))
+
+
 class _Running:
     """An `Embedder` around ``forward``, which may be called from several threads at once.
 
@@ -208,6 +237,7 @@ class _Running:
         self.sentence = sentence
         self.forward = forward
         self.chunk = chunk
+        self.photographs: _Photographs | None = None
         self._workers = cores()
         self._looking = threading.Lock()
         self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="embed")
@@ -218,13 +248,23 @@ class _Running:
         other._pool = ThreadPoolExecutor(at_once, thread_name_prefix="embed")
         return other
 
-    def embed(self, seen: np.ndarray) -> np.ndarray:
+    def embed(self, seen: np.ndarray, subjects: Sequence[Subject] = ()) -> np.ndarray:
         if seen.dtype != np.uint8 or seen.shape[1:] != self.preprocessing.shape:
             raise ValueError(f"expected uint8 (N, *{self.preprocessing.shape}), not {seen.dtype} {seen.shape}")
         if len(seen) <= self.chunk:
-            return self.forward(seen) if len(seen) else np.empty((0, self.dimension), np.float32)
+            return self._vectors(seen, subjects) if len(seen) else np.empty((0, self.dimension), np.float32)
         starts = range(0, len(seen), self.chunk)
-        return np.concatenate(list(self._pool.map(lambda i: self.forward(seen[i : i + self.chunk]), starts)))
+        parts = ((seen[i : i + self.chunk], subjects[i : i + self.chunk]) for i in starts)
+        return np.concatenate(list(self._pool.map(lambda part: self._vectors(*part), parts)))
+
+    def _vectors(self, seen: np.ndarray, subjects: Sequence[Subject]) -> np.ndarray:
+        """One forward, and further ones for what was read in photographs."""
+        vectors = self.forward(seen)
+        at = [i for i, one in enumerate(subjects) if one.photograph is not None]
+        if at and self.photographs is not None:
+            vectors = np.array(vectors)  # an actor's answer cannot be written to
+            vectors[at] = self.photographs.vectors(vectors[at], [subjects[i] for i in at])
+        return vectors
 
     def embed_images(
         self, images: Iterable[Picture], *, batch: int | None = None
@@ -245,23 +285,43 @@ class _Running:
     def _embed_chunk(self, chunk: list[Picture]) -> list[np.ndarray | ImageRefused]:
         opened = [self._opened(picture) for picture in chunk]
         with self._looking:
-            seen = [sight(o, self.preprocessing) if isinstance(o, Image.Image) else o for o in opened]
-        readable = [s for s in seen if isinstance(s, np.ndarray)]
+            looked = [o if isinstance(o, ImageRefused | _Looked) else self._look(o) for o in opened]
+        readable = [one for one in looked if isinstance(one, _Looked)]
         starts = range(0, len(readable), self.chunk)
-        vectors = (row for at in starts for row in self.forward(np.stack(readable[at : at + self.chunk])))
-        return [s if isinstance(s, ImageRefused) else next(vectors) for s in seen]
+        parts = (readable[at : at + self.chunk] for at in starts)
+        vectors = (
+            row for part in parts for row in self._vectors(np.stack([o.seen for o in part]), [o.of for o in part])
+        )
+        return [one if isinstance(one, ImageRefused) else next(vectors) for one in looked]
 
-    def _opened(self, picture: Picture) -> Image.Image | np.ndarray | ImageRefused:
+    def _look(self, picture: Image.Image | Subject) -> _Looked:
+        of = subject(picture, self.preprocessing)
+        seen = see(of.picture, self.preprocessing)
+        return _Looked(seen, of if of.photograph is not None else _PLAIN)
+
+    def _opened(self, picture: Picture) -> Image.Image | Subject | _Looked | ImageRefused:
         """The picture; what the model sees of it, where it is so large that many of them would fill the memory."""
         try:
-            image = picture() if callable(picture) else picture
-            return image if image.width * image.height <= SMALL else sight(image, self.preprocessing)
+            opened = picture() if callable(picture) else picture
+            large = isinstance(opened, Image.Image) and opened.width * opened.height > SMALL
+            return self._look(opened) if large else opened
         except ImageRefused as error:
             return error
         except BurinError as error:  # the file went away since it was listed
             return ImageRefused(error.template, **error.values)
         except OSError as error:
             return ImageRefused("The file cannot be read: {why}.", why=error.strerror or error)
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """A picture as the network sees it, ``seen``, and what that is ``of``, as far as it was read in a photograph."""
+
+    seen: np.ndarray
+    of: Subject
+
+
+_PLAIN = Subject(Image.new("L", (1, 1)))  # of what was not: the picture itself need not be kept
 
 
 def _gpu_here() -> bool:

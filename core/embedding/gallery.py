@@ -26,7 +26,7 @@ from core.ground.job_process import Report
 from core.ground.outlines import outline_of, pack, unpack
 from core.ground.rights import Actor
 from core.ground.workspace import Workspace
-from core.sight.marks import pointed_at, sight
+from core.sight.marks import Subject, pointed_at, sight
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -193,7 +193,7 @@ def _reader(dataset: Dataset, item: Item, embedder: Embedder) -> Callable:
     """A call that decodes ``item``, or the mark in its region: made here, run in the embedder's threads beside the
     forward pass."""
 
-    def read() -> Image.Image:
+    def read() -> Image.Image | Subject:
         within = SEEN_SIDE if item.region is None else None
         image = decode(dataset.image_bytes(item), name=item.path, grey=True, within=within)
         return pointed_at(image, item.region, embedder.preprocessing)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.embedding.card import read_sealed
+from core.embedding.photographs import PhotographMap, fitted_map, views
 from core.embedding.weights import ARCHITECTURES, PROMOTED, Weights, in_timm, resolve, sha256_of
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ModelRefused
@@ -34,7 +35,8 @@ WHOLE = 224  # px: from this size on a plain picture is read by the whole trunk,
 @dataclass(frozen=True)
 class Plan:
     """A network before it is built: ``facts`` tell its engine apart, ``engines`` is the folder where that is kept,
-    ``build`` makes the network (with torch)."""
+    ``build`` makes the network (with torch); ``photographs``: how what was read in one is embedded, where that is
+    another way than a drawing's."""
 
     facts: dict[str, Any]
     space: str
@@ -42,6 +44,7 @@ class Plan:
     sentence: str
     engines: Path
     build: Callable[[], EmbeddingNet | ForeignNet]
+    photographs: PhotographMap | None = None
 
 
 def untrained(workspace: Workspace, preprocessing: Preprocessing) -> tuple[EmbeddingNet | ForeignNet, str]:
@@ -113,7 +116,19 @@ def untrained_plan(workspace: Workspace, spec: str, preprocessing: Preprocessing
 
     read = f"{weights.architecture}-{weights.sha256[:8]}-{stage}.{grid}-{str(facts['head'])[:8]}"
     space = f"{read}-{_seen(preprocessing)}"
-    return Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build)
+    photographs = _photographs(weights, preprocessing)
+    if photographs is not None:
+        space += f"-{photographs.sha256[:8]}"
+    return Plan(facts, space, preprocessing, weights.sentence, workspace.cache / "engines", build, photographs)
+
+
+def _photographs(weights: Weights, preprocessing: Preprocessing) -> PhotographMap | None:
+    """The map that was fitted to the heads of strokes and of both other views, at this size; None where one is
+    another."""
+    if preprocessing.mode != "strokes":
+        return None
+    heads = [fitted_head(weights, view) for view in (preprocessing, *views(preprocessing))]
+    return fitted_map(HEADS, weights, preprocessing, [sha256_of(head.path) if head else "" for head in heads])
 
 
 def _by_all(preprocessing: Preprocessing) -> bool:

@@ -37,7 +37,7 @@ from core.intake.admission import Admission, Near, Staged
 from core.intake.labels import Described, Look
 from core.intake.originals import stored_form
 from core.sight.doubts import doubts_of
-from core.sight.marks import pointed_at
+from core.sight.marks import Subject, pointed_at
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -236,8 +236,8 @@ def _hash(upload: Upload) -> str | BurinError:
         return refusal
 
 
-def _opener(one: Staged, preprocessing: Preprocessing) -> Callable[[], Image.Image]:
-    def opened() -> Image.Image:
+def _opener(one: Staged, preprocessing: Preprocessing) -> Callable[[], Image.Image | Subject]:
+    def opened() -> Image.Image | Subject:
         within = SEEN_SIDE if one.look.region is None else None
         image = one.image or decode(one.path or b"", name=one.name, within=within)
         return pointed_at(image, one.look.region, preprocessing)

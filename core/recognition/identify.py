@@ -16,11 +16,12 @@ from PIL import Image
 
 from core.embedding.candidates import References
 from core.ground.outlines import outline_of
+from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer
 from core.recognition.verdicts import answer_to
-from core.sight.marks import FOUND, Mark, find_marks, pointed_at, read_region, sight
+from core.sight.marks import FOUND, Mark, Subject, find_marks, read_region, subject
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -69,7 +70,7 @@ class Answer:
 
 
 def identify(
-    image: Image.Image,
+    image: Image.Image | Subject,
     *,
     gallery: References,
     calibration: Calibration,
@@ -79,15 +80,16 @@ def identify(
     kinds: list[str] | None = None,
     class_ids: list[int] | None = None,
 ) -> Answer:
-    """Name the one mark that ``image`` (decoded, RGB) is, among the gallery's classes.
+    """Name the one mark that ``image`` (decoded, RGB, or found in a picture) is, among the gallery's classes.
 
     ``k`` neighbours vote, ``top`` classes are answered; ``kinds`` and ``class_ids`` restrict the
     references. An empty gallery is answered "unknown", a picture of one tone "not_found".
     """
     started = time.perf_counter()
-    seen = sight(image, embedder.preprocessing)
+    looked_at = subject(image, embedder.preprocessing)
+    seen = see(looked_at.picture, embedder.preprocessing)
     saw = time.perf_counter()
-    vector = embedder.embed(seen[None])[0]
+    vector = embedder.embed(seen[None], [looked_at])[0]
     embedded = time.perf_counter()
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
     classes, verdict = answer_to(vector, lambda: outline_of(seen), gallery, calibration, k=k, top=top, allowed=allowed)
@@ -120,7 +122,8 @@ def identify_marks(
     started = time.perf_counter()
     if regions:
         within = [region.inside(*image.size) for region in regions]
-        places = [[Mark(region, 1.0, pointed_at(image, region, embedder.preprocessing))] for region in within]
+        read = [subject(image, embedder.preprocessing, region=region) for region in within]
+        places = [[Mark(at, 1.0, one.picture, one.photograph)] for at, one in zip(within, read, strict=True)]
     elif embedder.preprocessing.whole:  # the picture itself is what is compared
         places = [[Mark(Region(0, 0, *image.size), 1.0, image)]]
     else:
@@ -131,14 +134,14 @@ def identify_marks(
     answers = []
     for place in places:
         asked = [mark for mark in place if mark.sure >= NEARLY * place[0].sure]
-        read = [(mark, identify(mark.picture, **about, kinds=kinds, class_ids=class_ids)) for mark in asked]
-        answers.append(_best(read, place))
+        answered = [(mark, identify(mark.subject, **about, kinds=kinds, class_ids=class_ids)) for mark in asked]
+        answers.append(_best(answered, place))
     if not regions and not embedder.preprocessing.whole:
         answers = [_bounded(answer) for answer in answers if answer.sure >= BOUNDS.get(answer.verdict, 1.0)]
         for near in _clusters(answers):
             region = Region.around([answer.region for answer in near if answer.region])
-            picture = read_region(image, region).picture
-            whole = replace(identify(picture, **about, kinds=kinds, class_ids=class_ids), region=region)
+            together = read_region(image, region).subject
+            whole = replace(identify(together, **about, kinds=kinds, class_ids=class_ids), region=region)
             if _known_as_one(whole, near):
                 answers = [one for one in answers if not any(one is part for part in near)] + [_composed(whole, near)]
         answers = _in_order(answers)

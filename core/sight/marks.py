@@ -5,6 +5,7 @@ Knows nothing of a base: whether a mark has a name is `core.recognition`'s matte
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,16 +25,32 @@ _LEAST = 0.03  # what is less sure is not even proposed
 _AROUND = 0.4  # of a region that was pointed at, shown to the network around it
 _EVEN = 0.45  # share of a clean page's pixels that is of one colour, its ground's
 _MOST = 2304  # px: a larger picture is reduced to this side: a mark of 2 % of it is 46 px
+_CLOSE = 0.06  # of a box's larger side: what is left round it where the photograph itself is cut out
+_CUT = 256  # px: larger side of what is cut out; no encoder of a photograph sees more
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is looked at: ``picture``, what `core.ground.preprocessing.see` is to be given; where that is ink that was
+    read in a photograph, the ``photograph`` of the same place, cut close, in greys."""
+
+    picture: Image.Image
+    photograph: Image.Image | None = None
 
 
 @dataclass(frozen=True)
 class Mark:
     """One mark found: its ``region`` in the upright picture; ``sure``, the probability (0 to 1) that it is one whole
-    mark and nothing else; ``picture``, what `core.ground.preprocessing.see` is to be given for it."""
+    mark and nothing else; ``picture`` and ``photograph``: its `Subject`."""
 
     region: Region
     sure: float
     picture: Image.Image
+    photograph: Image.Image | None = None
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(self.picture, self.photograph)
 
 
 def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
@@ -45,7 +62,7 @@ def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
         return [] if _blank(image) else [Mark(Region(0, 0, image.width, image.height), 1.0, image)]
     pixels, factor = _worked_on(image)
     return [
-        Mark(_region(box, factor, image), reading.sure, Image.fromarray(reading.ink))
+        Mark(_region(box, factor, image), reading.sure, Image.fromarray(reading.ink), _cut_close(pixels, box))
         for box, reading in places(pixels, most=most)
         if reading.sure >= _LEAST
     ]
@@ -61,8 +78,16 @@ def read_region(image: Image.Image, region: Region) -> Mark:
     pixels = _toned(np.asarray(around), region)
     wide, high = piece.size
     box = ((around.width - wide) / 2, (around.height - high) / 2, float(wide), float(high))
-    ink = Image.fromarray(read(pixels, [box])[0].ink)
-    return Mark(region, 1.0, ink if has_ink(ink) else piece)
+    there = read_boxes(pixels, [box])[0]
+    if not has_ink(there.picture):
+        return Mark(region, 1.0, piece)
+    return Mark(region, 1.0, there.picture, there.photograph)
+
+
+def read_boxes(pixels: np.ndarray, boxes: Sequence[Box]) -> list[Subject]:
+    """What is read in ``boxes`` of ``pixels`` (H, W, 3) uint8."""
+    read_there = zip(read(pixels, boxes), boxes, strict=True)
+    return [Subject(Image.fromarray(reading.ink), _cut_close(pixels, box)) for reading, box in read_there]
 
 
 def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Image.Image:
@@ -101,32 +126,33 @@ def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Im
     return turned.crop((left, up, left + wide, up + high))
 
 
-def pointed_at(image: Image.Image, region: Region | None, preprocessing: Preprocessing) -> Image.Image:
+def pointed_at(image: Image.Image, region: Region | None, preprocessing: Preprocessing) -> Image.Image | Subject:
     """What `sight` is to be given, later and without the region, to see what lies in it; without one the image."""
-    if region is None:
-        return image
-    return cut_region(image, region) if preprocessing.whole else read_region(image, region).picture
+    return image if region is None else subject(image, preprocessing, region=region)
 
 
-def sight(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
+def sight(image: Image.Image | Subject, preprocessing: Preprocessing, *, region: Region | None = None) -> np.ndarray:
     """What the model sees of ``image``, `Preprocessing.shape` uint8: `subject` as `core.ground.preprocessing.see` takes
     it. Everything that makes vectors asks this."""
-    return see(subject(image, preprocessing, region=region), preprocessing)
+    return see(subject(image, preprocessing, region=region).picture, preprocessing)
 
 
-def subject(image: Image.Image, preprocessing: Preprocessing, *, region: Region | None = None) -> Image.Image:
-    """What is looked at in ``image``: the mark that was pointed at, else the surest one found, else the whole picture.
+def subject(image: Image.Image | Subject, preprocessing: Preprocessing, *, region: Region | None = None) -> Subject:
+    """What is looked at in ``image``: the mark that was pointed at, else the surest one found, else the whole picture;
+    of what is a subject already, itself.
 
     Where the picture itself is compared (`Preprocessing.whole`), only a region cuts it.
     """
-    if preprocessing.whole:
-        return image if region is None else cut_region(image, region)
-    if region is not None:
-        return read_region(image, region).picture
-    if is_clean(image):
+    if isinstance(image, Subject):
         return image
+    if preprocessing.whole:
+        return Subject(image if region is None else cut_region(image, region))
+    if region is not None:
+        return read_region(image, region).subject
+    if is_clean(image):
+        return Subject(image)
     marks = find_marks(image, most=1)
-    return marks[0].picture if marks and marks[0].sure >= FOUND else image
+    return marks[0].subject if marks and marks[0].sure >= FOUND else Subject(image)
 
 
 def is_clean(image: Image.Image) -> bool:
@@ -157,6 +183,18 @@ def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
         return pixels, 1.0
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), factor
+
+
+def _cut_close(pixels: np.ndarray, box: Box) -> Image.Image:
+    """What lies in ``box`` of the photograph, as far as it lies in it."""
+    height, width = pixels.shape[:2]
+    more = _CLOSE * max(box[2:])
+    x0, y0 = (int(np.clip(v - more, 0, limit - 1)) for v, limit in zip(box[:2], (width, height), strict=True))
+    x1 = int(np.clip(np.ceil(box[0] + box[2] + more), x0 + 1, width))
+    y1 = int(np.clip(np.ceil(box[1] + box[3] + more), y0 + 1, height))
+    cut = Image.fromarray(np.ascontiguousarray(pixels[y0:y1, x0:x1])).convert("L")  # references are opened as greys
+    cut.thumbnail((_CUT, _CUT), Image.Resampling.BOX)
+    return cut
 
 
 def _toned(pixels: np.ndarray, region: Region) -> np.ndarray:

@@ -13,6 +13,7 @@ from core.sight.groups import Box
 from core.sight.inputs import window_channels
 
 SIDE, EXTENT = 128, 88  # px: of the window, and of the larger side of the box in it
+MIDDLE = (15, 15, 113, 113)  # of the window: the box, and a little round it
 
 
 @dataclass(frozen=True)

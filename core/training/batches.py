@@ -89,14 +89,14 @@ class Images:
         """(S, S, 3) uint8: one draw of a picture, as the model sees it."""
         small = self._small[row]
         if small is None:
-            picture = self._reduced(subject(self.originals[row].read(), self.preprocessing))
+            picture = self._reduced(subject(self.originals[row].read(), self.preprocessing).picture)
         else:
             picture = Image.fromarray(small).convert("RGB")
         return see(draw(picture, policy, seed=seed).image, self.preprocessing)
 
     def _open(self, original: Original) -> tuple[np.ndarray, np.ndarray] | FileOutcome:
         try:
-            picture = subject(original.read(), self.preprocessing)
+            picture = subject(original.read(), self.preprocessing).picture
             shown = see(picture, self.preprocessing)
         except (BurinError, OSError) as error:
             plain = ImageRefused("{name} cannot be read.", name=original.path.name)

@@ -106,7 +106,7 @@ def test_two_parts_of_one_mark_are_one_where_both_together_are_more_like_it(
         __len__ = staticmethod(lambda: 3)
 
     class Numbered(FakeEmbedder):
-        def embed(self, batch: np.ndarray) -> np.ndarray:
+        def embed(self, batch: np.ndarray, subjects: object = ()) -> np.ndarray:
             return np.eye(len(batch), dtype=np.float32)
 
     def answered(vector: np.ndarray, *_: object, **__: object) -> object:
