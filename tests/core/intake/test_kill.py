@@ -32,6 +32,7 @@ from core.ground.images import content_hash, encode_png
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
 from core.intake.ingest import IncomingFile, import_archive, import_files
+from core.sight.marks import subject
 from tests.killing import Say, killed
 
 KILLS = int(os.environ.get("BURIN_KILLS", "12"))
@@ -55,7 +56,8 @@ class Greys:
     def embed_images(self, images: Iterable[Any]) -> Iterator[np.ndarray | ImageRefused]:
         for image in images:
             try:
-                yield np.array([np.asarray(image()).mean()], dtype=np.float32)
+                shown = subject(image(), Preprocessing("plain")).picture
+                yield np.array([np.asarray(shown).mean()], dtype=np.float32)
             except ImageRefused as error:
                 yield error
 
