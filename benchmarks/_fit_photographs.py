@@ -1,7 +1,7 @@
 """The map from what is read in a photograph to where the drawing would lie, fitted on made photographs.
 
 Marks of line art and random ones are photographed in the finder's scenes (`finder.Scenes`), read in a box that is
-about right, and seen in each way that `core.embedding.photographs` sees them; drawings of the same marks say where the
+about right, and seen in each way that `core.embedding.photograph_map` sees them; drawings of the same marks say where the
 vectors should come to lie. Ridge regression (Hoerl and Kennard 1970). Marks that were kept out, on grounds that were
 kept out, say how much it helps. No real drawing is read.
 """
@@ -23,7 +23,7 @@ from _line_art import templates
 from _sources import SOURCES
 
 from core.embedding.embedder import Embedder, load_embedder
-from core.embedding.photographs import fitted_to, seen_otherwise, views
+from core.embedding.photograph_map import fitted_to, seen_otherwise, views
 from core.embedding.plans import HEADS, fitted_head
 from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve, sha256_of
 from core.ground.config import Preprocessing

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.photographs import seen_otherwise, views
+from core.embedding.photograph_map import seen_otherwise, views
 from core.embedding.plans import ASSETS, Plan, for_parts, in_use, saved, untrained_plan
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
@@ -62,7 +62,7 @@ class Embedder(Protocol):
         """``seen`` (N, ...) uint8, each of the preprocessing's shape -> (N, D) float32, L2-normalised.
 
         ``subjects`` (N, or none): what was seen; of those that were read in a photograph more is seen where the
-        network has learnt to (`core.embedding.photographs`).
+        network has learnt to (`core.embedding.photograph_map`).
         """
 
     def embed_images(self, images: Iterable[Picture], *, batch: int = GROUP) -> Iterator[np.ndarray | ImageRefused]:

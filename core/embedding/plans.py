@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.embedding.card import read_sealed
-from core.embedding.photographs import PhotographMap, fitted_map, views
+from core.embedding.photograph_map import PhotographMap, fitted_map, views
 from core.embedding.weights import ARCHITECTURES, PROMOTED, Weights, in_timm, resolve, sha256_of
 from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ModelRefused

@@ -9,7 +9,7 @@ from PIL import Image
 
 from core.embedding import plans
 from core.embedding.embedder import SMALL, load_embedder
-from core.embedding.photographs import PhotographMap, fitted_map
+from core.embedding.photograph_map import PhotographMap, fitted_map
 from core.embedding.weights import resolve
 from core.ground.config import TRAINABLE, Preprocessing
 from core.ground.preprocessing import see
