@@ -1,8 +1,8 @@
 """The map from what is read in a photograph to where the drawing would lie, fitted on made photographs.
 
 Marks of line art and random ones are photographed in the finder's scenes (`finder.Scenes`), read in a box that is
-about right, and seen in each way that `core.embedding.photograph_map` sees them; drawings of the same marks say where the
-vectors should come to lie. Ridge regression (Hoerl and Kennard 1970). Marks that were kept out, on grounds that were
+about right, and seen in each way that `core.embedding.photograph_map` sees them; drawings of the same marks say where
+the vectors should come to lie. Ridge regression (Hoerl and Kennard 1970). Marks that were kept out, on grounds that were
 kept out, say how much it helps. No real drawing is read.
 """
 

@@ -14,8 +14,8 @@ collection   looks
 intake       originals, cells, labels, product_table, shelves, archives, admission, landing, ingest, work, exports
 intake       triage
 synthesis    strokes, hands, drawing, marks, sample, grounds, engraving, clutter, camera, scenes, tables
-embedding    weights, card, model, timm_encoder, engine, photograph_map, plans, embedder, actors, neighbours, candidates, nearest
-embedding    recall, resident, milvus, gallery, references, mirror, mirror_keeper, opening
+embedding    weights, card, model, timm_encoder, engine, photograph_map, plans, embedder, actors, neighbours
+embedding    candidates, nearest, recall, resident, milvus, gallery, references, mirror, mirror_keeper, opening
 variation    effects, transforms, policies, augment, sources, variants, references, twins, safety, checks
 variation    writer, work, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, trials, calibrate, thresholds, verdicts
