@@ -2,8 +2,8 @@
 
 Marks of line art and random ones are photographed in the finder's scenes (`finder.Scenes`), read in a box that is
 about right, and seen in each way that `core.embedding.photograph_map` sees them; drawings of the same marks say where
-the vectors should come to lie. Ridge regression (Hoerl and Kennard 1970). Marks that were kept out, on grounds that were
-kept out, say how much it helps. No real drawing is read.
+the vectors should come to lie. Ridge regression (Hoerl and Kennard 1970). Marks that were kept out, on grounds that
+were kept out, say how much it helps. No real drawing is read.
 """
 
 from __future__ import annotations
