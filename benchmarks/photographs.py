@@ -45,7 +45,7 @@ from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
 from core.recognition.views import VIEWS  # noqa: E402
 from core.sight import network, proposals  # noqa: E402
-from core.sight.marks import FOUND, find_marks, sight  # noqa: E402
+from core.sight.marks import FOUND, find_marks, subject  # noqa: E402
 
 GROUPS = ("lens", "real", "cases", "carved", "time")
 NEIGHBOURS = WorkspaceConfig().neighbours
@@ -240,16 +240,22 @@ def carved(base: Base, *, draws: int) -> None:
     images = [decode(path) for path in files]
     found = sum(bool((marks := find_marks(image, most=1)) and marks[0].sure >= FOUND) for image in images)
     print(f"\ncarved signs, rank 1 in per cent with 1 / 2 / 5 references; a mark is found in {found} of {len(images)}")
-    strokes = base.embedder
-    ways: dict[str, tuple[Embedder, Callable[[Image.Image], np.ndarray]]] = {
-        "strokes, found or whole": (strokes, lambda image: sight(image, strokes.preprocessing)),
+    looked_at = [subject(image, base.embedder.preprocessing) for image in images]
+    found_or_whole = np.stack([see(one.picture, base.embedder.preprocessing) for one in looked_at])
+    ways: dict[str, Callable[[], np.ndarray]] = {
+        "found or whole, strokes alone": lambda: base.embedder.embed(found_or_whole),
+        "found or whole, as embedded": lambda: base.embedder.embed(found_or_whole, looked_at),
     }
+
+    def whole(embedder: Embedder) -> np.ndarray:
+        return embedder.embed(np.stack([see(image, embedder.preprocessing) for image in images]))
+
     with tempfile.TemporaryDirectory() as folder:
         for view in VIEWS:
             embedder = load_embedder(Workspace(Path(folder)), preprocessing=view)
-            ways[f"{view.mode} at {view.size} px, whole"] = embedder, partial(see, preprocessing=view)
-        for label, (embedder, way) in ways.items():
-            vectors = embedder.embed(np.stack([way(image) for image in images]))
+            ways[f"{view.mode} at {view.size} px, whole"] = partial(whole, embedder)
+        for label, way in ways.items():
+            vectors = way()
             shares = [_shots(names, vectors, shots, draws) for shots in (1, 2, 5)]
             print(f"{label:34}{'  '.join(str(share) for share in shares)}", flush=True)
 
