@@ -21,7 +21,7 @@ from core.collection.dataset import Dataset
 from core.embedding import gallery
 from core.ground.config import Preprocessing
 from core.ground.workspace import ENVIRONMENT, Workspace
-from core.sight.marks import sight
+from core.sight.marks import Subject, sight
 from pages.server import garbage
 from pages.ui import services
 from tests.conftest import FakeEmbedder, draw, png_bytes
@@ -55,10 +55,11 @@ Open = Callable[..., AppTest]
 _seen: dict[tuple[str, tuple[int, int], bytes, Preprocessing], np.ndarray] = {}
 
 
-def _sight(image: Image.Image, preprocessing: Preprocessing) -> np.ndarray:
+def _sight(shown: Image.Image | Subject, preprocessing: Preprocessing) -> np.ndarray:
+    image = shown.picture if isinstance(shown, Subject) else shown
     key = (image.mode, image.size, image.tobytes(), preprocessing)
     if key not in _seen:
-        _seen[key] = sight(image, preprocessing)
+        _seen[key] = sight(shown, preprocessing)
     return _seen[key]
 
 
