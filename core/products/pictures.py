@@ -81,7 +81,7 @@ def read_picture(
     marks, used = _marks(page, seen, vectors, gallery, calibration, k)
     single = page.single
     left = set(single) - used
-    letters = _letters(image, [single[one] for one in used], [single[one] for one in left])
+    letters = _letters(image, page, used)
     letters = in_reading_order([*letters, *_read_alone(page, _outside(left, single, letters))])
     unknown = _unknown(groups, _outside(left, single, letters), seen, vectors)
     code = " ".join(line.text for line in letters)
@@ -138,6 +138,10 @@ class _Page:
         """How high the signs of the page's lines of text are; 0 without any."""
         heights = [r.height for line in self.texts(self.lines) for r in self.single.values() if _within(r, line.box)]
         return float(np.median(heights)) if heights else 0.0
+
+    def is_larger(self, at: int) -> bool:
+        """Whether a grouping is clearly higher than the letters of the page."""
+        return 0 < LARGER * self.letters_height() <= self.groups[at].region.height
 
     @staticmethod
     def texts(lines: Sequence[Letters]) -> list[Letters]:
@@ -223,23 +227,25 @@ def _beside_letters(page: _Page, at: int, verdict: Verdict, odds: float) -> Verd
     (``odds``: the log-odds of its answer)."""
     if not can_read():
         return verdict
-    beside = page.beside(at)
-    texts = page.texts(beside)
-    sure = page.as_letters(at) if beside or odds < PLAIN or len(page.groups[at].pieces) == 1 else 0.0
-    line_itself = sure >= LIKE_ONE and any(page.groups[at].region.width > MOST_OF * line.box[2] for line in texts)
-    sign = sure >= LIKE_ONE and len(page.groups[at].pieces) == len(page.read(at).text) == 1
+    group, beside = page.groups[at], page.beside(at)
+    sure = page.as_letters(at) if beside or odds < PLAIN or len(group.pieces) == 1 else 0.0
+    legible, texts = sure >= LIKE_ONE, page.texts(beside)
+    sign = legible and len(group.pieces) == len(page.read(at).text) == 1
+    in_text = bool(texts) or page.reaches_in(at)
     if sign and not texts:
         texts = page.words(at)
-    less = A_LINE if line_itself else A_WORD * sure
-    if sign:
-        larger = 0 < LARGER * page.letters_height() <= page.groups[at].region.height
-        less = A_SIGN / 2 if larger else A_SIGN
-    doubted = verdict == "hesitates" and (page.texts(beside) or page.reaches_in(at))
-    if doubted or any(_one_of_its_letters(page, at, line) for line in texts):
+    reads_as = (  # the first that holds says what the reading takes
+        (sign and page.is_larger(at), A_SIGN / 2),
+        (sign, A_SIGN),
+        (legible and any(group.region.width > MOST_OF * line.box[2] for line in texts), A_LINE),
+        (True, A_WORD * sure),
+    )
+    less = next(weight for holds, weight in reads_as if holds)
+    if (verdict == "hesitates" and in_text) or any(_one_of_its_letters(page, at, line) for line in texts):
         less += IN_A_LINE
-    if verdict == "certain" and sure >= (LIKE_ONE if texts else LIKE_LETTERS):
-        verdict = "hesitates"
-    return "unknown" if less and odds <= less else verdict
+    if less and odds <= less:
+        return "unknown"
+    return "hesitates" if sure >= (LIKE_ONE if texts else LIKE_LETTERS) else verdict
 
 
 def _one_of_its_letters(page: _Page, at: int, line: Letters) -> bool:
@@ -253,18 +259,33 @@ def _one_of_its_letters(page: _Page, at: int, line: Letters) -> bool:
     return 0.7 <= group.region.height / float(np.median(heights)) <= 1.3
 
 
-def _letters(image: Image.Image, marks: Sequence[Region], left: Sequence[Region]) -> list[Letters]:
-    """The letters of a picture, where no mark is."""
+def _letters(image: Image.Image, page: _Page, used: set[int]) -> list[Letters]:
+    """The letters of a picture, where no mark is (``used``: the pieces of ink that marks take). What was read of the
+    page at first is enough where it tells all of what is left; else the page is read again without its marks."""
+    single = page.single
+    left = set(single) - used
     if not left or not can_read():
         return []
+    lines = [line for line in _codes(page.lines) if not any(_within(single[one], line.box) for one in used)]
+    if used and _outside(left, single, lines):
+        lines = _codes(read_letters(_without(image, [single[one] for one in used])))
+    return lines
+
+
+def _without(image: Image.Image, marks: Sequence[Region]) -> Image.Image:
+    """The page with nothing where the ``marks`` are."""
     page = image.convert("RGB")
     pen = ImageDraw.Draw(page)
     edge = np.asarray(page)[0]
     colour = tuple(np.median(edge, axis=0).astype(int).tolist())
-    for region in marks:
-        x, y, w, h = region.box
+    for x, y, w, h in (region.box for region in marks):
         pen.rectangle((x - 1, y - 1, x + w, y + h), fill=colour)
-    return [line for line in read_letters(page) if line.sure >= SURE and any(sign.isalnum() for sign in line.text)]
+    return page
+
+
+def _codes(lines: Sequence[Letters]) -> list[Letters]:
+    """Those of the lines that may be (a part of) a code."""
+    return [line for line in lines if line.sure >= SURE and any(sign.isalnum() for sign in line.text)]
 
 
 def _read_alone(page: _Page, left: set[int]) -> list[Letters]:

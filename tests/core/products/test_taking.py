@@ -84,6 +84,29 @@ def test_letters_are_read_where_no_mark_is(dataset: Dataset) -> None:
     assert alone.code == "DW2" and not [mark for mark in alone.marks if mark.answer.verdict == "certain"]
 
 
+@pytest.mark.parametrize(("with_the_mark", "readings"), [(False, 1), (True, 2)])
+def test_a_page_is_read_again_only_where_a_line_of_it_holds_a_mark(
+    with_the_mark: bool, readings: int, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = draw("cross", seed=22)
+    word = letters.Letters("T67", 0.99, (24 + mark.width + 24, 24, 90, 64))
+    line = letters.Letters("XT67", 0.9, (0, 24, 24 + mark.width + 24 + 90, 64))
+    asked: list[Image.Image] = []
+
+    def read_letters(image: Image.Image) -> list[letters.Letters]:
+        asked.append(image)
+        return [line if with_the_mark and len(asked) == 1 else word]
+
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    monkeypatch.setattr(pictures, "read_letters", read_letters)
+    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters("", 0.0, (0, 0, *image.size)))
+    reading = read(dataset, page(mark, "T67"))
+    assert reading.code == "T67" and len(asked) == readings
+    assert {m.answer.classes[0].class_id for m in reading.marks if m.answer.verdict != "unknown"} == {
+        named(dataset, "cross")
+    }
+
+
 class Alike:
     """A calibration whose log-odds are the similarity."""
 
