@@ -35,15 +35,16 @@ CANDIDATES = 5  # classes of a mark that are kept
 LOOKED_AT = 20  # groupings that are compared stroke by stroke, at most
 LIKE_ONE = 0.5  # certainty that a mark in a line of text reads as letters itself, from which it is not certain
 LIKE_LETTERS = 0.95  # the same of a mark anywhere
-# Log-odds that a reading takes from a mark: as one sign (half of it where it is `LARGER` than the letters of the page),
-# as several, as one among those of a line, and as a line. By chance a sign looks like a mark of the base often, a word
-# hardly ever.
+# Log-odds that a reading takes from a mark: as one sign (half of it where it is `LARGER` than the letters of the page,
+# nothing where other text is there besides to be the code), as several, as one among those of a line, and as a line
+# (half of it where other text is there). By chance a sign looks like a mark of the base often, a word hardly ever.
 # Chosen on 180 made pictures of other halves of the shared drawings; a third more or less changes four of them at most.
 A_SIGN, A_WORD, IN_A_LINE, A_LINE = 3.0, 1.0, 2.5, 4.4
 LARGER = 1.5  # times as high
 MOST_OF = 0.6  # of the width of a line of text: what is wider is the line
 PLAIN = 4.0  # log-odds from which what stands in no line of text is not read
 ALIKE = 0.75  # cosine from which two unknown marks are one
+LEFT_OVER = 2.5  # log-odds that ink of a certain whole speaks which its parts, marks themselves, would leave over
 OPEN = 0.2  # similarity that a grouping loses where ink within its box is left out: a ring round a letter is no ring
 
 
@@ -139,6 +140,11 @@ class _Page:
         heights = [r.height for line in self.texts(self.lines) for r in self.single.values() if _within(r, line.box)]
         return float(np.median(heights)) if heights else 0.0
 
+    def has_text_beside(self, at: int) -> bool:
+        """Whether there is a line of text that a grouping has no part in."""
+        own = [self.single[one] for one in self.groups[at].pieces]
+        return any(not any(_within(region, line.box) for region in own) for line in self.texts(self.lines))
+
     def is_larger(self, at: int) -> bool:
         """Whether a grouping is clearly higher than the letters of the page."""
         return 0 < LARGER * self.letters_height() <= self.groups[at].region.height
@@ -193,18 +199,25 @@ def _marks(
         if not groups[at].pieces & used:
             taken[at] = answers[at]
             used |= groups[at].pieces
-    _complete(taken, page, answers, odds)
+    _complete(taken, page, answers, odds, calibration.certain_at)
     used = {piece for at in taken for piece in groups[at].pieces}
     _join(taken, page, similar, answer)
     return [Read(groups[at].region, found) for at, found in taken.items()], used
 
 
-def _complete(taken: dict[int, Answer], page: _Page, answers: Mapping[int, Answer], odds: Mapping[int, float]) -> None:
-    """Take a whole in place of its parts, however alike these are to marks of the base, where it is as likely one."""
+def _complete(
+    taken: dict[int, Answer], page: _Page, answers: Mapping[int, Answer], odds: Mapping[int, float], certain_at: float
+) -> None:
+    """Take a whole in place of its parts, however alike these are to marks of the base, where it is as likely one, or
+    nearly so and certain, and they would leave some of its ink over."""
     for whole in answers:
-        reached = [at for at in taken if page.groups[at].pieces & page.groups[whole].pieces]
-        inside = all(page.groups[at].pieces < page.groups[whole].pieces for at in reached)
-        if reached and inside and odds[whole] >= max(odds[at] for at in reached):
+        pieces = page.groups[whole].pieces
+        reached = [at for at in taken if page.groups[at].pieces & pieces]
+        if not reached or not all(page.groups[at].pieces < pieces for at in reached):
+            continue
+        left = pieces.difference(*(page.groups[at].pieces for at in reached))
+        over = odds[whole] >= certain_at and _outside(set(left), page.single, page.texts(page.lines))
+        if odds[whole] + (LEFT_OVER if over else 0.0) >= max(odds[at] for at in reached):
             for at in reached:
                 del taken[at]
             taken[whole] = answers[whole]
@@ -234,10 +247,13 @@ def _beside_letters(page: _Page, at: int, verdict: Verdict, odds: float) -> Verd
     in_text = bool(texts) or page.reaches_in(at)
     if sign and not texts:
         texts = page.words(at)
+    line_itself = legible and any(group.region.width > MOST_OF * line.box[2] for line in texts)
     reads_as = (  # the first that holds says what the reading takes
+        (sign and page.is_larger(at) and page.has_text_beside(at), 0.0),
         (sign and page.is_larger(at), A_SIGN / 2),
         (sign, A_SIGN),
-        (legible and any(group.region.width > MOST_OF * line.box[2] for line in texts), A_LINE),
+        (line_itself and page.has_text_beside(at), A_LINE / 2),
+        (line_itself, A_LINE),
         (True, A_WORD * sure),
     )
     less = next(weight for holds, weight in reads_as if holds)

@@ -162,13 +162,22 @@ def test_a_whole_is_taken_for_its_parts_where_it_is_as_likely_a_mark() -> None:
         at: pictures.Answer("certain", [ClassAnswer(at, 0.9, 1.0, 1)], np.empty(0), np.empty(0))
         for at in (part, whole, other)
     }
-    for odds, left in ((4.0, {whole, other}), (3.0, {part, other})):
+    for odds, certain_at, left in (
+        (4.0, 5.0, {whole, other}),
+        (3.0, 5.0, {part, other}),
+        (3.0, 1.0, {whole, other}),  # certain, and the part would leave the rest of its ink over
+        (0.9, 0.8, {part, other}),
+    ):
         taken = {at: answers[at] for at in (part, other)}
-        pictures._complete(taken, about, answers, {part: 3.5, whole: odds, other: 9.0})
+        pictures._complete(taken, about, answers, {part: 3.5, whole: odds, other: 9.0}, certain_at)
         assert set(taken) == left
+    text = [letters.Letters("EA", 0.99, (5, 5, 90, 60))]
+    taken = {at: answers[at] for at in (part, other)}
+    pictures._complete(taken, pictures._Page(groups, text), answers, {part: 3.5, whole: 3.0, other: 9.0}, 1.0)
+    assert set(taken) == {part, other}, "what the part leaves over is text"
     joined = about.number[frozenset({1, 2})]
     taken = {part: answers[part], joined: answers[part]}
-    pictures._complete(taken, about, answers, {part: 3.5, whole: 9.0, other: 0.0, joined: 1.0})
+    pictures._complete(taken, about, answers, {part: 3.5, whole: 9.0, other: 0.0, joined: 1.0}, 5.0)
     assert set(taken) == {part, joined}, "what reaches beyond the whole is no part of it"
 
 
@@ -193,6 +202,32 @@ def test_what_reads_as_a_sign_must_be_the_surer_a_mark(
     lines = [letters.Letters("O7Am", 0.97, (8, 2, 194, 76))]
     about = pictures._Page(pictures.hypotheses(SIGNS), lines)
     assert pictures._beside_letters(about, about.number[frozenset({piece})], "certain", odds) == called
+
+
+@pytest.mark.parametrize(
+    ("pieces", "odds", "text", "with_a_code", "called"),
+    [
+        ({2, 3}, 3.0, ("CA", 0.9), False, "unknown"),  # a line of text, the only one
+        ({2, 3}, 3.0, ("CA", 0.9), True, "hesitates"),
+        ({2, 3}, 2.1, ("CA", 0.9), True, "unknown"),
+        ({3}, 0.5, ("m", 0.9), True, "certain"),  # one sign, far higher than those of the code
+        ({3}, 0.5, ("m", 0.9), False, "unknown"),
+    ],
+)
+def test_what_reads_as_letters_may_be_a_mark_where_other_text_is_the_code(
+    pieces: set[int],
+    odds: float,
+    text: tuple[str, float],
+    with_a_code: bool,
+    called: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pictures, "can_read", lambda: True)
+    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters(*text, (0, 0, 1, 1)))
+    code, logo = letters.Letters("O7", 0.97, (8, 18, 68, 44)), letters.Letters("CA", 0.97, (88, 2, 114, 76))
+    lines = [code] * with_a_code + [logo] * (len(pieces) > 1)
+    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
+    assert pictures._beside_letters(about, about.number[frozenset(pieces)], "certain", odds) == called
 
 
 def test_a_sign_that_makes_a_word_with_its_neighbour_is_one_of_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
