@@ -28,7 +28,7 @@ run: setup  ## start Burin (BURIN_WORKSPACE=DIR, PORT=8501, LIGHT=1); an empty w
 
 test: tools lint guide  ## the checks below, then every test
 	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder --ignore tests/browser -m 'not browser'
-	$(BIN)/python -m pytest tests/browser tests/security -m browser
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 2 --dist loadfile tests/browser tests/security -m browser
 
 test-light: tools  ## the wheel in an environment of its own, without PyTorch: its size, its commands, the app
 	rm -rf dist .venv-light
