@@ -9,7 +9,6 @@ were kept out, say how much it helps. No real drawing is read.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -19,22 +18,20 @@ import _fit_head
 import cv2
 import finder
 import numpy as np
+import reader
 from _line_art import templates
 from _sources import SOURCES
 
 from core.embedding.embedder import Embedder, load_embedder
-from core.embedding.photograph_map import fitted_to, seen_otherwise, views
-from core.embedding.plans import HEADS, fitted_head
-from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve, sha256_of
+from core.embedding.photograph_map import end_to_end, fitted_to, seen_otherwise, views
+from core.embedding.plans import HEADS, mapped_heads
+from core.embedding.weights import DEFAULT_ARCHITECTURE, resolve
 from core.ground.config import Preprocessing
 from core.ground.preprocessing import see
 from core.ground.workspace import Workspace
 from core.sight.marks import Subject, read_boxes
 from core.synthesis.drawing import draw
-from core.synthesis.engraving import Form
-from core.synthesis.hands import by_hand, random_hand
 from core.synthesis.marks import random_template
-from core.synthesis.scenes import Scene
 from core.synthesis.strokes import Template
 
 HELD_OUT, ASKED = 90, 400  # marks that only validate, and photographs of them
@@ -103,9 +100,8 @@ def _save(weight: np.ndarray, bias: np.ndarray, photographs: int) -> None:
     from safetensors.numpy import save_file
 
     weights, preprocessing = resolve(DEFAULT_ARCHITECTURE, allow_network=False), Preprocessing()
-    heads = [fitted_head(weights, view) for view in (preprocessing, *views(preprocessing))]
     facts = {
-        "fitted_to": fitted_to(weights, preprocessing, [sha256_of(head.path) if head else "" for head in heads]),
+        "fitted_to": fitted_to(weights, preprocessing, mapped_heads(weights, preprocessing)),
         "fitted_on": f"{photographs} made photographs, {BOXES} readings each",
     }
     path = HEADS / f"{weights.architecture}-photographs.safetensors"
@@ -137,7 +133,7 @@ class _Made:
         cut, whole = seen_otherwise(subjects, preprocessing)
         seen = (strokes, cut, whole)
         first, second, third = (e.embed(s) for e, s in zip(self.encoders, seen, strict=True))
-        return np.stack([first, second, third[::2], third[1::2]], axis=1)
+        return end_to_end(first, second, third)
 
 
 @lru_cache(maxsize=2)
@@ -170,7 +166,7 @@ def _part(folder: Path, start: int, *, count: int, held_out: bool) -> tuple[np.n
 
 def _photographed(template: Template, grounds: finder.Grounds, rng: np.random.Generator) -> list[Subject] | None:
     """`BOXES` readings of one photograph of the mark; None where it cannot be seen in it."""
-    scenes = finder.Scenes([_form(template, rng)], grounds, rng)
+    scenes = finder.Scenes([finder.shaped(template, rng)], grounds, rng)
     if rng.random() < TABLES:
         made = finder._framed(scenes.table(WHOLE, marks=1), rng)
     else:
@@ -180,22 +176,5 @@ def _photographed(template: Template, grounds: finder.Grounds, rng: np.random.Ge
         made = finder._enlarged(made, rng)
     if not len(made.boxes):
         return None
-    return read_boxes(made.picture, _about(made, rng))
-
-
-def _about(made: Scene, rng: np.random.Generator) -> Sequence[tuple[float, float, float, float]]:
-    """Boxes about the mark's: their edges moved by 4 % of its larger side, by less or by more."""
-    x, y, w, h = (float(v) for v in made.boxes[0])
-    out = []
-    for _ in range(BOXES):
-        left, up, right, down = rng.normal(0, 0.04, 4) * max(w, h) * rng.choice([0.3, 1, 1.3])
-        out.append((x + left, y + up, max(w + right - left, 6.0), max(h + down - up, 6.0)))
-    return out
-
-
-def _form(template: Template, rng: np.random.Generator) -> Form:
-    form = Form.of(template)
-    if rng.random() < finder.PRINTED:
-        return form
-    lines = tuple(line.astype(np.float32) for line in by_hand(template, rng, random_hand(rng)))
-    return Form(lines, form.solid if rng.random() < 0.3 else ())
+    box = tuple(float(v) for v in made.boxes[0])
+    return read_boxes(made.picture, [reader._moved(box, rng, 0.04) for _ in range(BOXES)])

@@ -143,11 +143,17 @@ def _drawn(packages: Path) -> list[Form]:
     return [_form(template, rng) for template in marks]
 
 
-def _form(template: Template, rng: np.random.Generator) -> Form:
+def shaped(template: Template, rng: np.random.Generator) -> Form:
+    """The mark as printed, or as somebody draws it."""
     form = Form.of(template)
-    if rng.random() >= PRINTED:
-        lines = tuple(line.astype(np.float32) for line in by_hand(template, rng, random_hand(rng)))
-        form = Form(lines, form.solid if rng.random() < 0.3 else ())
+    if rng.random() < PRINTED:
+        return form
+    lines = tuple(line.astype(np.float32) for line in by_hand(template, rng, random_hand(rng)))
+    return Form(lines, form.solid if rng.random() < 0.3 else ())
+
+
+def _form(template: Template, rng: np.random.Generator) -> Form:
+    form = shaped(template, rng)
     fewer = tuple(p if len(p) < 60 else p[np.linspace(0, len(p) - 1, 60).astype(int)] for p in form.lines)
     return Form(fewer, form.solid)
 

@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from core.embedding.engine import ExportFailed, cores, engine_key, export, facts_of, find, keep, session
-from core.embedding.photograph_map import seen_otherwise, views
+from core.embedding.photograph_map import end_to_end, seen_otherwise, views
 from core.embedding.plans import ASSETS, Plan, for_parts, in_use, saved, untrained_plan
 from core.ground.config import Preprocessing
 from core.ground.errors import BurinError, ImageRefused, ModelRefused
@@ -208,7 +208,7 @@ class _Photographs:
             self._others = self._others or self._open()
         cut, whole = seen_otherwise(subjects, self._preprocessing)
         crop, plain = (other.forward(seen) for other, seen in zip(self._others, (cut, whole), strict=True))
-        return self._map(np.stack([of_strokes, crop, plain[::2], plain[1::2]], axis=1))
+        return self._map(end_to_end(of_strokes, crop, plain))
 
 
 class _Running:

@@ -50,6 +50,12 @@ def seen_otherwise(subjects: list[Subject], preprocessing: Preprocessing) -> tup
     return cut, np.stack(whole)
 
 
+def end_to_end(strokes: np.ndarray, cut: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """The vectors of the strokes and of the ink cut, (N, D) each, and of what is seen whole, (2 N, D), as a map takes
+    them: (N, V, D)."""
+    return np.stack([strokes, cut, whole[::2], whole[1::2]], axis=1)
+
+
 def _whole(one: Subject) -> tuple[Image.Image, Image.Image]:
     assert one.photograph is not None
     return one.picture.crop(MIDDLE), one.photograph

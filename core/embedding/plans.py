@@ -127,8 +127,13 @@ def _photographs(weights: Weights, preprocessing: Preprocessing) -> PhotographMa
     another."""
     if preprocessing.mode != "strokes":
         return None
+    return fitted_map(HEADS, weights, preprocessing, mapped_heads(weights, preprocessing))
+
+
+def mapped_heads(weights: Weights, preprocessing: Preprocessing) -> list[str]:
+    """The hashes of the heads that a map of photographs joins: of this view's and of the others'; "" for none."""
     heads = [fitted_head(weights, view) for view in (preprocessing, *views(preprocessing))]
-    return fitted_map(HEADS, weights, preprocessing, [sha256_of(head.path) if head else "" for head in heads])
+    return [sha256_of(head.path) if head else "" for head in heads]
 
 
 def _by_all(preprocessing: Preprocessing) -> bool:
