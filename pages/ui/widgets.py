@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Literal
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx, get_script_run_ctx
 
 from core.catalogue.records import ClassRecord
 from core.ground.config import KINDS
@@ -63,6 +66,23 @@ def act(label: str, then: Callable[[], object], *, key: str, **how: Any) -> None
     if st.button(label, key=key, **how):
         then()
         st.rerun()
+
+
+def download(label: str, make: Callable[[], bytes | str], file_name: str, mime: str, *, key: str, **how: Any) -> None:
+    """A button that saves what ``make`` answers when it is clicked, in the session's language and with its rights; the
+    page does not run again for it.
+
+    Contents that are handed over instead lie at an address of their own until the next run, and the browser asks there
+    as soon as the button is drawn: on a page that runs again meanwhile it finds nothing.
+    """
+    session = get_script_run_ctx()
+
+    def made() -> bytes | str:  # Streamlit calls it in a thread that knows of no session
+        with ThreadPoolExecutor(1, initializer=partial(add_script_run_ctx, ctx=session)) as pool:
+            return pool.submit(make).result()
+
+    how = {"icon": ":material/download:"} | how
+    st.download_button(label, made, file_name=file_name, mime=mime, key=key, on_click="ignore", **how)
 
 
 def table(columns: Mapping[str, Sequence[Any]], *, alt: str, **how: Any) -> Any:

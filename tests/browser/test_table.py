@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -142,3 +143,24 @@ def test_rows_are_sorted_filtered_and_ticked(many, visit):
     expect(page.get_by_text("0 classes ticked")).to_be_visible()
     tab.wait()
     assert len(Dataset(many.workspace).classes()) == 19
+
+
+def saved(page: Page, name: str) -> str:
+    """What the first button of that name saves."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name=name).first.click()
+    return Path(download.value.path()).read_text(encoding="utf-8-sig")
+
+
+def test_what_is_saved_is_made_when_it_is_asked_for_in_the_language_of_the_screen(many, visit):
+    tab = visit(many, locale="fr-FR", width=1800)
+    page = tab.open("table?view=classes")
+    cell(page, 0, "Fabricant").click()
+    page.keyboard.type("Essilor")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("une nouvelle description").first).to_be_visible()
+    page.get_by_text("Champs venus d’un tableur").click()
+    assert "Essilor" in saved(page, "Le tableau tel qu’il est").splitlines()[1]
+    page = tab.open("balance")
+    sheet = saved(page, "Feuille à dessiner")
+    assert '<html lang="fr">' in sheet and "Dessinez" in sheet

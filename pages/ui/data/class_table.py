@@ -195,7 +195,7 @@ def _as_csv(records: list[ClassRecord]) -> None:
         key="table",
         take_in=_("Fill in the fields"),
         then=_fill,
-        out=classes_csv(records),
+        out=lambda: classes_csv(records),
         file_name="classes.csv",
     )
 

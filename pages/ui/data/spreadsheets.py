@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from pages.ui import people
+from pages.ui import people, widgets
 from pages.ui.i18n import _
 from pages.ui.state import workbench
 
@@ -18,12 +18,12 @@ def spreadsheet(
     key: str,
     take_in: str,
     then: Callable[[bytes], None],
-    out: bytes,
+    out: Callable[[], bytes] | None,
     file_name: str,
     expanded: bool = False,
 ) -> None:
-    """Asks for a CSV, whose bytes the button ``take_in`` hands to ``then``, and offers ``out``, the table as it is
-    (empty: there is none yet). ``then`` empties ``{key}.csv`` once they are taken."""
+    """Asks for a CSV, whose bytes the button ``take_in`` hands to ``then``, and offers what ``out`` answers, the table
+    as it is (None: there is none yet). ``then`` empties ``{key}.csv`` once they are taken."""
     with st.expander(title, icon=":material/table_view:", expanded=expanded):
         st.markdown(explained)
         given = st.file_uploader(
@@ -35,7 +35,6 @@ def spreadsheet(
                 args=(given.getvalue() if given else b"",), **people.bar(disabled=given is None),
             )  # fmt: skip
             if out:
-                st.download_button(
-                    _("The table as it is"), out, file_name=file_name, mime="text/csv", icon=":material/download:",
-                    key=f"{key}.csv_out", on_click="ignore", type="tertiary",
-                )  # fmt: skip
+                widgets.download(
+                    _("The table as it is"), out, file_name, "text/csv", key=f"{key}.csv_out", type="tertiary"
+                )

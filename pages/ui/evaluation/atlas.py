@@ -15,7 +15,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from core.ground import extras
 from core.ground.job import Job
-from pages.ui import contents, people, saved_views, services
+from pages.ui import contents, people, saved_views, services, widgets
 from pages.ui.components import pointmap
 from pages.ui.components.pointmap import Pin, Points
 from pages.ui.data import selecting
@@ -238,15 +238,13 @@ def _selection(points: Points) -> None:
         ):
             if st.button(label, icon=icon, type="tertiary", key=f"embeddings.{key}"):
                 st.switch_page(script, query_params={"ids": named})
-        st.download_button(
+        widgets.download(
             _("Export"),
             partial(_archive, list(bench.selection)),
             file_name=f"selection-{len(bench.selection)}.zip",
             mime="application/zip",
-            icon=":material/download:",
             type="tertiary",
             key="embeddings.export",
-            on_click="ignore",
         )
     shown = _lassoed()
     pages = max(1, -(-len(shown) // PAGE))

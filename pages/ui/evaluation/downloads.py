@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from pages.ui import services
+from pages.ui import services, widgets
 from pages.ui.evaluation import html_report
 from pages.ui.i18n import _
 from pages.ui.state import workbench
@@ -43,7 +43,7 @@ def show(evaluation: Evaluation) -> None:
                 st.markdown(f"**{title}**")
                 with st.container(height="stretch"):
                     st.caption(use)
-                st.download_button(
+                widgets.download(
                     _("Download"),
                     partial(html_report.page, evaluation, services.dataset(), workbench().language)
                     if name == "report.html"
@@ -52,7 +52,6 @@ def show(evaluation: Evaluation) -> None:
                     mime=kind,
                     icon=icon,
                     key=f"evaluate.file.{name}",
-                    on_click="ignore",
                     width="stretch",
                 )
 

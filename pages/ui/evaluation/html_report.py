@@ -51,15 +51,13 @@ def show(evaluation: Evaluation) -> None:
 def _download(evaluation: Evaluation) -> None:
     """The page as it is now, made when it is asked for: labels that were called right since are no doubts in it."""
     about = evaluation.report.about
-    st.download_button(
+    widgets.download(
         _("Download the report"),
         partial(page, evaluation, services.dataset(), workbench().language),
         file_name=f"{about.run or 'encoder'}-{about.side}-{about.snapshot[:12]}-report.html",
         mime="text/html",
-        icon=":material/download:",
         type="primary",
         key="errors.report",
-        on_click="ignore",
     )
 
 

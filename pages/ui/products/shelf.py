@@ -283,7 +283,7 @@ def _as_csv(products: Sequence[Product], classes: Mapping[int, ClassRecord]) -> 
         key="products",
         take_in=_("Take the products in"),
         then=_fill,
-        out=products_csv(products, names) if products else b"",
+        out=(lambda: products_csv(products, names)) if products else None,
         file_name="products.csv",
         expanded=not products,
     )

@@ -51,9 +51,8 @@ def show(answered: Sequence[Answered], names: Mapping[int, str]) -> None:
         key="identify.table",
         alt=_("The answers, a row a mark"),
     )
-    st.download_button(
-        _("Download as CSV"), to_csv(rows), file_name="answers.csv", mime="text/csv", icon=":material/download:",
-        key="identify.csv", on_click="ignore",
+    widgets.download(
+        _("Download as CSV"), lambda: to_csv(rows), "answers.csv", "text/csv", key="identify.csv",
         help=_("Certain answers are in the column label, so that the same file can label these images in the Library."),
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from core.catalogue.records import Carried, ClassRecord, Product, ProductDraft
 from core.ground.images import decode, encode_png, reduced, room_for, side_by_side
 from core.ground.regions import Region
 from core.sight.marks import cut_region
-from pages.ui import cached, changes, people, services
+from pages.ui import cached, changes, people, services, widgets
 from pages.ui.components.lens import OnLens, State, lens
 from pages.ui.i18n import _, ngettext, number, percent
 from pages.ui.products import words
@@ -50,9 +50,9 @@ def show(products: Sequence[Product], marks: Sequence[Gathered], code: str, clas
     st.markdown(verdict_badge(found.verdict))
     st.title(_headline(found, by_id), anchor=False)
     st.markdown(_explained(found))
-    st.download_button(
+    widgets.download(
         _("To print or send"), lambda: paper.page(_sheet(found, by_id, marks, code, classes)).encode(),
-        file_name="lens.html", mime="text/html", icon=":material/print:", key="lens.paper", on_click="ignore",
+        file_name="lens.html", mime="text/html", icon=":material/print:", key="lens.paper",
     )  # fmt: skip
     pictures = words.faces(
         mark.class_id for fit in found.fits[:MOST] for mark in by_id[fit.product_id].marks

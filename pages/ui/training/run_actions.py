@@ -14,7 +14,7 @@ from core.ground.job import Job
 from core.training.run import Run
 from core.training.runs import LONGEST_NAME
 from core.training.transfer import file_stem
-from pages.ui import fields, services
+from pages.ui import fields, services, widgets
 from pages.ui.i18n import _, number, sentence
 from pages.ui.text import esc
 from pages.ui.training import actions, draft
@@ -87,10 +87,9 @@ def _export(run: Run, key: str) -> None:
             ("metrics.jsonl", _("Metrics, a line a step (.jsonl)")),
             ("run.json", _("Settings, split and audit (.json)")),
         ):
-            st.download_button(
+            widgets.download(
                 title, partial(content, run, suffix), file_name=f"{stem(run)}.{suffix}",
-                mime="application/octet-stream", key=f"{key}.export.{suffix}", on_click="ignore", type="tertiary",
-                icon=":material/download:",
+                mime="application/octet-stream", key=f"{key}.export.{suffix}", type="tertiary",
             )  # fmt: skip
 
 

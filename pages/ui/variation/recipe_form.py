@@ -14,7 +14,7 @@ from core.ground.errors import BurinError, Conflict
 from core.variation import policies
 from core.variation.policies import LONGEST_NAME, Policy, Step
 from core.variation.transforms import GROUPS, TRANSFORMS, Parameter
-from pages.ui import people, services
+from pages.ui import people, services, widgets
 from pages.ui.i18n import _, sentence, translated
 from pages.ui.links import linked_choice
 from pages.ui.state import Notice, workbench
@@ -89,14 +89,12 @@ def _files(now: Recipe) -> None:
                     args=(now.origin,),
                     **people.bar(),
                 )
-            st.download_button(
+            widgets.download(
                 _("Export as JSON"),
-                policy.to_bytes(),
+                policy.to_bytes,
                 file_name=f"{policy.id}.policy.json",
                 mime="application/json",
-                icon=":material/download:",
                 key="augment.export",
-                on_click="ignore",
             )
             file = st.file_uploader(_("Import a policy"), type="json", key=workbench().round_of("augment.import"))
             if file is not None:

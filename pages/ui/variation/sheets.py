@@ -13,7 +13,7 @@ from core.ground.images import SUFFIXES, decode, encode_png, room_for
 from core.variation.balance import BalancePlan, ClassPlan
 from core.variation.capture import HINT, TITLE, capture_sheet, cut_sheet
 from core.variation.sources import Original
-from pages.ui import changes, people, services
+from pages.ui import changes, people, services, widgets
 from pages.ui.i18n import _, ngettext, number, sentence, translated
 from pages.ui.state import workbench
 from pages.ui.text import esc
@@ -56,14 +56,13 @@ def _cards(lonely: list[ClassPlan], by_folder: dict[str, Original], boxes: int) 
                 if items and (url := picture(items[0])):
                     st.image(url, width="stretch", alt=_("The only original of {name}").format(name=each.count.name))
                 st.markdown(f"**{esc(each.count.name)}**")
-                st.download_button(
+                widgets.download(
                     _("Capture sheet"),
                     partial(_sheet, original, each.count.name, boxes),
                     file_name=f"{each.count.folder}.html",
                     mime="text/html",
                     icon=":material/print:",
                     key=f"balance.sheet.{each.count.folder}",
-                    on_click="ignore",
                     width="stretch",
                 )
                 with st.popover(
