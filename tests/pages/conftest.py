@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from streamlit.testing.v1.element_tree import Selectbox
 
 from core.collection.dataset import Dataset
 from core.embedding import gallery
+from core.ground import job_process, jobs
 from core.ground.config import Preprocessing
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.sight.marks import Subject, sight
@@ -137,6 +142,26 @@ def measured(_measured: Path, tmp_path: Path) -> Workspace:
     root = tmp_path / "measured"
     shutil.copytree(_measured, root)
     return Workspace(root)
+
+
+@pytest.fixture
+def jobs_here(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """``jobs_here()`` has jobs done in this process while they are started: a process of their own takes longer to
+    begin than most of them to end. ``jobs_here("import", "export")``: those, and of the others none is begun."""
+
+    def done(*kinds: str) -> None:
+        def started(command: list[str], **_: Any) -> SimpleNamespace:
+            folder = Path(command[-1])
+            if not kinds or json.loads((folder / "job.json").read_text())["kind"] in kinds:
+                job_process.run(folder)
+            return SimpleNamespace(pid=os.getpid(), wait=lambda: 0)
+
+        names = ("DEVNULL", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")
+        how = {name: getattr(subprocess, name, 0) for name in names}
+        monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=started, **how))
+        monkeypatch.setattr(job_process, "share", lambda workspace: None)
+
+    return done
 
 
 @pytest.fixture

@@ -260,7 +260,8 @@ def test_writing_is_listed_traced_and_undone(open_page, drawn_workspace, in_plac
     assert not manifest.variants() and f"{len(held)} variants deleted." in text_of(at)
 
 
-def test_what_a_job_refused_is_listed_and_what_was_taken_back_said(open_page, drawn_workspace):
+def test_what_a_job_refused_is_listed_and_what_was_taken_back_said(open_page, drawn_workspace, jobs_here):
+    jobs_here()
     (drawn_workspace.raw / "bar" / "broken.png").write_text("no image")
     runner = JobRunner(drawn_workspace)
     params = {"per_image": 1, "override": True, "who": "", "role": "curator"}

@@ -36,6 +36,11 @@ def zipped(**files):
     return buffer.getvalue()
 
 
+@pytest.fixture(autouse=True)
+def at_once(jobs_here):
+    jobs_here()
+
+
 def finish(at, workspace, kind="import"):
     """Wait for the last job, and show the page after it."""
     runner = JobRunner(workspace)

@@ -7,17 +7,13 @@ that did not go through that door. The same operations are called directly in te
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,7 +21,6 @@ from streamlit.testing.v1 import AppTest
 
 from core.catalogue.records import ProductDraft
 from core.collection.dataset import Dataset
-from core.ground import job_process, jobs
 from core.ground.config import ROLES, Role
 from core.ground.errors import Conflict, NotAllowed
 from core.ground.job import publish
@@ -94,7 +89,9 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, bool]]]
 
 
 @pytest.fixture
-def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+def furnished(
+    measured: Workspace, fake_embedder: object, jobs_here: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> Workspace:
     """Something of everything: an evaluation, runs, a product, a report, a policy, the trash. The jobs of `INLINE` are
     done at once in this process; of the others none is started."""
     dataset = Dataset(measured)
@@ -109,19 +106,11 @@ def furnished(measured: Workspace, fake_embedder: object, monkeypatch: pytest.Mo
     for seed in range(2):
         Queue(measured).add(Request(TrainSettings(seed=seed)))
 
-    def started(command: list[str], **_: Any) -> SimpleNamespace:
-        folder = Path(command[-1])
-        if json.loads((folder / "job.json").read_text())["kind"] in INLINE:
-            job_process.run(folder)
-        return SimpleNamespace(pid=os.getpid(), wait=lambda: 0)
-
     def no_sample(workspace: Workspace, **_: Any) -> int:
         workspace.allow("sample")
         raise Conflict("It takes too long.")
 
-    how = {name: getattr(subprocess, name, 0) for name in ("DEVNULL", "CREATE_NEW_PROCESS_GROUP", "CREATE_NO_WINDOW")}
-    monkeypatch.setattr(jobs, "subprocess", SimpleNamespace(Popen=started, **how))
-    monkeypatch.setattr(job_process, "share", lambda workspace: None)
+    jobs_here(*INLINE)
     monkeypatch.setattr("core.embedding.embedder.load_embedder", lambda workspace, **_: fake_embedder)
     monkeypatch.setattr("core.showcase.sample.make_sample", no_sample)
     return measured

@@ -57,7 +57,8 @@ def test_roles_are_given_and_taken_and_a_viewer_may_only_look(open_page, drawn_w
     assert at.button(key="settings.save_answers").disabled and at.button(key="settings.backup").disabled
 
 
-def test_a_backup_is_made_and_the_caches_are_emptied(open_page, drawn_workspace, tmp_path):
+def test_a_backup_is_made_and_the_caches_are_emptied(open_page, drawn_workspace, tmp_path, jobs_here):
+    jobs_here()
     at = open_page(drawn_workspace, "settings")
     at.button(key="settings.backup").click().run()
     runner = JobRunner(drawn_workspace)
@@ -73,7 +74,9 @@ def test_a_backup_is_made_and_the_caches_are_emptied(open_page, drawn_workspace,
     assert not path.exists() and "freed" in text_of(at)
 
 
-def test_a_backup_that_is_sent_comes_back_into_a_folder_of_its_own_and_goes_again(open_page, drawn_workspace, tmp_path):
+def test_a_backup_that_is_sent_comes_back_into_a_folder_of_its_own_and_goes_again(
+    open_page, drawn_workspace, tmp_path, jobs_here
+):
     from core.collection.backup import back_up
 
     dataset = Dataset(drawn_workspace)
@@ -83,6 +86,7 @@ def test_a_backup_that_is_sent_comes_back_into_a_folder_of_its_own_and_goes_agai
     uploader = next(one for one in at.get("file_uploader"))
     uploader.upload("all.zip", (tmp_path / "all.zip").read_bytes(), "application/zip")
     at.run()
+    jobs_here()
     at.button(key="settings.restore").click().run()
     runner = JobRunner(drawn_workspace)
     (job,) = runner.list("restore")
