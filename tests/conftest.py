@@ -21,6 +21,7 @@ from core.ground.config import Preprocessing, WorkspaceConfig
 from core.ground.errors import ImageRefused
 from core.ground.workspace import ENVIRONMENT, Workspace
 from core.sight.marks import Subject
+from tests import compiled
 from tests.chromium import browser, chromium, start_server, visit  # noqa: F401  # defined once: one Chromium a run
 from tests.cluster import Raylets
 from tests.milvus import WHEEL, Milvus, alone, wheel
@@ -36,6 +37,7 @@ SHAPES = ("circle", "cross", "bar", "triangle", "square", "wave")
 # The same examples every time, however slow the machine: a test that fails, fails for everybody.
 settings.register_profile("burin", derandomize=True, deadline=None)
 settings.load_profile("burin")
+compiled.share()
 
 
 def pytest_configure() -> None:
