@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.ground.jobs import JobRunner
+from core.ground.locks import locked_file
 from core.ground.workspace import Workspace
 from core.showcase.sample import load
 
@@ -21,9 +23,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def _whole_sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("whole") / "workspace"
-    load(Workspace(root))
-    return root
+    """Laid out by the first process of the run that needs it: it takes most of a minute."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    made, copied = shared / "whole", shared / "whole-copied"
+    with locked_file(shared / "whole.lock", None):
+        if not made.is_dir():
+            begun = tmp_path_factory.mktemp("whole")
+            load(Workspace(begun / "workspace"))
+            shutil.rmtree(copied, ignore_errors=True)
+            shutil.copytree(begun, copied)  # which nobody holds open
+            copied.rename(made)
+    return made / "workspace"
 
 
 @pytest.fixture(scope="module")
