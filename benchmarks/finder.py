@@ -344,7 +344,7 @@ def boxes(pictures: Iterable[Scene]) -> Looked:
     numbers, right, of = [], [], []
     marked: list[bool] = []
     for made in pictures:
-        for place in all_places(made.picture):
+        for place in all_places(made.picture)[0]:
             numbers.append(place.numbers)
             right.append(max((overlap(place.box, tuple(box)) for box in made.boxes.tolist()), default=0.0))
             of.append(len(marked))

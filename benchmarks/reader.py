@@ -129,7 +129,7 @@ def _part(built: finder.Built, scenes: int, held_out: bool, seed: list[int]) -> 
     source = finder.Scenes(*finder._once(built.folder, held_out), np.random.default_rng(seed))
     parts: list[Windows] = []
     for made in (made for _ in range(scenes) for made in finder._taken(source)):
-        found = all_places(made.picture)
+        found, _ = all_places(made.picture)
         judged = network.judge(np.stack([place.numbers for place in found])) if found else np.zeros(0)
         boxes = [place.box for place in found]
         first = likeliest(boxes, judged, most=PROPOSED)

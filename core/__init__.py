@@ -6,7 +6,7 @@ a higher one (checked by tests/test_floors.py):
 ground       errors, machine_faults, config, rights, translations, arrays, workspace, locks, budget, boxes, containers
 ground       tones, unsupported_formats, images, kinds, names, extras, work, job, keys, cluster, jobs, job_process
 ground       regions, ink, preprocessing, sameness, outlines
-sight        inputs, network, groups, reading, proposals, marks, hypotheses, doubts
+sight        inputs, network, groups, reading, choosing, proposals, marks, hypotheses, doubts
 catalogue    records, sqlitefile, database, catalogue, leases, moves, journal, listing, vectorstore, products
 catalogue    operations
 collection   inbox, curation, assortment, walk, reconcile, rescan, salvage, copies, dataset, saved, backup, restored

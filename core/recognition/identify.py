@@ -32,8 +32,8 @@ WHOLE = 0.15  # of the logarithm of a box's larger side beside similarity: a par
 NEARLY = 0.3  # of the surest box's sureness: what is less sure is not asked what it looks like
 # How sure it must be that there is a mark: what resembles nothing of the base is a reflection sooner. These and `SURE`
 # were chosen on made scenes with grounds that were kept out, 470 with a mark and 300 without, and a base of line art:
-# as many are named as with lower ones, and one in ten of the others is taken for a mark.
-BOUNDS: dict[Verdict, float] = {"certain": 0.15, "hesitates": FOUND, "unknown": 0.4}
+# as many are named as with lower ones, and one in ten of the others is taken for a mark. The last on 297 and 149.
+BOUNDS: dict[Verdict, float] = {"certain": 0.15, "hesitates": FOUND, "unknown": 0.55}
 SURE = 0.5  # below it nothing is certain: of 145 marks certain and right 142 stay so, of 2 wrong ones none
 APART = 0.6  # of the larger one's extent: how far two marks are from one another that may be one together
 ALIKE = 0.1  # of sureness and similarity together: two marks are as good as one another

@@ -1,6 +1,8 @@
-"""The networks: the finder says where strokes and whole marks lie in a picture, the reader what lies in one box.
+"""The networks: the finder says where strokes and whole marks lie in a picture, the reader what lies in one box, the
+chooser which of several boxes is a whole mark.
 
-They run in ONNX Runtime. What becomes of their answers is `core.sight.proposals`'s and `core.sight.reading`'s matter.
+They run in ONNX Runtime. What becomes of their answers is the matter of `core.sight.proposals`, `core.sight.reading`
+and `core.sight.choosing`.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ if TYPE_CHECKING:
     import onnxruntime
 
 _FOLDER = Path(__file__).resolve().parents[2] / "assets" / "finder"
-FINDER, READER, JUDGE = (_FOLDER / f"{name}.onnx" for name in ("finder", "reader", "judge"))
+FINDER, READER, JUDGE, CHOOSER = (_FOLDER / f"{name}.onnx" for name in ("finder", "reader", "judge", "chooser"))
 CELL = 4  # px: side of a cell of the map of boxes
+CHOSEN_FROM = 9  # maps and planes of a box that the chooser is given
 _STEP = 32  # px: the network halves a picture five times
 
 
@@ -60,6 +63,13 @@ def read(windows: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarra
     given = {"window": windows.astype(np.float32), "judged": np.log(limited / (1 - limited))}
     strokes, sure = _session(READER).run(["strokes", "sure"], given)
     return strokes, sure
+
+
+def choose(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of boxes seen as (N, 9, S, S) ``views`` (`core.sight.choosing.views`): (N,), how probably each is one whole mark;
+    (N, 4), how far the mark's left, upper, right and lower edges lie outside of it, in extents of the box."""
+    sure, edges = _session(CHOOSER).run(["sure", "edges"], {"views": views.astype(np.float32)})
+    return sure, edges
 
 
 @lru_cache

@@ -2,7 +2,7 @@
 
 How likely a place is one whole mark says a judge first: boosted trees over the numbers of its group, and of the groups
 that lie in it, around it and at other sizes. The likeliest are looked at again by the reader, which knows strokes from
-texture; both together are calibrated on scenes that were kept out.
+texture, and held against what is around them (`core.sight.choosing`), which may also move their edges.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from core.sight.choosing import Asked, Look, choose
 from core.sight.groups import Box, Group, box_at, groups, overlap
 from core.sight.network import Seen, judge, look
 from core.sight.reading import Reading, read
@@ -30,30 +31,39 @@ _LARGEST, _FILLS = 125, 1.04
 LEAST = 0.08  # a middle less probable than this is none
 SAME = 0.6  # overlap (intersection over union) from which two places are one
 ALIKE, LOOKED_AT = 0.8, 8  # overlap from which they are not both looked at again, and how many are
+_STAYED = 0.85  # overlap of a box with the mark's from which it is left as it is
 _SUPPORTS = 0.5  # overlap from which a group at another size says the same
 _HELD, _LARGER = 0.85, 1.3  # share of a box that lies in another from which it is a part of it, and how much larger
 
 
 @dataclass(frozen=True)
 class Place:
-    """A box in the picture that may hold one whole mark, and the ``numbers`` (K,) that are known of it."""
+    """A box in the picture that may hold one whole mark, the ``look`` in which it was found, and the ``numbers`` (K,)
+    that are known of it."""
 
     box: Box
+    look: Look
     numbers: np.ndarray
 
 
 def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
     """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, each told once, with
     what is read there."""
-    found = all_places(pixels)
+    found, looks = all_places(pixels)
     if not found:
         return []
     judged = judge(np.stack([place.numbers for place in found]))
     again = likeliest([place.box for place in found], judged)
-    boxes = [found[i].box for i in again]
-    readings = read(pixels, boxes, judged[again])
-    sure = np.array([reading.sure for reading in readings])
-    return [(boxes[i], readings[i]) for i in likeliest(boxes, sure, most=most, alike=SAME)]
+    readings = read(pixels, [found[i].box for i in again], judged[again])
+    seen = zip((found[i] for i in again), readings, judged[again].tolist(), strict=True)
+    asked = [Asked(place.box, place.look, reading, said) for place, reading, said in seen]
+    chosen = choose(pixels, asked, looks)
+    sure = np.array([p for _, p in chosen])
+    first = likeliest([box for box, _ in chosen], sure, most=most, alike=SAME)
+    moved = [i for i in first if overlap(chosen[i][0], asked[i].box) < _STAYED]
+    inks = {i: readings[i].ink for i in first}
+    inks |= {i: anew.ink for i, anew in zip(moved, read(pixels, [chosen[i][0] for i in moved]), strict=True)}
+    return [(chosen[i][0] if i in moved else asked[i].box, Reading(inks[i], chosen[i][1])) for i in first]
 
 
 def likeliest(boxes: Sequence[Box], sure: np.ndarray, *, most: int = LOOKED_AT, alike: float = ALIKE) -> list[int]:
@@ -68,17 +78,19 @@ def likeliest(boxes: Sequence[Box], sure: np.ndarray, *, most: int = LOOKED_AT, 
     return kept
 
 
-def all_places(pixels: np.ndarray) -> list[Place]:
-    """Every group of strokes at every size, in no order, with its numbers."""
+def all_places(pixels: np.ndarray) -> tuple[list[Place], list[Look]]:
+    """Every group of strokes at every size, in no order, with its numbers; and the picture as seen at each size."""
     boxes: list[Box] = []
     held: list[Group] = []
     at: list[int] = []
+    looks: list[Look] = []
     longest = max(pixels.shape[:2])
     for i, scale in enumerate(SCALES):
         if i > 1 and scale > 1.35 * longest:
             break
         shown, factor, shift = reduced(pixels, scale)
         seen = look([shown])[0]
+        looks.append(Look(seen, factor, shift))
         size = pixels.shape[0] * factor, pixels.shape[1] * factor
         largest = max(_LARGEST, _FILLS * scale) if scale <= _MARGINED else _LARGEST
         for group in groups(seen, _peaks(seen), size=size, shift=shift, largest=largest):
@@ -86,10 +98,11 @@ def all_places(pixels: np.ndarray) -> list[Place]:
             held.append(group)
             at.append(scale)
     if not held:
-        return []
+        return [], looks
     among = _among(np.array(boxes), held, np.array(at))
     numbers = np.column_stack([[group.numbers for group in held], np.array(at) / longest, among]).astype(np.float32)
-    return [Place(box, row) for box, row in zip(boxes, numbers, strict=True)]
+    seen_in = dict(zip(SCALES, looks, strict=False))
+    return [Place(*about) for about in zip(boxes, (seen_in[scale] for scale in at), numbers, strict=True)], looks
 
 
 def reduced(pixels: np.ndarray, scale: int) -> tuple[np.ndarray, float, float]:

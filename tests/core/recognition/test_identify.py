@@ -178,7 +178,7 @@ def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, tab
     about, _ = base
     picture, left, _ = table
     eager, strict = EAGER, replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
-    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, SURE + 0.01
+    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, max(SURE, BOUNDS["unknown"]) + 0.01
     for calibration, sureness, verdict in (
         (eager, sure, "certain"),
         (eager, unsure, "hesitates"),  # known, but whether it is a mark is not
