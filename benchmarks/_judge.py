@@ -45,6 +45,20 @@ def fitted(numbers: np.ndarray, overlaps: np.ndarray, kept: np.ndarray, kept_ove
     return Sureness(members, float(line.coef_[0, 0]), float(line.intercept_[0]))
 
 
+def show(name: str, said: np.ndarray, overlaps: np.ndarray, of: np.ndarray, marked: np.ndarray) -> None:
+    """Print how well numbers ``said`` (N,) of boxes tell which of them are marks (``overlaps``), which is the mark of
+    the picture that each is ``of``, and in which pictures one is (``marked``)."""
+    from sklearn.metrics import roc_auc_score
+
+    clear = (overlaps >= WHOLE) | (overlaps <= PART)
+    best = [np.flatnonzero(of == each)[said[of == each].argmax()] for each in np.unique(of)]
+    print(
+        f"{name:8} boxes: AUROC {roc_auc_score(overlaps[clear] >= WHOLE, said[clear]):.3f}; the first box right in "
+        f"{sum(overlaps[i] >= WHOLE for i in best)} of {sum(marked[i] for i in best)} pictures with a mark; pictures "
+        f"with one and without: AUROC {roc_auc_score([marked[i] for i in best], [said[i] for i in best]):.3f}"
+    )
+
+
 def export(sureness: Sureness, numbers: int) -> bytes:
     """(N, ``numbers``) -> (N,) probabilities, as ONNX."""
     from onnx import TensorProto, helper

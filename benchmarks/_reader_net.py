@@ -9,13 +9,12 @@ import io
 
 import torch
 from _finder_net import WIDTHS, UNet
+from _judge import PART, WHOLE
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.sight.inputs import CHANNELS, WINDOW_CHANNELS
 from core.sight.reading import SIDE
-
-WHOLE, PART = 0.6, 0.45  # overlap with a mark from which a box is it, and up to which it is not; between: not learnt
 
 
 class Reader(UNet):

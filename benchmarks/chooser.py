@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
 
 import finder  # noqa: E402
 import reader  # noqa: E402
+from _judge import PART, WHOLE, show  # noqa: E402
 from _learning import Course, learn  # noqa: E402
 
 from core.sight import network  # noqa: E402
@@ -42,7 +43,6 @@ PICTURED = 5  # maps of a view that are kept as bytes; the others are made of a 
 PROPOSED, NEAR = 13, 6  # boxes of a picture that are learnt from: proposed ones, and others near its marks
 LARGEST = 1400  # px: larger side of a picture
 BATCH, FASTEST = 96, 3e-3  # views a step, and the learning rate
-WHOLE, PART = 0.6, 0.45  # overlap with a mark from which a box is it, and up to which it is not; between: not learnt
 WEIGHTS = {"whole": 1.0, "edges": 2.0, "overlap": 1.0}
 
 
@@ -241,7 +241,6 @@ def calibrate(net: Chooser, kept: Boxes) -> None:
     """Fit how sure it is on half of the pictures with grounds that were kept out, print what it brings on the others,
     and write ``chooser.onnx``."""
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
 
     asked = np.flatnonzero(kept.proposed)
     with torch.inference_mode():
@@ -250,14 +249,7 @@ def calibrate(net: Chooser, kept: Boxes) -> None:
     overlaps, of, marked = kept.overlaps[asked], kept.of[asked], kept.marked[asked]
     clear, fit = (overlaps >= WHOLE) | (overlaps <= PART), of % 2 == 0
     for name, numbers in {"reader": kept.sure[asked], "chooser": said}.items():
-        here = clear & ~fit
-        best = [np.flatnonzero(of == each)[numbers[of == each].argmax()] for each in np.unique(of[~fit])]
-        first = sum(overlaps[i] >= WHOLE for i in best)
-        print(
-            f"{name:8} boxes: AUROC {roc_auc_score(overlaps[here] >= WHOLE, numbers[here]):.3f}; the first box right "
-            f"in {first} of {sum(marked[i] for i in best)} pictures with a mark; pictures with one and without: AUROC "
-            f"{roc_auc_score([marked[i] for i in best], [numbers[i] for i in best]):.3f}"
-        )
+        show(name, numbers[~fit], overlaps[~fit], of[~fit], marked[~fit])
     line = LogisticRegression(C=1e4).fit(said[clear, None], overlaps[clear] >= WHOLE)
     network.CHOOSER.write_bytes(export(net, float(line.coef_[0, 0]), float(line.intercept_[0])))
 

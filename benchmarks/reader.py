@@ -257,9 +257,9 @@ def calibrate(built: finder.Built, kept: Windows) -> None:
     """Fit what the judge's word and the reader's weigh on scenes with grounds that were kept out (half of them; what is
     printed is of the other half), and write ``reader.onnx``."""
     import torch
-    from _reader_net import PART, WHOLE, Reader, export
+    from _judge import PART, WHOLE, show
+    from _reader_net import Reader, export
     from sklearn.linear_model import LogisticRegression
-    from sklearn.metrics import roc_auc_score
 
     net = Reader().eval()
     net.load_state_dict(torch.load(kept_in(built), weights_only=True))
@@ -275,15 +275,7 @@ def calibrate(built: finder.Built, kept: Windows) -> None:
     line = LogisticRegression(C=1e4).fit(both[clear & fit], overlaps[clear & fit] >= WHOLE)
     sure = line.predict_proba(both)[:, 1]
     for name, numbers in {"judge": both[:, 0], "reader": both[:, 1], "both": sure}.items():
-        here = clear & ~fit
-        pictures = np.unique(of[~fit])
-        best = [np.flatnonzero(of == each)[numbers[of == each].argmax()] for each in pictures]
-        first = sum(overlaps[i] >= WHOLE for i in best)
-        print(
-            f"{name:8} boxes: AUROC {roc_auc_score(overlaps[here] >= WHOLE, numbers[here]):.3f}; the first box right "
-            f"in {first} of {sum(marked[i] for i in best)} pictures with a mark; pictures with one and without: AUROC "
-            f"{roc_auc_score([marked[i] for i in best], [numbers[i] for i in best]):.3f}"
-        )
+        show(name, numbers[~fit], overlaps[~fit], of[~fit], marked[~fit])
     whole = LogisticRegression(C=1e4).fit(both[clear], overlaps[clear] >= WHOLE)
     weights = (*(float(v) for v in whole.coef_[0]), float(whole.intercept_[0]))
     network.READER.write_bytes(export(net, weights))
