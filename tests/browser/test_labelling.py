@@ -67,6 +67,7 @@ def test_twenty_images_by_the_keyboard_alone(visit, server, tray):
         page.keyboard.press("Enter")
     assert page.locator(".place").inner_text() == "Image 21 of 36", "shown at once, before the server has answered"
     page.wait_for_selector(SAVED)
+    assert page.locator(".problem").inner_text() == ""
     dataset = Dataset(tray)
     assert dataset.counts().unlabelled == 4
     assert right(dataset) >= 30, "of 32: the neighbours are nearly always right on these shapes"
@@ -89,6 +90,25 @@ def test_a_burst_of_keys_loses_none(visit, server, tray):
     at.wait()
     assert Dataset(tray).counts().unlabelled == 12
     assert len(Dataset(tray).history(100, action="relabel")) >= 12
+
+
+def test_a_desk_that_is_mounted_anew_goes_on_where_it_was(visit, server, tray):
+    at = opened(visit, server)
+    page = at.page
+    for _ in range(20):
+        page.keyboard.press("Enter")
+    page.get_by_role("link", name="Table").click()  # at once, before the server has answered
+    page.locator("tbody tr").first.wait_for()
+    page.get_by_role("link", name="Label").click()
+    page.wait_for_selector(SAVED)
+    expect(page.locator(".place")).to_have_text("Image 21 of 36")
+    at.wait()
+    assert Dataset(tray).counts().unlabelled == 4
+    page.keyboard.press("Control+z")  # what can be taken back is still known
+    expect(page.locator(".place")).to_have_text("Image 20 of 36")
+    page.wait_for_selector(SAVED)
+    at.wait()
+    assert Dataset(tray).counts().unlabelled == 5
 
 
 def test_typing_a_class_moves_nothing_else(visit, server, tray):

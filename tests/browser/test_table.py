@@ -164,3 +164,19 @@ def test_what_is_saved_is_made_when_it_is_asked_for_in_the_language_of_the_scree
     page = tab.open("balance")
     sheet = saved(page, "Feuille à dessiner")
     assert '<html lang="fr">' in sheet and "Dessinez" in sheet
+
+
+def test_what_was_typed_just_before_leaving_is_kept(many, visit):
+    tab = visit(many, width=1800)
+    page = tab.open("table?view=classes")
+    cell(page, 0, "Maker").click()
+    page.keyboard.type("Essilor")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Balance").click()  # at once, before the server has answered
+    page.get_by_role("heading", name="Balance").wait_for()
+    tab.wait()
+    page.get_by_role("link", name="Table").click()
+    page.get_by_text("Classes").first.click()
+    tab.wait()
+    expect(cell(page, 0, "Maker")).to_have_text("Essilor")
+    assert fields(many.workspace, NAMES[0]) == [{"maker": "Essilor"}]

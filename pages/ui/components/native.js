@@ -1,7 +1,7 @@
 // Mends what Streamlit's own elements have no setting for: their English words, a hint that lies over the field under the
 // pointer, a refused file's reason that is hidden, or gone with an uploader that was emptied of what it took, and what a
-// screen reader meets: lists that are none, names with Markdown's signs in them. Texts of people are never touched: only
-// whole texts that are Streamlit's, in the places where it writes them.
+// screen reader meets: lists that are none, names with Markdown's signs in them; and links that leave before all is sent.
+// Texts of people are never touched: only whole texts that are Streamlit's, in the places where it writes them.
 
 const PLACES = [
   '[data-testid=stFileUploader]', '[data-testid=InputInstructions]', '[data-testid=stCameraInput]',
@@ -74,6 +74,29 @@ function navigation() {
   }
 }
 
+// What a component still has to be acknowledged (`log`, `send`) would be lost with its page: a link waits until it is.
+const unsent = globalThis.burinUnsent ??= new Set()
+const LONGEST_MS = 5000
+let leaves = false
+
+function leaving(event) {
+  const link = event.target.closest?.('a[href]')
+  const waiting = () => [...unsent].filter(one => one.log.length)
+  if (leaves || !link || link.target === '_blank' || event.ctrlKey || event.metaKey || event.shiftKey || !waiting().length) return
+  event.preventDefault()
+  event.stopImmediatePropagation()
+  waiting().forEach(one => one.send())
+  const until = performance.now() + LONGEST_MS
+  const go = () => {
+    if (waiting().length && performance.now() < until) return setTimeout(go, 30)
+    const same = link.isConnected ? link : [...document.querySelectorAll('a[href]')].find(one => one.href === link.href)
+    leaves = true
+    same?.click()
+    leaves = false
+  }
+  go()
+}
+
 // Identify takes what was dropped and empties its uploader: what that refused is shown on in the next one.
 const REFUSED = '[data-testid=stFileChip][aria-invalid=true]'
 const EMPTIED = '[class*=st-key-identify-files] [data-testid=stFileUploader]'
@@ -120,6 +143,7 @@ export default function ({ data }) {
   words = new Map(Object.entries(data.words))
   patterns = data.patterns.map(([source, template]) => [new RegExp(source), template])
   if (!observer) {
+    document.addEventListener('click', leaving, true)
     const style = document.createElement('style')
     style.textContent = STYLE
     document.head.append(style)

@@ -3,6 +3,7 @@
 // sent as state until the server acknowledges it, and shows at once: no run of the page can lose or undo it.
 
 const sheets = new WeakMap()
+const unsent = globalThis.burinUnsent ??= new Set()  // a link waits for these: native.js
 const PICTURE = /^(data:image\/webp;base64,|\/thumbnail\/)/
 const FORMULA = /^[=+\-@\t\r\n'\uff1d\uff0b\uff0d\uff20]/  // as core/intake/cells.py
 const TICK = { id: '', kind: 'tick', title: '', width: 44 }
@@ -39,9 +40,10 @@ class Sheet {
     this.body.onpaste = event => this.paste(event)
     this.released = () => { this.dragging = false }
     window.addEventListener('pointerup', this.released)
+    unsent.add(this)
   }
 
-  close() { window.removeEventListener('pointerup', this.released); this.send(); clearTimeout(this.timer) }
+  close() { window.removeEventListener('pointerup', this.released); unsent.delete(this); this.send(); clearTimeout(this.timer) }
 
   // What the server says
 

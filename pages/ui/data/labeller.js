@@ -3,6 +3,8 @@
 // that no key is lost however fast they come. Names are set as text, never as markup.
 
 const desks = new WeakMap()
+let left = null  // the desk whose place in the page is gone: where it is mounted anew, what it holds goes on
+const unsent = globalThis.burinUnsent ??= new Set()  // a link waits for these: pages/ui/components/native.js
 const pictures = globalThis.burinPictures ??= { held: new Map(), listeners: new Set() }
 const decimals = value => value.toLocaleString(document.documentElement.lang || 'en', { minimumFractionDigits: 2, maximumFractionDigits: 2 })
 const plain = text => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase()
@@ -16,7 +18,6 @@ const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => value
 
 class Desk {
   constructor(root) {
-    this.root = root
     this.items = new Map()
     this.overrides = new Map()
     this.log = []
@@ -26,17 +27,26 @@ class Desk {
     this.seq = 0
     this.ack = 0
     this.view = { zoom: 0, turn: 0, ink: 0 }
-    this.build()
     this.onKey = event => this.key(event)
     this.onPicture = () => this.draw()
+    this.open(root)
+  }
+
+  open(root) {
+    this.root = root
+    this.build()
     document.addEventListener('keydown', this.onKey)
     pictures.listeners.add(this.onPicture)
+    unsent.add(this)
+    this.dirty = this.log.length > 0  // what the server has not acknowledged is sent again
+    return this
   }
 
   close() {
     this.send()
     document.removeEventListener('keydown', this.onKey)
     pictures.listeners.delete(this.onPicture)
+    unsent.delete(this)
   }
 
   build() {
@@ -127,6 +137,7 @@ class Desk {
     this.problem.textContent = data.failed.filter(([seq]) => seq > (this.dismissed ?? 0)).map(([, text]) => text).join(' ') || this.reason
     this.caption()
     while (this.waiting.length && this.items.has(this.index)) this.waiting.shift()()
+    if (this.dirty) this.flush()
     this.draw()
   }
 
@@ -442,7 +453,11 @@ export default function ({ data, parentElement, setStateValue }) {
     return
   }
   let desk = desks.get(parentElement)
-  if (!desk) desks.set(parentElement, desk = new Desk(parentElement))
+  if (!desk) {
+    desk = left && left.epoch === data.epoch ? left.open(parentElement) : new Desk(parentElement)
+    left = null
+    desks.set(parentElement, desk)
+  }
   desk.update(data, setStateValue)
-  return () => { desk.close(); desks.delete(parentElement) }
+  return () => { desk.close(); desks.delete(parentElement); left = desk }
 }
