@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import io
 import multiprocessing
-import os
 import sys
 from dataclasses import dataclass, fields
 from functools import partial
@@ -99,10 +98,8 @@ def proposed(built: finder.Built, pictures: int, *, held_out: bool, seed: int) -
     """The boxes of so many pictures; made once, in several processes."""
     path = built.folder / f"boxes-{'kept' if held_out else 'learnt'}-{pictures}-{seed}.npz"
     if not path.is_file():
-        shares = [len(part) for part in np.array_split(np.arange(pictures), finder.PARTS)]
-        asked = [(built, share, held_out, [seed, 7 if held_out else 6, i]) for i, share in enumerate(shares)]
-        with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-            made = Boxes.joined(pool.starmap(_part, asked))
+        parts = finder.in_parts(_part, built, pictures, held_out=held_out, seed=[seed, 7 if held_out else 6])
+        made = Boxes.joined(parts)
         np.savez(path, **{each.name: getattr(made, each.name) for each in fields(Boxes)})
     stored = np.load(path)
     return Boxes(*(stored[each.name] for each in fields(Boxes)))

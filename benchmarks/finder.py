@@ -13,10 +13,11 @@ import argparse
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -320,10 +321,20 @@ def fit_on(learnt: Looked, kept: Looked) -> None:
 
 def looked(built: Built, scenes: int, *, held_out: bool, seed: int) -> Looked:
     """What is found in the pictures of so many scenes, made and looked at in several processes."""
-    shares = [len(part) for part in np.array_split(np.arange(scenes), PARTS)]
-    asked = [(built, share, held_out, [seed, 3 if held_out else 2, i]) for i, share in enumerate(shares)]
+    return Looked.joined(in_parts(_part, built, scenes, held_out=held_out, seed=[seed, 3 if held_out else 2]))
+
+
+Part = TypeVar("Part")
+
+
+def in_parts(
+    part: Callable[[Built, int, bool, list[int]], Part], built: Built, scenes: int, *, held_out: bool, seed: list[int]
+) -> list[Part]:
+    """What ``part`` makes of so many scenes, each time of a share of them, in several processes."""
+    shares = [len(share) for share in np.array_split(np.arange(scenes), PARTS)]
+    asked = [(built, share, held_out, [*seed, i]) for i, share in enumerate(shares)]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-        return Looked.joined(pool.starmap(_part, asked))
+        return pool.starmap(part, asked)
 
 
 def _part(built: Built, scenes: int, held_out: bool, seed: list[int]) -> Looked:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
@@ -115,10 +114,8 @@ def proposed(built: finder.Built, scenes: int, *, held_out: bool, seed: int) -> 
     """Windows of what the finder proposes in so many scenes, and of their marks; made once, in several processes."""
     path = built.folder / f"windows-{'kept' if held_out else 'learnt'}-{scenes}-{seed}.npz"
     if not path.is_file():
-        shares = [len(part) for part in np.array_split(np.arange(scenes), finder.PARTS)]
-        asked = [(built, share, held_out, [seed, 5 if held_out else 4, i]) for i, share in enumerate(shares)]
-        with multiprocessing.get_context("spawn").Pool(os.cpu_count()) as pool:
-            made = Windows.joined([windows for part in pool.starmap(_part, asked) for windows in part])
+        parts = finder.in_parts(_part, built, scenes, held_out=held_out, seed=[seed, 5 if held_out else 4])
+        made = Windows.joined([windows for part in parts for windows in part])
         np.savez(path, **{each.name: getattr(made, each.name) for each in fields(Windows)})
     stored = np.load(path)
     return Windows(*(stored[each.name] for each in fields(Windows)))
@@ -264,12 +261,11 @@ def calibrate(built: finder.Built, kept: Windows) -> None:
     net = Reader().eval()
     net.load_state_dict(torch.load(kept_in(built), weights_only=True))
     asked = np.flatnonzero(kept.judged >= 0)
-    judged = np.clip(kept.judged[asked], 1e-4, 1 - 1e-4)
     said = []
     with torch.inference_mode():
         for part in np.array_split(asked, max(1, len(asked) // 64)):
             said.append(net(torch.from_numpy(np.stack([kept.given(i) for i in part])))[1].numpy())
-    both = np.column_stack([np.log(judged / (1 - judged)), np.concatenate(said)])
+    both = np.column_stack([network.logit(kept.judged[asked]), np.concatenate(said)])
     overlaps, of, marked = kept.overlaps[asked], kept.of[asked], kept.marked[asked]
     clear, fit = (overlaps >= WHOLE) | (overlaps <= PART), of % 2 == 0
     line = LogisticRegression(C=1e4).fit(both[clear & fit], overlaps[clear & fit] >= WHOLE)

@@ -79,7 +79,8 @@ def views(pixels: np.ndarray, asked: Sequence[Asked], looks: Sequence[Look]) -> 
         _paste(view[3], one.reading.ink)
         shown = window(pixels, one.box, side=SIDE, extent=EXTENT).pixels.reshape(SIDE, SIDE, -1).mean(axis=2)
         view[4] = np.clip(0.5 + 0.157 * (shown - shown.mean()) / (shown.std() + 6), 0, 1)
-        planes = _logit(one.judged), _logit(one.reading.sure), float(np.log(max(one.box[2:]) / max(pixels.shape[:2])))
+        said = network.logit(np.array([one.judged, one.reading.sure])).tolist()
+        planes = *said, float(np.log(max(one.box[2:]) / max(pixels.shape[:2])))
         view[5:] = framed(one.box[2:], planes)
     return out
 
@@ -119,8 +120,3 @@ def _moved(box: Box, edges: np.ndarray) -> Box:
     """``box`` with its left, upper, right and lower edge moved outwards by ``edges`` (4,), in extents."""
     left, up, right, down = (max(box[2:]) * float(v) for v in edges)
     return box[0] - left, box[1] - up, max(box[2] + left + right, _LEAST), max(box[3] + up + down, _LEAST)
-
-
-def _logit(p: float) -> float:
-    p = float(np.clip(p, 1e-4, 1 - 1e-4))
-    return float(np.log(p / (1 - p)))

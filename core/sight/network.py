@@ -59,8 +59,7 @@ def read(windows: np.ndarray, judged: np.ndarray) -> tuple[np.ndarray, np.ndarra
     """What lies in the boxes of (N, 5, S, S) ``windows`` (`core.sight.inputs.window_channels`): (N, S, S) float32, how
     probably each pixel is a stroke of the mark in the box; (N,), how probably the box is one whole mark and nothing
     else, after ``judged`` (N,), what the judge said."""
-    limited = np.clip(judged.astype(np.float32), 1e-4, 1 - 1e-4)
-    given = {"window": windows.astype(np.float32), "judged": np.log(limited / (1 - limited))}
+    given = {"window": windows.astype(np.float32), "judged": logit(judged.astype(np.float32))}
     strokes, sure = _session(READER).run(["strokes", "sure"], given)
     return strokes, sure
 
@@ -70,6 +69,12 @@ def choose(views: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     (N, 4), how far the mark's left, upper, right and lower edges lie outside of it, in extents of the box."""
     sure, edges = _session(CHOOSER).run(["sure", "edges"], {"views": views.astype(np.float32)})
     return sure, edges
+
+
+def logit(p: np.ndarray) -> np.ndarray:
+    """The log-odds of probabilities, none of them beyond those of 1 in 10,000."""
+    limited = np.clip(p, 1e-4, 1 - 1e-4)
+    return np.log(limited / (1 - limited))
 
 
 @lru_cache

@@ -83,6 +83,7 @@ def all_places(pixels: np.ndarray) -> tuple[list[Place], list[Look]]:
     boxes: list[Box] = []
     held: list[Group] = []
     at: list[int] = []
+    seen_in: list[Look] = []
     looks: list[Look] = []
     longest = max(pixels.shape[:2])
     for i, scale in enumerate(SCALES):
@@ -97,12 +98,12 @@ def all_places(pixels: np.ndarray) -> tuple[list[Place], list[Look]]:
             boxes.append(_back(group.box, factor, shift))
             held.append(group)
             at.append(scale)
+            seen_in.append(looks[-1])
     if not held:
         return [], looks
     among = _among(np.array(boxes), held, np.array(at))
     numbers = np.column_stack([[group.numbers for group in held], np.array(at) / longest, among]).astype(np.float32)
-    seen_in = dict(zip(SCALES, looks, strict=False))
-    return [Place(*about) for about in zip(boxes, (seen_in[scale] for scale in at), numbers, strict=True)], looks
+    return [Place(*about) for about in zip(boxes, seen_in, numbers, strict=True)], looks
 
 
 def reduced(pixels: np.ndarray, scale: int) -> tuple[np.ndarray, float, float]:
