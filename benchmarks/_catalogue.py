@@ -15,31 +15,37 @@ FOLDERS = ("/usr/share/fonts/truetype/dejavu", "/usr/share/fonts/truetype/libera
 
 @dataclass(frozen=True)
 class Catalogued:
-    """A picture, the rows of the drawings in it, and the code in print."""
+    """A picture, the rows of the drawings in it, from where to where each is (pixels from the left), and the code in
+    print."""
 
     picture: Image.Image
     rows: tuple[int, ...]
     code: str
+    places: tuple[tuple[float, float], ...] = ()
 
 
 def catalogued(drawings: Sequence[Image.Image], rows: Sequence[int], code: str, rng: np.random.Generator) -> Catalogued:
     """Marks and code in a row, in any order, with gaps as wide as those inside a mark."""
     parts = [_mark(drawings[row], int(rng.integers(46, 84))) for row in rows]
+    at = int(rng.integers(0, len(parts) + 1)) if code else len(parts)
     if code:
-        parts.insert(int(rng.integers(0, len(parts) + 1)), _print(code, rng))
+        parts.insert(at, _print(code, rng))
     gap = int(rng.integers(8, 18))
     width = sum(part.shape[1] for part in parts) + gap * (len(parts) + 1)
     height = max(part.shape[0] for part in parts) + 2 * gap
     page = np.full((height, width), int(rng.integers(235, 256)), np.float32)
     x, tone = gap, rng.integers(0, 70)
+    places = []
     for part in parts:
         y = (height - part.shape[0]) // 2 + int(rng.integers(-gap // 2, gap // 2 + 1))
         here = page[y : y + part.shape[0], x : x + part.shape[1]]
         here[:] = np.minimum(here, tone + part * (here - tone) / 255)
+        places.append((x, x + part.shape[1]))
         x += part.shape[1] + gap
     small = Image.fromarray(np.clip(page + rng.normal(0, 2, page.shape), 0, 255).astype(np.uint8))
     small.thumbnail((int(rng.integers(130, 221)), 200), Image.Resampling.LANCZOS)
-    return Catalogued(small.convert("RGB"), tuple(rows), code)
+    own = [(left * small.width / width, right * small.width / width) for left, right in places]
+    return Catalogued(small.convert("RGB"), tuple(rows), code, tuple(own[:at] + own[at + bool(code) :]))
 
 
 def _mark(drawing: Image.Image, height: int) -> np.ndarray:

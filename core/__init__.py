@@ -20,7 +20,7 @@ variation    effects, transforms, policies, augment, sources, variants, referenc
 variation    writer, work, balance, capture, figures
 recognition  ranking, cohesion, metrics, alignment, evidence, trials, calibrate, thresholds, verdicts
 recognition  identify, views
-products     proposing, codes, matching, finding, letters, pictures, taking
+products     proposing, codes, matching, finding, letters, explanations, pictures, taking
 review       neighbourhood, predictions, queue, dismissed, sights, quality
 training     settings, families, splits, audit, siamese, losses, sampling, schedule, batches, health, validation
 training     checkpoint, distributed, trainer, promoted, run, runs, recorder, transfer, promotion, data, initial_network

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +20,13 @@ from core.ground.errors import Conflict, ImageRefused
 from core.ground.regions import Region
 from core.ground.workspace import Workspace
 from core.intake.work import receive
-from core.products import letters, pictures, taking
+from core.products import explanations, letters, pictures, taking
+from core.products.explanations import Candidate, Page, likeliest
 from core.products.pictures import one_of_a_kind, read_picture
 from core.products.taking import Confirmed, Row, Seen, name_of, record_of, rows_of, run_pictures, take_in
 from core.recognition.calibrate import calibrate
 from core.recognition.ranking import ClassAnswer
+from core.sight.hypotheses import hypotheses
 from tests.conftest import FakeEmbedder, draw, png_bytes
 
 
@@ -65,6 +68,7 @@ def read(dataset: Dataset, image: Image.Image) -> pictures.Reading:
 
 def test_two_marks_side_by_side_are_two(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "can_read", lambda: False)
+    monkeypatch.setattr(explanations, "can_read", lambda: False)
     marks = read(dataset, page(draw("circle", seed=21), draw("cross", seed=22))).marks
     found = {mark.answer.classes[0].class_id for mark in marks if mark.answer.verdict != "unknown"}
     assert found == {named(dataset, "circle"), named(dataset, "cross")}
@@ -99,7 +103,7 @@ def test_a_page_is_read_again_only_where_a_line_of_it_holds_a_mark(
 
     monkeypatch.setattr(pictures, "can_read", lambda: True)
     monkeypatch.setattr(pictures, "read_letters", read_letters)
-    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters("", 0.0, (0, 0, *image.size)))
+    monkeypatch.setattr(explanations, "read_line", lambda image: letters.Letters("", 0.0, (0, 0, *image.size)))
     reading = read(dataset, page(mark, "T67"))
     assert reading.code == "T67" and len(asked) == readings
     assert {m.answer.classes[0].class_id for m in reading.marks if m.answer.verdict != "unknown"} == {
@@ -137,6 +141,7 @@ def test_two_parts_of_one_mark_are_one_where_both_together_are_more_like_it(
         return [ClassAnswer(classes[at], float(likeness[at]), 1.0, 1)], "certain"
 
     monkeypatch.setattr(pictures, "can_read", lambda: False)
+    monkeypatch.setattr(explanations, "can_read", lambda: False)
     monkeypatch.setattr(pictures, "answer_to", answered)
     image = Image.new("L", (100, 50), 255)
     ImageDraw.Draw(image).rectangle((10, 10, 40, 40), outline=0)
@@ -153,115 +158,134 @@ def boxes(*at: tuple[int, int, int, int]) -> Image.Image:
     return image
 
 
-def test_a_whole_is_taken_for_its_parts_where_it_is_as_likely_a_mark() -> None:
+def explained(
+    about: Page, odds: dict[frozenset[int], float], *, classes: Sequence[int] = range(9), similar: float = 0.5
+) -> dict[frozenset[int], float]:
+    """The marks of the likeliest explanation by their pieces, where groupings have these log-odds, and how probable."""
+    number = {group.pieces: at for at, group in enumerate(about.groups)}
+    candidates = [
+        Candidate(number[pieces], class_id, one, similar)
+        for (pieces, one), class_id in zip(odds.items(), classes, strict=False)
+    ]
+    return {about.groups[at].pieces: sure for at, sure in likeliest(about, candidates).items()}
+
+
+def reads(monkeypatch: pytest.MonkeyPatch, text: Callable[[Image.Image], tuple[str, float]]) -> None:
+    monkeypatch.setattr(explanations, "can_read", lambda: True)
+    monkeypatch.setattr(explanations, "read_line", lambda image: letters.Letters(*text(image), (0, 0, 1, 1)))
+
+
+PART, WHOLE, OTHER = frozenset({0}), frozenset({0, 1}), frozenset({2})
+
+
+@pytest.mark.parametrize(
+    ("odds", "text", "taken"),
+    [
+        (4.0, "", {WHOLE, OTHER}),
+        (3.0, "", {WHOLE, OTHER}),  # less likely a mark than its part, which would leave the rest of its ink over
+        (0.6, "", {PART, OTHER}),  # hardly likelier a mark than none
+        (3.0, "EA", {PART, OTHER}),  # what the part leaves over is text
+    ],
+)
+def test_a_whole_is_weighed_against_its_parts_and_what_they_leave_over(
+    odds: float, text: str, taken: set[frozenset[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """However alike a part is: a pan of the balance is a triangle."""
-    groups = pictures.hypotheses(boxes((10, 10, 40, 60), (60, 10, 90, 60), (150, 10, 190, 60)))
-    about = pictures._Page(groups, [])
-    part, whole, other = (about.number[frozenset(pieces)] for pieces in ({0}, {0, 1}, {2}))
-    answers = {
-        at: pictures.Answer("certain", [ClassAnswer(at, 0.9, 1.0, 1)], np.empty(0), np.empty(0))
-        for at in (part, whole, other)
-    }
-    for odds, certain_at, left in (
-        (4.0, 5.0, {whole, other}),
-        (3.0, 5.0, {part, other}),
-        (3.0, 1.0, {whole, other}),  # certain, and the part would leave the rest of its ink over
-        (0.9, 0.8, {part, other}),
-    ):
-        taken = {at: answers[at] for at in (part, other)}
-        pictures._complete(taken, about, answers, {part: 3.5, whole: odds, other: 9.0}, certain_at)
-        assert set(taken) == left
-    text = [letters.Letters("EA", 0.99, (5, 5, 90, 60))]
-    taken = {at: answers[at] for at in (part, other)}
-    pictures._complete(taken, pictures._Page(groups, text), answers, {part: 3.5, whole: 3.0, other: 9.0}, 1.0)
-    assert set(taken) == {part, other}, "what the part leaves over is text"
-    joined = about.number[frozenset({1, 2})]
-    taken = {part: answers[part], joined: answers[part]}
-    pictures._complete(taken, about, answers, {part: 3.5, whole: 9.0, other: 0.0, joined: 1.0}, 5.0)
-    assert set(taken) == {part, joined}, "what reaches beyond the whole is no part of it"
+    reads(monkeypatch, lambda image: ("", 0.0))
+    groups = hypotheses(boxes((10, 10, 40, 60), (60, 10, 90, 60), (150, 10, 190, 60)))
+    about = Page(groups, [letters.Letters(text, 0.99, (50, 5, 50, 60))] if text else [])
+    assert set(explained(about, {PART: 3.5, WHOLE: odds, OTHER: 9.0})) == taken
+
+
+def test_marks_share_no_ink_and_the_likelier_way_to_part_it_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads(monkeypatch, lambda image: ("", 0.0))
+    about = Page(hypotheses(boxes((10, 10, 40, 60), (60, 10, 90, 60), (150, 10, 190, 60))), [])
+    joined = frozenset({1, 2})
+    assert set(explained(about, {PART: 3.5, WHOLE: 9.0, joined: 1.0})) == {WHOLE}
+    sure_marks = {PART: 3.5, joined: 3.5, WHOLE: 0.6, OTHER: 0.6}  # the last two are hardly likelier marks than none
+    assert set(explained(about, sure_marks)) == {PART, joined}
+    either = {WHOLE: 5.0, joined: 6.0}
+    doubted = explained(about, either)
+    assert set(doubted) == {joined}
+    sure = explained(about, {joined: 6.0})
+    assert doubted[joined] < 0.9 < sure[joined] <= 1, "another explanation that is nearly as good leaves a doubt"
+
+
+def test_two_candidates_that_are_the_parts_of_a_third_are_not_two_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both together called as one of them is, and no less alike."""
+    reads(monkeypatch, lambda image: ("", 0.0))
+    about = Page(hypotheses(boxes((10, 10, 40, 60), (60, 10, 90, 60))), [])
+    odds = {PART: 1.0, frozenset({1}): 1.0, WHOLE: 0.5}
+    assert set(explained(about, odds, classes=[1, 2, 3])) == {PART, frozenset({1})}
+    assert set(explained(about, odds, classes=[1, 2, 2])) == {WHOLE}
+
+
+def test_many_candidates_are_explained_by_the_likeliest() -> None:
+    about = Page(hypotheses(boxes(*((10 * n, 10, 10 * n + 5, 40) for n in range(20)))), [])
+    candidates = [Candidate(at, at, float(at), 0.5) for at in range(20)]
+    sets, features = explanations.explanations(about, candidates)
+    assert len(sets) == len(features) == 2**explanations.LIKELIEST
+    assert frozenset(range(20 - explanations.LIKELIEST, 20)) in sets and max(map(max, filter(None, sets))) == 19
 
 
 SIGNS = boxes((10, 20, 34, 60), (50, 20, 74, 60), (90, 20, 114, 60), (150, 4, 200, 76))  # the last: twice as high
 
 
 @pytest.mark.parametrize(
-    ("piece", "odds", "text", "called"),
+    ("piece", "odds", "text", "taken"),
     [
-        (3, 5.0, ("仓", 0.96), "certain"),  # a mark in what is read as one line with the code
-        (3, 1.6, ("m", 0.9), "hesitates"),  # reads as a letter, but is far higher than those of the code
-        (3, 1.4, ("m", 0.9), "unknown"),
-        (0, 5.0, ("O", 0.6), "unknown"),  # a ring among letters; half of the sureness goes to the figure
-        (0, 6.0, ("O", 0.6), "hesitates"),
+        (3, 5.0, ("仓", 0.96), True),  # a mark in what is read as one line with the code
+        (3, 1.6, ("m", 0.9), True),  # reads as a letter, but is far higher than those of the code
+        (3, 0.5, ("m", 0.9), False),
+        (0, 5.0, ("O", 0.6), False),  # a ring among letters
+        (0, 6.0, ("O", 0.6), True),
     ],
 )
 def test_what_reads_as_a_sign_must_be_the_surer_a_mark(
-    piece: int, odds: float, text: tuple[str, float], called: str, monkeypatch: pytest.MonkeyPatch
+    piece: int, odds: float, text: tuple[str, float], taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "can_read", lambda: True)
-    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters(*text, (0, 0, 1, 1)))
-    lines = [letters.Letters("O7Am", 0.97, (8, 2, 194, 76))]
-    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
-    assert pictures._beside_letters(about, about.number[frozenset({piece})], "certain", odds) == called
+    reads(monkeypatch, lambda image: text)
+    about = Page(hypotheses(SIGNS), [letters.Letters("O7Am", 0.97, (8, 2, 194, 76))])
+    assert bool(explained(about, {frozenset({piece}): odds})) is taken
 
 
 @pytest.mark.parametrize(
-    ("pieces", "odds", "text", "with_a_code", "called"),
-    [
-        ({2, 3}, 3.0, ("CA", 0.9), False, "unknown"),  # a line of text, the only one
-        ({2, 3}, 3.0, ("CA", 0.9), True, "hesitates"),
-        ({2, 3}, 2.1, ("CA", 0.9), True, "unknown"),
-        ({3}, 0.5, ("m", 0.9), True, "certain"),  # one sign, far higher than those of the code
-        ({3}, 0.5, ("m", 0.9), False, "unknown"),
-    ],
+    ("odds", "with_a_code", "taken"), [(3.0, False, False), (3.0, True, True), (-3.0, True, False), (5.0, False, True)]
 )
 def test_what_reads_as_letters_may_be_a_mark_where_other_text_is_the_code(
-    pieces: set[int],
-    odds: float,
-    text: tuple[str, float],
-    with_a_code: bool,
-    called: str,
-    monkeypatch: pytest.MonkeyPatch,
+    odds: float, with_a_code: bool, taken: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pictures, "can_read", lambda: True)
-    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters(*text, (0, 0, 1, 1)))
+    reads(monkeypatch, lambda image: ("CA", 0.9))
     code, logo = letters.Letters("O7", 0.97, (8, 18, 68, 44)), letters.Letters("CA", 0.97, (88, 2, 114, 76))
-    lines = [code] * with_a_code + [logo] * (len(pieces) > 1)
-    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
-    assert pictures._beside_letters(about, about.number[frozenset(pieces)], "certain", odds) == called
+    about = Page(hypotheses(SIGNS), [code, logo] if with_a_code else [logo])
+    assert bool(explained(about, {frozenset({2, 3}): odds})) is taken
 
 
 def test_a_sign_that_makes_a_word_with_its_neighbour_is_one_of_a_code(monkeypatch: pytest.MonkeyPatch) -> None:
     """A short code is often not seen as a line of text."""
-    monkeypatch.setattr(pictures, "can_read", lambda: True)
-    texts = {1: ("O", 0.9), 2: ("O7", 0.95)}
-    about = pictures._Page(pictures.hypotheses(boxes((10, 20, 34, 60), (50, 20, 74, 60))), [])
-
-    def read_line(image: Image.Image) -> letters.Letters:
-        return letters.Letters(*texts[1 + (image.width > image.height)], (0, 0, 1, 1))
-
-    monkeypatch.setattr(pictures, "read_line", read_line)
-    at = about.number[frozenset({0})]
-    assert pictures._beside_letters(about, at, "certain", 5.0) == "unknown"
-    texts[2] = ("O7", 0.3)
-    alone = pictures._Page(about.groups, [])
-    assert pictures._beside_letters(alone, at, "certain", 5.0) == "certain"
+    texts = {False: ("O", 0.9), True: ("O7", 0.95)}
+    reads(monkeypatch, lambda image: texts[image.width > image.height])
+    groups = hypotheses(boxes((10, 20, 34, 60), (50, 20, 74, 60)))
+    assert not explained(Page(groups, []), {PART: 5.0})
+    texts[True] = ("O7", 0.3)
+    assert set(explained(Page(groups, []), {PART: 5.0})) == {PART}
 
 
-def test_a_doubt_that_holds_signs_of_a_line_and_other_ink_is_no_mark(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A line of letters and what stands beside it looks like the widest mark of a base."""
-    monkeypatch.setattr(pictures, "can_read", lambda: True)
-    monkeypatch.setattr(pictures, "read_line", lambda image: letters.Letters("~", 0.9, (0, 0, 1, 1)))
-    lines = [letters.Letters("O7A", 0.97, (8, 18, 110, 46))]
-    about = pictures._Page(pictures.hypotheses(SIGNS), lines)
-    joined, apart = (about.number[frozenset(pieces)] for pieces in ({2, 3}, {3}))
-    assert pictures._beside_letters(about, joined, "hesitates", 1.0) == "unknown"
-    assert pictures._beside_letters(about, joined, "hesitates", 3.0) == "hesitates"
-    assert pictures._beside_letters(about, apart, "hesitates", 1.0) == "hesitates"
+def test_a_mark_is_certain_only_where_its_explanation_is(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "can_read", lambda: False)
+    reads(monkeypatch, lambda image: ("", 0.0))
+    picture = page(draw("circle", seed=21))
+    (mark,) = read(dataset, picture).marks
+    assert mark.answer.verdict == "certain"
+    for sure, verdict in ((pictures.LIKELY, "certain"), (pictures.LIKELY - 0.01, "hesitates")):
+        monkeypatch.setattr(pictures, "likeliest", lambda page, candidates, sure=sure: {candidates[0].at: sure})
+        assert read(dataset, picture).marks[0].answer.verdict == verdict
 
 
 def test_a_ring_round_something_is_no_ring(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     """However much the ring alone is like the circles of the base: what lies in its box belongs to it."""
     monkeypatch.setattr(pictures, "can_read", lambda: False)
+    monkeypatch.setattr(explanations, "can_read", lambda: False)
     ring = draw("circle", seed=21)
     alone = read(dataset, page(ring)).marks[0].answer
     assert alone.verdict == "certain" and alone.classes[0].class_id == named(dataset, "circle")
@@ -278,7 +302,7 @@ def test_a_short_code_that_is_seen_as_no_line_is_read_by_itself(
     monkeypatch.setattr(pictures, "read_letters", lambda image: [])
     monkeypatch.setattr(pictures, "answer_to", lambda *_, **__: ([], "unknown"))
     texts = {True: letters.Letters("A7", 0.95, (0, 0, 1, 1)), False: letters.Letters("l", 0.85, (0, 0, 1, 1))}
-    monkeypatch.setattr(pictures, "read_line", lambda image: texts[image.width > 1.3 * image.height])
+    monkeypatch.setattr(explanations, "read_line", lambda image: texts[image.width > 1.3 * image.height])
     assert read(dataset, page("A7")).code == "A7"
     texts[True] = letters.Letters("~o", 0.95, (0, 0, 1, 1))
     assert read(dataset, page("A7")).code == "", "a single sign that is not sure is none, and no word is of such signs"
@@ -375,6 +399,7 @@ def test_the_job_reads_files_and_zips_and_says_what_it_refuses(
 ) -> None:
     monkeypatch.setattr(embedders, "load_embedder", lambda workspace: FakeEmbedder())
     monkeypatch.setattr(pictures, "can_read", lambda: False)
+    monkeypatch.setattr(explanations, "can_read", lambda: False)
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("shop/nova.png", png_bytes(page(draw("cross", seed=9))))
