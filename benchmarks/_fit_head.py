@@ -172,10 +172,16 @@ def save(
     trunk: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write a head, and with it the trunk that it was fitted to where that is not the pretrained one."""
+    save_tensors(
+        path, {"head.weight": weight, "head.bias": bias, **{f"trunk.{n}": t for n, t in (trunk or {}).items()}}, facts
+    )
+
+
+def save_tensors(path: Path, tensors: Mapping[str, np.ndarray], facts: Mapping[str, object]) -> None:
+    """Write ``tensors``, what is real of them in half precision, and beside them ``facts``."""
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    tensors = {"head.weight": weight, "head.bias": bias, **{f"trunk.{n}": t for n, t in (trunk or {}).items()}}
     half = {n: t.astype(np.float16) if np.issubdtype(t.dtype, np.floating) else t for n, t in tensors.items()}
     tensors = {n: np.array(t, order="C") for n, t in half.items()}  # bytes are saved as they lie
     save_file(tensors, path, metadata={name: str(value) for name, value in facts.items()})

@@ -97,17 +97,13 @@ def _named(vectors: np.ndarray, drawings: np.ndarray, of: np.ndarray) -> float:
 
 
 def _save(weight: np.ndarray, bias: np.ndarray, photographs: int) -> None:
-    from safetensors.numpy import save_file
-
     weights, preprocessing = resolve(DEFAULT_ARCHITECTURE, allow_network=False), Preprocessing()
     facts = {
         "fitted_to": fitted_to(weights, preprocessing, mapped_heads(weights, preprocessing)),
         "fitted_on": f"{photographs} made photographs, {BOXES} readings each",
     }
     path = HEADS / f"{weights.architecture}-photographs.safetensors"
-    tensors = {"weight": np.ascontiguousarray(weight, np.float16), "bias": np.ascontiguousarray(bias, np.float16)}
-    save_file(tensors, path, metadata=facts)
-    path.chmod(0o644)  # the library writes for its owner alone; this file ships
+    _fit_head.save_tensors(path, {"weight": weight, "bias": bias}, facts)
     print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 

@@ -1,4 +1,5 @@
-"""How the finder and the reader learn: batches made in a process of their own, and the mean of the weights kept."""
+"""How the finder and the reader learn: batches made in a process of their own, and the mean of the weights kept; and
+how the networks that are shipped learn on."""
 
 from __future__ import annotations
 
@@ -70,6 +71,60 @@ def learn(net: Net, fill: Fill, loss: Loss, weights: dict[str, float], course: C
     maker.terminate()
     net.load_state_dict(mean)
     return net.eval()
+
+
+def shipped(net: Net, exported: Path, sample: Tensor) -> Net:
+    """``net`` with the weights of the network that is shipped. Its batch norms were folded into the convolutions before
+    them; they take what they see of ``sample`` (N, C, H, W), so that ``net`` answers the same and can learn on."""
+    import onnx
+    from onnx.numpy_helper import to_array
+
+    graph = onnx.load(exported).graph
+    held = {each.name: torch.from_numpy(to_array(each).copy()) for each in graph.initializer}
+    named = {name.removeprefix("net."): value for name, value in held.items() if name.startswith("net.")}
+    net.load_state_dict(net.state_dict() | named)
+    net.eval()
+    convolved = [node.input for node in graph.node if node.op_type == "Conv"]
+    folded = [(held[weight], held[bias]) for _, weight, bias in convolved if not weight.startswith("net.")]
+    parts = [m for m in net.modules() if isinstance(m, nn.Sequential) and len(m) > 1]
+    steps = _called([m for m in parts if isinstance(m[1], nn.BatchNorm2d)], net, sample)
+    for convolution, norm, *_ in steps:  # the graph may hold branches in another order
+        at = [weight.shape for weight, _ in folded].index(convolution.weight.shape)
+        _as_folded(convolution, norm, *folded.pop(at))
+    for _, norm, *_ in steps:
+        _take(norm, net, sample)
+    return net
+
+
+def _called(modules: list[nn.Sequential], net: nn.Module, sample: Tensor) -> list[nn.Sequential]:
+    """``modules`` in the order in which ``net`` calls them, as an exported graph holds them."""
+    order: list[nn.Sequential] = []
+    hooks = [module.register_forward_pre_hook(lambda called, _: order.append(called)) for module in modules]  # type: ignore[arg-type]
+    with torch.no_grad():
+        net(sample[:1])
+    for hook in hooks:
+        hook.remove()
+    return order
+
+
+def _as_folded(convolution: nn.Module, norm: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """The folded weights, and a norm that adds the bias alone."""
+    convolution.load_state_dict({"weight": weight})
+    one = torch.ones_like(bias)
+    plain = {"weight": one, "bias": bias, "running_mean": 0 * one, "running_var": one - norm.eps}
+    norm.load_state_dict(norm.state_dict() | plain)
+
+
+def _take(norm: nn.Module, net: nn.Module, sample: Tensor) -> None:
+    """Let ``norm`` answer what it answers now, by the mean and the variance that come to it."""
+    came: list[Tensor] = []
+    hook = norm.register_forward_pre_hook(lambda _, given: came.append(given[0]))
+    with torch.no_grad():
+        net(sample)
+    hook.remove()
+    variance, mean = torch.var_mean(came[0], dim=(0, 2, 3))
+    taken = {"weight": (variance + norm.eps).sqrt(), "running_mean": mean, "running_var": variance}
+    norm.load_state_dict(norm.state_dict() | taken | {"bias": norm.bias + mean})
 
 
 def rate(step: float, steps: int, *, most: float) -> float:

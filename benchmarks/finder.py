@@ -3,7 +3,8 @@
     python benchmarks/finder.py --build FOLDER [--steps 3600] [--minutes 90] [--boxes 900] [--again]
 
 Without ``--build`` it only names the sources and their licences. FOLDER keeps what is fetched and made on the way:
-called again, it goes on with what is missing; ``--again`` trains on from the network that is there, on other scenes.
+called again, it goes on with what is missing; ``--again`` trains on, on other scenes, from the network that is there or
+else from the shipped one.
 Needs npm, apt-get and dpkg, and fontTools, which comes with matplotlib. Writes assets/finder. No real drawing is read.
 """
 
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3600)
     parser.add_argument("--minutes", type=float, default=600, help="be done with the training after these")
     parser.add_argument("--boxes", type=int, default=900, help="scenes that the judge is fitted on (0: not)")
-    parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER")
+    parser.add_argument("--again", action="store_true", help="train on from the network in FOLDER or the shipped")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     if options.build is None:
@@ -249,15 +250,20 @@ def train(built: Built, *, steps: int, minutes: float, again: bool, seed: int) -
     """Learn, and write ``finder.onnx``."""
     import torch
     from _finder_net import WEIGHTS, Finder, export, loss
-    from _learning import Course, learn
+    from _learning import Course, learn, shipped
 
     if built.network.is_file() and not again:
         print("The network is there; --again trains on from it.")
         return
     torch.manual_seed(seed)
     net = Finder()
-    if again:
+    if again and built.network.is_file():
         net.load_state_dict(torch.load(built.network, weights_only=True))
+    elif again:
+        cv2.setNumThreads(1)  # the maker of batches is a fork, which would wait for threads that it has not
+        scenes = Scenes(built.forms, built.grounds(held_out=False), np.random.default_rng(seed))
+        sample = np.stack([channels(scenes.next(SIDE).picture) for _ in range(4 * BATCH)])
+        shipped(net, network.FINDER, torch.from_numpy(sample))
     course = Course(steps, minutes, FASTEST * (0.75 if again else 1), built.network)
     network.FINDER.write_bytes(export(learn(net, partial(_fill, built, seed), loss, WEIGHTS, course)))
 

@@ -4,7 +4,8 @@
 
 FOLDER is `finder`'s: the reader starts from the network in it, and learns from windows round the boxes that the finder
 proposes in other scenes, and round boxes of scenes made while it learns. Called again, it goes on with what is missing;
-``--again`` trains on from the reader that is there. Writes assets/finder/reader.onnx. No real drawing is read.
+``--again`` trains on from the reader that is there, or else from the one that is shipped. Writes
+assets/finder/reader.onnx. No real drawing is read.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from core.sight import network  # noqa: E402
 from core.sight.groups import Box, overlap  # noqa: E402
 from core.sight.inputs import window_channels  # noqa: E402
 from core.sight.proposals import all_places, likeliest  # noqa: E402
-from core.sight.reading import EXTENT, SIDE, window  # noqa: E402
+from core.sight.reading import EXTENT, SIDE, window, within  # noqa: E402
 from core.synthesis.scenes import Scene  # noqa: E402
 
 BATCH, FRESH = 24, 16  # windows a step, and how many of them are of scenes made while it learns
@@ -44,7 +45,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3000)
     parser.add_argument("--minutes", type=float, default=600, help="be done with the training after these")
     parser.add_argument("--scenes", type=int, default=1200, help="whose proposals are learnt from")
-    parser.add_argument("--again", action="store_true", help="train on from the reader in FOLDER")
+    parser.add_argument("--again", action="store_true", help="train on from the reader in FOLDER or the shipped")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     built = finder.Built(options.build)
@@ -101,13 +102,7 @@ def _ink(made: Scene, box: Box, inside: Box) -> np.ndarray:
     x, y, w, h = (factor * v for v in box)
     cover = np.rint(np.clip(made.ink, 0, 1) * 255).astype(np.uint8)
     shown = window(cover, (x, y, w, h), side=SIDE, extent=EXTENT).pixels
-    x, y, w, h = inside
-    slack = 0.05 * max(w, h) + 1
-    own = np.zeros_like(shown)
-    rows = slice(max(0, int(y - slack)), int(np.ceil(y + h + slack)))
-    columns = slice(max(0, int(x - slack)), int(np.ceil(x + w + slack)))
-    own[rows, columns] = shown[rows, columns]
-    return own
+    return within(shown, inside)
 
 
 def proposed(built: finder.Built, scenes: int, *, held_out: bool, seed: int) -> Windows:
@@ -231,7 +226,7 @@ def kept_in(built: finder.Built) -> Path:
 def train(built: finder.Built, windows: Windows, *, steps: int, minutes: float, again: bool, seed: int) -> None:
     """Learn, and keep the weights."""
     import torch
-    from _learning import Course, learn
+    from _learning import Course, learn, shipped
     from _reader_net import WEIGHTS, Reader, loss
 
     if kept_in(built).is_file() and not again:
@@ -239,8 +234,11 @@ def train(built: finder.Built, windows: Windows, *, steps: int, minutes: float, 
         return
     torch.manual_seed(seed)
     net = Reader()
-    if again:
+    if again and kept_in(built).is_file():
         net.load_state_dict(torch.load(kept_in(built), weights_only=True))
+    elif again:
+        seen, *_ = _of_proposed(windows, 96, np.random.default_rng(seed))
+        shipped(net, network.READER, torch.from_numpy(seen).float())
     else:
         net.start_from(torch.load(built.network, weights_only=True))
     course = Course(steps, minutes, FASTEST * (0.75 if again else 1), kept_in(built))

@@ -18,7 +18,7 @@ from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.groups import Box
 from core.sight.proposals import places
-from core.sight.reading import read
+from core.sight.reading import read, read_finely
 
 FOUND = 0.3  # probability from which there is a mark: nine in ten left-out scenes without one stay below
 _LEAST = 0.03  # what is less sure is not even proposed
@@ -86,8 +86,10 @@ def read_region(image: Image.Image, region: Region) -> Mark:
 
 def read_boxes(pixels: np.ndarray, boxes: Sequence[Box]) -> list[Subject]:
     """What is read in ``boxes`` of ``pixels`` (H, W, 3) uint8."""
-    read_there = zip(read(pixels, boxes), boxes, strict=True)
-    return [Subject(Image.fromarray(reading.ink), _cut_close(pixels, box)) for reading, box in read_there]
+    readings = read_finely(pixels, boxes, read(pixels, boxes))
+    return [
+        Subject(Image.fromarray(one.ink), _cut_close(pixels, box)) for one, box in zip(readings, boxes, strict=True)
+    ]
 
 
 def cut_region(image: Image.Image, region: Region, *, margin: float = 0.0) -> Image.Image:

@@ -16,7 +16,7 @@ from core.sight.groups import overlap
 from core.sight.inputs import channels
 from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
 from core.sight.network import CELL, look
-from core.sight.reading import EXTENT, SIDE, read, window
+from core.sight.reading import EXTENT, SIDE, Reading, read, read_finely, window
 
 STROKES = Preprocessing("strokes", 128)
 
@@ -208,3 +208,48 @@ def test_a_ring_that_is_found_is_read_though_it_is_a_rim_when_it_is_large() -> N
     pixels = np.clip(page - 80 * (ring / 255), 0, 255).astype(np.uint8)
     (reading,) = read(pixels, [(230.0, 318.0, 170.0, 170.0)])
     assert (reading.ink < 128).sum() > 300
+
+
+def behind_glass() -> tuple[np.ndarray, np.ndarray]:
+    """A photograph of wood behind glass, its pattern stronger than the thin cross cut into the glass; and the cross."""
+    y, x = np.mgrid[0:640, 0:640].astype(np.float32)
+    page = 120 + 14 * np.sin(x / 38 + 2 * np.sin(y / 90)) + 9 * np.sin(y / 31)
+    ink = np.zeros((640, 640), np.uint8)
+    for line in ([[170, 200], [470, 440]], [[470, 190], [180, 450]], [[170, 200], [470, 190]]):
+        cv2.line(ink, line[0], line[1], 255, 14, cv2.LINE_AA)
+    soft = cv2.GaussianBlur(ink.astype(np.float32) / 255, (0, 0), 3)
+    page += 8 * (soft - np.roll(soft, (4, 5), (0, 1))) + 2.5 * soft
+    page += np.random.default_rng(0).normal(0, 2, page.shape)
+    return np.repeat(np.clip(page, 0, 255).astype(np.uint8)[..., None], 3, axis=2), ink
+
+
+def test_a_mark_of_many_pixels_is_read_finely_too() -> None:
+    pixels, ink = behind_glass()
+    box = (160.0, 180.0, 320.0, 280.0)
+    first = read(pixels, [box])
+    (finely,) = read_finely(pixels, [box], first)
+    cross = window(ink, box, side=SIDE, extent=EXTENT).pixels > 128
+    assert finely.sure == first[0].sure
+    assert _told(finely.ink, cross) > _told(first[0].ink, cross) + 0.05
+
+
+def _told(ink: np.ndarray, true: np.ndarray) -> float:
+    """How much darker the true strokes are than all else, 0 to 1."""
+    return float(ink[~true].mean() - ink[true].mean()) / 255
+
+
+def test_what_has_few_pixels_is_not_read_finely() -> None:
+    pixels = np.asarray(lens((170, 240, 50), size=(512, 480)))
+    box = box_of(170, 240, 55)
+    first = read(pixels, [box])
+    assert read_finely(pixels, [box], first) == first
+
+
+def test_strokes_beside_the_box_are_not_read_finely() -> None:
+    pixels = np.asarray(lens((200, 240, 80), (400, 240, 80)))
+    box = box_of(200, 240, 85)
+    (finely,) = read_finely(pixels, [box], [Reading(np.full((SIDE, SIDE), 255, np.uint8), 0.5)])
+    right = window(pixels, box, side=SIDE, extent=EXTENT).inside(box)
+    beyond = round(right[0] + right[2] + 0.05 * max(right[2:]) + 3)
+    assert finely.ink[:, :beyond].min() < 160
+    assert finely.ink[:, beyond:].min() > 250
