@@ -70,13 +70,13 @@ def test_variants_written_on_the_cluster_are_each_there_once_though_the_worker_i
     runner = JobRunner(workspace)
     params = {"per_image": 20, "override": True, "seed": 3}
     job = runner.start("augment", "core.variation.work:run_augment", params)
-    while runner.get(job.id).done < 30 and runner.get(job.id).active:
+    manifest = Manifest(workspace.augmented)
+    while runner.get(job.id).active and not manifest.variants():  # lines are kept 64 at a time
         threading.Event().wait(0.05)
     raylets.kill("ray::_far")
     ended = runner.wait(job.id, timeout_s=240)
     assert ended.state == "succeeded", (ended.error, (Path(ended.folder) / "log.txt").read_text())
     assert ended.result["written"] + ended.result["present"] == 36 * 20 and ended.result["present"] > 0
-    manifest = Manifest(workspace.augmented)
     written = [(one.original_sha256, one.number) for one in manifest.variants()]
     assert len(written) == len(set(written)) == 36 * 20 and manifest.strangers() == []
     assert [record["outcome"] for record in ended.outcomes()] == ["refused"]
