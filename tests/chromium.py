@@ -183,8 +183,9 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
 
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Callable[..., Visit]]:
-    """``visit(server, locale="en-GB")`` -> a `Visit` in a fresh profile; each is checked at the end."""
+def visit(browser: Browser, tmp_path: Path) -> Iterator[Callable[..., Visit]]:
+    """``visit(server, locale="en-GB")`` -> a `Visit` in a fresh profile; each is checked at the end, and closed before
+    ``tmp_path`` is removed: a page would ask for pictures of a workspace that is gone."""
     visits: list[Visit] = []
 
     def start(server: Server, *, locale: str = "en-GB", width: int = 1280, height: int = 900) -> Visit:
