@@ -87,24 +87,13 @@ def shipped(net: Net, exported: Path, sample: Tensor) -> Net:
     convolved = [node.input for node in graph.node if node.op_type == "Conv"]
     folded = [(held[weight], held[bias]) for _, weight, bias in convolved if not weight.startswith("net.")]
     parts = [m for m in net.modules() if isinstance(m, nn.Sequential) and len(m) > 1]
-    steps = _called([m for m in parts if isinstance(m[1], nn.BatchNorm2d)], net, sample)
-    for convolution, norm, *_ in steps:  # the graph may hold branches in another order
+    steps = [m for m in parts if isinstance(m[1], nn.BatchNorm2d)]
+    for convolution, norm, *_ in steps:  # the graph holds them as they are called, those of one shape in this order
         at = [weight.shape for weight, _ in folded].index(convolution.weight.shape)
         _as_folded(convolution, norm, *folded.pop(at))
     for _, norm, *_ in steps:
         _take(norm, net, sample)
     return net
-
-
-def _called(modules: list[nn.Sequential], net: nn.Module, sample: Tensor) -> list[nn.Sequential]:
-    """``modules`` in the order in which ``net`` calls them, as an exported graph holds them."""
-    order: list[nn.Sequential] = []
-    hooks = [module.register_forward_pre_hook(lambda called, _: order.append(called)) for module in modules]  # type: ignore[arg-type]
-    with torch.no_grad():
-        net(sample[:1])
-    for hook in hooks:
-        hook.remove()
-    return order
 
 
 def _as_folded(convolution: nn.Module, norm: nn.Module, weight: Tensor, bias: Tensor) -> None:
