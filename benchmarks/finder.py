@@ -33,7 +33,7 @@ from _sources import SOURCES  # noqa: E402
 
 from core.sight import network  # noqa: E402
 from core.sight.groups import overlap  # noqa: E402
-from core.sight.inputs import channels  # noqa: E402
+from core.sight.inputs import channels, evened  # noqa: E402
 from core.sight.proposals import all_places  # noqa: E402
 from core.synthesis.engraving import Form  # noqa: E402
 from core.synthesis.hands import by_hand, random_hand  # noqa: E402
@@ -370,14 +370,18 @@ def boxes(pictures: Iterable[Scene]) -> Looked:
 
 
 def _taken(source: Scenes) -> list[Scene]:
-    """Pictures of one scene: of what lies on a table the whole and two pieces, framed as somebody frames a mark."""
+    """Pictures of one scene, as they are searched: of what lies on a table the whole and two pieces, framed as
+    somebody frames a mark."""
     rng = source.rng
     marks = int(rng.choice([0, 1, 2, 3], p=[0.33, 0.47, 0.16, 0.04]))
     if rng.random() >= ON_TABLES:
         side = int(rng.choice(LOOKED_AT))
-        return [_enlarged(source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95)), rng)]
-    whole = source.table(int(rng.choice(WHOLE_TABLES)), marks=marks)
-    return [_enlarged(made, rng) for made in (whole, _framed(whole, rng), _framed(whole, rng))]
+        taken = [source.next(side, marks=marks, extent=(max(0.08, 18 / side), 0.95))]
+    else:
+        whole = source.table(int(rng.choice(WHOLE_TABLES)), marks=marks)
+        taken = [whole, _framed(whole, rng), _framed(whole, rng)]
+    large = [_enlarged(made, rng) for made in taken]
+    return [Scene(evened(made.picture), made.ink, made.boxes) for made in large]
 
 
 def _framed(whole: Scene, rng: np.random.Generator) -> Scene:

@@ -17,6 +17,7 @@ from core.ground.ink import FAINTEST, has_ink
 from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.groups import Box
+from core.sight.inputs import evened
 from core.sight.proposals import places
 from core.sight.reading import read, read_finely
 
@@ -85,7 +86,8 @@ def read_region(image: Image.Image, region: Region) -> Mark:
 
 
 def read_boxes(pixels: np.ndarray, boxes: Sequence[Box]) -> list[Subject]:
-    """What is read in ``boxes`` of ``pixels`` (H, W, 3) uint8."""
+    """What is read in ``boxes`` of ``pixels`` (H, W, 3) or (H, W) uint8."""
+    pixels = evened(pixels)
     readings = read_finely(pixels, boxes, read(pixels, boxes))
     return [
         Subject(Image.fromarray(one.ink), _cut_close(pixels, box)) for one, box in zip(readings, boxes, strict=True)
@@ -182,9 +184,9 @@ def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
     pixels = np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
     factor = _MOST / max(pixels.shape[:2])
     if factor >= 1:
-        return pixels, 1.0
+        return evened(pixels), 1.0
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), factor
+    return evened(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)), factor
 
 
 def _cut_close(pixels: np.ndarray, box: Box) -> Image.Image:

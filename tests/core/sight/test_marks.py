@@ -13,7 +13,7 @@ from core.ground.config import MODES, Preprocessing
 from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.groups import overlap
-from core.sight.inputs import channels
+from core.sight.inputs import channels, evened
 from core.sight.marks import FOUND, cut_region, find_marks, is_clean, read_region, sight
 from core.sight.network import CELL, look
 from core.sight.reading import EXTENT, SIDE, Reading, read, read_finely, window
@@ -21,8 +21,11 @@ from core.sight.reading import EXTENT, SIDE, Reading, read, read_finely, window
 STROKES = Preprocessing("strokes", 128)
 
 
-def lens(*marks: tuple[int, int, int], size: tuple[int, int] = (640, 480), seed: int = 0) -> Image.Image:
-    """A photograph of uneven light with grain, and crosses in rings at (x, y) of a radius, cut into it."""
+def lens(
+    *marks: tuple[int, int, int], size: tuple[int, int] = (640, 480), seed: int = 0, depth: int = 70, ruled: int = 0
+) -> Image.Image:
+    """A photograph of uneven light with grain, and crosses in rings at (x, y) of a radius, cut into it as deep as
+    ``depth`` grey levels; ``ruled``: how many pixels apart dark lines lie behind it, 0 without any."""
     rng = np.random.default_rng(seed)
     wide, high = size
     y, x = np.mgrid[0:high, 0:wide].astype(np.float32)
@@ -33,7 +36,10 @@ def lens(*marks: tuple[int, int, int], size: tuple[int, int] = (640, 480), seed:
         cv2.circle(ink, (cx, cy), r, 255, width, cv2.LINE_AA)
         cv2.line(ink, (cx - r // 2, cy), (cx + r // 2, cy), 255, width, cv2.LINE_AA)
         cv2.line(ink, (cx, cy - r // 2), (cx, cy + r // 2), 255, width, cv2.LINE_AA)
-    page = page - 70 * (ink / 255) + rng.normal(0, 2, (high, wide))
+    page = page - depth * (ink / 255)
+    if ruled:
+        page[(y % ruled < 2)] *= 0.75
+    page = page + rng.normal(0, 2, (high, wide))
     return Image.fromarray(np.clip(page, 0, 255).astype(np.uint8)).convert("RGB")
 
 
@@ -112,6 +118,26 @@ def test_a_mark_is_found_where_it_is(x: int, y: int, r: int) -> None:
     mark = find_marks(lens((x, y, r)))[0]
     assert mark.sure >= FOUND
     assert overlap(tuple(mark.region.box), box_of(x, y, r)) > 0.7
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_faint_mark_on_a_ground_of_strong_lines_is_found_and_the_lines_alone_are_none(seed: int) -> None:
+    x, y, r = [(320, 240, 150), (160, 130, 60), (500, 360, 40)][seed]
+    mark = find_marks(lens((x, y, r), seed=seed, depth=6, ruled=40))[0]
+    assert mark.sure >= FOUND
+    assert overlap(tuple(mark.region.box), box_of(x, y, r)) > 0.7
+    assert not any(other.sure >= FOUND for other in find_marks(lens(seed=seed, ruled=40)))
+
+
+@pytest.mark.parametrize("shape", [(90, 120), (90, 120, 3)])
+def test_contrast_is_much_the_same_everywhere_once_it_is_evened(shape: tuple[int, ...]) -> None:
+    page = np.random.default_rng(0).normal(0, 1, shape)
+    page[:, 60:] *= 20  # strong on the right
+    picture = np.clip(128 + 2 * page, 0, 255).astype(np.uint8)
+    even = evened(picture)
+    assert (even.shape, even.dtype) == (picture.shape, np.uint8)
+    before, after = (float(p[:, 70:].std() / p[:, :50].std()) for p in (picture.astype(float), even.astype(float)))
+    assert after < before / 2
 
 
 def test_a_small_mark_in_a_large_photograph_is_found() -> None:
