@@ -29,8 +29,8 @@ from products import SIGNS, Base  # noqa: E402
 
 from core.embedding.embedder import Embedder, load_embedder  # noqa: E402
 from core.ground.workspace import Workspace  # noqa: E402
-from core.products import pictures  # noqa: E402
-from core.products.explanations import FEATURES, GIVEN, WEIGHTS, Candidate, Page, explanations, likeliest  # noqa: E402
+from core.products.explanations import FEATURES, GIVEN, WEIGHTS, Candidate, Page, explanations  # noqa: E402
+from core.products.pictures import ask_page  # noqa: E402
 from core.recognition.calibrate import calibrate  # noqa: E402
 from core.recognition.metrics import wilson  # noqa: E402
 
@@ -86,13 +86,9 @@ def explained(marks: Marks, drawings: Sequence, embedder: Embedder, seed: int, c
         one = catalogued(drawings, rows, "".join(rng.choice(list(SIGNS), rng.integers(2, 5))), rng)
         known = [(c, place) for c, place in zip(own, one.places, strict=True) if c not in lacks]
 
-        def recorded(page: Page, candidates: Sequence[Candidate], known: list = known) -> dict[int, float]:
-            found.append(_judged(page, candidates, known))
-            return likeliest(page, candidates)
-
-        pictures.likeliest = recorded
-        pictures.read_picture(one.picture, gallery=gallery, calibration=calibration, embedder=embedder, k=NEIGHBOURS)
-    pictures.likeliest = likeliest
+        asked = ask_page(one.picture, gallery=gallery, calibration=calibration, embedder=embedder, k=NEIGHBOURS)
+        if asked is not None:
+            found.append(_judged(asked.page, asked.candidates, known))
     return found
 
 

@@ -24,7 +24,7 @@ from core.products.letters import SURE, Letters, can_read, in_reading_order, rea
 from core.recognition.calibrate import Calibration
 from core.recognition.identify import Answer, identify_marks
 from core.recognition.verdicts import answer_to
-from core.sight.hypotheses import Hypothesis, hypotheses
+from core.sight.hypotheses import hypotheses
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -56,24 +56,33 @@ class Reading:
     sure: float = 0.0
 
 
+@dataclass(frozen=True)
+class Asked:
+    """A clean ``page``; what was ``seen`` of each grouping of its ink (N, `Preprocessing.shape`) uint8 and its vector
+    (N, D); the ``answers`` of those that may be marks, by their numbers, and the ``candidates`` that they are."""
+
+    page: Page
+    seen: np.ndarray
+    vectors: np.ndarray
+    answers: dict[int, Answer]
+    candidates: list[Candidate]
+
+
 def read_picture(
     image: Image.Image, *, gallery: References, calibration: Calibration, embedder: Embedder, k: int = 10
 ) -> Reading:
     """Read one picture (decoded, upright): a clean page by its pieces of ink, any other by the marks found in it."""
-    groups = hypotheses(image)
-    if not groups:
-        about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "embedder": embedder}
-        answers = identify_marks(image, **about, k=k, top=CANDIDATES)
+    about: dict[str, Any] = {"gallery": gallery, "calibration": calibration, "k": k}
+    asked = ask_page(image, embedder=embedder, **about)
+    if asked is None:
+        answers = identify_marks(image, **about, embedder=embedder, top=CANDIDATES)
         return Reading([Read(one.region, one) for one in answers if one.region is not None])
-    seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
-    vectors = embedder.embed(seen)
-    page = Page(groups, read_letters(image))
-    marks, used = _marks(page, seen, vectors, gallery, calibration, k)
-    single = page.single
+    page, single = asked.page, asked.page.single
+    marks, used = _marks(asked)
     left = set(single) - used
     letters = _letters(image, page, used)
     letters = in_reading_order([*letters, *_read_alone(page, _outside(left, single, letters))])
-    unknown = _unknown(groups, _outside(left, single, letters), seen, vectors)
+    unknown = _unknown(asked, _outside(left, single, letters))
     code = " ".join(line.text for line in letters)
     return Reading([*marks, *unknown], code, min((line.sure for line in letters), default=0.0))
 
@@ -88,29 +97,37 @@ def one_of_a_kind(vectors: np.ndarray) -> np.ndarray:
     return how.fit_predict(vectors)
 
 
-def _marks(
-    page: Page, seen: np.ndarray, vectors: np.ndarray, gallery: References, calibration: Calibration, k: int
-) -> tuple[list[Read], set[int]]:
-    """The marks, best first, and the pieces of ink that they take."""
-    if not len(gallery):
-        return [], set()
-    groups = page.groups
-    similar = gallery.likeness(vectors)
+def ask_page(
+    image: Image.Image, *, gallery: References, calibration: Calibration, embedder: Embedder, k: int = 10
+) -> Asked | None:
+    """What the base says to the groupings of a page's ink; None where the page is not clean and has none."""
+    groups = hypotheses(image)
+    if not groups:
+        return None
+    seen = np.stack([see(group.picture, embedder.preprocessing) for group in groups])
+    vectors = embedder.embed(seen)
+    similar = gallery.likeness(vectors) if len(gallery) else np.zeros(0)
     answers: dict[int, Answer] = {}
+    candidates: list[Candidate] = []
     for at in np.argsort(-similar)[:LOOKED_AT].tolist():
         outline = partial(outline_of, seen[at])
         classes, verdict = answer_to(vectors[at], outline, gallery, calibration, k=k, top=CANDIDATES)
         if verdict in MARKS:
             answers[at] = Answer(verdict, classes, seen[at], vectors[at], region=groups[at].region)
-    candidates = [
-        Candidate(at, found.classes[0].class_id, calibration.score(found.classes), float(similar[at]))
-        for at, found in answers.items()
-    ]
-    taken = likeliest(page, candidates)
+            candidates.append(Candidate(at, classes[0].class_id, calibration.score(classes), float(similar[at])))
+    return Asked(Page(groups, read_letters(image)), seen, vectors, answers, candidates)
+
+
+def _marks(asked: Asked) -> tuple[list[Read], set[int]]:
+    """The marks, best first, and the pieces of ink that they take."""
+    similar = {one.at: one.similar for one in asked.candidates}
+    taken = likeliest(asked.page, asked.candidates)
     found = {
-        at: answers[at] if sure >= LIKELY else replace(answers[at], verdict="hesitates") for at, sure in taken.items()
+        at: asked.answers[at] if sure >= LIKELY else replace(asked.answers[at], verdict="hesitates")
+        for at, sure in taken.items()
     }
     order = sorted(found, key=lambda at: (found[at].verdict != "certain", -similar[at]))
+    groups = asked.page.groups
     return [Read(groups[at].region, found[at]) for at in order], {piece for at in taken for piece in groups[at].pieces}
 
 
@@ -158,15 +175,14 @@ def _read_alone(page: Page, left: set[int]) -> list[Letters]:
     return found
 
 
-def _unknown(groups: Sequence[Hypothesis], rest: set[int], seen: np.ndarray, vectors: np.ndarray) -> list[Read]:
+def _unknown(asked: Asked, rest: set[int]) -> list[Read]:
     """What is neither: the largest groupings of what is left, none within another."""
     found: list[Read] = []
-    for at in sorted(range(len(groups)), key=lambda n: -len(groups[n].pieces)):
-        group = groups[at]
+    for at, group in sorted(enumerate(asked.page.groups), key=lambda one: -len(one[1].pieces)):
         if group.pieces <= rest:
             rest = rest - group.pieces
-            answer = Answer("unknown", [], seen[at], vectors[at], region=group.region)
-            found.append(Read(group.region, replace(answer, sure=0.0)))
+            answer = Answer("unknown", [], asked.seen[at], asked.vectors[at], region=group.region, sure=0.0)
+            found.append(Read(group.region, answer))
     return found
 
 
