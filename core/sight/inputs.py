@@ -13,13 +13,15 @@ import numpy as np
 WIDE, NEAR = 81, 25  # px: sides of the neighbourhoods
 CHANNELS = 3
 WINDOW_CHANNELS = CHANNELS + 2
-_LIMIT, _TILES = 2.0, 8  # of `evened`: how many times the mean a histogram may hold of one tone, and tiles a side
+# Of `evened`: how many times the mean a histogram may hold of one tone; tiles a side at most, and px of one at least.
+_LIMIT, _TILES, _TILE = 2.0, 8, 64
 
 
 def evened(picture: np.ndarray) -> np.ndarray:
-    """``picture`` (H, W, 3) or (H, W) uint8 with much the same contrast everywhere, each channel by itself: adaptive
+    """``picture`` (H, W, 3) or (H, W) uint8 with contrast more alike everywhere, each channel by itself: adaptive
     histogram equalisation with a limit (CLAHE; Zuiderveld, Graphics Gems IV, 1994). What is faint stands out in it."""
-    even = cv2.createCLAHE(_LIMIT, (_TILES, _TILES))
+    across, down = (int(np.clip(side // _TILE, 1, _TILES)) for side in picture.shape[1::-1])
+    even = cv2.createCLAHE(_LIMIT, (across, down))
     return cv2.merge([even.apply(channel) for channel in cv2.split(picture)])
 
 
