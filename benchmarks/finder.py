@@ -15,7 +15,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TypeVar
@@ -381,7 +381,7 @@ def _taken(source: Scenes) -> list[Scene]:
         whole = source.table(int(rng.choice(WHOLE_TABLES)), marks=marks)
         taken = [whole, _framed(whole, rng), _framed(whole, rng)]
     large = [_enlarged(made, rng) for made in taken]
-    return [Scene(evened(made.picture), made.ink, made.boxes) for made in large]
+    return [replace(made, picture=evened(made.picture)) for made in large]
 
 
 def _framed(whole: Scene, rng: np.random.Generator) -> Scene:

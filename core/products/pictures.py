@@ -57,7 +57,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Asked:
+class AskedPage:
     """A clean ``page``; what was ``seen`` of each grouping of its ink (N, `Preprocessing.shape`) uint8 and its vector
     (N, D); the ``answers`` of those that may be marks, by their numbers, and the ``candidates`` that they are."""
 
@@ -99,7 +99,7 @@ def one_of_a_kind(vectors: np.ndarray) -> np.ndarray:
 
 def ask_page(
     image: Image.Image, *, gallery: References, calibration: Calibration, embedder: Embedder, k: int = 10
-) -> Asked | None:
+) -> AskedPage | None:
     """What the base says to the groupings of a page's ink; None where the page is not clean and has none."""
     groups = hypotheses(image)
     if not groups:
@@ -115,10 +115,10 @@ def ask_page(
         if verdict in MARKS:
             answers[at] = Answer(verdict, classes, seen[at], vectors[at], region=groups[at].region)
             candidates.append(Candidate(at, classes[0].class_id, calibration.score(classes), float(similar[at])))
-    return Asked(Page(groups, read_letters(image)), seen, vectors, answers, candidates)
+    return AskedPage(Page(groups, read_letters(image)), seen, vectors, answers, candidates)
 
 
-def _marks(asked: Asked) -> tuple[list[Read], set[int]]:
+def _marks(asked: AskedPage) -> tuple[list[Read], set[int]]:
     """The marks, best first, and the pieces of ink that they take."""
     similar = {one.at: one.similar for one in asked.candidates}
     taken = likeliest(asked.page, asked.candidates)
@@ -175,7 +175,7 @@ def _read_alone(page: Page, left: set[int]) -> list[Letters]:
     return found
 
 
-def _unknown(asked: Asked, rest: set[int]) -> list[Read]:
+def _unknown(asked: AskedPage, rest: set[int]) -> list[Read]:
     """What is neither: the largest groupings of what is left, none within another."""
     found: list[Read] = []
     for at, group in sorted(enumerate(asked.page.groups), key=lambda one: -len(one[1].pieces)):

@@ -182,11 +182,11 @@ def _blank(image: Image.Image) -> bool:
 def _worked_on(image: Image.Image) -> tuple[np.ndarray, float]:
     """The pixels that are searched, and how many of them one of the picture's is."""
     pixels = np.asarray(image if image.mode in ("RGB", "L") else image.convert("RGB"))
-    factor = _MOST / max(pixels.shape[:2])
-    if factor >= 1:
-        return evened(pixels), 1.0
-    size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
-    return evened(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)), factor
+    factor = min(1.0, _MOST / max(pixels.shape[:2]))
+    if factor < 1:
+        size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return evened(pixels), factor
 
 
 def _cut_close(pixels: np.ndarray, box: Box) -> Image.Image:
