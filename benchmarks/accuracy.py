@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -32,9 +33,13 @@ from core.ground.config import Mode, Preprocessing, WorkspaceConfig  # noqa: E40
 from core.ground.images import content_hash, decode  # noqa: E402
 from core.ground.preprocessing import see  # noqa: E402
 from core.ground.workspace import Workspace  # noqa: E402
-from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
+from core.recognition.calibrate import Calibration, Verdict, calibrate  # noqa: E402
 from core.recognition.metrics import wilson  # noqa: E402
 from core.recognition.ranking import ClassAnswer, rank  # noqa: E402
+from core.recognition.verdicts import answer_to  # noqa: E402
+
+if TYPE_CHECKING:
+    from _marks import Marks
 
 SHARED = Path(os.environ.get("BURIN_SHARED") or ROOT.parent / "shared" / "data")
 NEIGHBOURS = WorkspaceConfig().neighbours
@@ -88,12 +93,15 @@ def main() -> None:
     draws = 3 if quick else 10
     print(f"Rank 1 in per cent with Wilson 95 % intervals; vote of k = {NEIGHBOURS}; {draws} draws of each split.\n")
     print(f"{'':34}{'closed set':20}{'one shot':20}{'icons -> drawings':20}{'Omniglot one shot'}")
-    vectors: dict[str, np.ndarray] = {}
     for label, vectors in encoded(data, quick=quick):
         print(f"{label:34}{'  '.join(str(s) for s in ranks(data, vectors, draws))}", flush=True)
     print()
-    unknown(data.drawings.names, vectors["drawings"], draws, heading="a third of the classes unknown, 70 % in the base")
-    unknown(data.drawings.names, vectors["drawings"], draws, shots=3, heading="the same with 3 references a class")
+    from _marks import marks_of
+
+    marks = marks_of(("drawings",))["drawings"]
+    unknown(marks, draws, heading="a third of the classes unknown, 70 % in the base")
+    unknown(marks, draws, shots=5, heading="the same with 5 references a class")
+    unknown(marks, draws, shots=3, heading="the same with 3")
     print(f"{time.perf_counter() - started:.0f} s")
 
 
@@ -218,9 +226,9 @@ def gallery_of(names: np.ndarray, vectors: np.ndarray, rows: np.ndarray) -> tupl
 # ---- marks from outside
 
 
-def unknown(names: np.ndarray, vectors: np.ndarray, draws: int, *, shots: int = 0, heading: str) -> None:
-    """Print what the calibrated verdicts do when a third of the classes is outside the base."""
-    trials = [_outside_trial(names, vectors, seed, shots) for seed in range(draws)]
+def unknown(marks: Marks, draws: int, *, shots: int = 0, heading: str) -> None:
+    """Print what the product's verdicts do when a third of the classes is outside the base."""
+    trials = [_outside_trial(marks, seed, shots) for seed in range(draws)]
     known = np.unique(np.concatenate([t.queries for t in trials])).size
     print(f"Unknown marks: {heading}; {draws} draws, {sum(len(t.outside) for t in trials)} questions from outside.")
     print(f"{'asked for':>10}  outside, called certain   outside, hesitates   known, certain and right  ", end="")
@@ -229,7 +237,7 @@ def unknown(names: np.ndarray, vectors: np.ndarray, draws: int, *, shots: int = 
         rows = [_verdicts(t, target) for t in trials]
         false, doubt, right, wrong, rejected = (sum(column) for column in zip(*rows, strict=True))
         out, inside = sum(len(t.outside) for t in trials), sum(len(t.queries) for t in trials)
-        columns = [Share(false, out, len(names)), Share(doubt, out, len(names))]
+        columns = [Share(false, out, len(marks.names)), Share(doubt, out, len(marks.names))]
         columns += [Share(n, inside, known) for n in (right, wrong, rejected)]
         print(f"{100 * target:8.0f} %  {'      '.join(str(c) for c in columns)}")
     print("\nThe score, thresholds aside: at this false-accept rate, known marks that are refused or wrong, %")
@@ -242,33 +250,34 @@ def unknown(names: np.ndarray, vectors: np.ndarray, draws: int, *, shots: int = 
 
 @dataclass(frozen=True)
 class Outside:
-    """One draw: the gallery, and for the known queries and the outside ones what `rank` answered
-    (with whether the first class is right)."""
+    """One draw: the ``gallery``, its ``classes``, the rows of the known ``queries`` and of those from ``outside``."""
 
+    marks: Marks
     gallery: Gallery
+    classes: np.ndarray
     queries: np.ndarray
-    outside: list[list[ClassAnswer]]
-    inside: list[tuple[list[ClassAnswer], bool]]
+    outside: np.ndarray
+
+    def answer(self, row: int, calibration: Calibration) -> tuple[list[ClassAnswer], Verdict, bool]:
+        """The classes, the verdict, and whether the first is right."""
+        outline = self.marks.outlines[row]
+        found, verdict = answer_to(self.marks.vectors[row], lambda: outline, self.gallery, calibration, k=NEIGHBOURS)
+        return found, verdict, bool(self.classes[found[0].class_id] == self.marks.names[row])
 
 
-def _outside_trial(names: np.ndarray, vectors: np.ndarray, seed: int, shots: int) -> Outside:
-    classes = np.random.default_rng(1000 + seed).permutation(np.unique(names))
-    strange = np.isin(names, classes[: len(classes) // 3])
+def _outside_trial(marks: Marks, seed: int, shots: int) -> Outside:
+    names = np.unique(marks.names)
+    strange = np.isin(marks.names, np.random.default_rng(1000 + seed).permutation(names)[: len(names) // 3])
     kept = np.flatnonzero(~strange)
-    rows, queries = (kept[part] for part in split(names[kept], seed, share=0.7, shots=shots))
-    gallery, base = gallery_of(names, vectors, rows)
-    inside = []
-    for query in queries:
-        answer = rank(vectors[query], gallery, k=NEIGHBOURS)
-        inside.append((answer, bool(base[answer[0].class_id] == names[query])))
-    outside = [rank(vectors[query], gallery, k=NEIGHBOURS) for query in np.flatnonzero(strange)]
-    return Outside(gallery, queries, outside, inside)
+    rows, queries = (kept[part] for part in split(marks.names[kept], seed, share=0.7, shots=shots))
+    classes = np.unique(marks.names[rows])
+    return Outside(marks, marks.gallery(rows, classes), classes, queries, np.flatnonzero(strange))
 
 
 def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
     calibration = calibrate(trial.gallery, false_accept_rate=target, k=NEIGHBOURS)
-    outside = [calibration.verdict(answer) for answer in trial.outside]
-    inside = [(calibration.verdict(answer), right) for answer, right in trial.inside]
+    outside = [trial.answer(row, calibration)[1] for row in trial.outside.tolist()]
+    inside = [trial.answer(row, calibration)[1:] for row in trial.queries.tolist()]
     return (
         outside.count("certain"),
         outside.count("hesitates"),
@@ -280,8 +289,11 @@ def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
 
 def _refused(trial: Outside, value: Callable[[Calibration, list[ClassAnswer]], float], target: float) -> float:
     calibration = calibrate(trial.gallery, k=NEIGHBOURS)
-    threshold = np.quantile([value(calibration, answer) for answer in trial.outside], 1 - target)
-    return float(np.mean([not (right and value(calibration, a) > threshold) for a, right in trial.inside]))
+    outside, inside = (
+        [trial.answer(row, calibration) for row in rows.tolist()] for rows in (trial.outside, trial.queries)
+    )
+    threshold = np.quantile([value(calibration, answer) for answer, *_ in outside], 1 - target)
+    return float(np.mean([not (right and value(calibration, answer) > threshold) for answer, _, right in inside]))
 
 
 def _similarity(_: Calibration, answer: list[ClassAnswer]) -> float:

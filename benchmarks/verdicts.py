@@ -49,7 +49,7 @@ def main() -> None:
     outcomes = []
     for each in options.each:
         for size in options.sizes:
-            draws = max(3, (60 if size < 20 else 120) // size // (3 if options.quick else 1))
+            draws = max(3, (60 if size < 20 else 320) // size // (3 if options.quick else 1))
             found = asked(marks, size, each, draws=draws)
             if found:
                 outcomes.append(found)

@@ -1,14 +1,14 @@
 """When to say a name, when to hesitate, and when to say "not in the base".
 
-What foreign marks reach by chance is known from line art for bases of every size (`core.recognition.evidence`), and
-counts while a base is small. Its own images move that, the more the more classes they are of: they are asked against
-one another (`core.recognition.trials`). A gallery in, thresholds out.
+What foreign marks reach by chance, and what speaks for a name how much, is known from line art for bases of every size
+(`core.recognition.evidence`), and counts while a base is small. Its own images move both, the more the more classes
+they are of: they are asked against one another (`core.recognition.trials`). A gallery in, thresholds out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
@@ -25,6 +25,7 @@ WORTH, ELSEWHERE = 60, 12
 # Log-odds that foreign marks of a base's own kind reach beyond those of line art. Chosen on the shared drawings
 # (`benchmarks/verdicts.py`), where bases of 5 and 10 classes let 8 and 9 % pass without it.
 CAUTION = 0.6
+FOLDS = 10  # parts of the classes, each asked with weights that the others moved
 RESAMPLED = 100  # bootstrap rounds
 REJECTED = 0.2  # of the target: the share of the known marks that may be called unknown (see `calibrate`)
 HESITATION = 4  # outside marks that are at least hesitated about: at most this many times the target
@@ -42,6 +43,7 @@ class Calibration:
     between. Where they cannot be compared, a doubt is "certain" from ``alone_at``, else "hesitates". Nothing is certain
     below a similarity of ``least``. ``target`` is the false-accept rate asked for; ``cohesion`` and ``twins`` are of
     each class by its id (`core.recognition.cohesion`), ``typical`` and ``twin`` those of one not known then.
+    ``sight`` and ``strokes``: the weights of the score, empty for those of line art.
     ``outside`` and ``in_base`` count the trials behind the shares, ``independent`` and ``paired`` the classes that
     those are of; each class counts the same. ``false_accepts`` of the outside ones were called certain; of the in-base
     ones ``certain`` were, ``wrong`` with the wrong name, and ``rejected`` were called unknown.
@@ -58,6 +60,8 @@ class Calibration:
     twin: float = evidence.ALONE
     cohesion: Mapping[int, float] = field(default_factory=dict, repr=False)
     twins: Mapping[int, float] = field(default_factory=dict, repr=False)
+    sight: tuple[float, ...] = ()
+    strokes: tuple[float, ...] = ()
     outside: int = 0
     in_base: int = 0
     independent: int = 0
@@ -69,7 +73,8 @@ class Calibration:
 
     def score(self, answer: Sequence[ClassAnswer]) -> float:
         """The log-odds of an answer (best class first, not empty), with its strokes where those were compared."""
-        prior, best = evidence.shipped(), answer[0]
+        prior = evidence.shipped().with_weights(self.sight, self.strokes)
+        best = answer[0]
         held_against = np.array(self.cohesion.get(best.class_id, self.typical))
         twin = np.array(self.twins.get(best.class_id, self.twin))
         of = np.array([found.similarity for found in answer])
@@ -127,7 +132,8 @@ class Calibration:
         if "clear_at" not in record:
             about |= {"clear_at": record["certain_at"], "alone_at": record["certain_at"]}
             about |= {"doubt_from": record["unknown_below"]}
-        return cls(**{**about, **by_class})
+        weights = {name: tuple(record.get(name, ())) for name in ("sight", "strokes")}
+        return cls(**{**about, **by_class, **weights})
 
 
 # Of an empty base: there is nothing to name.
@@ -153,6 +159,7 @@ def calibrate(
     rng, prior = np.random.default_rng(seed), evidence.shipped()
     asked = None if part is None else part.asked
     inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng, asked=asked)
+    sight, inside, outside = _fitted(prior.sight, inside, outside, "sight", "before")
     size = (len(classes), float(counts.mean())) if part is None else (part.classes, part.references)
     foreign, known, weight = prior.of_size(*size)
     at_home = gallery.space == prior.space
@@ -160,14 +167,15 @@ def calibrate(
     foreign = foreign + CAUTION
     rate, hesitated, rejected = 1 - false_accept_rate, 1 - HESITATION * false_accept_rate, REJECTED * false_accept_rate
 
-    strange = _Mixed(outside, outside.before, foreign[:, 0], weight)
+    strange = _Mixed(outside, outside.before[:, 0], foreign[:, 0], weight)
     right = inside.only(inside.right)
-    familiar = _Mixed(right, right.before, known[:, 0], weight)
+    familiar = _Mixed(right, right.before[:, 0], known[:, 0], weight)
     clear_at = strange.bound(1 - CLEAR * false_accept_rate, rng, errors)
     alone_at = min(clear_at, strange.bound(rate, rng, errors))
     doubt = min(alone_at, max(strange.quantile(hesitated), familiar.quantile(rejected))), clear_at
 
     outside, inside = (compared(each, gallery, of_class, prior, doubt, rng) for each in (outside, inside))
+    strokes, inside, outside = _fitted(prior.strokes, inside, outside, "strokes", "after")
     right = inside.only(inside.right)
     strange = _Mixed(outside, outside.final(doubt), final(foreign[:, 0], foreign[:, 1], doubt), weight)
     familiar = _Mixed(right, right.final(doubt), final(known[:, 0], known[:, 1], doubt), weight)
@@ -178,7 +186,7 @@ def calibrate(
         return (trials.final(doubt) >= certain_at) & (trials.similarities[:, 0] >= prior.least)
 
     def rejected_of(trials: Trials) -> np.ndarray:
-        certain_apart = trials.apart >= np.where(np.isnan(trials.after), alone_at, certain_at)
+        certain_apart = trials.apart >= np.where(trials.compared, certain_at, alone_at)
         torn = certain_apart & (trials.similarities[:, 0] >= prior.least) & (trials.classes[:, 1] >= 0)
         return (trials.final(doubt) < unknown_below) & ~torn
 
@@ -194,6 +202,8 @@ def calibrate(
         twin=float(of_class.twins.mean()),
         cohesion=dict(zip(classes.tolist(), of_class.cohesion.tolist(), strict=True)),
         twins=dict(zip(classes.tolist(), of_class.twins.tolist(), strict=True)),
+        sight=tuple(sight.tolist()),
+        strokes=tuple(strokes.tolist()),
         outside=len(outside),
         in_base=len(inside),
         independent=len(np.unique(outside.own)),
@@ -203,6 +213,28 @@ def calibrate(
         wrong=inside.share(certain(inside) & ~inside.right),
         rejected=inside.share(rejected_of(inside)),
     )
+
+
+def _fitted(
+    weights: np.ndarray, inside: Trials, outside: Trials, features: str, log_odds: str
+) -> tuple[np.ndarray, Trials, Trials]:
+    """The ``weights`` of the ``features`` moved by the trials, and the trials with their ``log_odds`` anew: by weights
+    that trials of other classes moved, as a new mark is of none of them."""
+    given = np.concatenate([getattr(trials, features) for trials in (inside, outside)])
+    right = np.concatenate([inside.right, np.zeros(len(outside), bool)])
+    counts, own = (np.concatenate([getattr(t, name) for t in (inside, outside)]) for name in ("weight", "own"))
+    there = np.isfinite(given[:, 0, 0])
+
+    def moved(which: np.ndarray) -> np.ndarray:
+        return evidence.moved(weights, given[which, 0], right[which], counts[which])
+
+    said = np.full(given.shape[:2], np.nan)
+    parts = np.searchsorted(np.unique(own), own) % FOLDS
+    for part in range(FOLDS):
+        fold = moved(there & (parts != part))
+        said[parts == part] = fold[0] + given[parts == part] @ fold[1:]
+    in_base, from_outside = np.split(said, [len(inside)])
+    return moved(there), replace(inside, **{log_odds: in_base}), replace(outside, **{log_odds: from_outside})
 
 
 class _Mixed:

@@ -31,9 +31,10 @@ SURE = 12.0  # log-odds of what needs no comparing, either way
 class Trials:
     """Leave-one-out outcomes of one series (T,): the ``rows`` asked and the class ``own`` of each; the likeliest
     ``classes`` (T, `COMPARED`), best first, -1 where there are fewer, with the row of each one's best reference, its
-    similarity (nan), its strength (-inf) and its ``twins``; the ``cohesion`` of the first. ``before`` and ``after``
-    (T,): log-odds before strokes are compared, and after (nan where they were not); ``apart`` (T,): the last of them,
-    were the second class not there; ``weight`` (T,): what each counts."""
+    similarity (nan), its strength (-inf) and its ``twins``; the ``cohesion`` of the first. ``sight`` (T, 2, 4) and
+    ``strokes`` (T, 2, 7; nan where they were not compared): the features of the answer (`core.recognition.evidence`),
+    and what they were, were the second class not there. ``before`` and ``after`` (T, 2): the log-odds of both;
+    ``weight`` (T,): what each counts."""
 
     rows: np.ndarray
     own: np.ndarray
@@ -43,9 +44,10 @@ class Trials:
     strengths: np.ndarray
     twins: np.ndarray
     cohesion: np.ndarray
+    sight: np.ndarray
+    strokes: np.ndarray
     before: np.ndarray
     after: np.ndarray
-    apart: np.ndarray
     weight: np.ndarray
 
     def __len__(self) -> int:
@@ -58,9 +60,19 @@ class Trials:
     def only(self, which: np.ndarray) -> Trials:
         return Trials(**{each.name: getattr(self, each.name)[which] for each in fields(self)})
 
+    @property
+    def compared(self) -> np.ndarray:
+        """Whether the strokes of each were (T,)."""
+        return np.isfinite(self.strokes[:, 0, 0])
+
     def final(self, doubt: tuple[float, float]) -> np.ndarray:
         """The log-odds that decide (T,), as `final`."""
-        return final(self.before, self.after, doubt)
+        return final(self.before[:, 0], self.after[:, 0], doubt)
+
+    @property
+    def apart(self) -> np.ndarray:
+        """The last of them (T,), were the second class not there."""
+        return np.where(self.compared, self.after[:, 1], self.before[:, 1])
 
     def share(self, hits: np.ndarray) -> float:
         return float(np.average(hits, weights=self.weight)) if self.weight.sum() else 0.0
@@ -125,14 +137,13 @@ def leave_one_out(
         held_against = of_class[top[:, 0]]
         mine = np.flatnonzero(top[:, 0] == own[rows])
         held_against[mine] = cohesion_without(alike, own, rows[mine])
-        margin = evidence.margin(similarity[:, 0], similarity[:, 1:])
-        before = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]))
-        margin = evidence.margin(similarity[:, 0], similarity[:, 2:])
-        apart = prior.before(evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]))
+        margins = [evidence.margin(similarity[:, 0], similarity[:, others:]) for others in (1, 2)]
+        of_both = [evidence.at_sight(similarity[:, 0], margin, held_against, twins[:, 0]) for margin in margins]
+        sight, strokes = np.stack(of_both, axis=1), np.full((len(rows), 2, 7), np.nan)
         counts = np.bincount(own[rows], minlength=len(classes))
         return Trials(
             order[rows], own[rows], top, np.where(where >= 0, order[where], -1), similarity, strength, twins,
-            held_against, before, np.full(len(rows), np.nan), apart, 1 / counts[own[rows]],
+            held_against, sight, strokes, prior.before(sight), prior.after(strokes), 1 / counts[own[rows]],
         )  # fmt: skip
 
     some = np.full(len(asked), len(classes) > 1)
@@ -176,7 +187,7 @@ def compared(
 ) -> Trials:
     """``trials`` with their classes ordered anew where they are in ``doubt``: `LAID` of those at most are laid over
     their candidates, and count for the others too, which are left out."""
-    wanted = (trials.before >= doubt[0]) & (trials.before < doubt[1])
+    wanted = (trials.before[:, 0] >= doubt[0]) & (trials.before[:, 0] < doubt[1])
     if gallery.outlines is None or not wanted.any():
         return trials
     chosen = np.flatnonzero(wanted)
@@ -186,9 +197,7 @@ def compared(
     weight[chosen] *= weight[wanted].sum() / weight[chosen].sum()
     kept = ~wanted
     kept[chosen] = True
-    out = replace(
-        trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "after", "apart")}
-    )
+    out = replace(trials, **{n: getattr(trials, n).copy() for n in ("classes", "similarities", "cohesion", "strokes")})
     for row in chosen.tolist():
         there = np.flatnonzero(trials.references[row] >= 0)
         there = there[gallery.outlines[trials.references[row, there]].any(axis=(1, 2))]
@@ -209,8 +218,8 @@ def compared(
         margins = [evidence.margin(left[first], rest, least=evidence.LAID) for rest in (others, others[1:])]
         about = out.cohesion[row], trials.twins[row, there[first]], np.tile(strokes[first], (2, 1))
         similar = np.full(2, trials.similarities[row, there[first]])
-        out.after[row], out.apart[row] = prior.after(evidence.by_strokes(similar, np.array(margins), *about))
-    return replace(out, weight=weight).only(kept)
+        out.strokes[row] = evidence.by_strokes(similar, np.array(margins), *about)
+    return replace(out, weight=weight, after=prior.after(out.strokes)).only(kept)
 
 
 @lru_cache(maxsize=20_000)

@@ -9,9 +9,10 @@ import pytest
 from core.embedding.embedder import load_embedder
 from core.embedding.gallery import Gallery
 from core.ground.workspace import Workspace
-from core.recognition.calibrate import UNCALIBRATED, Calibration, calibrate
+from core.recognition import evidence
+from core.recognition.calibrate import FOLDS, UNCALIBRATED, Calibration, calibrate
 from core.recognition.cohesion import USUAL
-from core.recognition.evidence import ALONE, at_sight, shipped
+from core.recognition.evidence import ALONE, HELD, at_sight, moved, shipped
 from core.recognition.ranking import ClassAnswer
 from core.recognition.trials import OfClasses, Trials, leave_one_out
 
@@ -58,7 +59,7 @@ def test_trials_by_hand():
     assert inside.cohesion[0] == pytest.approx(typical, abs=1e-6)
     # the second is far; the twin of class 0 without the reference that is asked is class 1, 80 degrees from the other
     features = at_sight(np.array(cos(10)), np.array(cos(10) - ALONE), np.array(typical), np.array(cos(80)))
-    assert inside.before[0] == pytest.approx(float(shipped().before(features)), abs=1e-4)
+    assert inside.before[0, 0] == pytest.approx(float(shipped().before(features)), abs=1e-4)
     # outside: 0 degrees without its class finds class 1 at 90, then class 2 at 160
     assert outside.own.tolist() == [0, 0, 1, 2, 2]
     assert outside.classes[0].tolist() == [1, 2, -1]
@@ -152,6 +153,57 @@ def test_line_art_speaks_most_in_the_space_that_it_was_asked_in(workspace: Works
     assert calibrate(home).alone_at > calibrate(elsewhere).alone_at + 0.5
 
 
+def test_weights_move_from_line_art_as_far_as_trials_say():
+    rng = np.random.default_rng(2)
+    features = rng.normal(size=(4000, 2)) * (1, 3)
+    right = rng.random(4000) < 1 / (1 + np.exp(-(0.5 + 2 * features[:, 0])))
+    start = np.array([0.0, 0.0, 1.0])
+    few = moved(start, features[:40], right[:40], np.full(40, 0.01))
+    many = moved(start, features, right, np.ones(4000))
+    assert few == pytest.approx(start, abs=0.1)
+    assert many == pytest.approx([0.5, 2, 0], abs=0.2)  # what made them
+    assert moved(start, -features, right, np.ones(4000))[1] == 0  # likeness never speaks against a name
+    # of the likeliest the slope is zero: what the trials still ask for is what line art holds against it
+    given, spread = np.column_stack([np.ones(4000), features]), np.array([1, *features.std(axis=0)])
+    asked = given.T @ (right - 1 / (1 + np.exp(-given @ many)))
+    assert asked == pytest.approx(HELD * spread**2 * (many - start), abs=0.2)
+    assert moved(start, features[:9], np.ones(9, bool), np.ones(9)) is start  # nothing to tell apart
+    assert moved(start, features[:0], np.ones(0, bool), np.ones(0)) is start
+
+
+def test_what_tells_marks_apart_in_this_base_counts_more_in_it():
+    # classes in pairs that are much alike, as left and right hands are: a foreign mark is far from all but one, so that
+    # what is alone with its likeness is no surer for it than what has a twin beside it
+    rng = np.random.default_rng(4)
+    centres = np.repeat(rng.normal(size=(30, 64)), 2, axis=0) + 0.45 * rng.normal(size=(60, 64))
+    vectors = np.repeat(centres, 6, axis=0) + 0.25 * rng.normal(size=(360, 64))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    class_ids = np.repeat(np.arange(60), 6)
+    many, few = (calibrate(gallery(vectors[: 6 * n], class_ids[: 6 * n])) for n in (60, 2))
+    torn, clear = answer([(0.9, 0), (0.88, 1)]), answer([(0.9, 0), (0.6, 1)])
+
+    def margin_says(base: Calibration) -> float:
+        return base.score(clear) - base.score(torn)
+
+    by_line_art = margin_says(replace(many, sight=()))
+    assert 0 <= margin_says(many) < 0.5 * by_line_art  # but never the less it stands out
+    assert margin_says(few) > 0.5 * by_line_art  # two classes say little
+    assert many.strokes == tuple(shipped().strokes)  # none were compared
+    assert many.false_accepts <= 0.05
+
+
+def test_a_class_is_asked_with_weights_that_it_did_not_move(monkeypatch: pytest.MonkeyPatch):
+    vectors, class_ids = clusters(5, classes=25, each=3, spread=0.5)
+    seen: list[int] = []
+    monkeypatch.setattr(evidence, "moved", lambda w, features, right, counts: (seen.append(len(features)), w)[1])
+    calibrate(gallery(vectors, class_ids))
+    inside, outside, _ = trials(vectors, class_ids.tolist())
+    whole = len(inside) + len(outside)
+    assert seen[FOLDS] == whole  # what answers are scored with: all of them
+    left_out = [whole - count for count in seen[:FOLDS]]
+    assert sum(left_out) == whole and max(left_out) <= 3 * 6  # of three classes at most
+
+
 def test_an_answer_is_certain_at_sight_or_once_its_strokes_were_compared():
     near, between, far = ([(s, 1), (s - 0.3, 2)] for s in (0.99, 0.62, 0.0))
     calibration = Calibration(0.0, 0.0, 99.0, -99.0, 99.0, target=0.05, typical=0.8)
@@ -194,5 +246,6 @@ def test_a_calibration_of_an_earlier_version_can_still_be_read():
     }  # fmt: skip
     read = Calibration.from_json(old)
     assert (read.certain_at, read.outside, read.rejected, read.cohesion) == (0.2, 9, 0.1, {7: 0.5})
+    assert (read.sight, read.strokes) == ((), ())  # scored by line art's weights, as it was
     now = calibrate(gallery(*clusters(5, classes=4, each=3, spread=0.5)))
     assert Calibration.from_json(json.loads(json.dumps(now.to_json()))) == now
