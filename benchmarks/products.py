@@ -1,8 +1,9 @@
 """How often the right product is found, from its marks and its code, and how long that takes among 10,000.
 
-    python benchmarks/products.py [--products 500] [--photographs 40]
+    python benchmarks/products.py [--products 500] [--shelves 6] [--photographs 40]
 
-Products are made: one to four marks of the shared drawings' classes and a code, no two with the same of both. The base
+Products are made: one to four marks of the shared drawings' classes and a code, no two with the same of both; several
+times as many, since a few that are alike in all but a sign decide a per cent. The base
 holds half of each class's drawings; each product is asked with drawings of the other half: all marks and the code, one
 mark missing, one wrong, one sign of the code misread, and its marks photographed on made lenses. Before that, the
 temperature of a mark's probabilities is fitted on Omniglot's characters, which nothing else here looks at.
@@ -82,6 +83,7 @@ class Base:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--products", type=int, default=500)
+    parser.add_argument("--shelves", type=int, default=6, help="how often as many are made, each searched by itself")
     parser.add_argument("--photographs", type=int, default=40, help="products asked with photographs of their marks")
     parser.add_argument("--catalogue", type=int, default=60, help="made catalogue pictures that are read")
     options = parser.parse_args()
@@ -93,10 +95,11 @@ def main() -> None:
     base = Base.of(marks["drawings"])
     right = np.mean([base.classes[base.answer(r).classes[0].class_id] == base.marks.names[r] for r in base.asked[::3]])
     print(f"{len(base.gallery)} references of {len(base.classes)} classes; a mark alone is named rightly {right:.1%}\n")
-    shelf = make_products(options.products, len(base.classes), np.random.default_rng(17))
-    drawings(base, shelf)
+    count, classes = options.products, len(base.classes)
+    shelves = [make_products(count, classes, np.random.default_rng(17 + number)) for number in range(options.shelves)]
+    drawings(base, shelves)
     if options.photographs:
-        photographs(base, shelf, options.photographs)
+        photographs(base, shelves[0], options.photographs)
     if options.catalogue:
         catalogue(base, options.catalogue)
     timed(base)
@@ -141,7 +144,7 @@ def misread(code: str, rng: np.random.Generator) -> str:
     return code[:at] + str(rng.choice(others)) + code[at + 1 :]
 
 
-def drawings(base: Base, shelf: Sequence[Product]) -> None:
+def drawings(base: Base, shelves: Sequence[Sequence[Product]]) -> None:
     answers: dict[int, dict[int, float]] = {}
 
     def mark(class_id: int, rng: np.random.Generator) -> dict[int, float]:
@@ -166,14 +169,16 @@ def drawings(base: Base, shelf: Sequence[Product]) -> None:
         "one mark wrong": wrong,
         "one sign misread": lambda p, rng: ([m.class_id for m in p.marks], misread(p.code, rng)),
     }
-    print(f"{len(shelf)} products; Wilson 95 % intervals\n{'':26}{'rank 1':24}{'rank 5':24}{'certain, wrong':16}aim")
+    print(f"{len(shelves)} times {len(shelves[0])} products; Wilson 95 % intervals")
+    print(f"{'':26}{'rank 1':24}{'rank 5':24}{'certain, wrong':16}aim")
     for number, (label, way) in enumerate(ways.items()):
         outcomes = []
-        for product in shelf:
-            rng = np.random.default_rng([5, number, product.id])
-            asked = way(product, rng)
-            if asked is not None:
-                outcomes.append((product, find(shelf, [mark(c, rng) for c in asked[0]], code=asked[1])))
+        for at, shelf in enumerate(shelves):
+            for product in shelf:
+                rng = np.random.default_rng([5, number, at, product.id])
+                asked = way(product, rng)
+                if asked is not None:
+                    outcomes.append((product, find(shelf, [mark(c, rng) for c in asked[0]], code=asked[1])))
         line(label, outcomes)
 
 

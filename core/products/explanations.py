@@ -62,13 +62,13 @@ class Page:
     def texts(self) -> list[tuple[Letters, frozenset[int]]]:
         """Those of the lines that are surely text, and their pieces of ink."""
         lines = [line for line in self.lines if line.sure >= SURE and sum(map(str.isalnum, line.text)) > 1]
-        found = [(line, frozenset(one for one, r in self.single.items() if within(r, line.box))) for line in lines]
+        found = [(line, frozenset(one for one, r in self.single.items() if lies_in(r, line.box))) for line in lines]
         return [(line, pieces) for line, pieces in found if pieces]
 
     def is_open(self, at: int) -> bool:
         """Whether a piece that is not of the grouping lies within its box."""
         x, y, w, h = self.groups[at].region.box
-        return any(within(r, (x, y, w, h)) for one, r in self.single.items() if one not in self.groups[at].pieces)
+        return any(lies_in(r, (x, y, w, h)) for one, r in self.single.items() if one not in self.groups[at].pieces)
 
     def is_of_a_line(self, at: int) -> bool:
         """Whether a grouping is as high as the rest of a line of text, and far from being all of it: a ring among
@@ -76,7 +76,7 @@ class Page:
         region = self.groups[at].region
         for line, pieces in [*self.texts, *self.words(at)]:
             heights = [self.single[one].height for one in pieces - self.groups[at].pieces]
-            if not heights or not within(region, line.box) or region.width > MOST_OF * line.box[2]:
+            if not heights or not lies_in(region, line.box) or region.width > MOST_OF * line.box[2]:
                 continue
             if 0.7 <= region.height / float(np.median(heights)) <= 1.3:
                 return True
@@ -176,7 +176,7 @@ def _are_two(page: Page, one: Candidate, other: Candidate, by_pieces: Mapping[fr
     return not any(part.class_id == whole.class_id and part.similar <= whole.similar for part in (one, other))
 
 
-def within(region: Region, box: tuple[int, int, int, int]) -> bool:
+def lies_in(region: Region, box: tuple[int, int, int, int]) -> bool:
     """Whether most of a piece lies in a line of text."""
     x, y, w, h = region.box
     across = min(x + w, box[0] + box[2]) - max(x, box[0])

@@ -19,7 +19,7 @@ from core.products.codes import distances, plain
 MOST = 8  # marks that are asked with
 SPREAD = 50.0  # classes a mark might be by chance: a certain one speaks by its logarithm
 UNLIKELY = 0.004  # probability of a class that is not among a mark's candidates: it may be misread all the same
-EXTRA, MISSING = -2.0, -1.5  # log-odds of a mark seen that the product has not, and of one not seen
+EXTRA, MISSING = -2.0, -2.0  # log-odds of a mark seen that the product has not, and of one not seen
 PER_SIGN, LONG = 3.0, 4  # log-odds of a sign of a code that agrees, of the first few
 EDIT, WORST = -5.0, -6.0  # of one edit, and at most
 NO_CODE = -1.0  # a code was asked and this product has none written down

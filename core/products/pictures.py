@@ -19,7 +19,7 @@ from core.embedding.candidates import References
 from core.ground.outlines import outline_of
 from core.ground.preprocessing import see
 from core.ground.regions import Region
-from core.products.explanations import Candidate, Page, likeliest, within
+from core.products.explanations import Candidate, Page, lies_in, likeliest
 from core.products.letters import SURE, Letters, can_read, in_reading_order, read_letters
 from core.recognition.calibrate import Calibration
 from core.recognition.identify import Answer, identify_marks
@@ -138,7 +138,7 @@ def _letters(image: Image.Image, page: Page, used: set[int]) -> list[Letters]:
     left = set(single) - used
     if not left or not can_read():
         return []
-    lines = [line for line in _codes(page.lines) if not any(within(single[one], line.box) for one in used)]
+    lines = [line for line in _codes(page.lines) if not any(lies_in(single[one], line.box) for one in used)]
     if used and _outside(left, single, lines):
         lines = _codes(read_letters(_without(image, [single[one] for one in used])))
     return lines
@@ -188,4 +188,4 @@ def _unknown(asked: AskedPage, rest: set[int]) -> list[Read]:
 
 def _outside(pieces: set[int], single: Mapping[int, Region], lines: Sequence[Letters]) -> set[int]:
     """Those of ``pieces`` that lie in none of the ``lines``."""
-    return {one for one in pieces if not any(within(single[one], line.box) for line in lines)}
+    return {one for one in pieces if not any(lies_in(single[one], line.box) for line in lines)}

@@ -22,6 +22,7 @@ from core.recognition.calibrate import Calibration, Verdict
 from core.recognition.ranking import ClassAnswer
 from core.recognition.verdicts import answer_to
 from core.sight.marks import FOUND, Mark, Subject, find_marks, read_region, subject
+from core.sight.proposals import LIKELY
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -33,7 +34,7 @@ NEARLY = 0.3  # of the surest box's sureness: what is less sure is not asked wha
 # How sure it must be that there is a mark: what resembles nothing of the base is a reflection sooner. These and `SURE`
 # were chosen on made scenes with grounds that were kept out, 470 with a mark and 300 without, and a base of line art:
 # as many are named as with lower ones, and one in ten of the others is taken for a mark. The last on 297 and 149.
-BOUNDS: dict[Verdict, float] = {"certain": 0.15, "hesitates": FOUND, "unknown": 0.55}
+BOUNDS: dict[Verdict, float] = {"certain": LIKELY, "hesitates": FOUND, "unknown": 0.55}
 SURE = 0.5  # below it nothing is certain: of 145 marks certain and right 142 stay so, of 2 wrong ones none
 APART = 0.6  # of the larger one's extent: how far two marks are from one another that may be one together
 ALIKE = 0.1  # of sureness and similarity together: two marks are as good as one another
@@ -155,7 +156,7 @@ def identify_marks(
 def _places(marks: Sequence[Mark]) -> list[list[Mark]]:
     """Boxes that claim the same ink, together, the surest first; a place where no box is sure enough is none."""
     places, left = [], sorted(marks, key=lambda mark: -mark.sure)
-    while left and left[0].sure >= min(BOUNDS.values()):  # the less sure ones are proposed to the person only
+    while left and left[0].sure >= LIKELY:  # the less sure ones are proposed to the person only
         places.append([mark for mark in left if left[0].region.shared(mark.region) > SAME_INK])
         left = [mark for mark in left if left[0].region.shared(mark.region) <= SAME_INK]
     return places

@@ -32,7 +32,7 @@ LEAST = 0.08  # a middle less probable than this is none
 SAME = 0.6  # overlap (intersection over union) from which two places are one
 ALIKE, LOOKED_AT = 0.8, 8  # overlap from which they are not both looked at again, and how many are
 _STAYED = 0.85  # overlap of a box with the mark's from which it is left as it is
-_LIKELY = 0.15  # sureness from which a mark is read finely; below it a box is proposed to the person only
+LIKELY = 0.15  # sureness from which a mark is read finely; below it a box is proposed to the person only
 _SUPPORTS = 0.5  # overlap from which a group at another size says the same
 _HELD, _LARGER = 0.85, 1.3  # share of a box that lies in another from which it is a part of it, and how much larger
 
@@ -65,7 +65,7 @@ def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
     marks = {i: (asked[i].box, Reading(readings[i].ink, chosen[i][1])) for i in first}
     for i, anew in zip(moved, read(pixels, [chosen[i][0] for i in moved]), strict=True):
         marks[i] = chosen[i][0], Reading(anew.ink, chosen[i][1])
-    likely = [i for i in first if chosen[i][1] >= _LIKELY]
+    likely = [i for i in first if chosen[i][1] >= LIKELY]
     finely = read_finely(pixels, [marks[i][0] for i in likely], [marks[i][1] for i in likely])
     marks |= {i: (marks[i][0], reading) for i, reading in zip(likely, finely, strict=True)}
     return list(marks.values())
