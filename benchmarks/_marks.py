@@ -25,12 +25,12 @@ class Marks:
     outlines: np.ndarray
     space: str
 
-    def gallery(self, rows: np.ndarray, classes: np.ndarray) -> Gallery:
-        """A base of these rows; class ids are places in ``classes``, item ids the rows."""
+    def gallery(self, rows: np.ndarray, classes: np.ndarray, *, kind: str = "drawing") -> Gallery:
+        """A base of these rows, all of one ``kind``; class ids are places in ``classes``, item ids the rows."""
         order = np.sort(rows)
         place = {name: at for at, name in enumerate(classes.tolist())}
         class_ids = np.array([place[name] for name in self.names[order].tolist()])
-        kinds = np.full(len(order), "drawing")
+        kinds = np.full(len(order), kind)
         return Gallery(0, self.space, order, class_ids, kinds, self.vectors[order], self.outlines[order])
 
 

@@ -63,13 +63,13 @@ class Asked:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two draws instead of five, eight tasks")
-    parser.add_argument("--tasks", type=int, default=20)
+    parser.add_argument("--quick", action="store_true", help="two draws instead of ten, eight tasks")
+    parser.add_argument("--tasks", type=int, default=60)
     options = parser.parse_args()
     if not (SHARED / "gravures" / "raw_gravures").is_dir():
         print(f"No real data in {SHARED}: nothing was measured. Set BURIN_SHARED to the folder that holds gravures/.")
         return
-    draws, tasks = (2, 8) if options.quick else (5, options.tasks)
+    draws, tasks = (2, 8) if options.quick else (10, options.tasks)
     marks = marks_of(("drawings", "icons", "characters"))
     print("Rank 1 in per cent with Wilson 95 % intervals over different pictures; AUROC of the right class's score")
     print("against the best wrong one's; the time that comparing strokes takes: p50 and p95 in ms.")
@@ -94,7 +94,7 @@ def of_drawings(marks: Marks, draws: int, *, share: float = 0.0, shots: int = 0)
 
 def of_icons(icons: Marks, drawings: Marks) -> Asked:
     asked, classes = Asked(), np.unique(icons.names)
-    gallery = icons.gallery(np.arange(len(icons.names)), classes)
+    gallery = icons.gallery(np.arange(len(icons.names)), classes, kind="icon")
     for row in np.flatnonzero(np.isin(drawings.names, classes)).tolist():
         asked.ask(drawings, row, gallery, int(np.searchsorted(classes, drawings.names[row])))
     return asked
