@@ -17,7 +17,7 @@ from core.embedding.gallery import Gallery
 from core.recognition import evidence
 from core.recognition.metrics import wilson
 from core.recognition.ranking import ClassAnswer
-from core.recognition.trials import Part, Trials, compared, final, leave_one_out
+from core.recognition.trials import OfClasses, Part, Trials, compared, final, leave_one_out
 
 # References of one's own that weigh as much as all line art, in the space that line art was asked in, and classes of
 # one's own elsewhere: with another network or another way of seeing, foreign marks may reach more or less.
@@ -43,7 +43,8 @@ class Calibration:
     between. Where they cannot be compared, a doubt is "certain" from ``alone_at``, else "hesitates". Nothing is certain
     below a similarity of ``least``. ``target`` is the false-accept rate asked for; ``cohesion`` and ``twins`` are of
     each class by its id (`core.recognition.cohesion`), ``typical`` and ``twin`` those of one not known then.
-    ``sight`` and ``strokes``: the weights of the score, empty for those of line art.
+    ``sight`` and ``strokes``: the weights of the score, empty for those of line art. ``photographed``: the same by line
+    art's weights, for marks that were read in a photograph, of which the base's drawings tell nothing.
     ``outside`` and ``in_base`` count the trials behind the shares, ``independent`` and ``paired`` the classes that
     those are of; each class counts the same. ``false_accepts`` of the outside ones were called certain; of the in-base
     ones ``certain`` were, ``wrong`` with the wrong name, and ``rejected`` were called unknown.
@@ -62,6 +63,7 @@ class Calibration:
     twins: Mapping[int, float] = field(default_factory=dict, repr=False)
     sight: tuple[float, ...] = ()
     strokes: tuple[float, ...] = ()
+    photographed: Calibration | None = field(default=None, repr=False)
     outside: int = 0
     in_base: int = 0
     independent: int = 0
@@ -133,6 +135,8 @@ class Calibration:
             about |= {"clear_at": record["certain_at"], "alone_at": record["certain_at"]}
             about |= {"doubt_from": record["unknown_below"]}
         weights = {name: tuple(record.get(name, ())) for name in ("sight", "strokes")}
+        if photographed := record.get("photographed"):
+            about["photographed"] = cls.from_json(photographed)
         return cls(**{**about, **by_class, **weights})
 
 
@@ -156,11 +160,32 @@ def calibrate(
     classes, counts = np.unique(gallery.class_ids, return_counts=True)
     if not len(classes):
         return UNCALIBRATED
-    rng, prior = np.random.default_rng(seed), evidence.shipped()
+    rng = np.random.default_rng(seed)
     asked = None if part is None else part.asked
-    inside, outside, of_class = leave_one_out(gallery, k=k, rng=rng, asked=asked)
-    sight, inside, outside = _fitted(prior.sight, inside, outside, "sight", "before")
+    series = leave_one_out(gallery, k=k, rng=rng, asked=asked)
     size = (len(classes), float(counts.mean())) if part is None else (part.classes, part.references)
+    state = rng.bit_generator.state
+    own = _measured(gallery, series, size, false_accept_rate, rng, moved=True)
+    rng.bit_generator.state = state
+    return replace(own, photographed=_measured(gallery, series, size, false_accept_rate, rng, moved=False))
+
+
+def _measured(
+    gallery: Gallery,
+    series: tuple[Trials, Trials, OfClasses],
+    size: tuple[int, float],
+    false_accept_rate: float,
+    rng: np.random.Generator,
+    *,
+    moved: bool,
+) -> Calibration:
+    """`calibrate` with what came of the trials, for a base of ``size``, its classes and the references of each; with
+    weights that the trials ``moved``, or those of line art."""
+    inside, outside, of_class = series
+    classes, prior = np.unique(gallery.class_ids), evidence.shipped()
+    sight, strokes = prior.sight, prior.strokes
+    if moved:
+        sight, inside, outside = _fitted(sight, inside, outside, "sight", "before")
     foreign, known, weight = prior.of_size(*size)
     at_home = gallery.space == prior.space
     weight, errors = weight * (WORTH / size[1] if at_home else ELSEWHERE), 0.0 if at_home else 1.0
@@ -175,7 +200,8 @@ def calibrate(
     doubt = min(alone_at, max(strange.quantile(hesitated), familiar.quantile(rejected))), clear_at
 
     outside, inside = (compared(each, gallery, of_class, prior, doubt, rng) for each in (outside, inside))
-    strokes, inside, outside = _fitted(prior.strokes, inside, outside, "strokes", "after")
+    if moved:
+        strokes, inside, outside = _fitted(strokes, inside, outside, "strokes", "after")
     right = inside.only(inside.right)
     strange = _Mixed(outside, outside.final(doubt), final(foreign[:, 0], foreign[:, 1], doubt), weight)
     familiar = _Mixed(right, right.final(doubt), final(known[:, 0], known[:, 1], doubt), weight)

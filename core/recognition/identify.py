@@ -93,6 +93,8 @@ def identify(
     vector = embedder.embed(seen[None], [looked_at])[0]
     embedded = time.perf_counter()
     allowed = gallery.select(class_ids=class_ids, kinds=kinds)
+    if looked_at.photograph is not None and calibration.photographed is not None:
+        calibration = calibration.photographed
     classes, verdict = answer_to(vector, lambda: outline_of(seen), gallery, calibration, k=k, top=top, allowed=allowed)
     parts = np.split(seen, len(embedder.preprocessing.parts), axis=1)
     if all((part == part[0, 0]).all() for part in parts):

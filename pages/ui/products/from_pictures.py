@@ -90,32 +90,48 @@ def _read(job: Job) -> None:
     classes = {record.id: record for record in data.classes()}
     for row in rows:
         if row.refused is not None:
-            st.markdown(f":red[:material/error:] {esc(row.file)}: {esc(sentence(row.refused))}")
+            why = sentence(row.refused)
+            st.markdown(f":red[:material/error:] {esc(why if row.file in why else f'{row.file} · {why}')}")
     taken = {picture for product in data.products() for picture in product.pictures}
     good = [row for row in rows if row.refused is None]
+    made = sum(row.picture in taken for row in good)
     waiting = [row for row in good if row.picture not in taken and row.picture not in _left_out()]
     text = ngettext("{n} picture waits to be confirmed.", "{n} pictures wait to be confirmed.", len(waiting))
     said = text.format(n=number(len(waiting)))
-    if made := len(good) - len(waiting):
+    if made:
         said += " " + ngettext("{n} is a product.", "{n} are products.", made).format(n=number(made))
     st.markdown(said)
+    if left := len(good) - len(waiting) - made:
+        label = ngettext("{n} is left out: show it again", "{n} are left out: show them again", left)
+        st.button(
+            label.format(n=number(left)), icon=":material/undo:", key="pictures.again", type="tertiary",
+            on_click=_left_out().clear,
+        )  # fmt: skip
     if not waiting:
         return
     _unknown(job, rows, classes)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(_("Maker of all of them"), key=f"pictures.maker.{job.id}", width=240, **KEPT)
-        label = ngettext("Take in {n} product", "Take in all {n} products", len(waiting))
+        told = [row for row in waiting if row.marks or st.session_state.get(f"{_key(job, row)}.code", row.code)]
+        label = ngettext("Take in {n} product", "Take in all {n} products", len(told))
         if st.button(
-            label.format(n=number(len(waiting))), type="primary", icon=":material/done_all:", key="pictures.all",
-            **people.bar(),
+            label.format(n=number(len(told))), type="primary", icon=":material/done_all:", key="pictures.all",
+            **people.bar(disabled=not told),
         ):  # fmt: skip
-            _take(job, rows, waiting)
+            _take(job, rows, told)
+    if len(told) < len(waiting):
+        st.caption(_("What shows neither a mark nor a code is taken in one by one."))
     pages = max(1, -(-len(waiting) // PAGE))
     at = 1
     if pages > 1:
         at = st.pagination(pages, key=f"pictures.page.{job.id}.{pages}", width=widgets.room(pages))
     for row in waiting[PAGE * (at - 1) : PAGE * at]:
         _row(job, rows, row, classes)
+
+
+def _key(job: Job, row: Row) -> str:
+    """Of the controls of one picture."""
+    return f"pictures.{job.id}.{row.picture[:16]}"
 
 
 def _unknown(job: Job, rows: Sequence[Row], classes: Mapping[int, ClassRecord]) -> None:
@@ -141,7 +157,7 @@ def _unknown(job: Job, rows: Sequence[Row], classes: Mapping[int, ClassRecord]) 
 
 def _row(job: Job, rows: Sequence[Row], row: Row, classes: Mapping[int, ClassRecord]) -> None:
     """One picture and what was read of it."""
-    at = f"pictures.{job.id}.{row.picture[:16]}"
+    at = _key(job, row)
     with st.container(border=True, key=f"{at}.row"):
         shown, said, marked = st.columns([1, 2, 2], gap="medium", vertical_alignment="top")
         with shown:
@@ -161,7 +177,7 @@ def _row(job: Job, rows: Sequence[Row], row: Row, classes: Mapping[int, ClassRec
                     st.selectbox(
                         _("Mark {n}").format(n=place + 1), options, key=f"{at}.mark.{place}",
                         index=options.index(_default(mark)), label_visibility="collapsed",
-                        format_func=partial(_choice, mark=mark, classes=classes), **KEPT,
+                        format_func=partial(_choice, job=job, mark=mark, classes=classes), **KEPT,
                     )  # fmt: skip
             if not row.marks:
                 st.caption(_("No mark was found."))
@@ -192,9 +208,10 @@ def _default(mark: Seen) -> int:
     return NO_MARK if mark.kind is None else _as_choice(mark.kind)
 
 
-def _choice(one: int, mark: Seen, classes: Mapping[int, ClassRecord]) -> str:
+def _choice(one: int, job: Job, mark: Seen, classes: Mapping[int, ClassRecord]) -> str:
     if one < 0:
-        return _("unknown: a new class, if named above")
+        name = st.session_state.get(f"pictures.kind.{job.id}.{_as_choice(one)}", "").strip()
+        return _("{name}: a new class").format(name=name) if name else _("unknown: name it above")
     if one == NO_MARK:
         return _("no mark")
     name = words.name_of(one, classes)
@@ -206,7 +223,7 @@ def _take(job: Job, rows: Sequence[Row], chosen: Sequence[Row]) -> None:
     said = st.session_state
     confirmed = []
     for row in chosen:
-        at = f"pictures.{job.id}.{row.picture[:16]}"
+        at = _key(job, row)
         made = [said.get(f"{at}.mark.{place}", _default(mark)) for place, mark in enumerate(row.marks)]
         marks: tuple[tuple[int, Place], ...] = tuple((one, "") for one in made if one > 0)
         new = tuple(-1 - one for one in made if one < 0)

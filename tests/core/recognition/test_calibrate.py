@@ -190,6 +190,10 @@ def test_what_tells_marks_apart_in_this_base_counts_more_in_it():
     assert margin_says(few) > 0.5 * by_line_art  # two classes say little
     assert many.strokes == tuple(shipped().strokes)  # none were compared
     assert many.false_accepts <= 0.05
+    # its drawings say nothing of photographs: those are asked as line art says
+    assert many.photographed is not None
+    assert margin_says(many.photographed) == pytest.approx(by_line_art)
+    assert many.photographed.sight == tuple(shipped().sight)
 
 
 def test_a_class_is_asked_with_weights_that_it_did_not_move(monkeypatch: pytest.MonkeyPatch):

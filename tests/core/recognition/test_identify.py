@@ -16,7 +16,7 @@ from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
 from core.recognition.identify import BOUNDS, SURE, identify, identify_marks
-from core.sight.marks import FOUND, Mark, sight
+from core.sight.marks import FOUND, Mark, Subject, sight
 from tests.conftest import FakeEmbedder, draw
 
 # Names whatever is nearest, without a look at the strokes.
@@ -65,6 +65,18 @@ def test_a_single_class_shown_still_weighs_the_second(base):
         EAGER, certain_at=at + 0.01, clear_at=at + 0.01, alone_at=at + 0.01, doubt_from=at + 0.005
     )
     assert identify(draw("bar", seed=50), top=1, **about).verdict == "hesitates"
+
+
+def test_a_mark_read_in_a_photograph_is_asked_with_what_holds_for_photographs(base):
+    about, _ = base
+    strict = replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0)
+    about["calibration"] = replace(EAGER, photographed=strict)
+    drawn = draw("bar", seed=50)
+    assert identify(drawn, **about).verdict == "certain"
+    assert identify(Subject(drawn), **about).verdict == "certain"
+    assert identify(Subject(drawn, drawn.convert("L")), **about).verdict == "hesitates"
+    about["calibration"] = EAGER  # of an earlier version: one for both
+    assert identify(Subject(drawn, drawn.convert("L")), **about).verdict == "certain"
 
 
 def test_the_strokes_are_compared_where_there_is_a_doubt_and_only_there(base, monkeypatch):
