@@ -80,7 +80,26 @@ def test_one_row_is_corrected_and_taken_in_and_the_other_left_out(open_page, rea
     assert (made.name, made.code) == ("Clara", "T68") and marks_of(data) == {"Clara": ["bar"]}
     assert len(made.pictures) == 1 and "1 picture waits to be confirmed. 1 is a product." in text_of(at)
     at.button(key_of(at, ".leave")).click().run()
-    assert "0 pictures wait" in text_of(at) and len(data.products()) == 1
+    assert "0 pictures wait to be confirmed. 1 is a product." in text_of(at) and len(data.products()) == 1
+    assert at.button("pictures.again").label == "1 is left out: show it again"
+    at.button("pictures.again").click().run()
+    assert "1 picture waits to be confirmed. 1 is a product." in text_of(at)
+    assert not [one for one in at.button if one.key == "pictures.again"]
+
+
+def test_an_empty_picture_is_not_taken_in_with_the_others(open_page, read, dataset_of, monkeypatch):
+    blank = Row("shop/blank.png", dataset_of(read).keep_product_picture(png_bytes(Image.new("RGB", (64, 64), "white"))))
+    job = from_pictures.last_of("pictures")
+    with_blank = SimpleNamespace(**{**vars(job), "outcomes": lambda: [*job.outcomes(), record_of(blank)]})
+    monkeypatch.setattr(from_pictures, "last_of", lambda kind: with_blank)
+    at = open_page(read, "products", view="pictures")
+    assert "3 pictures wait" in text_of(at) and at.button("pictures.all").label == "Take in all 2 products"
+    assert "What shows neither a mark nor a code is taken in one by one." in text_of(at)
+    at.button("pictures.all").click().run()
+    assert set(marks_of(dataset_of(read))) == {"lens 0", "lens 1"} and "1 picture waits" in text_of(at)
+    assert at.button("pictures.all").disabled
+    at.text_input(key_of(at, ".code")).set_value("T9").run()
+    assert not at.button("pictures.all").disabled  # it has a code now
 
 
 def test_what_was_typed_stays_over_another_page(open_page, read, dataset_of):

@@ -177,7 +177,7 @@ def _row(job: Job, rows: Sequence[Row], row: Row, classes: Mapping[int, ClassRec
                     st.selectbox(
                         _("Mark {n}").format(n=place + 1), options, key=f"{at}.mark.{place}",
                         index=options.index(_default(mark)), label_visibility="collapsed",
-                        format_func=partial(_choice, job=job, mark=mark, classes=classes), **KEPT,
+                        format_func=partial(_choice, mark=mark, classes=classes), **KEPT,
                     )  # fmt: skip
             if not row.marks:
                 st.caption(_("No mark was found."))
@@ -208,10 +208,9 @@ def _default(mark: Seen) -> int:
     return NO_MARK if mark.kind is None else _as_choice(mark.kind)
 
 
-def _choice(one: int, job: Job, mark: Seen, classes: Mapping[int, ClassRecord]) -> str:
+def _choice(one: int, mark: Seen, classes: Mapping[int, ClassRecord]) -> str:
     if one < 0:
-        name = st.session_state.get(f"pictures.kind.{job.id}.{_as_choice(one)}", "").strip()
-        return _("{name}: a new class").format(name=name) if name else _("unknown: name it above")
+        return _("unknown: name it above")
     if one == NO_MARK:
         return _("no mark")
     name = words.name_of(one, classes)
