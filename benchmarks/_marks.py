@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from accuracy import SHARED, Pictures, _decoded, read_data
+from accuracy import NEIGHBOURS, SHARED, Pictures, _decoded, read_data
 
 from core.embedding.embedder import load_embedder
 from core.embedding.gallery import Gallery
 from core.ground.outlines import POINTS, outline_of, pack, unpack
 from core.ground.workspace import Workspace
+from core.recognition.calibrate import Calibration, Verdict
+from core.recognition.ranking import ClassAnswer
+from core.recognition.verdicts import answer_to
 from core.sight.marks import sight
 
 
@@ -32,6 +35,13 @@ class Marks:
         class_ids = np.array([place[name] for name in self.names[order].tolist()])
         kinds = np.full(len(order), kind)
         return Gallery(0, self.space, order, class_ids, kinds, self.vectors[order], self.outlines[order])
+
+    def answer(
+        self, row: int, gallery: Gallery, calibration: Calibration, *, top: int = 5
+    ) -> tuple[list[ClassAnswer], Verdict]:
+        """The product's own answer to one of them: the likeliest classes and the verdict."""
+        outline = self.outlines[row]
+        return answer_to(self.vectors[row], lambda: outline, gallery, calibration, k=NEIGHBOURS, top=top)
 
 
 def marks_of(sets: Sequence[str], *, every: int = 1) -> dict[str, Marks]:

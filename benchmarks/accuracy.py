@@ -36,7 +36,6 @@ from core.ground.workspace import Workspace  # noqa: E402
 from core.recognition.calibrate import Calibration, Verdict, calibrate  # noqa: E402
 from core.recognition.metrics import wilson  # noqa: E402
 from core.recognition.ranking import ClassAnswer, rank  # noqa: E402
-from core.recognition.verdicts import answer_to  # noqa: E402
 
 if TYPE_CHECKING:
     from _marks import Marks
@@ -242,8 +241,9 @@ def unknown(marks: Marks, draws: int, *, shots: int = 0, heading: str) -> None:
         print(f"{100 * target:8.0f} %  {'      '.join(str(c) for c in columns)}")
     print("\nThe score, thresholds aside: at this false-accept rate, known marks that are refused or wrong, %")
     print(f"{'':14}" + "".join(f"{100 * t:7.0f} %" for t in TARGETS))
+    answered = [_Answered.of(trial) for trial in trials]
     for label, value in (("similarity", _similarity), ("margin", _margin), ("score", Calibration.score)):
-        cells = [np.mean([_refused(t, value, target) for t in trials]) for target in TARGETS]
+        cells = [np.mean([each.refused(value, target) for each in answered]) for target in TARGETS]
         print(f"{label:14}" + "".join(f"{100 * c:9.1f}" for c in cells))
     print()
 
@@ -260,8 +260,7 @@ class Outside:
 
     def answer(self, row: int, calibration: Calibration) -> tuple[list[ClassAnswer], Verdict, bool]:
         """The classes, the verdict, and whether the first is right."""
-        outline = self.marks.outlines[row]
-        found, verdict = answer_to(self.marks.vectors[row], lambda: outline, self.gallery, calibration, k=NEIGHBOURS)
+        found, verdict = self.marks.answer(row, self.gallery, calibration)
         return found, verdict, bool(self.classes[found[0].class_id] == self.marks.names[row])
 
 
@@ -287,13 +286,26 @@ def _verdicts(trial: Outside, target: float) -> tuple[int, int, int, int, int]:
     )
 
 
-def _refused(trial: Outside, value: Callable[[Calibration, list[ClassAnswer]], float], target: float) -> float:
-    calibration = calibrate(trial.gallery, k=NEIGHBOURS)
-    outside, inside = (
-        [trial.answer(row, calibration) for row in rows.tolist()] for rows in (trial.outside, trial.queries)
-    )
-    threshold = np.quantile([value(calibration, answer) for answer, *_ in outside], 1 - target)
-    return float(np.mean([not (right and value(calibration, answer) > threshold) for answer, _, right in inside]))
+@dataclass(frozen=True)
+class _Answered:
+    """What a draw's base answers: to the marks from ``outside``, and to the known ones (with whether that is right)."""
+
+    calibration: Calibration
+    outside: list[list[ClassAnswer]]
+    inside: list[tuple[list[ClassAnswer], bool]]
+
+    @classmethod
+    def of(cls, trial: Outside) -> _Answered:
+        calibration = calibrate(trial.gallery, k=NEIGHBOURS)
+        outside = [trial.answer(row, calibration)[0] for row in trial.outside.tolist()]
+        inside = [trial.answer(row, calibration)[::2] for row in trial.queries.tolist()]
+        return cls(calibration, outside, inside)
+
+    def refused(self, value: Callable[[Calibration, list[ClassAnswer]], float], target: float) -> float:
+        """The share of the known marks that are wrong, or below what ``target`` of the others reach."""
+        threshold = np.quantile([value(self.calibration, answer) for answer in self.outside], 1 - target)
+        kept = [right and value(self.calibration, answer) > threshold for answer, right in self.inside]
+        return 1 - float(np.mean(kept))
 
 
 def _similarity(_: Calibration, answer: list[ClassAnswer]) -> float:

@@ -39,7 +39,6 @@ from core.products.finding import CANDIDATES, Found, find, probabilities  # noqa
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
 from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.metrics import wilson  # noqa: E402
-from core.recognition.verdicts import answer_to  # noqa: E402
 
 SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 AIMS = {"all marks and code": 99, "one mark missing": 95, "one mark wrong": 95, "one sign misread": 97}
@@ -70,10 +69,7 @@ class Base:
         return cls(marks, gallery, calibrate(gallery, k=NEIGHBOURS), classes, np.array(asked))
 
     def answer(self, row: int) -> Answer:
-        classes, verdict = answer_to(
-            self.marks.vectors[row], lambda: self.marks.outlines[row], self.gallery, self.calibration,
-            k=NEIGHBOURS, top=CANDIDATES,
-        )  # fmt: skip
+        classes, verdict = self.marks.answer(row, self.gallery, self.calibration, top=CANDIDATES)
         return Answer(verdict, classes, np.empty(0), self.marks.vectors[row])
 
     def rows_of(self, class_id: int) -> np.ndarray:

@@ -26,7 +26,6 @@ from accuracy import NEIGHBOURS, SHARED, Share  # noqa: E402
 
 from core.embedding.gallery import Gallery  # noqa: E402
 from core.recognition.calibrate import Calibration, calibrate  # noqa: E402
-from core.recognition.verdicts import answer_to  # noqa: E402
 
 SIZES, EACH = (1, 2, 3, 5, 10, 20, 40, 67), (1, 2, 5)
 TARGET = 0.05
@@ -119,8 +118,7 @@ def asked(marks: dict[str, Marks], size: int, each: int, *, draws: int) -> Outco
 def _one(
     marks: Marks, row: int, gallery: Gallery, calibration: Calibration, classes: np.ndarray
 ) -> tuple[str, int, bool, float]:
-    outline = marks.outlines[row]
-    answer, verdict = answer_to(marks.vectors[row], lambda: outline, gallery, calibration, k=NEIGHBOURS)
+    answer, verdict = marks.answer(row, gallery, calibration)
     right = bool(classes[answer[0].class_id] == marks.names[row])
     return verdict, row, right, calibration.score(answer)
 
