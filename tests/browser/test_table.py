@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from core.collection.dataset import Dataset
 from core.ground.workspace import Workspace
-from tests.chromium import Server
+from tests.chromium import Server, Visit
 from tests.conftest import draw, png_bytes
 
 NAMES = [f"class {n:02}" for n in range(30)]
@@ -145,10 +145,12 @@ def test_rows_are_sorted_filtered_and_ticked(many, visit):
     assert len(Dataset(many.workspace).classes()) == 19
 
 
-def saved(page: Page, name: str) -> str:
-    """What the first button of that name saves."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name=name).first.click()
+def saved(tab: Visit, name: str) -> str:
+    """What the first button of that name saves when the page rests: Streamlit gives it another address with each
+    run, and who clicks in the moment in which one ends is told that the file could not be made."""
+    tab.wait()
+    with tab.page.expect_download() as download:
+        tab.page.get_by_role("button", name=name).first.click()
     return Path(download.value.path()).read_text(encoding="utf-8-sig")
 
 
@@ -160,9 +162,9 @@ def test_what_is_saved_is_made_when_it_is_asked_for_in_the_language_of_the_scree
     page.keyboard.press("Enter")
     expect(page.get_by_text("une nouvelle description").first).to_be_visible()
     page.get_by_text("Champs venus d’un tableur").click()
-    assert "Essilor" in saved(page, "Le tableau tel qu’il est").splitlines()[1]
-    page = tab.open("balance")
-    sheet = saved(page, "Feuille à dessiner")
+    assert "Essilor" in saved(tab, "Le tableau tel qu’il est").splitlines()[1]
+    tab.open("balance")
+    sheet = saved(tab, "Feuille à dessiner")
     assert '<html lang="fr">' in sheet and "Dessinez" in sheet
 
 
