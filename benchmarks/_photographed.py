@@ -13,6 +13,9 @@ import numpy as np
 
 FRAMINGS = ("fills the frame", "loose crop", "a quarter of the frame", "whole photograph")
 WHOLE = (4000, 3000)  # px
+# Grey levels of a groove's light and shade. Where they fill the frame and the whole picture is taken as the mark, four in
+# five bold marks are named, two in three plain ones, one in four faint ones.
+BOLD, PLAIN, FAINT = (72, 200), (41, 115), (18, 50)
 _ENLARGED = 4  # how many times smaller the scene is painted
 _SHARES = {"fills the frame": (0.82, 0.95), "loose crop": (0.45, 0.62), "a quarter of the frame": (0.22, 0.28)}
 
@@ -47,8 +50,8 @@ class Negative:
     box: Box | None
 
 
-def lens(drawing: np.ndarray | None, rng: np.random.Generator) -> Negative:
-    """A lens on a table, with the mark (8 to 14 % of the width) or without."""
+def lens(drawing: np.ndarray | None, rng: np.random.Generator, *, depth: tuple[float, float] = FAINT) -> Negative:
+    """A lens on a table, with the mark (8 to 14 % of the width, engraved ``depth`` grey levels deep) or without."""
     width, height = WHOLE[0] // _ENLARGED, WHOLE[1] // _ENLARGED
     page = _table(width, height, rng)
     middle = np.array([width * rng.uniform(0.42, 0.58), height * rng.uniform(0.44, 0.56)])
@@ -61,7 +64,7 @@ def lens(drawing: np.ndarray | None, rng: np.random.Generator) -> Negative:
         away, angle = radius * rng.uniform(0, 0.55), rng.uniform(0, 2 * np.pi)
         at = middle + away * np.array([np.cos(angle), np.sin(angle)])
         x, y = round(at[0] - ink.shape[1] / 2), round(at[1] - ink.shape[0] / 2)
-        _cut(page[y : y + ink.shape[0], x : x + ink.shape[1]], ink, rng.uniform(18, 50), rng)
+        _cut(page[y : y + ink.shape[0], x : x + ink.shape[1]], ink, rng.uniform(*depth), rng)
         box = (x, y, ink.shape[1], ink.shape[0])
     _reflections(page, middle, radius, rng, box)
     return Negative(cv2.GaussianBlur(page, (0, 0), rng.uniform(0.3, 0.6)), box)

@@ -133,7 +133,10 @@ def main() -> None:
         count = 20 if options.quick else 60
         grounds = list(_grounds.pictures(options.grounds, held_out=True).values()) if options.grounds else []
         if "lens" in options.only:
-            lenses(base, count)
+            drawn(base, count)
+            lenses(base, count, "bold", made.BOLD, 24)
+            lenses(base, count, "plain", made.PLAIN, 23)
+            lenses(base, count, "faint", made.FAINT, 21)
         if "real" in options.only and grounds:
             real(base, grounds, 14 if options.quick else 40)
         if "cases" in options.only:
@@ -169,15 +172,14 @@ def _drawings(rng: np.random.Generator) -> Iterator[tuple[str, np.ndarray]]:
             yield path.parent.name, np.asarray(decode(path).convert("L"))
 
 
-def lenses(base: Base, count: int) -> None:
-    tallies = {framing: Tally() for framing in ("the drawing itself", *made.FRAMINGS)}
+def lenses(base: Base, count: int, kind: str, depth: tuple[float, float], seed: int) -> None:
+    tallies = {framing: Tally() for framing in made.FRAMINGS}
     without = Tally()
     drawings = _drawings(np.random.default_rng(7))
     for i in range(count):
-        rng = np.random.default_rng([21, i])
+        rng = np.random.default_rng([seed, i])
         name, drawing = next(drawings)
-        tallies["the drawing itself"].add(base, Image.fromarray(drawing), name, None)
-        negative = made.lens(drawing, rng)
+        negative = made.lens(drawing, rng, depth=depth)
         for framing in made.FRAMINGS:
             photograph = made.developed(negative, framing, rng)
             tallies[framing].add(base, Image.fromarray(photograph.picture), name, photograph.box)
@@ -185,8 +187,16 @@ def lenses(base: Base, count: int) -> None:
             empty = made.developed(made.lens(None, rng), "whole photograph", rng)
             without.add(base, Image.fromarray(empty.picture), "", None)
     for framing, tally in tallies.items():
-        print(tally.line(f"lens: {framing}"), flush=True)
+        print(tally.line(f"{kind}: {framing}"), flush=True)
     print(without.line("lens without a mark"), flush=True)
+
+
+def drawn(base: Base, count: int) -> None:
+    tally, drawings = Tally(), _drawings(np.random.default_rng(7))
+    for _ in range(count):
+        name, drawing = next(drawings)
+        tally.add(base, Image.fromarray(drawing), name, None)
+    print(tally.line("the drawing itself"), flush=True)
 
 
 def real(base: Base, grounds: Sequence[np.ndarray], count: int) -> None:

@@ -18,7 +18,7 @@ from core.ground.preprocessing import see
 from core.ground.regions import Region
 from core.sight.groups import Box
 from core.sight.inputs import evened
-from core.sight.proposals import places
+from core.sight.proposals import SAME, places
 from core.sight.reading import read, read_finely
 
 FOUND = 0.3  # probability from which there is a mark: nine in ten left-out scenes without one stay below
@@ -54,9 +54,10 @@ class Mark:
         return Subject(self.picture, self.photograph)
 
 
-def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
+def find_marks(image: Image.Image, *, most: int = 5, alike: float = SAME) -> list[Mark]:
     """Where marks may be in ``image`` (decoded, upright), surest first; from `FOUND` on there is one. Boxes may share
-    their ink: a mark and a part of it, each with its own sureness. A clean drawing is one mark, the whole of it."""
+    their ink: a mark and a part of it, each with its own sureness, or one mark with other edges, as far as they overlap
+    (intersection over union) by ``alike`` at most. A clean drawing is one mark, the whole of it."""
     if most < 1:
         return []
     if is_clean(image):
@@ -64,7 +65,7 @@ def find_marks(image: Image.Image, *, most: int = 5) -> list[Mark]:
     pixels, factor = _worked_on(image)
     return [
         Mark(_region(box, factor, image), reading.sure, Image.fromarray(reading.ink), _cut_close(pixels, box))
-        for box, reading in places(pixels, most=most)
+        for box, reading in places(pixels, most=most, alike=alike)
         if reading.sure >= _LEAST
     ]
 

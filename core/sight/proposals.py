@@ -47,9 +47,9 @@ class Place:
     numbers: np.ndarray
 
 
-def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
-    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, each told once, with
-    what is read there."""
+def places(pixels: np.ndarray, *, most: int, alike: float = SAME) -> list[tuple[Box, Reading]]:
+    """The places in ``pixels`` (H, W, 3) or (H, W) uint8 where a mark may be, likeliest first, no two of which overlap
+    by more than ``alike``, with what is read there."""
     found, looks = all_places(pixels)
     if not found:
         return []
@@ -59,16 +59,19 @@ def places(pixels: np.ndarray, *, most: int) -> list[tuple[Box, Reading]]:
     seen = zip((found[i] for i in again), readings, judged[again].tolist(), strict=True)
     asked = [Asked(place.box, place.look, reading, said) for place, reading, said in seen]
     chosen = choose(pixels, asked, looks)
-    sure = np.array([p for _, p in chosen])
-    first = likeliest([box for box, _ in chosen], sure, most=most, alike=SAME)
-    moved = [i for i in first if overlap(chosen[i][0], asked[i].box) < _STAYED]
-    marks = {i: (asked[i].box, Reading(readings[i].ink, chosen[i][1])) for i in first}
-    for i, anew in zip(moved, read(pixels, [chosen[i][0] for i in moved]), strict=True):
-        marks[i] = chosen[i][0], Reading(anew.ink, chosen[i][1])
-    likely = [i for i in first if chosen[i][1] >= LIKELY]
-    finely = read_finely(pixels, [marks[i][0] for i in likely], [marks[i][1] for i in likely])
-    marks |= {i: (marks[i][0], reading) for i, reading in zip(likely, finely, strict=True)}
-    return list(marks.values())
+    moved = [i for i, (box, _) in enumerate(chosen) if overlap(box, asked[i].box) < _STAYED]
+    of = [*moved, *range(len(asked))]  # a box whose edges were moved stays one too: they may have been right
+    boxes = [chosen[i][0] for i in moved] + [one.box for one in asked]
+    sure = np.array([chosen[i][1] for i in of])
+    first = likeliest(boxes, sure, most=most, alike=alike)
+    marks = {i: Reading(readings[of[i]].ink, float(sure[i])) for i in first}
+    anew = [i for i in first if i < len(moved)]
+    for i, reading in zip(anew, read(pixels, [boxes[i] for i in anew]), strict=True):
+        marks[i] = Reading(reading.ink, marks[i].sure)
+    likely = [i for i in first if marks[i].sure >= LIKELY]
+    finely = read_finely(pixels, [boxes[i] for i in likely], [marks[i] for i in likely])
+    marks |= dict(zip(likely, finely, strict=True))
+    return [(boxes[i], marks[i]) for i in first]
 
 
 def likeliest(boxes: Sequence[Box], sure: np.ndarray, *, most: int = LOOKED_AT, alike: float = ALIKE) -> list[int]:

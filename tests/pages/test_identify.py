@@ -248,7 +248,7 @@ def two_marks():
 def found(monkeypatch, *marks):
     """Let the finder say these (region, sureness)."""
 
-    def find_marks(image, *, most):
+    def find_marks(image, **_):
         return [replace(read_region(image, region), sure=sure) for region, sure in marks]
 
     monkeypatch.setattr("core.recognition.identify.find_marks", find_marks)

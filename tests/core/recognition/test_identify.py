@@ -15,8 +15,9 @@ from core.ground.regions import Region
 from core.recognition import verdicts
 from core.recognition.alignment import align
 from core.recognition.calibrate import Calibration, calibrate
-from core.recognition.identify import BOUNDS, SURE, identify, identify_marks
-from core.sight.marks import FOUND, Mark, Subject, sight
+from core.recognition.identify import NEARLY, PRESENT, SURE, identify, identify_marks
+from core.sight.marks import Mark, Subject, sight
+from core.sight.proposals import LIKELY
 from tests.conftest import FakeEmbedder, draw
 
 # Names whatever is nearest, without a look at the strokes.
@@ -139,7 +140,7 @@ def found(monkeypatch, picture, *marks):
     """Let the finder say these (region, sureness)."""
     made = [Mark(region, sure, picture.crop((region.x, region.y, region.x + region.width, region.y + region.height)))
             for region, sure in marks]  # fmt: skip
-    monkeypatch.setattr("core.recognition.identify.find_marks", lambda image, *, most: made)
+    monkeypatch.setattr("core.recognition.identify.find_marks", lambda image, **_: made)
 
 
 def named(answer, names):
@@ -151,10 +152,8 @@ def test_two_marks_in_one_picture_are_answered_each_on_its_own_as_they_lie_there
     picture, left, right = table
     found(monkeypatch, picture, (right, 0.9), (left, 0.8))
     answers = identify_marks(picture, **about)
-    assert [(named(one, names), one.region, one.sure) for one in answers] == [
-        ("circle", left, 0.8),
-        ("bar", right, 0.9),
-    ]
+    assert [(named(one, names), one.region) for one in answers] == [("circle", left), ("bar", right)]
+    assert all(PRESENT <= one.sure < 1 for one in answers)
 
 
 def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_the_other_offered(base, table, monkeypatch):
@@ -171,36 +170,91 @@ def test_a_box_far_less_sure_is_not_asked_what_it_is_like_and_still_offered(base
     about, _ = base
     picture, left, _ = table
     part = Region(0, 0, 50, 50)
-    found(monkeypatch, picture, (part, 0.9), (left, 0.2))
+    found(monkeypatch, picture, (part, 0.9), (left, NEARLY * 0.9 - 0.01))
     (answer,) = identify_marks(picture, **about)
     assert (answer.region, answer.instead) == (part, (left,))
+
+
+def test_two_marks_are_not_taken_for_one_because_a_box_holds_both(base, table, monkeypatch):
+    about, names = base
+    picture, left, right = table
+    found(monkeypatch, picture, (left, 0.99), (right, 0.7), (Region(0, 0, 300, 100), 0.2))
+    answers = identify_marks(picture, **about)
+    told = {(named(one, names), one.region, one.verdict) for one in answers}
+    assert told == {("circle", left, "certain"), ("bar", right, "certain")}
+
+
+def test_the_same_mark_with_other_edges_is_asked_and_not_offered(base, table, monkeypatch):
+    about, names = base
+    picture, left, _ = table
+    edges = Region(0, 0, 100, 64)
+    found(monkeypatch, picture, (edges, 0.9), (left, 0.9))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, answer.instead, named(answer, names)) == (left, (), "circle")
+
+
+def test_what_lies_in_the_box_that_was_taken_is_no_mark_of_its_own(base, table, monkeypatch):
+    about, names = base
+    picture, left, _ = table
+    halves = Region(0, 0, 45, 100), Region(55, 0, 45, 100)
+    found(monkeypatch, picture, (halves[0], 0.9), (left, 0.8), (halves[1], 0.7))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, named(answer, names)) == (left, "circle")
 
 
 def test_similarity_never_makes_a_mark_of_a_box_that_is_not_sure(base, table, monkeypatch):
     about, _ = base
     picture, left, right = table
-    least = min(BOUNDS.values())
-    found(monkeypatch, picture, (left, least - 0.01), (right, least / 2))
+    found(monkeypatch, picture, (left, LIKELY - 0.01), (right, LIKELY / 2))
     (answer,) = identify_marks(picture, **about)
     assert (answer.verdict, answer.classes) == ("not_found", [])
     assert answer.instead == (left, right)  # to be clicked
 
 
-def test_how_sure_a_mark_must_be_depends_on_how_well_the_base_knows_it(base, table, monkeypatch):
+def test_the_better_the_base_knows_a_mark_the_less_sure_its_box_must_be(base, table, monkeypatch):
     about, _ = base
-    picture, left, _ = table
-    eager, strict = EAGER, replace(EAGER, certain_at=98.0, clear_at=98.0, alone_at=98.0, doubt_from=97.0)
-    unsure, sure = (BOUNDS["certain"] + FOUND) / 2, max(SURE, BOUNDS["unknown"]) + 0.01
-    for calibration, sureness, verdict in (
-        (eager, sure, "certain"),
-        (eager, unsure, "hesitates"),  # known, but whether it is a mark is not
-        (strict, sure, "unknown"),
-        (strict, (FOUND + BOUNDS["unknown"]) / 2, "not_found"),
-    ):
-        about["calibration"] = calibration
-        found(monkeypatch, picture, (left, sureness))
-        (answer,) = identify_marks(picture, **about)
-        assert answer.verdict == verdict
+    picture, left, right = table
+    strange = Image.effect_noise((96, 96), 90).convert("RGB")
+    picture.paste(strange, (202, 2))
+
+    def least(region: Region) -> float:
+        """The sureness from which it is taken for a mark."""
+        for sure in np.arange(LIKELY, 1, 0.01):
+            found(monkeypatch, picture, (region, float(sure)))
+            if identify_marks(picture, **about)[0].verdict != "not_found":
+                return float(sure)
+        return 1.0
+
+    known, strange_one = least(left), least(right)
+    assert LIKELY < known < strange_one < 1 and known < SURE
+    found(monkeypatch, picture, (left, (known + SURE) / 2))
+    assert identify_marks(picture, **about)[0].verdict == "hesitates"  # known, but whether it is a mark is not
+    found(monkeypatch, picture, (left, SURE))
+    assert identify_marks(picture, **about)[0].verdict == "certain"
+
+
+def test_a_part_is_not_certain_where_the_base_knows_a_larger_box_by_another_name(base, table, monkeypatch):
+    about, names = base
+    picture, _, _ = table
+    part, whole = Region(200, 0, 100, 100), Region(0, 0, 300, 100)
+    found(monkeypatch, picture, (part, 0.95), (whole, 0.4))
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, named(answer, names), answer.verdict) == (part, "bar", "certain")
+    seen = sight(picture, about["embedder"].preprocessing, region=whole)
+    gallery = about["gallery"]
+    other = 0.75 * about["embedder"].embed(seen[None])[0]
+    rest = np.random.default_rng(0).normal(size=other.shape)
+    rest -= rest @ other / (other @ other) * other
+    about["gallery"] = replace(
+        gallery,
+        item_ids=np.append(gallery.item_ids, 999),
+        class_ids=np.append(gallery.class_ids, 77),
+        kinds=np.append(gallery.kinds, "drawing"),
+        vectors=np.vstack([gallery.vectors, other + rest / np.linalg.norm(rest) * np.sqrt(1 - other @ other)]),
+        outlines=None,
+    )
+    (answer,) = identify_marks(picture, **about)
+    assert (answer.region, answer.verdict) == (part, "hesitates")
 
 
 def test_marks_side_by_side_are_one_where_the_base_knows_them_as_one(base, table, monkeypatch):
@@ -228,7 +282,7 @@ def test_marks_side_by_side_are_one_where_the_base_knows_them_as_one(base, table
     )
     (answer,) = identify_marks(picture, **about)
     assert answer.classes[0].class_id == 77 and answer.region == both
-    assert (answer.sure, set(answer.instead)) == (0.8, {left, right})  # each can still be clicked
+    assert set(answer.instead) == {left, right}  # each can still be clicked
     found(monkeypatch, apart, (left, 0.9), (far, 0.8))
     assert len(identify_marks(apart, **about)) == 2
 
