@@ -13,8 +13,8 @@ import numpy as np
 
 FRAMINGS = ("fills the frame", "loose crop", "a quarter of the frame", "whole photograph")
 WHOLE = (4000, 3000)  # px
-# Grey levels of a groove's light and shade. Where they fill the frame and the whole picture is taken as the mark, four in
-# five bold marks are named, two in three plain ones, one in four faint ones.
+# Grey levels of a groove's light and shade. Where they fill the frame and the whole picture is taken as the mark, four
+# in five bold marks are named, two in three plain ones, one in four faint ones.
 BOLD, PLAIN, FAINT = (72, 200), (41, 115), (18, 50)
 _ENLARGED = 4  # how many times smaller the scene is painted
 _SHARES = {"fills the frame": (0.82, 0.95), "loose crop": (0.45, 0.62), "a quarter of the frame": (0.22, 0.28)}
