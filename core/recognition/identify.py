@@ -39,7 +39,7 @@ NEARLY = 0.15  # of the surest box's sureness: what is less sure is not asked wh
 # (what resembles nothing of the base is a reflection sooner). A logistic regression on made photographs, half of them
 # asked of a base that lacks the mark's class.
 THERE, BY_BOXES, BY_LIKENESS = -2.6, 1.15, 5.4
-PRESENT = 0.72  # probability from which there is one: of 90 lenses without a mark 87 stay below
+PRESENT = 0.72  # probability from which there is one: of 90 lenses without a mark 85 stay below
 NO_REFERENCE = 0.4  # likeness in an empty base: as of marks that a base lacks
 SURE = 0.5  # of the box itself: below it nothing is certain
 # Of a box's own area, and times its larger side: another box holds it. How sure that one must be beside it, and from
@@ -191,7 +191,7 @@ def _held(mark: Mark, best: Answer, answered: Sequence[tuple[Mark, Answer]]) -> 
         other.region.extent > LARGER * mark.region.extent
         and other.region.shared(mark.region) > HOLDS
         and other.sure > AS_SURE * mark.sure
-        and (answer.verdict != "unknown" or answer.classes[0].similarity >= KNOWN)
+        and (answer.verdict in ("certain", "hesitates") or answer.classes[0].similarity >= KNOWN)
         and answer.classes[0].class_id != best.classes[0].class_id
         for other, answer in answered
     )
