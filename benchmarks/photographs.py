@@ -45,6 +45,7 @@ from core.recognition.identify import Answer, identify_marks  # noqa: E402
 from core.recognition.ranking import rank  # noqa: E402
 from core.recognition.views import VIEWS  # noqa: E402
 from core.sight import network, proposals  # noqa: E402
+from core.sight.groups import overlap  # noqa: E402
 from core.sight.marks import FOUND, find_marks, subject  # noqa: E402
 
 GROUPS = ("lens", "real", "cases", "carved", "time")
@@ -94,7 +95,7 @@ class Tally:
         before, verdict = base.classical(picture)
         self.asked += 1
         self.nothing += first.verdict == "not_found"
-        self.boxed += box is not None and first.box is not None and _overlap(first.box, box) >= LIKE
+        self.boxed += box is not None and first.box is not None and overlap(first.box, box) >= LIKE
         self.named += bool(name) and first.verdict != "not_found" and said == name
         self.before += before == name
         names = [str(base.names[a.classes[0].class_id]) for a in answers if a.verdict == "certain" and a.classes]
@@ -212,13 +213,6 @@ def real(base: Base, grounds: Sequence[np.ndarray], count: int) -> None:
         without.add(base, Image.fromarray(empty.picture), "", None)
     print(with_mark.line("engraved in real photographs"))
     print(without.line("real photographs without a mark"), flush=True)
-
-
-def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
-    high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
-    both = max(wide, 0) * max(high, 0)
-    return both / (one[2] * one[3] + other[2] * other[3] - both)
 
 
 # ---- the shared pictures

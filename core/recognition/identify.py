@@ -25,7 +25,7 @@ from core.recognition.ranking import ClassAnswer
 from core.recognition.verdicts import answer_to
 from core.sight.groups import overlap
 from core.sight.marks import Mark, Subject, find_marks, read_region, subject
-from core.sight.proposals import LIKELY, SAME
+from core.sight.proposals import LIKELY, SAME, likeliest
 
 if TYPE_CHECKING:
     from core.embedding.embedder import Embedder
@@ -142,8 +142,7 @@ def identify_marks(
     else:
         marks = find_marks(image, most=MOST, alike=ALIKE_BOXES)
         found = 1000 * (time.perf_counter() - started)
-        least = {"not_found": 1.0}  # nothing was read there
-        answers = [answer for answer in _places(marks, name) if answer.sure >= least.get(answer.verdict, PRESENT)]
+        answers = [answer for answer in _places(marks, name) if answer.sure >= _least(answer)]
         for near in _clusters(answers):
             region = Region.around([answer.region for answer in near if answer.region])
             together = read_region(image, region).subject
@@ -181,8 +180,9 @@ def _best(answered: Sequence[tuple[Mark, Answer]], place: Sequence[Mark]) -> tup
     mark, best = max(answered, key=worth)
     if best.verdict == "certain" and (mark.sure < SURE or _held(mark, best, answered)):
         best = replace(best, verdict="hesitates")
-    others = tuple(other.region for other in _told_once(place) if not _alike(other.region, mark.region))
-    return mark, replace(best, region=mark.region, sure=_present(place, best), instead=others)
+    told = _told_once(place)
+    others = tuple(other.region for other in told if overlap(other.region.box, mark.region.box) <= SAME)
+    return mark, replace(best, region=mark.region, sure=_present(told, best), instead=others)
 
 
 def _held(mark: Mark, best: Answer, answered: Sequence[tuple[Mark, Answer]]) -> bool:
@@ -198,25 +198,24 @@ def _held(mark: Mark, best: Answer, answered: Sequence[tuple[Mark, Answer]]) -> 
 
 
 def _present(place: Sequence[Mark], answer: Answer) -> float:
-    """The probability that there is a mark in ``place``, whose best reading is ``answer``."""
-    none = float(np.prod([1 - mark.sure for mark in _told_once(place)]))
+    """The probability that there is a mark in ``place``, each of its boxes told once, whose best reading is
+    ``answer``."""
+    none = float(np.prod([1 - mark.sure for mark in place]))
     boxes = float(logit(max(1 - none, 0.01)))
     likeness = answer.classes[0].similarity if answer.classes else NO_REFERENCE
     return float(expit(THERE + BY_BOXES * boxes + BY_LIKENESS * likeness))
 
 
+def _least(answer: Answer) -> float:
+    """How probable it must be that there is a mark; where nothing was read, certain: a clean drawing."""
+    return 1.0 if answer.verdict == "not_found" else PRESENT
+
+
 def _told_once(marks: Sequence[Mark]) -> list[Mark]:
     """Without those that are a surer one with other edges."""
-    kept: list[Mark] = []
-    for mark in marks:
-        if not any(_alike(mark.region, other.region) for other in kept):
-            kept.append(mark)
-    return kept
-
-
-def _alike(one: Region, other: Region) -> bool:
-    first, second = ((float(r.x), float(r.y), float(r.width), float(r.height)) for r in (one, other))
-    return overlap(first, second) > SAME
+    sure = np.array([mark.sure for mark in marks])
+    kept = likeliest([mark.region.box for mark in marks], sure, most=len(marks), alike=SAME)
+    return [marks[i] for i in kept]
 
 
 def _clusters(answers: Sequence[Answer]) -> list[list[Answer]]:

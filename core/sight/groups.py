@@ -250,8 +250,8 @@ def box_at(seen: Seen, row: int, column: int) -> Box:
     return x - left, y - up, left + right, up + down
 
 
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union."""
+def overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    """Intersection over union of two boxes (x, y, width, height)."""
     wide = min(one[0] + one[2], other[0] + other[2]) - max(one[0], other[0])
     high = min(one[1] + one[3], other[1] + other[3]) - max(one[1], other[1])
     if wide <= 0 or high <= 0:

@@ -74,7 +74,9 @@ def places(pixels: np.ndarray, *, most: int, alike: float = SAME) -> list[tuple[
     return [(boxes[i], marks[i]) for i in first]
 
 
-def likeliest(boxes: Sequence[Box], sure: np.ndarray, *, most: int = LOOKED_AT, alike: float = ALIKE) -> list[int]:
+def likeliest(
+    boxes: Sequence[Sequence[float]], sure: np.ndarray, *, most: int = LOOKED_AT, alike: float = ALIKE
+) -> list[int]:
     """At most ``most`` of ``boxes``, the surest first, no two of which overlap by more than ``alike``: by the defaults,
     those that are worth a second look."""
     kept: list[int] = []

@@ -143,6 +143,18 @@ def found(monkeypatch, picture, *marks):
     monkeypatch.setattr("core.recognition.identify.find_marks", lambda image, **_: made)
 
 
+def one_more(gallery, vector):
+    """The gallery with one reference of a class of its own, 77, that has this vector."""
+    return replace(
+        gallery,
+        item_ids=np.append(gallery.item_ids, 999),
+        class_ids=np.append(gallery.class_ids, 77),
+        kinds=np.append(gallery.kinds, "drawing"),
+        vectors=np.vstack([gallery.vectors, vector]),
+        outlines=None,
+    )
+
+
 def named(answer, names):
     return names[answer.classes[0].class_id]
 
@@ -156,13 +168,17 @@ def test_two_marks_in_one_picture_are_answered_each_on_its_own_as_they_lie_there
     assert all(PRESENT <= one.sure < 1 for one in answers)
 
 
-def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_the_other_offered(base, table, monkeypatch):
+@pytest.mark.parametrize(
+    "box, offered", [(Region(0, 0, 50, 50), True), (Region(0, 0, 100, 64), False)], ids=["a part", "other edges"]
+)
+def test_of_two_boxes_on_one_mark_the_more_like_a_reference_is_taken_and_a_part_offered(
+    base, table, monkeypatch, box, offered
+):
     about, names = base
     picture, left, _ = table
-    part = Region(0, 0, 50, 50)
-    found(monkeypatch, picture, (part, 0.9), (left, 0.8))
+    found(monkeypatch, picture, (box, 0.9), (left, 0.8))
     (answer,) = identify_marks(picture, **about)
-    assert (answer.region, answer.instead) == (left, (part,))
+    assert (answer.region, answer.instead) == (left, (box,) if offered else ())
     assert named(answer, names) == "circle"
 
 
@@ -182,15 +198,6 @@ def test_two_marks_are_not_taken_for_one_because_a_box_holds_both(base, table, m
     answers = identify_marks(picture, **about)
     told = {(named(one, names), one.region, one.verdict) for one in answers}
     assert told == {("circle", left, "certain"), ("bar", right, "certain")}
-
-
-def test_the_same_mark_with_other_edges_is_asked_and_not_offered(base, table, monkeypatch):
-    about, names = base
-    picture, left, _ = table
-    edges = Region(0, 0, 100, 64)
-    found(monkeypatch, picture, (edges, 0.9), (left, 0.9))
-    (answer,) = identify_marks(picture, **about)
-    assert (answer.region, answer.instead, named(answer, names)) == (left, (), "circle")
 
 
 def test_what_lies_in_the_box_that_was_taken_is_no_mark_of_its_own(base, table, monkeypatch):
@@ -241,18 +248,11 @@ def test_a_part_is_not_certain_where_the_base_knows_a_larger_box_by_another_name
     (answer,) = identify_marks(picture, **about)
     assert (answer.region, named(answer, names), answer.verdict) == (part, "bar", "certain")
     seen = sight(picture, about["embedder"].preprocessing, region=whole)
-    gallery = about["gallery"]
     other = 0.75 * about["embedder"].embed(seen[None])[0]
     rest = np.random.default_rng(0).normal(size=other.shape)
     rest -= rest @ other / (other @ other) * other
-    about["gallery"] = replace(
-        gallery,
-        item_ids=np.append(gallery.item_ids, 999),
-        class_ids=np.append(gallery.class_ids, 77),
-        kinds=np.append(gallery.kinds, "drawing"),
-        vectors=np.vstack([gallery.vectors, other + rest / np.linalg.norm(rest) * np.sqrt(1 - other @ other)]),
-        outlines=None,
-    )
+    rest *= np.sqrt(1 - other @ other) / np.linalg.norm(rest)
+    about["gallery"] = one_more(about["gallery"], other + rest)
     (answer,) = identify_marks(picture, **about)
     assert (answer.region, answer.verdict) == (part, "hesitates")
 
@@ -270,16 +270,8 @@ def test_marks_side_by_side_are_one_where_the_base_knows_them_as_one(base, table
     about["calibration"] = strict
     assert len(identify_marks(picture, **about)) == 2
     about["calibration"] = EAGER
-    gallery = about["gallery"]
     seen = sight(picture, about["embedder"].preprocessing, region=both)
-    about["gallery"] = replace(
-        gallery,
-        item_ids=np.append(gallery.item_ids, 999),
-        class_ids=np.append(gallery.class_ids, 77),
-        kinds=np.append(gallery.kinds, "drawing"),
-        vectors=np.vstack([gallery.vectors, about["embedder"].embed(seen[None])]),
-        outlines=None,
-    )
+    about["gallery"] = one_more(about["gallery"], about["embedder"].embed(seen[None]))
     (answer,) = identify_marks(picture, **about)
     assert answer.classes[0].class_id == 77 and answer.region == both
     assert set(answer.instead) == {left, right}  # each can still be clicked
